@@ -1,0 +1,1 @@
+"""Networks that see: an image in, named feature maps out."""

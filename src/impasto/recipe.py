@@ -1,0 +1,116 @@
+"""`Recipe`: everything that decides a picture except the photograph, as frozen, validated plain data."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+
+from .errors import RequestError
+
+Precision = Literal["auto", "exact"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=16, le=32_768)]
+
+
+class Frozen(BaseModel):
+    """Immutable, refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Options(Frozen):
+    """Base of every method's settings. A field's name, type, range, default and description are stated here
+    and nowhere else: command-line flags, help, presets and metadata are derived from them.
+    """
+
+
+class Style(Frozen):
+    """A style picture and how much it counts beside the others."""
+
+    path: str = Field(description="File the style is read from; '-' for standard input.")
+    weight: Positive = Field(1.0, description="Share of this style; shares are normalised to sum to 1.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``PATH[:WEIGHT]``; a colon not followed by a number belongs to the path."""
+        path, colon, tail = text.rpartition(":")
+        if colon and path:
+            try:
+                weight = float(tail)
+            except ValueError:
+                return cls(path=text)
+            try:
+                return cls(path=path, weight=weight)
+            except ValidationError:
+                raise RequestError(
+                    f"style weight is {tail!r} in {text!r}; expected a positive number, as in scream.jpg:0.3"
+                ) from None
+        return cls(path=text)
+
+
+class Recipe(Frozen):
+    """What to paint with: method, its options, styles, encoder, size, seed, precision.
+
+    The photograph is not part of it, so one recipe serves a folder or a clip. `size` is the longest side
+    of the result in pixels (None keeps the photograph's own). `nets` maps the name of each network used
+    to the sha256 of its file, once resolved.
+    """
+
+    method: str
+    options: SerializeAsAny[Options]
+    styles: tuple[Style, ...] = ()
+    encoder: str = Field("vgg19", description="Encoder: a name from `impasto weights list`, or a weights file.")
+    size: Size | None = Field(512, description="Longest side of the result in pixels.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Seed of every random draw.")
+    precision: Precision = Field(
+        "auto", description="auto: the fastest arithmetic the device does well; exact: float32 throughout."
+    )
+    preset: str | None = Field(None, description="Named settings the options began from.")
+    nets: dict[str, str] = Field(default_factory=dict, description="sha256 by network name, once resolved.")
+
+    @field_validator("styles")
+    @classmethod
+    def _unique(cls, styles: tuple[Style, ...]) -> tuple[Style, ...]:
+        seen = {s.path for s in styles}
+        if len(seen) < len(styles):
+            raise ValueError("the same style is given twice; give it once with the summed weight")
+        return styles
+
+    def style_shares(self) -> tuple[float, ...]:
+        """Style weights scaled to sum to 1."""
+        total = sum(style.weight for style in self.styles)
+        return tuple(style.weight / total for style in self.styles)
+
+    def portable(self) -> dict[str, Any]:
+        """The recipe as plain JSON data with file names instead of paths, fit for a picture's metadata."""
+        data = self.model_dump(mode="json", exclude_none=True)
+        for style in data["styles"]:
+            style["path"] = PurePath(style["path"]).name
+        data["encoder"] = PurePath(data["encoder"]).name
+        return data
+
+
+def explain(error: ValidationError, where: str = "") -> RequestError:
+    """One clear line out of pydantic's report."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    got = first.get("input")
+    shown = "" if isinstance(got, dict) else f" (got {got!r})"
+    message = first["msg"].removeprefix("Value error, ")
+    prefix = f"{where}: " if where else ""
+    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
+
+
+def read_toml(text: str, where: str) -> dict[str, Any]:
+    """Parse TOML text, or say where it is broken."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{where} is not valid TOML: {error}") from None
