@@ -1,0 +1,124 @@
+"""The losses themselves: pure, differentiable functions of feature maps and images.
+
+Features are N×C×H×W of any float dtype; results are float32.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import RequestError
+
+GramNorm = Literal["positions", "elements", "none"]
+TVKind = Literal["squared", "absolute", "absolute-mean", "nine-point"]
+
+# Rows of one block of the Gram product. bfloat16 products are rounded once a block and summed in float32:
+# at this size that is both faster and three times closer to the float32 result than one product.
+_GRAM_ROWS = 4096
+
+
+def rows(features: Tensor) -> Tensor:
+    """1×C×H×W -> HW×C, without a copy where the layout is channels_last."""
+    if features.shape[0] != 1:
+        raise RequestError(f"expected one feature map, got a batch of {features.shape[0]}")
+    return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+
+
+def gram_sum(matrix: Tensor) -> Tensor:
+    """``XᵀX`` of P×C rows as C×C float32."""
+    count = matrix.shape[0] // _GRAM_ROWS
+    if matrix.dtype == torch.float32 or count < 2:
+        return matrix.t().mm(matrix).float()
+    whole = count * _GRAM_ROWS
+    blocks = matrix[:whole].view(count, _GRAM_ROWS, -1)
+    total = blocks.transpose(1, 2).bmm(blocks).float().sum(0)
+    if whole < matrix.shape[0]:
+        total += matrix[whole:].t().mm(matrix[whole:]).float()
+    return total
+
+
+def gram_divisor(features: Tensor, norm: GramNorm) -> float:
+    """What the sum over positions is divided by: H·W, C·H·W or 1."""
+    channels, height, width = features.shape[1:]
+    return float({"positions": height * width, "elements": channels * height * width, "none": 1}[norm])
+
+
+def gram(features: Tensor, norm: GramNorm = "positions") -> Tensor:
+    """Gram matrix (Gatys et al. 2015): C×C inner products of channels over positions, float32.
+
+    Args:
+        features: 1×C×H×W.
+        norm: divide by the number of positions, of elements (C·H·W), or not at all.
+    """
+    return gram_sum(rows(features)) / gram_divisor(features, norm)
+
+
+def moments(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (biased, `eps` added to the variance) over positions, N×C×1×1 float32."""
+    x = features.float()
+    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    return mean, (variance + eps).sqrt()
+
+
+def covariance(features: Tensor, eps: float = 1e-4) -> tuple[Tensor, Tensor]:
+    """Mean (C) and covariance (C×C, `eps` on the diagonal) of one feature map, as crowsonkb."""
+    x = rows(features).float()
+    mean = x.mean(0)
+    centred = x - mean
+    cov = centred.t().mm(centred) / x.shape[0]
+    return mean, cov + eps * torch.eye(cov.shape[0], device=cov.device)
+
+
+def matrix_sqrt(matrix: Tensor, iterations: int = 12) -> Tensor:
+    """Square root of a symmetric positive definite C×C matrix by Newton-Schulz iteration; differentiable."""
+    norm = matrix.square().sum().sqrt()
+    y, identity = matrix / norm, torch.eye(matrix.shape[0], device=matrix.device, dtype=matrix.dtype)
+    z = identity
+    for _ in range(iterations):
+        t = (3 * identity - z.mm(y)) / 2
+        y, z = y.mm(t), t.mm(z)
+    return y * norm.sqrt()
+
+
+def wasserstein2(features: Tensor, mean: Tensor, cov: Tensor, cov_sqrt: Tensor) -> Tensor:
+    """Squared 2-Wasserstein distance between Gaussians, per channel, as crowsonkb's style-transfer-pytorch.
+
+    ``mean((μ−μ̂)²) + mean diag(Σ + Σ̂ − 2(Σ̂^½ Σ Σ̂^½)^½)``; the target is (`mean`, `cov`) with its root.
+    """
+    got_mean, got = covariance(features)
+    cross = matrix_sqrt(cov_sqrt.mm(got).mm(cov_sqrt))
+    return (got_mean - mean).square().mean() + (got + cov - 2 * cross).diagonal().mean()
+
+
+def total_variation(image: Tensor, kind: TVKind = "squared") -> Tensor:
+    """Total variation of an image.
+
+    * ``squared``: ½Σ(Δx²+Δy²), summed (neural-style);
+    * ``absolute``: Σ|Δx|+Σ|Δy|, summed (neural-style-pt);
+    * ``absolute-mean``: ½(mean|Δx|+mean|Δy|) (pastiche);
+    * ``nine-point``: mean squared differences to all eight neighbours, replicate-padded (crowsonkb).
+    """
+    if kind == "nine-point":
+        x = F.pad(image, (1, 1, 1, 1), "replicate")
+        right = x[..., 1:-1, 2:] - x[..., 1:-1, 1:-1]
+        below = x[..., 2:, 1:-1] - x[..., 1:-1, 1:-1]
+        falling = x[..., 1:, 1:] - x[..., :-1, :-1]
+        rising = x[..., 1:, :-1] - x[..., :-1, 1:]
+        straight = right.square().mean() + below.square().mean()
+        return 2 * (straight / 3 + (falling.square().mean() + rising.square().mean()) / 12)
+    dx, dy = image.diff(dim=3), image.diff(dim=2)
+    if kind == "squared":
+        return (dx.square().sum() + dy.square().sum()) / 2
+    if kind == "absolute":
+        return dx.abs().sum() + dy.abs().sum()
+    # A side of one pixel has no differences, hence no mean.
+    return sum((d.abs().mean() / 2 for d in (dx, dy) if d.numel()), image.new_zeros(()))
+
+
+def relative_distance(got: Tensor, expected: Tensor) -> float:
+    """``‖got − expected‖ / ‖expected‖`` in float32."""
+    return float((got.float() - expected.float()).norm() / expected.float().norm().clamp_min(1e-12))
