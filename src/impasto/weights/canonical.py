@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import WeightsError
-from .layers import Arch, CHANNELS, conv_names
+from .layers import CHANNELS, Arch, conv_names, convs_until
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ def caffe_spec(arch: Arch) -> EncoderSpec:
 
 
 def torchvision_spec(arch: Arch) -> EncoderSpec:
-    """torchvision's retrained networks: RGB, 0-1, ImageNet mean and deviation."""
-    return EncoderSpec(arch=arch, channels="rgb", scale=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    """The networks torchvision trained anew: RGB, 0-1, ImageNet mean and deviation."""
+    return EncoderSpec(
+        arch=arch, channels="rgb", scale=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    )
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,11 @@ class VGGWeights:
     sha256: str
 
     def __post_init__(self) -> None:
-        expected = conv_names(self.spec.arch)
-        unknown = set(self.tensors) - set(expected)
-        if unknown or list(self.tensors) != list(expected[: len(self.tensors)]):
+        names, expected = tuple(self.tensors), conv_names(self.spec.arch)
+        if not names or names != expected[: len(names)]:
             raise WeightsError(
-                f"{self.source}: layers are {', '.join(self.tensors)}; expected {', '.join(expected)} in order"
+                f"{self.source}: layers are {', '.join(names) or 'none'}; "
+                f"expected {', '.join(expected)} in order, or the first of them"
             )
         inputs = 3
         for name, (weight, bias) in self.tensors.items():
@@ -72,14 +75,109 @@ class VGGWeights:
                     f"{self.source}: {name} has shape {tuple(weight.shape)} with bias {tuple(bias.shape)}; "
                     f"expected {(outputs, inputs, 3, 3)} with {(outputs,)}"
                 )
-            if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
-                raise WeightsError(f"{self.source}: {name} holds values that are not finite")
+            if not (_finite(weight) and _finite(bias)):
+                raise WeightsError(
+                    f"{self.source}: {name} holds values that are not finite; expected numbers only: "
+                    "get the file again"
+                )
             inputs = outputs
+
+    def until(self, layer: str | None) -> VGGWeights:
+        """The same weights up to what a canonical `layer` needs (all for None), sharing memory."""
+        wanted = convs_until(self.spec.arch, layer)
+        tensors = {name: pair for name, pair in self.tensors.items() if name in wanted}
+        return self if len(tensors) == len(self.tensors) else dataclasses.replace(self, tensors=tensors)
 
     @property
     def width(self) -> float:
         """Channels relative to the published network (below 1 only for the tiny encoders of tests)."""
         return next(iter(self.tensors.values()))[0].shape[0] / CHANNELS[0]
+
+
+KernelOrder = Literal["OIHW", "HWIO", "WHIO"]
+
+
+class Stored(NamedTuple):
+    """One convolution as a file holds it: the kernel's name there, and how to get (kernel, bias)."""
+
+    key: str
+    read: Callable[[], tuple[Tensor, Tensor]]
+
+
+def assemble(
+    stored: Mapping[str, Stored],
+    *,
+    spec: Callable[[Arch], EncoderSpec],
+    order: KernelOrder,
+    source: str,
+    sha256: str,
+    until: str | None = None,
+) -> VGGWeights:
+    """What a reader found in a file, checked and brought into the one shape.
+
+    Args:
+        stored: by canonical name, in any order.
+        spec: the preprocessing this layout wants.
+        order: axes of the file's kernels; O, I are output and input channels.
+        source: what messages call the file.
+        sha256: of the file.
+        until: canonical layer; deeper convolutions are checked to be there but not read.
+
+    Raises:
+        WeightsError: a layer is missing or unknown, or a tensor has another type or shape, or is not finite.
+    """
+    arch = arch_of(stored, source)
+    wanted = convs_until(arch, until)
+    tensors: dict[str, tuple[Tensor, Tensor]] = {}
+    inputs = 3
+    for name in wanted[: len(stored)]:
+        outputs = CHANNELS[int(name[4]) - 1]
+        key, read = stored[name]
+        weight, bias = read()
+        sizes = {"O": outputs, "I": inputs, "H": 3, "W": 3}
+        expected = tuple(sizes[axis] for axis in order)
+        if tuple(weight.shape) != expected or tuple(bias.shape) != (outputs,):
+            raise WeightsError(
+                f"{source}: {key} has shape {tuple(weight.shape)} with bias {tuple(bias.shape)}; expected "
+                f"{expected} ({order}) with {(outputs,)}: this is not {arch} in the layout it was read as"
+            )
+        if not (weight.is_floating_point() and bias.is_floating_point()):
+            raise WeightsError(
+                f"{source}: {key} holds {weight.dtype} with bias {bias.dtype}; expected floating point"
+            )
+        axes = [order.index(axis) for axis in "OIHW"]
+        tensors[name] = (weight.permute(axes).float().contiguous(), bias.float().contiguous())
+        inputs = outputs
+    return VGGWeights(spec(arch), tensors, source, sha256)
+
+
+def arch_of(names: Collection[str], source: str) -> Arch:
+    """The network that convolutions of these names are, or begin (VGG-19 where both begin alike).
+
+    Raises:
+        WeightsError: none, a gap, or a layer no VGG has.
+    """
+    for arch in ("vgg19", "vgg16"):
+        if names and set(names) == set(conv_names(arch)[: len(names)]):
+            return arch
+    nearer: Arch = "vgg19" if any(name not in conv_names("vgg16") for name in names) else "vgg16"
+    expected = conv_names(nearer)
+    extra = sorted(set(names) - set(expected))
+    if extra:
+        raise WeightsError(
+            f"{source}: holds {', '.join(extra)}, which {nearer} has not; expected {', '.join(expected)}"
+        )
+    last = max((expected.index(name) for name in names), default=len(expected) - 1)
+    missing = [name for name in expected[: last + 1] if name not in names]
+    raise WeightsError(
+        f"{source}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; expected every "
+        f"convolution of {nearer} from conv1_1 on: get the file again, or another (`impasto weights list`)"
+    )
+
+
+def _finite(tensor: Tensor) -> bool:
+    low, high = tensor.aminmax()  # NaN and infinities reach them; several times faster than asking each value
+    return bool(low.isfinite() and high.isfinite())
 
 
 def tiny_weights(arch: Arch = "vgg19", *, channels: int = 4, seed: int = 0) -> VGGWeights:

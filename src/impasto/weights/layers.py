@@ -18,6 +18,13 @@ def conv_names(arch: Arch) -> tuple[str, ...]:
     return tuple(f"conv{b}_{i}" for b, n in enumerate(BLOCKS[arch], 1) for i in range(1, n + 1))
 
 
+def convs_until(arch: Arch, layer: str | None) -> tuple[str, ...]:
+    """The convolutions that `layer` needs, in order; all of them for None."""
+    names = layer_names(arch)
+    upto = names if layer is None else names[: names.index(resolve_layer(layer, arch)) + 1]
+    return tuple(name for name in upto if name.startswith("conv"))
+
+
 def layer_names(arch: Arch) -> tuple[str, ...]:
     """Every layer in order: ``conv1_1, relu1_1, …, pool5``."""
     names: list[str] = []
@@ -36,7 +43,7 @@ def layer_channels(layer: str) -> int:
 
 
 def layer_stride(layer: str) -> int:
-    """Pixels of the image between neighbouring positions of a canonical layer: 1, 2, 4 …"""
+    """Pixels of the image between neighbouring positions of a canonical layer: 1, 2, 4, 8 or 16."""
     match = re.search(r"\d", layer)
     assert match, layer
     block = int(match.group())
@@ -67,4 +74,6 @@ def resolve_layer(name: str, arch: Arch = "vgg19") -> str:
             text = same[int(match[2]) - 1]
     if text in known:
         return text
-    raise RequestError(f"no layer {name!r} in {arch}{near_misses(text, known) or ': it has relu1_1 … relu5_1'}")
+    raise RequestError(
+        f"no layer {name!r} in {arch}{near_misses(text, known) or ': it has relu1_1 … relu5_1'}"
+    )

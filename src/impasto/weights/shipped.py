@@ -1,0 +1,101 @@
+"""impasto's trained nets: the ones inside the package, and files of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import WeightsError, near_misses
+from . import container
+from .catalogue import encoder_label
+
+_FOLDER = Path(str(resources.files("impasto.weights"))) / "shipped"
+
+
+def net_names() -> tuple[str, ...]:
+    """Names of the nets inside the package."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
+
+
+def locate_net(name_or_path: str | Path) -> Path:
+    """The file behind the name of a shipped net or a path.
+
+    Raises:
+        WeightsError: no such net, with the near misses.
+    """
+    text = str(name_or_path)
+    if text in net_names():
+        return _FOLDER / f"{text}.safetensors"
+    path = Path(name_or_path).expanduser()
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    known = net_names()
+    hint = near_misses(text, known) or (
+        f"; known: {', '.join(known)}" if known else "; impasto ships none yet"
+    )
+    raise WeightsError(f"no net is called {text!r}, and no file has that path{hint}")
+
+
+def save_net(
+    path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], *, overwrite: bool = True
+) -> Path:
+    """Write a trained net, atomically, floats in 16 bits.
+
+    Args:
+        path: ends in ``.safetensors``.
+        tensors: the state dict.
+        metadata: JSON data. ``kind`` (``adain-decoder``, ``swap-decoder``, ``johnson`` …) and
+            ``encoder_sha256`` (of the encoder it was trained against; None where it works without one) are
+            required; by custom also ``arch``, ``layer``, ``recipe``, ``data`` and ``validation``.
+        overwrite: replace a file that is there.
+
+    Raises:
+        WeightsError: a required entry is missing, or values are not finite or beyond float16.
+        OutputError: it cannot be written.
+    """
+    missing = [key for key in ("kind", "encoder_sha256") if key not in metadata]
+    if missing:
+        raise WeightsError(
+            f"a net's metadata lacks {', '.join(missing)}; expected at least kind and encoder_sha256"
+        )
+    return container.save(path, tensors, metadata, half=True, overwrite=overwrite)
+
+
+def load_net(
+    name_or_path: str | Path, *, kind: str, encoder_sha256: str | None, layer: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a trained net, floats as float32, and what it says of itself.
+
+    Args:
+        name_or_path: a shipped net's name, or a file.
+        kind: what it has to be.
+        encoder_sha256: of the encoder in use; a net trained against another is refused. None where the net is
+            used without one.
+        layer: canonical layer it has to work on; None accepts any.
+
+    Raises:
+        WeightsError: no such net, not a net, cut short, or made for something else.
+    """
+    path = locate_net(name_or_path)
+    tensors, metadata = container.load(path)
+    if metadata is None or "encoder_sha256" not in metadata:
+        raise WeightsError(
+            f"{path} is not a net that impasto trained; expected kind {kind}, as `impasto train` makes"
+        )
+    if metadata["kind"] != kind:
+        raise WeightsError(f"{path}: its kind is {metadata['kind']}; expected {kind}: give another net")
+    if layer is not None and metadata.get("layer") != layer:
+        raise WeightsError(
+            f"{path} works on {metadata.get('layer')}; expected one for {layer}: give another net"
+        )
+    trained_on = metadata["encoder_sha256"]
+    if encoder_sha256 is not None and trained_on is not None and trained_on != encoder_sha256:
+        raise WeightsError(
+            f"{path} was trained against {encoder_label(trained_on)}, but the encoder in use is "
+            f"{encoder_label(encoder_sha256)}: give the former with --encoder, or a net made for the latter"
+        )
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, metadata

@@ -1,0 +1,140 @@
+"""PyTorch state dicts keyed ``features.N.weight``: torchvision's training, and Oxford's numbers for Caffe.
+
+Both spell their tensors alike but want another image (RGB, mean and deviation; or BGR, 0-255, mean), and
+reading one as the other still gives a picture, only a wrong one. So the kind is never guessed: it comes from
+the caller, the file's sha256, or the classifier's keys, which differ; failing these the file is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import WeightsError
+from .canonical import EncoderSpec, Stored, VGGWeights, assemble, caffe_spec, torchvision_spec
+from .catalogue import CATALOGUE, Layout, by_sha256
+from .files import checked_file, sha256_of
+from .layers import Arch, layer_names
+
+_SPECS: dict[Layout, Callable[[Arch], EncoderSpec]] = {"torchvision": torchvision_spec, "caffe": caffe_spec}
+
+# jcjohnson's classifier counts its linear layers 1, 4, 6, torchvision's 0, 3, 6. Only the former tells, for
+# people rename them to the latter. timm, whose VGGs are torchvision's, has a name of its own for the first.
+_TELLING: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
+
+
+def read(
+    path: Path, *, layout: Layout | None = None, source: str | None = None, until: str | None = None
+) -> VGGWeights:
+    """Read a ``.pth`` state dict; see `impasto.weights.load.Reader`."""
+    return from_state_dict(
+        load_state_dict(path), path, layout=layout, source=source or str(path), until=until
+    )
+
+
+def load_state_dict(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a `torch.save` file; nothing in it is ever executed.
+
+    Raises:
+        WeightsError: it is not one, it is damaged, it holds something else, or it would run code.
+    """
+    checked_file(path)
+    zipped = zipfile.is_zipfile(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of formats torch will drop one day
+            # Mapped, so the classifier (nine tenths of a VGG) is never read; the older format cannot be.
+            state: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
+    except pickle.UnpicklingError as error:
+        if re.search(r"GLOBAL|whose module|Unsupported (global|class)|must be .+ to load", str(error)):
+            raise WeightsError(
+                f"{path} was refused: reading it would run code. Expected a state dict of plain tensors: "
+                "get one from a source you trust, best as .safetensors"
+            ) from None
+        raise WeightsError(f"{path} is not a PyTorch weights file, or is damaged: get it again") from None
+    except Exception:  # damaged bytes can break the unpickler anywhere
+        raise WeightsError(f"{path} is not a PyTorch weights file, or is cut short: get it again") from None
+    if not isinstance(state, Mapping) or not state:
+        raise WeightsError(f"{path} holds a {type(state).__name__}; expected a state dict of named tensors")
+    strange = [
+        key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))
+    ]
+    if strange:
+        raise WeightsError(
+            f"{path}: {strange[0]!r} is a {type(state[strange[0]]).__name__}; expected a state dict of named "
+            "tensors (a training checkpoint keeps one inside: save that alone)"
+        )
+    return dict(state)
+
+
+def from_state_dict(
+    state: Mapping[str, Tensor], path: Path, *, layout: Layout | None, source: str, until: str | None
+) -> VGGWeights:
+    """VGG weights out of tensors keyed ``features.N.weight``; other keys are the classifier's."""
+    if any(key.endswith("running_mean") for key in state):
+        raise WeightsError(
+            f"{source} is a VGG with batch normalisation; expected a plain one (`impasto weights list`)"
+        )
+    found = {int(m[1]) for key in state if (m := re.fullmatch(r"features\.(\d+)\.(weight|bias)", key))}
+    if not found:
+        raise WeightsError(
+            f"{source}: holds {', '.join(list(state)[:3])} …; expected features.0.weight, features.0.bias …"
+        )
+    arch = _arch(found)
+    names = layer_names(arch)
+    stored: dict[str, Stored] = {}
+    for index in sorted(found):
+        key = f"features.{index}."
+        if index >= len(names) or not names[index].startswith("conv"):
+            raise WeightsError(f"{source}: holds {key}weight, but a VGG has no convolution there")
+        for part in ("weight", "bias"):
+            if key + part not in state:
+                raise WeightsError(f"{source}: {key}{part} is missing; get the file again")
+        stored[names[index]] = Stored(
+            f"{key}weight", lambda key=key: (state[f"{key}weight"].clone(), state[f"{key}bias"].clone())
+        )
+    sha256 = sha256_of(path)
+    kind = _kind(state, sha256, path, layout, source)
+    return assemble(stored, spec=_SPECS[kind], order="OIHW", source=source, sha256=sha256, until=until)
+
+
+def _arch(indices: set[int]) -> Arch:
+    """Which network convolutions at these places of ``features`` fit better (VGG-19 where both do)."""
+
+    def strangers(arch: Arch) -> int:
+        places = {i for i, name in enumerate(layer_names(arch)) if name.startswith("conv")}
+        return len(indices - places)
+
+    return "vgg16" if strangers("vgg16") < strangers("vgg19") else "vgg19"
+
+
+def _kind(state: Mapping[str, Tensor], sha256: str, path: Path, layout: Layout | None, source: str) -> Layout:
+    entry = by_sha256(sha256)
+    told = entry.layout if entry else None
+    for key, kind in _TELLING.items():
+        if told is None and key in state:
+            told = kind
+    if layout and told and layout != told:
+        raise WeightsError(f"{source} was to be read as {layout}, but it is {told}; leave the layout out")
+    if layout is not None:
+        return layout
+    if told is not None:
+        return told
+    namesake = next((e for e in CATALOGUE.values() if e.file == path.name), None)
+    if namesake:
+        raise WeightsError(
+            f"{source} is named like {namesake.name} but is not that file (sha256 {sha256[:8]}…; expected "
+            f"{namesake.digest}): get it again, or say what it is with --layout torchvision or --layout caffe"
+        )
+    raise WeightsError(
+        f"{source}: nothing in it tells torchvision's numbers (RGB) from Oxford's for Caffe (BGR), and a "
+        "wrong guess would paint wrongly: say which with --layout torchvision or --layout caffe"
+    )
