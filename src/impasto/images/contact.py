@@ -1,0 +1,166 @@
+"""Sheets and films: several pictures in one file."""
+
+from __future__ import annotations
+
+import io
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from PIL import Image, ImageDraw, ImageFont
+
+from ..errors import RequestError
+from .atomic import check_place, write_atomically
+from .geometry import fitted_size
+from .picture import to_pil
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Cell: TypeAlias = Image.Image | Tensor
+
+_PAPER = (248, 247, 244)
+_INK = (52, 50, 47)
+_GAP = 12
+_ELLIPSIS = "…"
+_PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "·": "-", "→": ">"})
+
+
+def contact_sheet(
+    pictures: Sequence[Cell],
+    *,
+    columns: int,
+    cell: int = 256,
+    labels: Sequence[str] = (),
+    headings: Sequence[str] = (),
+) -> Image.Image:
+    """Lay pictures out row by row, in proportion, each row standing on one line.
+
+    Args:
+        pictures: PIL images or 1×3×H×W tensors in [0, 1].
+        columns: pictures in a row.
+        cell: longest side of each picture on the sheet, in pixels.
+        labels: a line under each picture, cut to its width; empty for none.
+        headings: a line over each column; empty for none.
+
+    Returns:
+        An RGB image. Rows and columns are only as tall and wide as their largest picture.
+    """
+    if not pictures or columns < 1:
+        raise ValueError(f"{len(pictures)} pictures in {columns} columns; expected at least one of each")
+    if labels and len(labels) != len(pictures):
+        raise ValueError(f"{len(labels)} labels for {len(pictures)} pictures; expected one for each")
+    columns = min(columns, len(pictures))
+    if headings and len(headings) != columns:
+        raise ValueError(f"{len(headings)} headings for {columns} columns; expected one for each")
+    thumbs = [_thumbnail(picture, cell) for picture in pictures]
+    rows = math.ceil(len(thumbs) / columns)
+    widths = [max(thumb.width for thumb in thumbs[column::columns]) for column in range(columns)]
+    heights = [max(t.height for t in thumbs[row * columns : (row + 1) * columns]) for row in range(rows)]
+
+    font = ImageFont.load_default(size=max(11, cell // 18))
+    line = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else _GAP
+    below = line + _GAP // 3 if labels else 0
+    above = line + _GAP // 2 if headings else 0
+    sheet = Image.new(
+        "RGB",
+        (sum(widths) + _GAP * (columns + 1), above + sum(heights) + rows * (below + _GAP) + _GAP),
+        _PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+
+    def write_line(text: str, left: int, top: int, width: int) -> None:
+        text = _spelled(text)
+        if draw.textlength(text, font) > width:
+            while text and draw.textlength(text + _ELLIPSIS, font) > width:
+                text = text[:-1]
+            text = text.rstrip() + _ELLIPSIS
+        draw.text((left + width / 2, top), text, _INK, font, anchor="ma")
+
+    lefts = [_GAP + sum(widths[:column]) + _GAP * column for column in range(columns)]
+    for left, width, text in zip(lefts, widths, headings, strict=False):
+        write_line(text, left, _GAP // 2, width)
+    top = above + _GAP
+    for row, height in enumerate(heights):
+        for column, thumb in enumerate(thumbs[row * columns : (row + 1) * columns]):
+            left, width = lefts[column], widths[column]
+            sheet.paste(thumb, (left + (width - thumb.width) // 2, top + height - thumb.height))
+            if labels:
+                write_line(labels[row * columns + column], left, top + height + _GAP // 3, width)
+        top += height + below + _GAP
+    return sheet
+
+
+def write_gif(
+    frames: Iterable[Cell],
+    path: str | Path,
+    *,
+    longest: int | None = None,
+    frame_ms: int = 100,
+    last_ms: int = 2000,
+    overwrite: bool = False,
+) -> None:
+    """Write an endless animated GIF, whole or not at all.
+
+    Args:
+        frames: PIL images or 1×3×H×W tensors, first to last; all are brought to the size of the last.
+        path: a file ending in .gif.
+        longest: longest side in pixels; None keeps that of the last frame.
+        frame_ms: how long each frame is shown, in milliseconds.
+        last_ms: how long the last one is.
+        overwrite: replace the file if it exists.
+
+    Raises:
+        RequestError: no frames, another extension, or the file exists and `overwrite` is false.
+        OutputError: the system refuses (full disk, read-only folder).
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".gif":
+        raise RequestError(f"animation {path} ends in {path.suffix or 'nothing'}; expected .gif")
+    check_place(path, overwrite=overwrite)
+    film = [_as_rgb(frame) for frame in frames]
+    if not film:
+        raise RequestError(f"no frames for {path}; expected at least one: take snapshots more often")
+    height, width = fitted_size(film[-1].height, film[-1].width, longest)
+    film = [_indexed(frame.resize((width, height), Image.Resampling.LANCZOS)) for frame in film]
+    out = io.BytesIO()
+    film[0].save(
+        out,
+        "GIF",
+        save_all=True,
+        append_images=film[1:],
+        duration=[frame_ms] * (len(film) - 1) + [last_ms],
+        loop=0,
+    )
+    write_atomically(path, out.getvalue(), overwrite=overwrite)
+
+
+def _spelled(text: str) -> str:
+    """The text in the letters Pillow's own font has: ASCII; accents fall away, what is left becomes ?."""
+    apart = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_PLAIN))
+    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return bare.encode("ascii", "replace").decode()
+
+
+def _indexed(frame: Image.Image) -> Image.Image:
+    """A dithered image of 256 colours, its own: they change a good deal while a painting forms."""
+    palette = frame.quantize(256, Image.Quantize.MEDIANCUT)
+    return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+def _thumbnail(picture: Cell, cell: int) -> Image.Image:
+    image = _as_rgb(picture)
+    height, width = fitted_size(image.height, image.width, cell)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _as_rgb(picture: Cell) -> Image.Image:
+    """An RGB image; what is transparent shows the paper."""
+    image = picture if isinstance(picture, Image.Image) else to_pil(picture)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, (*_PAPER, 255))
+        image = Image.alpha_composite(paper, image)
+    return image.convert("RGB")

@@ -1,0 +1,57 @@
+"""Sizes: fitting a picture to a longest side, an area, or a ladder of scales."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def resize(image: Tensor, height: int, width: int) -> Tensor:
+    """Resample N×C×H×W in [0, 1]: bicubic, antialiased as Pillow's is, clipped to [0, 1].
+
+    The image itself is returned where it already has that size.
+    """
+    from torch.nn import functional
+
+    if image.shape[-2:] == (height, width):
+        return image
+    return functional.interpolate(image, (height, width), mode="bicubic", antialias=True).clamp_(0, 1)
+
+
+def fitted_size(height: int, width: int, longest: int | None) -> tuple[int, int]:
+    """Height and width whose longer side is `longest`, in proportion and never under 1; None keeps them."""
+    if longest is None:
+        return height, width
+    scale = longest / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def fit(image: Tensor, longest: int | None) -> Tensor:
+    """Resize N×C×H×W so that its longer side is `longest` pixels; None keeps its size."""
+    height, width = image.shape[-2:]
+    return resize(image, *fitted_size(height, width, longest))
+
+
+def fit_area(image: Tensor, pixels: int) -> Tensor:
+    """Resize N×C×H×W, in proportion, to about `pixels` pixels in all."""
+    height, width = image.shape[-2:]
+    scale = (pixels / (height * width)) ** 0.5
+    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def scale_ladder(final: int, minimum: int, step: float = 2**0.5) -> list[int]:
+    """Longest sides from about `minimum` up to `final`, each `step` times the one before.
+
+    After Katherine Crowson's style-transfer-pytorch: round(final / step^i) while that is at least
+    `minimum`. `final` is always there, even where it is under `minimum`.
+    """
+    if step <= 1:
+        raise ValueError(f"step is {step}; expected more than 1")
+    sizes = {final}
+    rung = 1
+    while (size := round(final / step**rung)) >= max(1, minimum):
+        sizes.add(size)
+        rung += 1
+    return sorted(sizes)

@@ -1,0 +1,138 @@
+"""`Picture`: the pixels of one image file, and what of the file is worth carrying to the result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import ImageError, OutputError, RequestError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Raster = NDArray[np.float32]  # H×W×C
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture, upright and in sRGB.
+
+    Attributes:
+        pixels: 1×3×H×W float32 RGB in [0, 1], not premultiplied by alpha.
+        alpha: 1×1×H×W float32 in [0, 1], or None where the picture is opaque by nature.
+        exif: EXIF block to carry over (see `metadata.carried_exif`), or None.
+        dpi: horizontal and vertical pixels per inch, or None.
+        source: where it came from, for messages.
+    """
+
+    pixels: Tensor
+    alpha: Tensor | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    source: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.pixels.shape[-2:]
+        return width, height
+
+    def to_pil(self) -> Image.Image:
+        """An 8-bit RGB image, or RGBA where there is alpha."""
+        return to_pil(self.pixels, self.alpha)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """A file's samples as they stand in it: its own colour space and orientation.
+
+    Attributes:
+        samples: H×W×(1 grey, 3 RGB or 4 CMYK) float32 in [0, 1], not premultiplied.
+        alpha: H×W×1, or None.
+        profile: ICC profile of the samples.
+        orientation: EXIF orientation, 1 to 8.
+        exif: EXIF block to carry over.
+        dpi: pixels per inch as the file states them.
+    """
+
+    samples: Raster
+    alpha: Raster | None = None
+    profile: bytes | None = None
+    orientation: int = 1
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def to_pil(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:
+    """Turn a 1×3×H×W tensor (and its 1×1×H×W alpha) into an 8-bit RGB (RGBA) image."""
+    return Image.fromarray(quantise(to_raster(pixels, alpha)))
+
+
+def to_raster(pixels: Tensor, alpha: Tensor | None = None) -> Raster:
+    """Lay a 1×3×H×W tensor, and its 1×1×H×W alpha where given, out as H×W×3 (H×W×4) float32.
+
+    Raises:
+        RequestError: the shapes are not those.
+        OutputError: a value is NaN or infinite.
+    """
+    planes = [("pixels", pixels, 3)] + ([("alpha", alpha, 1)] if alpha is not None else [])
+    height, width = pixels.shape[-2:]
+    for name, plane, channels in planes:
+        if tuple(plane.shape) != (1, channels, height, width) or not height * width:
+            raise RequestError(
+                f"{name} has shape {tuple(plane.shape)}; "
+                f"expected (1, {channels}, {height}, {width}), not empty"
+            )
+    raster = np.concatenate(
+        [plane.detach()[0].permute(1, 2, 0).float().cpu().numpy() for _, plane, _ in planes], axis=2
+    )
+    if not np.isfinite(raster).all():
+        raise OutputError(
+            "the painted pixels hold NaN or infinity; expected numbers in [0, 1]: "
+            "lower the learning rate or the loss weights, or use --precision exact"
+        )
+    return raster
+
+
+def quantise(raster: Raster, bits: int = 8) -> NDArray[Any]:
+    """Round values in [0, 1] (others are clipped) to uint8, or to uint16 where `bits` is 16."""
+    top = 2**bits - 1
+    return (np.clip(raster, 0, 1) * np.float32(top) + np.float32(0.5)).astype(f"u{bits // 8}", order="C")
+
+
+def unit_range(values: NDArray[Any], name: str) -> Raster:
+    """Check that floating-point samples are finite and in [0, 1] (to a rounding error); as float32."""
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ImageError(f"{name} holds NaN or infinity; expected numbers in [0, 1]: mend or clip it first")
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise ImageError(
+            f"{name} holds numbers from {low:.4g} to {high:.4g}; expected [0, 1]: "
+            "scale it (8-bit values: divide by 255)"
+        )
+    return np.clip(values, 0, 1).astype(np.float32)
+
+
+def sane_dpi(stated: object) -> tuple[float, float] | None:
+    """Pixels per inch as a file states them, or None where that is no pair of sensible numbers."""
+    try:
+        across, down = (float(value) for value in cast(Any, stated))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    # Files that state no unit give the shape of a pixel instead, as 1:1.
+    return (across, down) if min(across, down) > 1 and math.isfinite(across + down) else None
+
+
+def require_size(picture: Picture, minimum: int, what: str) -> None:
+    """Refuse a picture with a side under `minimum` pixels; `what` names its part, as in "the photograph"."""
+    width, height = picture.size
+    if min(width, height) < minimum:
+        named = f"{what} ({picture.source})" if picture.source else what
+        raise ImageError(
+            f"{named} is {width}×{height} pixels; expected at least {minimum} on each side: use a larger one"
+        )

@@ -1,0 +1,180 @@
+"""`read`: any picture, from any place, as a `Picture`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ExifTags import Base
+
+from ..errors import ImageError
+from .colour import lab_to_srgb, to_srgb
+from .metadata import carried_exif
+from .picture import Decoded, Picture, Raster, sane_dpi, unit_range
+from .source import damaged, load_bytes, open_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_DEPTH = slice(24, 25)  # the bit depth, always in the first chunk
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
+
+_UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor) -> Picture:
+    """Read a picture, upright, in sRGB, with none of its depth lost; of several frames, the first.
+
+    Args:
+        source: a path; ``-`` for standard input; the bytes of a file; a PIL image; an array H×W, H×W×3 or
+            H×W×4 of uint8, uint16 or float in [0, 1]; or a tensor 1×3×H×W of float in [0, 1].
+
+    Raises:
+        ImageError: it is missing, unreadable, damaged, no picture, or of more than `MAX_MEGAPIXELS`.
+    """
+    if isinstance(source, str | Path):
+        data, name = load_bytes(source)
+        return _picture(_from_file(data, name), name)
+    if isinstance(source, bytes):
+        name = "the picture given as bytes"
+        return _picture(_from_file(source, name), name)
+    if isinstance(source, Image.Image):
+        name = str(getattr(source, "filename", "") or "the image given")
+        return _picture(_from_pillow(source, name), name)
+    if isinstance(source, np.ndarray):
+        return _picture(_from_array(source), "the array given")
+    return _picture(_from_tensor(source), "the tensor given")
+
+
+def _picture(decoded: Decoded, name: str) -> Picture:
+    import torch
+
+    def tensor(raster: Raster) -> Tensor:
+        upright = _UPRIGHT.get(decoded.orientation, lambda a: a)(raster)
+        return torch.from_numpy(np.ascontiguousarray(upright.transpose(2, 0, 1)))[None]
+
+    dpi = decoded.dpi
+    if dpi and decoded.orientation >= 5:  # lying on its side
+        dpi = (dpi[1], dpi[0])
+    return Picture(
+        pixels=tensor(to_srgb(decoded.samples, decoded.profile, name)),
+        alpha=None if decoded.alpha is None else tensor(decoded.alpha),
+        exif=decoded.exif,
+        dpi=dpi,
+        source=name,
+    )
+
+
+def _from_file(data: bytes, name: str) -> Decoded:
+    if data[: len(_PNG)] == _PNG and data[_PNG_DEPTH] == b"\x10":
+        from . import deep
+
+        image = open_image(data, name)
+        try:
+            samples, alpha = deep.read_png(data)
+        except Exception as error:
+            raise damaged(name, error) from None
+        return _described(image, samples, alpha)
+    if data[:4] in _TIFF:
+        from . import deep
+
+        if deep.is_deep_tiff(data):
+            try:
+                return deep.read_tiff(data, name)
+            except ImageError:
+                raise
+            except Exception as error:
+                raise damaged(name, error) from None
+    return _from_pillow(open_image(data, name), name)
+
+
+def _from_pillow(image: Image.Image, name: str) -> Decoded:
+    try:
+        image.load()
+        samples, alpha = _samples(image, name)
+    except ImageError:
+        raise
+    except Exception as error:  # a plugin raises whatever the broken bytes trip over
+        raise damaged(name, error) from None
+    return _described(image, samples, alpha)
+
+
+def _samples(image: Image.Image, name: str) -> tuple[Raster, Raster | None]:
+    """H×W×(1, 3 or 4) samples of a loaded image of any mode, and its alpha."""
+    if not image.width * image.height:
+        raise ImageError(f"{name} is {image.width}×{image.height} pixels; expected at least one")
+    if image.mode.startswith("I"):  # Pillow has 16-bit grey as I;16 or I
+        values = np.asarray(image, np.float32)[..., None] / np.float32(65535)
+        return unit_range(values, name), None
+    if image.mode == "F":
+        return unit_range(np.asarray(image)[..., None], name), None
+    if image.mode == "LAB":
+        image = lab_to_srgb(image)
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        values = _scaled(image.convert("LA" if grey else "RGBA"))
+        return values[..., :-1], values[..., -1:]
+    if image.mode == "CMYK":
+        return _scaled(image), None
+    return _scaled(image.convert("L" if grey else "RGB")), None
+
+
+def _scaled(image: Image.Image) -> Raster:
+    values = np.asarray(image, np.float32) / np.float32(255)
+    return values.reshape(image.height, image.width, -1)
+
+
+def _described(image: Image.Image, samples: Raster, alpha: Raster | None) -> Decoded:
+    """Join samples with what Pillow knows of their file."""
+    # A Lab image's profile, if any, was for Lab.
+    profile = None if image.mode == "LAB" else image.info.get("icc_profile")
+    try:
+        exif = image.getexif()
+        orientation = int(exif.get(Base.Orientation, 1))
+    except Exception:  # broken EXIF does not spoil a picture
+        return Decoded(samples, alpha, profile)
+    return Decoded(samples, alpha, profile, orientation, carried_exif(exif), sane_dpi(image.info.get("dpi")))
+
+
+def _from_array(array: NDArray[Any]) -> Decoded:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or not array.size:
+        raise ImageError(f"the array has shape {array.shape}; expected H×W, H×W×3 or H×W×4, not empty")
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+        values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+    elif array.dtype.kind == "f":
+        values = unit_range(array, "the array")
+    else:
+        raise ImageError(
+            f"the array holds {array.dtype}; expected uint8, uint16, or float in [0, 1]: convert it"
+        )
+    values = values.reshape(*array.shape[:2], -1)
+    return Decoded(values[..., :3], values[..., 3:]) if values.shape[2] == 4 else Decoded(values)
+
+
+def _from_tensor(tensor: Tensor) -> Decoded:
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(
+            f"a picture was given as {type(tensor).__name__}; "
+            "expected a path, bytes, a PIL image, a numpy array or a tensor"
+        )
+    shape = tuple(tensor.shape)
+    if not tensor.is_floating_point() or len(shape) != 4 or shape[:2] != (1, 3) or not tensor.numel():
+        raise ImageError(
+            f"the tensor is {shape} of {tensor.dtype}; expected (1, 3, height, width) of float in [0, 1]"
+        )
+    return Decoded(unit_range(tensor.detach()[0].permute(1, 2, 0).float().cpu().numpy(), "the tensor"))

@@ -1,0 +1,203 @@
+"""`write`: a painting into a file, its recipe inside; `check_target` says beforehand if that can work."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ExifTags import Base
+from PIL.PngImagePlugin import PngInfo
+
+from ..errors import OutputError, RequestError
+from .atomic import check_place, write_atomically
+from .colour import srgb_profile
+from .metadata import METADATA_KEY, as_exif, as_text
+from .picture import Picture, quantise, to_raster
+from .source import STANDARD_STREAM
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_PNG_HEADER_END = 33  # signature 8, IHDR 25
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    pillow: str
+    longest: int  # pixels a side the format can count to
+    alpha: bool = True
+    deep: bool = False
+
+
+_PNG = _Format("PNG", 2**31 - 1, deep=True)
+_JPEG = _Format("JPEG", 65_500, alpha=False)
+_TIFF = _Format("TIFF", 2**31 - 1, deep=True)
+FORMATS = {
+    ".png": _PNG,
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": _Format("WEBP", 16_383),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+}
+
+
+def check_target(target: str | Path, overwrite: bool = False) -> None:
+    """Refuse an output that could not be written, before any painting; imports no torch.
+
+    Raises:
+        RequestError: unknown extension, missing folder, existing file without `overwrite`, or a terminal.
+        OutputError: the folder takes no new files.
+    """
+    _format_of(target)
+    if str(target) != STANDARD_STREAM:
+        check_place(Path(target), overwrite=overwrite)
+    elif sys.stdout.isatty():
+        raise RequestError("the output - is a terminal; expected a file or a pipe: add > painting.png")
+
+
+def write(
+    picture: Picture | Tensor,
+    target: str | Path,
+    *,
+    overwrite: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    alpha: Tensor | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    quality: int = 95,
+    bits: int = 8,
+) -> None:
+    """Write a picture, tagged as sRGB, whole or not at all.
+
+    Args:
+        picture: a `Picture`, or 1×3×H×W in [0, 1]. What the arguments below leave out, a `Picture` supplies.
+        target: a path, whose extension chooses PNG, JPEG, WebP or TIFF; or ``-``, PNG on standard output.
+        overwrite: replace the file if it exists.
+        metadata: plain JSON data kept inside the file; `metadata.read_metadata` reads it again.
+        alpha: 1×1×H×W in [0, 1]. JPEG has none: there the picture is laid over white.
+        exif: EXIF block to carry over. TIFF takes only its plain text tags.
+        dpi: pixels per inch.
+        quality: of JPEG and WebP, 1 to 100.
+        bits: per channel, 8; or 16 for PNG and TIFF.
+
+    Raises:
+        RequestError: a setting is wrong, or the file exists and `overwrite` is false.
+        OutputError: the pixels hold NaN, or the system refuses (full disk, read-only folder).
+    """
+    form = _format_of(target)
+    if isinstance(picture, Picture):
+        alpha = picture.alpha if alpha is None else alpha
+        exif = picture.exif if exif is None else exif
+        dpi = picture.dpi if dpi is None else dpi
+        picture = picture.pixels
+    if not 1 <= quality <= 100:
+        raise RequestError(f"quality is {quality}; expected 1 to 100")
+    if bits not in (8, 16) or (bits == 16 and not form.deep):
+        deep = ", ".join(sorted({f.pillow for f in FORMATS.values() if f.deep}))
+        raise RequestError(f"bits is {bits} for {form.pillow}; expected 8, or 16 with {deep}")
+    height, width = picture.shape[-2:]
+    if max(height, width) > form.longest:
+        raise RequestError(
+            f"the picture is {width}×{height}; {form.pillow} holds at most {form.longest} a side: write .png"
+        )
+    raster = to_raster(picture, alpha)
+    if alpha is not None and not form.alpha:
+        raster = raster[..., :3] * raster[..., 3:] + (1 - raster[..., 3:])
+    data = _encode(quantise(raster, bits), form, metadata, exif, dpi, quality)
+    if str(target) != STANDARD_STREAM:
+        write_atomically(Path(target), data, overwrite=overwrite)
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise OutputError(
+            f"standard output cannot be written ({error.strerror}); expected a reader"
+        ) from None
+
+
+def _format_of(target: str | Path) -> _Format:
+    if str(target) == STANDARD_STREAM:
+        return _PNG
+    extension = Path(target).suffix
+    if extension.lower() not in FORMATS:
+        shown = f"has the extension {extension}" if extension else "has no extension"
+        raise RequestError(f"output {target} {shown}; expected one of {', '.join(FORMATS)}")
+    return FORMATS[extension.lower()]
+
+
+def _encode(
+    values: NDArray[Any],
+    form: _Format,
+    metadata: Mapping[str, Any] | None,
+    exif: bytes | None,
+    dpi: tuple[float, float] | None,
+    quality: int,
+) -> bytes:
+    """The bytes of the file: H×W×(3 or 4) values of 8 or 16 bits."""
+    settings: dict[str, Any] = {"icc_profile": srgb_profile()}
+    if dpi:
+        settings["dpi"] = dpi
+    if form is _PNG:
+        info = PngInfo()
+        if metadata is not None:
+            info.add_itxt(METADATA_KEY, as_text(metadata))
+        settings |= {"pnginfo": info, "exif": exif or b""}
+        if values.dtype == np.uint8:
+            return _pillow(values, form, settings)
+        from . import deep as codec
+
+        # Pillow cannot write 16-bit RGB, but can write every other chunk of the file.
+        return _with_chunks_of(
+            _pillow(values[:1, :1].astype(np.uint8), form, settings), codec.encode_png(values)
+        )
+    if form is _TIFF:
+        from . import deep as codec
+
+        # Pillow's compressed TIFF takes no nested EXIF, and no 16 bits.
+        joined = as_exif(exif, metadata, Base.ImageDescription)
+        return codec.encode_tiff(
+            values,
+            profile=srgb_profile(),
+            ascii_tags={int(tag): text for tag, text in joined.items() if isinstance(text, str)},
+            dpi=dpi,
+        )
+    joined = as_exif(exif, metadata, Base.UserComment)
+    settings |= {"exif": joined.tobytes() if len(joined) else b"", "quality": quality}
+    if form is _JPEG:
+        settings |= {"subsampling": 0, "optimize": True}
+    return _pillow(values, form, settings)
+
+
+def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any]) -> bytes:
+    out = io.BytesIO()
+    try:
+        Image.fromarray(values).save(out, form.pillow, **settings)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"the picture cannot be encoded as {form.pillow} ({error}): write .png") from None
+    return out.getvalue()
+
+
+def _with_chunks_of(donor: bytes, png: bytes) -> bytes:
+    """`png` with the ancillary chunks (profile, text, EXIF, resolution) of the PNG `donor`."""
+    taken = b"".join(chunk for kind, chunk in _chunks(donor) if kind[0] & 0x20)
+    return png[:_PNG_HEADER_END] + taken + png[_PNG_HEADER_END:]
+
+
+def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:
+    """Each chunk's type and its whole bytes; a lower-case type is ancillary."""
+    chunks: list[tuple[bytes, bytes]] = []
+    at = 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4])
+        chunks.append((png[at + 4 : at + 8], png[at:end]))
+        at = end
+    return chunks
