@@ -26,8 +26,10 @@ class Frozen(BaseModel):
 
 
 class Options(Frozen):
-    """Base of every method's settings. A field's name, type, range, default and description are stated here
-    and nowhere else: command-line flags, help, presets and metadata are derived from them.
+    """Base of every method's settings.
+
+    A field's name, type, range, default and description are stated in the subclass and nowhere else:
+    command-line flags, help, presets and metadata are derived from them.
     """
 
 
@@ -35,7 +37,7 @@ class Style(Frozen):
     """A style picture and how much it counts beside the others."""
 
     path: str = Field(description="File the style is read from; '-' for standard input.")
-    weight: Positive = Field(1.0, description="Share of this style; shares are normalised to sum to 1.")
+    weight: Positive = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -66,13 +68,15 @@ class Recipe(Frozen):
     method: str
     options: SerializeAsAny[Options]
     styles: tuple[Style, ...] = ()
-    encoder: str = Field("vgg19", description="Encoder: a name from `impasto weights list`, or a weights file.")
-    size: Size | None = Field(512, description="Longest side of the result in pixels.")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Seed of every random draw.")
-    precision: Precision = Field(
-        "auto", description="auto: the fastest arithmetic the device does well; exact: float32 throughout."
+    encoder: str = Field(
+        default="vgg19", description="Encoder: a name from `impasto weights list`, or a weights file."
     )
-    preset: str | None = Field(None, description="Named settings the options began from.")
+    size: Size | None = Field(default=512, description="Longest side of the result in pixels.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Seed of every random draw.")
+    precision: Precision = Field(
+        default="auto", description="auto: the fastest arithmetic the device does well; exact: float32 throughout."
+    )
+    preset: str | None = Field(default=None, description="Named settings the options began from.")
     nets: dict[str, str] = Field(default_factory=dict, description="sha256 by network name, once resolved.")
 
     @field_validator("styles")

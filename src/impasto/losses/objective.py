@@ -25,7 +25,6 @@ from .functional import (
 
 Reduction = Literal["mean", "half-sum"]
 
-# Losses are summed in 0-255 units of deep features: bfloat16 keeps their range but not their sums.
 _EPS = 1e-8
 
 
@@ -52,6 +51,7 @@ class ContentTerm(Term):
     kind: str = "content"
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
+        """See `Term.evaluate`."""
         difference = features - self.target
         scale = 1 / difference.numel() if self.reduction == "mean" else 0.5
         flat = difference.permute(0, 2, 3, 1).reshape(-1).float()  # as it lies in memory
@@ -82,6 +82,7 @@ class GramTerm(Term):
     kind: str = "style"
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
+        """See `Term.evaluate`."""
         x = rows(features)
         divisor = gram_divisor(features, self.norm)
         difference = gram_sum(x) / divisor - self.target
@@ -115,6 +116,7 @@ class WassersteinTerm(Term):
         self._root = matrix_sqrt(self.covariance)
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
+        """See `Term.evaluate`."""
         with torch.enable_grad():
             leaf = features.detach().requires_grad_()
             loss = wasserstein2(leaf, self.mean, self.covariance, self._root) * self.weight
@@ -136,6 +138,7 @@ class NormalisedGradient(Term):
         self.kind, self.layer, self.weight = self.inner.kind, self.inner.layer, self.inner.weight
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
+        """See `Term.evaluate`."""
         loss, inner_tap = self.inner.evaluate(features)
 
         def tap(gradient: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from ..errors import RequestError, near_misses
@@ -77,3 +78,8 @@ def resolve_layer(name: str, arch: Arch = "vgg19") -> str:
     raise RequestError(
         f"no layer {name!r} in {arch}{near_misses(text, known) or ': it has relu1_1 … relu5_1'}"
     )
+
+
+def deepest(layers: Iterable[str], arch: Arch) -> str:
+    """The one of several canonical layers that lies furthest from the image."""
+    return max(layers, key=layer_names(arch).index)

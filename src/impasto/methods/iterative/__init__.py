@@ -1,1 +1,1 @@
-"""."""
+"""Generation one: the pixels themselves are optimised against a fixed VGG."""

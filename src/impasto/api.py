@@ -1,0 +1,95 @@
+"""`bind` and `paint`: the library's two verbs. Imports no torch until one is used."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ImpastoError
+from .methods import DEFAULT, make_recipe, method
+from .painter import Painter, Step
+from .recipe import Recipe, Style
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+    from torch import Tensor
+
+    ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor
+
+
+def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> Painter:
+    """Load a recipe's networks and styles onto a device, ready for any number of photographs.
+
+    Args:
+        recipe: what to paint with; see `make_recipe`.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        styles: pictures to use in place of reading the recipe's style paths, in the same order.
+
+    Raises:
+        RequestError: something asked for does not exist or does not fit together.
+    """
+    from .images.read import read
+    from .runtime import pick_device
+
+    sources: Sequence[Any] = [style.path for style in recipe.styles] if styles is None else styles
+    pictures = [read(source).pixels for source in sources]
+    return method(recipe.method).bind(recipe, pictures, pick_device(device))
+
+
+def last(steps: Iterable[Step]) -> Step:
+    """The answer of a painting: its last step."""
+    tail = deque(steps, maxlen=1)
+    if not tail:
+        raise ImpastoError("the painting has no steps; expected at least one")
+    return tail[0]
+
+
+def paint(
+    photo: ImageLike,
+    *styles: ImageLike,
+    method: str | None = None,
+    preset: str | None = None,
+    device: str = "auto",
+    **settings: Any,
+) -> Image.Image:
+    """Paint a photograph in the manner of one or more pictures.
+
+    Args:
+        photo: a path, bytes, PIL image, array (H×W×3) or tensor (1×3×H×W in [0, 1]).
+        styles: the same kinds; a path may carry a weight, as in ``"scream.jpg:0.3"``.
+        method: one of `METHODS`; by default the one that `impasto paint` uses.
+        preset: one of the method's named settings.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        **settings: fields of the method's options or of `Recipe` (`size`, `seed`, `steps`, ...).
+
+    Returns:
+        The painting, RGB, or RGBA where the photograph has alpha.
+
+    Raises:
+        RequestError: an unreadable picture, an unknown name, a value out of range.
+    """
+    from .images.geometry import resize
+    from .images.picture import to_pil
+    from .images.read import read
+
+    if method is None:
+        method, default_preset = DEFAULT
+        preset = preset or default_preset
+    named = [
+        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
+        for n, s in enumerate(styles, 1)
+    ]
+    sources = [
+        name.path if isinstance(style, str | Path) else style for name, style in zip(named, styles, strict=True)
+    ]
+    recipe = make_recipe(method, named, preset=preset, settings=settings)
+    content = read(photo)
+    step = last(bind(recipe, device=device, styles=sources).paint(content.pixels))
+    alpha = content.alpha
+    if alpha is not None:
+        alpha = resize(alpha, *step.image.shape[2:])
+    return to_pil(step.image, alpha)

@@ -1,0 +1,129 @@
+"""The methods, in the one hand-written table. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pydantic import ValidationError
+
+from ..errors import RequestError, near_misses
+from ..painter import Painter
+from ..recipe import Options, Recipe, Style, explain
+from .iterative.options import GatysOptions
+from .iterative.presets import PRESETS as GATYS_PRESETS
+from .preset import Preset
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+
+class Bind(Protocol):
+    """Loads what a recipe needs onto a device."""
+
+    def __call__(self, recipe: Recipe, styles: Sequence[Tensor], device: device) -> Painter:
+        """`styles` are the style pictures in order, 1×3×H×W each, at their own sizes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of painting: its settings, its named settings, and where its code is (imported on use)."""
+
+    name: str
+    summary: str
+    options: type[Options]
+    presets: Mapping[str, Preset]
+    module: str
+
+    @property
+    def bind(self) -> Bind:
+        """The function that turns a recipe into a painter."""
+        return cast(Bind, importlib.import_module(self.module).bind)
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "gatys",
+            "Optimise the pixels themselves (Gatys et al. 2015): slow, best",
+            GatysOptions,
+            GATYS_PRESETS,
+            "impasto.methods.iterative.gatys",
+        ),
+    )
+}
+
+DEFAULT = ("gatys", "quick")
+"""Method and preset of `impasto paint` and `impasto.paint`."""
+
+
+def method(name: str) -> Method:
+    """The method called `name`, or a refusal with the near misses."""
+    if name not in METHODS:
+        raise RequestError(f"no method {name!r}{near_misses(name, METHODS) or ': there is ' + ', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def make_recipe(
+    name: str,
+    styles: Sequence[Style] = (),
+    *,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """A recipe from a method's name, a preset, and settings that override it.
+
+    Args:
+        name: a method.
+        styles: style pictures with weights.
+        preset: one of the method's presets; None begins from the defaults.
+        settings: fields of the method's options or of `Recipe`, by name; the two share no name.
+
+    Raises:
+        RequestError: an unknown name or a value out of range, in one line.
+    """
+    chosen = method(name)
+    given = dict(settings or {})
+    common: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in chosen.presets:
+            hint = near_misses(preset, chosen.presets) or ": there is " + ", ".join(chosen.presets)
+            raise RequestError(f"{name} has no preset {preset!r}{hint}")
+        found = chosen.presets[preset]
+        options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
+        common.update(encoder=found.encoder, size=found.size)
+    own = chosen.options.model_fields
+    # A plain `steps` replaces a preset's ladder instead of being overruled by it.
+    if "steps" in given and "schedule" not in given:
+        options.pop("schedule", None)
+    for key, value in given.items():
+        if key in own:
+            options[key] = value
+        elif key in Recipe.model_fields:
+            common[key] = value
+        else:
+            known = [*own, *Recipe.model_fields]
+            raise RequestError(f"{name} has no setting {key!r}{near_misses(key, known)}")
+    try:
+        return Recipe(method=name, options=chosen.options(**options), styles=tuple(styles), preset=preset, **common)
+    except ValidationError as error:
+        raise explain(error) from None
+
+
+def read_recipe(data: Mapping[str, Any]) -> Recipe:
+    """A recipe from plain data: a picture's metadata, JSON or TOML."""
+    fields = dict(data)
+    name = fields.pop("method", None)
+    if not isinstance(name, str):
+        raise RequestError("the recipe names no method")
+    chosen = method(name)
+    try:
+        options = chosen.options.model_validate(fields.pop("options", {}))
+        return Recipe.model_validate({**fields, "method": name, "options": options})
+    except ValidationError as error:
+        raise explain(error, "recipe") from None
