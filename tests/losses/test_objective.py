@@ -40,7 +40,7 @@ def test_value_and_gradient_are_autograds(pictures, kind, reduction):
         squares = (got[layer] - kept[layer]).square()
         expected = expected + weight * (squares.mean() if reduction == "mean" else squares.sum() / 2)
     (reference,) = torch.autograd.grad(expected, leaf)
-    assert float(losses["total"]) == pytest.approx(float(expected), rel=1e-4)
+    assert float(losses["total"]) == pytest.approx(expected.item(), rel=1e-4)
     torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=float(reference.abs().max()) * 1e-4)
 
 

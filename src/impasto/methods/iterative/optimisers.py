@@ -60,9 +60,9 @@ class LBFGS:
     def update(self, image: Tensor, gradient: Tensor) -> None:
         """Move `image` in place, given the gradient there."""
         g = gradient.reshape(-1).float()
+        step = self.rate
         if self._gradient is None or self._direction is None:
-            direction = self.precondition(g).neg_()
-            step = min(1.0, 1.0 / float(direction.abs().sum())) * self.rate
+            direction, step = self._first_move(g)
         else:
             y = g - self._gradient
             s = self._direction * self._step
@@ -71,13 +71,16 @@ class LBFGS:
                 self._pairs.append((s, y, 1.0 / sy))
                 self._gamma = sy / float(y.dot(self.precondition(y)))
             direction = self._two_loop(g)
-            step = self.rate
-        if float(direction.dot(g)) > -1e-30:  # not a descent direction: begin again from the gradient
-            self._pairs.clear()
-            direction = self.precondition(g).neg_()
-            step = min(1.0, 1.0 / float(direction.abs().sum().clamp_min(1e-30))) * self.rate
+            if float(direction.dot(g)) >= 0:  # not downhill: what was learnt misleads
+                self._pairs.clear()
+                direction, step = self._first_move(g)
         self._gradient, self._direction, self._step = g, direction, step
         image += direction.view_as(image) * step
+
+    def _first_move(self, g: Tensor) -> tuple[Tensor, float]:
+        """Downhill by at most one unit in the sum of all pixels, as nothing is known of the curvature."""
+        direction = self.precondition(g).neg_()
+        return direction, min(1.0, 1.0 / max(float(direction.abs().sum()), 1e-30)) * self.rate
 
     def _two_loop(self, g: Tensor) -> Tensor:
         q = g.neg()
