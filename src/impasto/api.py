@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ImpastoError
+from .errors import ImpastoError, RequestError
 from .methods import DEFAULT, make_recipe, method
 from .painter import Painter, Step
 from .recipe import Recipe, Style
+
+_SMALLEST = 2  # pixels a side
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
+
+    from .images.picture import Picture
 
     ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor
 
@@ -38,6 +42,31 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
     sources: Sequence[Any] = [style.path for style in recipe.styles] if styles is None else styles
     pictures = [read(source).pixels for source in sources]
     return method(recipe.method).bind(recipe, pictures, pick_device(device))
+
+
+def open_pictures(photo: ImageLike, styles: Sequence[ImageLike]) -> tuple[Picture, list[Picture]]:
+    """Read a photograph and its styles, and refuse what nothing can be painted from.
+
+    Raises:
+        RequestError: a picture is unreadable or a pixel wide, or a style is the photograph itself.
+    """
+    import torch
+
+    from .images.picture import require_size
+    from .images.read import read
+
+    content = read(photo)
+    require_size(content, _SMALLEST, "the photo")
+    pictures: list[Picture] = []
+    for source in styles:
+        picture = read(source)
+        require_size(picture, _SMALLEST, "the style")
+        if torch.equal(picture.pixels, content.pixels):
+            raise RequestError(
+                f"photo and style are the same picture ({picture.source}); expected two: give another style"
+            )
+        pictures.append(picture)
+    return content, pictures
 
 
 def last(steps: Iterable[Step]) -> Step:
@@ -74,7 +103,6 @@ def paint(
     """
     from .images.geometry import resize
     from .images.picture import to_pil
-    from .images.read import read
 
     if method is None:
         method, default_preset = DEFAULT
@@ -87,8 +115,8 @@ def paint(
         name.path if isinstance(style, str | Path) else style for name, style in zip(named, styles, strict=True)
     ]
     recipe = make_recipe(method, named, preset=preset, settings=settings)
-    content = read(photo)
-    step = last(bind(recipe, device=device, styles=sources).paint(content.pixels))
+    content, pictures = open_pictures(photo, sources)
+    step = last(bind(recipe, device=device, styles=[p.pixels for p in pictures]).paint(content.pixels))
     alpha = content.alpha
     if alpha is not None:
         alpha = resize(alpha, *step.image.shape[2:])

@@ -1,0 +1,24 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed while working, 2 wrong request, 130 interrupted.
+
+    Args:
+        argv: the arguments after the program's name; those of the process where None.
+    """
+    from .app import build
+    from .status import DONE, report
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = build()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error, as_json="--json" in arguments)
+    return status if isinstance(status, int) else DONE

@@ -1,0 +1,35 @@
+"""The application: which commands there are."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from ..methods import DEFAULT
+from .demo import demo
+from .paint import commands
+from .presets import presets
+from .show import show
+from .weights import app as weights
+
+
+def build() -> App:
+    """Put the commands together."""
+    app = App(
+        name="impasto",
+        help="Turn a photograph into a painting in the manner of another picture.",
+        version=_version,
+        help_format="plaintext",
+    )
+    for name, command in commands(DEFAULT).items():
+        app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO STYLE [STYLE ...] [OPTIONS]")
+    app.command(demo)
+    app.command(presets)
+    app.command(show)
+    app.command(weights)
+    return app
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return __version__

@@ -1,0 +1,49 @@
+"""``impasto demo``: a first painting, from pictures that are there after installing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..errors import RequestError
+from ..methods import DEFAULT, make_recipe
+from ..recipe import Style
+from .session import Output, run
+from .status import DONE
+
+
+def demo(
+    *,
+    photo: str = "chelsea",
+    style: str = "night",
+    size: int = 512,
+    draw_styles: Path | None = None,
+    output: Annotated[Output | None, Parameter(name="*")] = None,
+) -> int:
+    """Paint a demo photograph in a demo style, both already installed.
+
+    Args:
+        photo: chelsea, astronaut, coffee or rocket.
+        style: night, window, wave, river or rhythm.
+        size: Longest side of the result in pixels.
+        draw_styles: Only draw all demo styles, SIZE pixels a side, into this folder.
+        output: Where the result goes.
+    """
+    from ..demo.photos import demo_photo
+    from ..demo.styles import draw, draw_all
+
+    output = output or Output()
+    if draw_styles is not None:
+        if output.output is not None:
+            raise RequestError("--draw-styles and -o are both given; expected one: --draw-styles paints nothing")
+        for path in draw_all(draw_styles, size, overwrite=output.overwrite):
+            print(path)
+        return DONE
+    method, preset = DEFAULT
+    recipe = make_recipe(method, [Style(path=style)], preset=preset, settings={"size": size})
+    if output.output is None:
+        output = replace(output, output=f"{photo}.{style}.png")
+    return run(recipe, demo_photo(photo), [draw(style)], output)

@@ -1,0 +1,91 @@
+"""Command-line flags made from pydantic fields: name, type, default and description are stated there alone."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from inspect import Parameter as Argument
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from cyclopts import Group, Parameter
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+Fields = Mapping[str, FieldInfo]
+
+# The help lists headings in this order, a method's own settings last.
+PICTURES = Group.create_ordered("Pictures")
+PAINTING = Group.create_ordered("Painting")
+OUTPUT = Group.create_ordered("Output")
+RECORDS = Group.create_ordered("On the way")
+
+NONE = "none"
+"""What to type for a field that may be unset."""
+
+
+def flags(fields: Fields, group: Group, defaults: BaseModel | None = None) -> Iterator[Argument]:
+    """A keyword-only argument for each field; its value is None where the flag was not given.
+
+    Args:
+        fields: by name. Numbers and texts are handed on as typed: the model itself parses them.
+        group: heading they stand under in the help.
+        defaults: where the defaults that the help shows come from; the fields' own where None.
+    """
+    for name, field in fields.items():
+        default = field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name)
+        yield _flag(name, field, group, default)
+
+
+def given(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of all flag values, those of `fields` that the user gave, `none` turned into None."""
+    return {
+        name: None if value == NONE and _optional(field.annotation) else value
+        for name, field in fields.items()
+        if (value := values.get(name)) is not None
+    }
+
+
+def _flag(name: str, field: FieldInfo, group: Group, default: Any) -> Argument:
+    kind, metavar = _kind(field.annotation)
+    if _optional(field.annotation):
+        if get_origin(kind) is Literal:
+            kind = Literal[(*get_args(kind), NONE)]
+        elif kind is str:
+            metavar = f"{metavar}|{NONE}"
+    parameter = Parameter(
+        help=(field.description or "").replace("`", "'"),
+        show_default=_shown(default),
+        metavar=None if kind is bool else metavar,
+        group=group,
+        # a negative number is then read, and refused with its range
+        allow_leading_hyphen=metavar in ("INT", "FLOAT"),
+    )
+    return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
+
+
+def _kind(annotation: Any) -> tuple[Any, str]:
+    """The type the command line parses, and the word the help shows for it."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kind(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return _kind(next(arg for arg in get_args(annotation) if arg is not type(None)))
+    if annotation is bool:
+        return bool, ""
+    if origin is Literal:
+        return annotation, ""
+    return str, {int: "INT", float: "FLOAT", tuple: "A:B,...", dict: "A:B,..."}.get(origin or annotation, "TEXT")
+
+
+def _optional(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, Mapping):
+        return ",".join(f"{key}:{value:.4g}" for key, value in default.items())
+    if isinstance(default, tuple):
+        return ",".join(":".join(f"{part:g}" for part in item) for item in default) or NONE
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return f"{default:.6g}" if isinstance(default, float) else NONE if default is None else str(default)

@@ -1,0 +1,79 @@
+"""``impasto paint``, and one command a method: flags are the fields of the recipe and of the method's options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from inspect import Parameter as Argument
+from inspect import Signature
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from ..methods import METHODS, Method, make_recipe
+from ..recipe import Recipe, Style
+from .flags import PAINTING, PICTURES, flags, given
+from .session import STANDARD_STREAM, Output, run
+
+_NOT_FLAGS = {"method", "options", "styles", "nets"}  # what the command itself decides
+COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in _NOT_FLAGS}
+
+
+def painting_command(method: Method, preset: str | None, summary: str) -> Callable[..., int]:
+    """The command that paints with a method, beginning from a preset where there is one."""
+    own = method.options.model_fields
+
+    def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
+        settings = given({**COMMON, **own}, values)
+        recipe = make_recipe(
+            method.name,
+            [Style.parse(style) for style in styles],
+            preset=settings.pop("preset", preset),
+            settings=settings,
+        )
+        output = output or Output()
+        if output.output is None:
+            output = replace(output, output=default_name(photo, recipe))
+        return run(recipe, photo, [style.path for style in recipe.styles], output)
+
+    group = Group.create_ordered(f"Settings of {method.name}")
+    defaults = method.presets[preset].options if preset else method.options()
+    arguments = [
+        _picture("photo", Argument.POSITIONAL_ONLY, "The photograph; - reads standard input."),
+        _picture("styles", Argument.VAR_POSITIONAL, "Pictures to paint like, as FILE or FILE:WEIGHT."),
+        *flags(COMMON, PAINTING, make_recipe(method.name, preset=preset)),
+        Argument(
+            "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
+        ),
+        *flags(own, group, defaults),
+    ]
+    # cyclopts reads a command's flags off its signature.
+    command.__name__ = method.name
+    command.__doc__ = summary
+    command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
+    setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
+    return command
+
+
+def default_name(photo: str, recipe: Recipe) -> str:
+    """``PHOTO.STYLE.png`` in the current folder."""
+    with_what = recipe.styles[0].path if recipe.styles else recipe.method
+    return f"{_stem(photo)}.{_stem(with_what)}.png"
+
+
+def _stem(path: str) -> str:
+    return "stdin" if path == STANDARD_STREAM else Path(path).stem
+
+
+def _picture(name: str, kind: Any, text: str) -> Argument:
+    return Argument(name, kind, annotation=Annotated[str, Parameter(help=text, group=PICTURES)])
+
+
+def commands(default: tuple[str, str]) -> dict[str, Callable[..., int]]:
+    """``paint`` and every method's command, by name."""
+    name, preset = default
+    everyday = painting_command(
+        METHODS[name], preset, f"Paint a photograph in the manner of other pictures ({name})."
+    )
+    return {"paint": everyday} | {m.name: painting_command(m, None, f"{m.summary}.") for m in METHODS.values()}

@@ -1,0 +1,177 @@
+"""What can be kept of a painting on its way: snapshots, a loss log, a plot of the losses."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from PIL import Image
+
+from ..errors import MissingExtraError, OutputError, RequestError, near_misses
+from ..images.atomic import check_place, write_atomically
+from ..images.contact import contact_sheet, write_gif
+from ..images.geometry import fitted_size
+from ..images.picture import to_pil
+from ..images.write import write
+from ..painter import Step
+
+_FILM_SIDE = 480  # pixels of the longest side in the animation
+_STRIP_FRAMES = 8
+_PLOTS = (".png", ".svg", ".pdf")
+
+
+class Record(ABC):
+    """Follows the steps of one painting. Making one refuses a place that cannot be written."""
+
+    @abstractmethod
+    def step(self, step: Step, seconds: float) -> None:
+        """Take note of a step, `seconds` after the first began."""
+
+    @abstractmethod
+    def finish(self) -> list[Path]:
+        """Write what is written at the end, also after an interruption; the files made."""
+
+
+class Snapshots(Record):
+    """Every nth step as a numbered PNG file; at the end an animation and a strip of them."""
+
+    def __init__(self, folder: Path, every: int, *, overwrite: bool) -> None:
+        if every < 1:
+            raise RequestError(f"--snapshot-every is {every}; expected 1 or more")
+        if folder.is_dir():
+            if any(folder.iterdir()) and not overwrite:
+                raise RequestError(f"{folder} is not empty; expected a new folder, or --overwrite to write into it")
+            check_place(folder / "film.gif", overwrite=True)
+        else:
+            check_place(folder, overwrite=False)
+        self._folder, self._every = folder, every
+        self._frames: list[Image.Image] = []
+        self._labels: list[str] = []
+        self._last: Step | None = None
+
+    def step(self, step: Step, seconds: float) -> None:  # noqa: ARG002
+        """Keep every nth."""
+        self._last = step
+        if step.index % self._every == 0:
+            self._keep(step)
+
+    def finish(self) -> list[Path]:
+        """The last step too, whatever its number; then ``film.gif`` and ``strip.png``."""
+        if self._last is None:
+            return []
+        if self._last.index % self._every:
+            self._keep(self._last)
+        film, strip = self._folder / "film.gif", self._folder / "strip.png"
+        write_gif(self._frames, film, overwrite=True)
+        count = min(len(self._frames), _STRIP_FRAMES)
+        chosen = [round(i * (len(self._frames) - 1) / max(count - 1, 1)) for i in range(count)]
+        sheet = contact_sheet(
+            [self._frames[i] for i in chosen], columns=count, labels=[self._labels[i] for i in chosen]
+        )
+        out = io.BytesIO()
+        sheet.save(out, "PNG")
+        write_atomically(strip, out.getvalue(), overwrite=True)
+        return [self._folder, film, strip]
+
+    def _keep(self, step: Step) -> None:
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be made ({error.strerror}); choose another folder") from None
+        digits = max(4, len(str(step.total)))
+        write(step.image, self._folder / f"step-{step.index:0{digits}}.png", overwrite=True)
+        height, width = step.image.shape[2:]
+        rows, columns = fitted_size(height, width, min(_FILM_SIDE, max(height, width)))
+        self._frames.append(to_pil(step.image).resize((columns, rows), Image.Resampling.LANCZOS))
+        self._labels.append(f"step {step.index}")
+
+
+class LossLog(Record):
+    """One JSON object a line and step: ``step``, ``total_steps``, ``note``, ``losses``, ``seconds``."""
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        check_place(path, overwrite=overwrite)
+        self._path = path
+        self._begun = False
+
+    def step(self, step: Step, seconds: float) -> None:
+        """Append a line, at once, so that the log can be followed while painting."""
+        line = {
+            "step": step.index,
+            "total_steps": step.total,
+            "note": step.note,
+            "losses": dict(step.losses),
+            "seconds": round(seconds, 3),
+        }
+        try:
+            with self._path.open("a" if self._begun else "w", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{self._path} cannot be written ({error.strerror}); make room, or log elsewhere"
+            ) from None
+        self._begun = True
+
+    def finish(self) -> list[Path]:
+        """Nothing is left to write."""
+        return [self._path] if self._begun else []
+
+
+class LossPlot(Record):
+    """The loss terms over the steps, on a logarithmic scale."""
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        if path.suffix.lower() not in _PLOTS:
+            raise RequestError(
+                f"plot {path} ends in {path.suffix or 'nothing'}; expected {', '.join(_PLOTS)}"
+                f"{near_misses(path.suffix, _PLOTS)}"
+            )
+        if importlib.util.find_spec("matplotlib") is None:
+            raise MissingExtraError("matplotlib", "plot", "--loss-plot")
+        check_place(path, overwrite=overwrite)
+        self._path = path
+        self._terms: dict[str, list[tuple[int, float]]] = {}
+        self._stages: list[tuple[int, str]] = []
+
+    def step(self, step: Step, seconds: float) -> None:  # noqa: ARG002
+        """Keep the numbers."""
+        for name, value in step.losses.items():
+            self._terms.setdefault(name, []).append((step.index, value))
+        if step.index < step.total and step.note and (not self._stages or self._stages[-1][1] != step.note):
+            self._stages.append((step.index, step.note))
+
+    def finish(self) -> list[Path]:
+        """Draw; a method without losses leaves no plot."""
+        if not self._terms:
+            return []
+        out = io.BytesIO()
+        _plot(self._terms, self._stages, self._path.suffix[1:].lower(), out)
+        write_atomically(self._path, out.getvalue(), overwrite=True)
+        return [self._path]
+
+
+def _plot(
+    terms: dict[str, list[tuple[int, float]]], stages: list[tuple[int, str]], form: str, out: io.BytesIO
+) -> None:
+    from matplotlib.figure import Figure  # not pyplot: no window, no global state
+
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for name, points in terms.items():
+        steps, values = zip(*points, strict=True)
+        whole = name == "total"
+        axes.plot(steps, values, label=name, color="0.15" if whole else None, linewidth=2 if whole else 1.4)
+    if len(stages) > 1:
+        top = axes.get_xaxis_transform()
+        for step, note in stages:
+            axes.axvline(step, color="0.85", linewidth=1, zorder=0)
+            axes.text(step, 1.01, f" {note}", transform=top, fontsize=8, color="0.4")
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("weighted loss")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(out, format=form)

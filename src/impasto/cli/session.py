@@ -1,0 +1,229 @@
+"""One painting from the command line: all checks first, then the painting, the file, and what is said of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from ..api import bind, open_pictures
+from ..errors import ImpastoError, RequestError
+from ..images.write import check_target, write
+from ..painter import Painter, Step
+from ..recipe import Recipe
+from .flags import OUTPUT, RECORDS
+from .progress import display
+from .records import LossLog, LossPlot, Record, Snapshots
+from .status import DONE, Interrupted
+
+if TYPE_CHECKING:
+    from ..api import ImageLike
+    from ..images.picture import Picture
+
+STANDARD_STREAM = "-"
+
+
+def _option(
+    help: str, group: Group = OUTPUT, *, name: tuple[str, ...] = (), default: str | bool | None = None
+) -> Parameter:
+    return Parameter(name=name or None, help=help, group=group, negative="", show_default=default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where the results go and what is said meanwhile; one field a flag."""
+
+    output: Annotated[
+        str | None,
+        _option(
+            "PNG, JPEG, WebP or TIFF by extension; - writes PNG to standard output.",
+            name=("--output", "-o"),
+            default="PHOTO.STYLE.png",
+        ),
+    ] = None
+    overwrite: Annotated[bool, _option("Replace files that exist.", default=False)] = False
+    quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.")] = 95
+    bits: Annotated[int, _option("Bits a channel: 8, or 16 for PNG and TIFF.")] = 8
+    device: Annotated[str, _option("auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    quiet: Annotated[bool, _option("Say nothing but errors.", name=("--quiet", "-q"), default=False)] = False
+    json: Annotated[
+        bool, _option("One JSON object on standard output, all else on standard error.", default=False)
+    ] = False
+    snapshot_every: Annotated[
+        int | None, _option("Keep every Nth step as a PNG file; at the end an animation and a strip.", RECORDS)
+    ] = None
+    snapshot_dir: Annotated[Path | None, _option("Folder for the snapshots.", RECORDS, default="OUTPUT-steps")] = None
+    loss_log: Annotated[Path | None, _option("Write the losses here, a JSON line a step.", RECORDS)] = None
+    loss_plot: Annotated[Path | None, _option("Plot the losses here (.png, .svg, .pdf).", RECORDS)] = None
+
+    @property
+    def target(self) -> str:
+        """Where the picture goes, once decided."""
+        assert self.output is not None
+        return self.output
+
+
+@dataclass(slots=True)
+class _Painted:
+    """How a painting went."""
+
+    last: Step | None = None
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def stopped(self) -> str:
+        """Why it ended."""
+        if self.interrupted:
+            return "interrupted"
+        early = self.last is not None and self.last.index < self.last.total
+        return self.last.note if early and self.last and self.last.note else "finished"
+
+
+def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Output) -> int:
+    """Paint, write, tell; the exit status.
+
+    Raises:
+        RequestError: something asked for is wrong; as far as can be known, found before any work.
+        OutputError: the result cannot be written.
+        Interrupted: before there was anything to keep, or with the picture so far already written.
+    """
+    started = time.monotonic()
+    records = _check(photo, styles, output)
+    with display(quiet=output.quiet) as shown, _terminable():
+        shown.say("reading the pictures")
+        content, pictures = open_pictures(photo, styles)
+        shown.say("loading the networks")
+        painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
+        shown.say("painting")
+        painted = _Painted()
+        began = time.monotonic()
+        try:
+            for step in painter.paint(content.pixels):
+                painted.last, painted.seconds = step, time.monotonic() - began
+                shown.step(step)
+                for record in records:
+                    record.step(step, painted.seconds)
+        except KeyboardInterrupt:
+            if painted.last is None:
+                raise Interrupted("interrupted before the first step; nothing was written") from None
+            painted.interrupted = True
+        if painted.last is None:
+            raise ImpastoError("the painting has no steps; expected at least one")
+        shown.say("writing")
+        _write(painter, content, painted.last, output)
+        made = [path for record in records for path in record.finish()]
+    _tell(painter, painted, output, made, time.monotonic() - started)
+    if painted.interrupted:
+        raise Interrupted(
+            f"interrupted at step {painted.last.index} of {painted.last.total}; "
+            f"the picture so far is {_place(output.target)}"
+        )
+    return DONE
+
+
+def _check(photo: ImageLike, styles: list[ImageLike], output: Output) -> list[Record]:
+    """Refuse what cannot end well, before anything is read."""
+    check_target(output.target, output.overwrite)
+    if [photo, *styles].count(STANDARD_STREAM) > 1:
+        raise RequestError("- is given twice; expected at most one picture from standard input")
+    if output.json and output.target == STANDARD_STREAM:
+        raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
+    records: list[Record] = []
+    if output.snapshot_every is not None:
+        folder = output.snapshot_dir
+        if folder is None:
+            if output.target == STANDARD_STREAM:
+                raise RequestError("--snapshot-every needs a folder when the picture goes to -: add --snapshot-dir")
+            folder = Path(output.target).with_name(f"{Path(output.target).stem}-steps")
+        records.append(Snapshots(folder, output.snapshot_every, overwrite=output.overwrite))
+    elif output.snapshot_dir is not None:
+        raise RequestError("--snapshot-dir is given without --snapshot-every; expected both")
+    if output.loss_log is not None:
+        records.append(LossLog(output.loss_log, overwrite=output.overwrite))
+    if output.loss_plot is not None:
+        records.append(LossPlot(output.loss_plot, overwrite=output.overwrite))
+    return records
+
+
+@contextlib.contextmanager
+def _terminable() -> Generator[None]:
+    """Have SIGTERM end a painting as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _write(painter: Painter, content: Picture, step: Step, output: Output) -> None:
+    from .. import __version__
+    from ..images.geometry import resize
+
+    alpha = None if content.alpha is None else resize(content.alpha, *step.image.shape[2:])
+    write(
+        step.image,
+        output.target,
+        overwrite=output.overwrite,
+        metadata={"recipe": painter.recipe.portable(), "version": __version__, "losses": dict(step.losses)},
+        alpha=alpha,
+        exif=content.exif,
+        dpi=content.dpi,
+        quality=output.quality,
+        bits=output.bits,
+    )
+
+
+def _tell(painter: Painter, painted: _Painted, output: Output, made: list[Path], seconds: float) -> None:
+    from .. import __version__
+    from ..runtime import peak_memory_mb
+
+    step = painted.last
+    assert step is not None
+    height, width = step.image.shape[2:]
+    if output.json:
+        report: dict[str, Any] = {
+            "output": output.target,
+            "size": [width, height],
+            "seconds": round(seconds, 3),
+            "painting_seconds": round(painted.seconds, 3),
+            "steps": step.index,
+            "stopped": painted.stopped,
+            "losses": dict(step.losses),
+            "peak_memory_mb": round(peak_memory_mb(painter.device), 1),
+            "weights": painter.recipe.nets,
+            "seed": painter.recipe.seed,
+            "device": str(painter.device),
+            "files": [str(path) for path in made],
+            "recipe": painter.recipe.portable(),
+            "version": __version__,
+        }
+        print(json.dumps(report))
+    elif not output.quiet:
+        stream = sys.stderr if output.target == STANDARD_STREAM else sys.stdout
+        steps = f"{step.index} steps, " if step.total > 1 else ""
+        print(f"{_place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
+        if painted.stopped not in ("finished", "interrupted"):
+            print(f"stopped early: {painted.stopped}", file=stream)
+        for path in made:
+            print(path, file=stream)
+
+
+def _place(target: str) -> str:
+    return "on standard output" if target == STANDARD_STREAM else target

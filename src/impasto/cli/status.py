@@ -1,0 +1,65 @@
+"""From anything that went wrong to one line and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+from cyclopts import CycloptsError
+
+from ..errors import ImpastoError
+
+DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, with a line that says what was kept."""
+
+
+def report(error: BaseException, *, as_json: bool) -> int:
+    """Say what went wrong, in one line on standard error (and as JSON on standard output); the exit status.
+
+    ``IMPASTO_DEBUG=1`` shows the traceback as well.
+    """
+    if isinstance(error, BrokenPipeError):
+        # The reader has left; what is still buffered must not be tried again when Python closes down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    status, message = _explained(error)
+    message = " ".join(message.split())
+    if os.environ.get("IMPASTO_DEBUG", "") not in ("", "0"):
+        traceback.print_exception(error, file=sys.stderr)
+    print(f"impasto: {message}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": message, "exit_status": status}))
+    return status
+
+
+def _explained(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, ImpastoError):
+        return error.exit_status, str(error)
+    if isinstance(error, CycloptsError):
+        error.verbose = False
+        return WRONG_REQUEST, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, str(error) or "interrupted; nothing was written"
+    if _out_of_memory(error):
+        return FAILED, "out of memory; expected it to fit: make --size smaller or close other programs"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return FAILED, f"{where}{error.strerror or error}"
+    return FAILED, (
+        f"unexpected {type(error).__name__}: {error}; expected no such thing: please report it, "
+        "with what IMPASTO_DEBUG=1 shows"
+    )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # torch's CPU allocator raises a plain RuntimeError, CUDA's a subclass of its own.
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(hint in words for hint in ("out of memory", "can't allocate memory", "not enough memory"))
+    )
