@@ -1,0 +1,254 @@
+"""Training style-swap's inverse network: from swapped features to a picture in one pass.
+
+Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style", section 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...encoders.vgg import VGG
+from ...images.contact import contact_sheet
+from ...nets.decoder import LAYERS, Decoder, mirror
+from ...recipe import NonNegative
+from ...training.loop import Progress
+from ...training.options import Count, TrainOptions
+from ...training.run import Setting, run
+from ...training.terms import STYLE_LAYERS, colour_distance, excess, grams, relative, roughness
+from ...transforms.adain import Moments, moments
+from ...transforms.swap import Keep, Match, prepare, swap
+from ...weights.load import load
+from ...weights.shipped import load_net
+from ..preset import Preset
+from .train_adain import begin_with, distances, encoder_channels, mean_activations, net_metadata, whole_strides
+
+KIND = "swap-decoder"
+_CELL = 288
+_BYTE_SCALE = 255.0**2  # the original's roughness is of 0-255 pixels
+
+
+class SwapTraining(TrainOptions):
+    """Settings of `impasto train swap`; the defaults are impasto's own recipe.
+
+    Of n photos and n paintings the net sees their own features and all n² swaps: for n = 2 the paper's
+    8 examples a step.
+    """
+
+    batch: Count = Field(
+        default=2, description="Photos a step, and as many paintings; the net sees 2n + n² examples."
+    )
+    layer: Literal["relu2_1", "relu3_1", "relu4_1"] = Field(default="relu3_1", description="Layer to invert.")
+    patch: Annotated[int, Field(ge=1, le=15)] = Field(default=3, description="Side of a patch, in positions.")
+    stride: Count = Field(default=1, description="Positions between patches.")
+    match: Match = Field(default="normalised", description="What patches are compared by.")
+    restore: Keep = Field(
+        default="style", description="Give the swapped features the style's moments back, or keep theirs."
+    )
+    form: Literal["mirror", "released"] = Field(
+        default="mirror", description="mirror: the encoder turned round; released: the authors' wider net."
+    )
+    norm: Literal["none", "instance", "batch"] = Field(default="none", description="Normalisation before each ReLU.")
+    padding: Literal["zeros", "reflect"] = Field(default="reflect", description="Beyond the border, in the decoder.")
+    inject: tuple[str, ...] = Field(
+        default=("relu2_1", "relu1_1"), description="Shallower layers whose moments are imposed inside the decoder."
+    )
+    feature: NonNegative = Field(default=1.0, description="Weight of the distance to the features to be inverted.")
+    feature_form: Literal["relative", "mean"] = Field(
+        default="relative",
+        description="relative: squared distance over the target's squared length; mean: mean squared difference.",
+    )
+    gram: NonNegative = Field(default=0.3, description="Weight of the relative distance between Gram matrices.")
+    colour: NonNegative = Field(default=2.0, description="Weight of the distance between the colours.")
+    pixel: NonNegative = Field(
+        default=0.5, description="Weight of the mean absolute pixel difference of the unswapped."
+    )
+    tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
+    range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
+
+
+_PAPER: dict[str, Any] = {
+    "steps": 80_000,
+    "crop": 256,
+    "resize": 256,
+    "squash": True,
+    "lr": 1e-3,
+    "schedule": "inverse",
+    "decay": 1e-4,
+    "warmup": 0,
+    "beta2": 0.999,
+    "clip": 0.0,
+    "ema": 0.0,
+    "match": "plain",
+    "restore": "keep",
+    "inject": (),
+    "padding": "zeros",
+    "feature_form": "mean",
+    "gram": 0.0,
+    "colour": 0.0,
+    "pixel": 0.0,
+    "tv": 1e-6,
+    "range": 0.0,
+}
+
+PRESETS: dict[str, Preset] = {
+    "impasto": Preset("What impasto ships", SwapTraining()),
+    "style-swap": Preset("The authors' train-vgg-decoder.lua", SwapTraining(**_PAPER, norm="batch")),
+    "style-swap-released": Preset(
+        "The architecture of the decoder the authors released",
+        SwapTraining(**_PAPER, norm="instance", form="released"),
+    ),
+}
+
+# Widths of the released net, which is wider than the script builds: deep to shallow, relu3_1.
+_RELEASED = {
+    "relu2_1": ((128, 128), (64, 64, 3)),
+    "relu3_1": ((128, 128), (128, 128), (64, 64, 3)),
+    "relu4_1": ((256, 256), (128, 128), (128, 128), (64, 64, 3)),
+}
+
+
+class SwapTask:
+    """Learns a decoder f with Φ(f(H)) = H, for features of photos, of paintings, and swapped."""
+
+    def __init__(self, options: SwapTraining, setting: Setting) -> None:
+        self.options, self.device, self.dtype = options, setting.device, setting.dtype
+        weights = setting.weights
+        self.vgg = VGG(weights, device=self.device, dtype=self.dtype, until=STYLE_LAYERS[-1])
+        self.scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
+        shape: dict[str, Any] = {"norm": options.norm, "padding": options.padding, "inject": options.inject}
+        if options.form == "released":
+            shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
+        self.net = Decoder(mirror(options.layer, encoder_channels(weights), **shape))
+        self.net.set_scales(self.scales)
+        if setting.init:
+            begin_with(self.net, setting.init)
+        self.net.to(self.device)
+        self.held_out = [[picture.to(self.device) for picture in kind] for kind in setting.held_out]
+        self._metadata = {
+            **net_metadata(KIND, self.vgg, self.net.spec),
+            "swap": {
+                "patch": options.patch,
+                "stride": options.stride,
+                "match": options.match,
+                "restore": options.restore,
+            },
+        }
+        # The layers that are looked at: the inverted one, and the ones style is measured at, up to it.
+        deepest = LAYERS.index(options.layer) + 2
+        self.layers = STYLE_LAYERS[:deepest]
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Kind, encoder, description of the net, and the swap it was trained with."""
+        return self._metadata
+
+    def _swap(self, photos: Tensor, painting: Tensor) -> Tensor:
+        o = self.options
+        ready = prepare([painting], patch=o.patch, stride=o.stride, match=o.match)
+        return swap(photos, ready, restore=o.restore)
+
+    def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
+        """Weighted terms, see `SwapTraining`."""
+        o = self.options
+        plain = torch.cat([photos, paintings])
+        n = len(photos)
+        with torch.no_grad():
+            seen = self.vgg(plain, self.layers)
+            latents = seen[o.layer]
+            swapped = torch.cat([self._swap(latents[:n], one[None]) for one in latents[n:]])
+            # The swap may be a few positions smaller; the same corner is cut from the rest.
+            target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
+            # Whose manner each example has: its own, and for swaps the painting's.
+            manner = [*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]
+            stats = {layer: moments(seen[layer]) for layer in self.net.spec.style_layers}
+            stats = {layer: Moments(stat.mean[manner], stat.std[manner]) for layer, stat in stats.items()}
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            picture: Tensor = net({o.layer: target}, stats)
+        found = self.vgg(picture, self.layers)
+        scale = self.scales[o.layer]
+        got, aim = found[o.layer] / scale, target / scale
+        apart = relative(got, aim).square() if o.feature_form == "relative" else (got - aim).square()
+        terms = {"feature": o.feature * apart.mean()}
+        if o.gram:
+            apart = [relative(grams(found[layer]), grams(seen[layer])[manner]).mean() for layer in self.layers]
+            terms["gram"] = o.gram * torch.stack(apart).mean()
+        height, width = picture.shape[2:]
+        plain = plain[:, :, :height, :width]
+        if o.colour:
+            terms["colour"] = o.colour * colour_distance(picture, plain[manner], seed=step)
+        if o.pixel:
+            terms["pixel"] = o.pixel * (picture[: 2 * n] - plain).abs().mean()
+        if o.tv:
+            terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
+        if o.range:
+            terms["range"] = o.range * excess(picture)
+        return terms
+
+    @torch.no_grad()
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        """Relative feature error of photos, paintings and swaps; style and content distance; a sheet."""
+        o, spec = self.options, self.net.spec
+        rows: list[dict[str, float]] = []
+        cells: list[Tensor] = []
+        for photo, painting in zip(*self.held_out, strict=True):
+            photo, painting = whole_strides(photo, spec.stride), whole_strides(painting, spec.stride)
+            of_photo, of_painting = (self.vgg(x, STYLE_LAYERS) for x in (photo, painting))
+            swapped = self._swap(of_photo[o.layer], of_painting[o.layer])
+            row: dict[str, float] = {}
+            examples = {"photo": (of_photo[o.layer], of_photo), "painting": (of_painting[o.layer], of_painting)}
+            picture = photo
+            for name, (target, manner) in {**examples, "swapped": (swapped, of_painting)}.items():
+                stats = {layer: moments(manner[layer]) for layer in spec.style_layers}
+                with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                    picture = self.net({o.layer: target}, stats).clamp(0, 1)
+                row[name] = float(relative(self.vgg(picture, (o.layer,))[o.layer], target))
+                cells += [photo] if name == "photo" else [painting] if name == "painting" else []
+                cells.append(picture)
+            same = photo[:, :, : picture.shape[2], : picture.shape[3]]
+            row["style"], row["content"] = distances(self.vgg, picture, same, of_painting)
+            rows.append(row)
+        figures = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        headings = ("photo", "inverted", "style", "inverted", "swapped")
+        return figures, contact_sheet(cells, columns=5, cell=_CELL, headings=headings)
+
+
+def train(
+    options: SwapTraining,
+    photos: Sequence[str],
+    paintings: Sequence[str],
+    out: str | Path,
+    *,
+    encoder: str = "vgg19",
+    preset: str | None = None,
+    init: str | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train an inverse network; for the arguments see `train_adain.train`."""
+    weights = load(encoder, until=STYLE_LAYERS[-1])
+    past: dict[str, Any] = {}
+    tensors: dict[str, Tensor] = {}
+    if init:
+        tensors, past = load_net(init, kind=KIND, encoder_sha256=weights.sha256, layer=options.layer)
+    recipe = {"task": "swap", "preset": preset, "encoder": weights.source, "began_with": past}
+    return run(
+        lambda setting: SwapTask(options, setting),
+        options,
+        weights=weights,
+        photos=photos,
+        paintings=paintings,
+        counts=(options.batch, options.batch),
+        out=out,
+        recipe=recipe,
+        init=tensors,
+        resume=resume,
+        device=device,
+        report=report,
+    )

@@ -1,0 +1,258 @@
+"""Inverse networks: from a VGG layer's features back to a picture.
+
+The mirrored encoder of AdaIN (Huang & Belongie 2017), the normalised inverse nets of style-swap (Chen &
+Schmidt 2016), and a mirrored decoder that is also given the style's moments at the shallower layers on the
+way up, in the spirit of Avatar-Net's style decoration (Sheng et al. 2018).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import RequestError, WeightsError
+from ..transforms.adain import Moments, adain, moments
+from ..weights.layers import BLOCKS, CHANNELS, layer_stride
+
+LAYERS = ("relu2_1", "relu3_1", "relu4_1")
+"""Layers an inverse network can start from."""
+
+
+@dataclass(frozen=True)
+class DecoderSpec:
+    """An inverse network, wholly described by plain data.
+
+    Attributes:
+        layer: encoder layer it inverts.
+        stages: output channels of each 3×3 convolution, deep to shallow; the picture doubles between stages
+            and the very last convolution gives its 3 channels.
+        padding: what the convolutions see beyond the border.
+        norm: normalisation before each ReLU.
+        transposed: transposed convolutions of stride 1 instead of plain ones.
+        output: linear, or squeezed into [0, 1].
+        inject: encoder layers whose style moments are imposed on the way up, each on the input of the last
+            convolution of its stage.
+        skip: those of `inject` where the photo's own features, transformed like the deepest ones, are added
+            with a learned gain a channel: they carry the outlines that the deepest layer has lost.
+        channels: channels of the encoder by block, at least as far as `layer`.
+    """
+
+    layer: str = "relu4_1"
+    stages: tuple[tuple[int, ...], ...] = ((256,), (256, 256, 256, 128), (128, 64), (64, 3))
+    padding: Literal["reflect", "zeros"] = "reflect"
+    norm: Literal["none", "instance", "batch"] = "none"
+    transposed: bool = False
+    output: Literal["linear", "sigmoid"] = "linear"
+    inject: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    channels: tuple[int, ...] = CHANNELS
+
+    def __post_init__(self) -> None:
+        if self.layer not in LAYERS:
+            raise RequestError(f"decoder layer is {self.layer!r}; expected one of {', '.join(LAYERS)}")
+        if len(self.stages) != self.block or not all(self.stages) or self.stages[-1][-1] != 3:
+            raise RequestError(
+                f"decoder stages are {self.stages}; expected {self.block} of them for "
+                f"{self.layer}, ending in 3 channels"
+            )
+        if set(self.skip) - set(self.inject):
+            raise RequestError(
+                f"features are added at {self.skip} but moments imposed at {self.inject}; expected a part of it"
+            )
+        for name in self.inject:
+            below = [f"relu{block}_1" for block in range(1, self.block)]
+            if name not in below:
+                raise RequestError(
+                    f"style moments cannot be imposed at {name!r}; expected some of {', '.join(below)}"
+                )
+            widths = self.stages[self.block - int(name[4])]
+            if len(widths) < 2 or widths[-2] != self.width(name):
+                raise RequestError(
+                    f"the stage of {name} has widths {widths}; imposing moments there needs {self.width(name)} "
+                    "channels before its last convolution"
+                )
+
+    @property
+    def block(self) -> int:
+        """Encoder block of `layer`, which is also the number of stages."""
+        return int(self.layer[4])
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture for one position of the features, per side."""
+        return layer_stride(self.layer)
+
+    @property
+    def style_layers(self) -> tuple[str, ...]:
+        """Layers whose features or moments the network works with: its own, then the injected ones."""
+        return (self.layer, *self.inject)
+
+    @property
+    def content_layers(self) -> tuple[str, ...]:
+        """Layers whose transformed features go in."""
+        return (self.layer, *self.skip)
+
+    def width(self, layer: str) -> int:
+        """Channels of an encoder layer."""
+        return self.channels[int(layer[4]) - 1]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON; read back by `from_json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave.
+
+        Raises:
+            WeightsError: fields are missing, unknown or do not fit together.
+        """
+        try:
+            fields = {**data}
+            fields["stages"] = tuple(tuple(int(n) for n in stage) for stage in fields["stages"])
+            for name in ("inject", "skip", "channels"):
+                fields[name] = tuple(fields[name])
+            return cls(**fields)
+        except (TypeError, KeyError, ValueError) as error:
+            raise WeightsError(f"not a description of a decoder: {error}") from None
+
+
+def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overrides: Any) -> DecoderSpec:
+    """The VGG-19 encoder turned round: as many convolutions, the channels falling where they rose."""
+    block = int(layer[4]) if layer in LAYERS else 4
+    counts = BLOCKS["vgg19"]
+    stages: list[tuple[int, ...]] = []
+    for b in range(block, 0, -1):
+        # The stage of `layer` holds only what follows its first convolution.
+        same = (channels[b - 1],) * ((1 if b == block else counts[b - 1]) - 1)
+        stages.append((*same, channels[b - 2] if b > 1 else 3))
+    return DecoderSpec(layer=layer, stages=tuple(stages), channels=channels, **overrides)
+
+
+class Conv(nn.Module):
+    """Padding, 3×3 convolution of stride 1, and optionally normalisation and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, spec: DecoderSpec, *, last: bool) -> None:
+        super().__init__()
+        self.reflect = spec.padding == "reflect"
+        # A transposed convolution grows its input by one position a side, so it crops what a plain one pads.
+        if spec.transposed:
+            self.conv = nn.ConvTranspose2d(inputs, outputs, 3, padding=2 if self.reflect else 1)
+        else:
+            self.conv = nn.Conv2d(inputs, outputs, 3, padding=0 if self.reflect else 1)
+        self.norm: nn.Module | None = None
+        if not last and spec.norm != "none":
+            self.norm = (
+                nn.InstanceNorm2d(outputs, affine=True) if spec.norm == "instance" else nn.BatchNorm2d(outputs)
+            )
+        self.relu = not last
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu" if self.relu else "linear")
+        nn.init.zeros_(cast(Tensor, self.conv.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×I×H×W -> N×O×H×W."""
+        if self.reflect:
+            # Reflection needs two positions a side; a picture of one is repeated.
+            x = F.pad(x, (1, 1, 1, 1), mode="reflect" if min(x.shape[2:]) > 1 else "replicate")
+        x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x)
+        return F.relu(x, inplace=True) if self.relu else x
+
+
+class Decoder(nn.Module):
+    """The network a `DecoderSpec` describes.
+
+    Features go in as the encoder gives them. Inside, each channel is divided by `scale_<layer>`, its mean
+    activation over photographs, so that mean activations are 1 as in the original AdaIN's encoder. (A ReLU
+    network is positively homogeneous, and AdaIN commutes with a channel's scale, so dividing the features is
+    the same as rescaling the encoder's filters.)
+    """
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        stages: list[nn.Module] = []
+        convs: list[nn.Module] = []
+        inputs = spec.width(spec.layer)
+        for index, widths in enumerate(spec.stages):
+            convs = []
+            for place, outputs in enumerate(widths):
+                last = index == len(spec.stages) - 1 and place == len(widths) - 1
+                convs.append(Conv(inputs, outputs, spec, last=last))
+                inputs = outputs
+            stages.append(nn.ModuleList(convs))
+        self.stages = nn.ModuleList(stages)
+        self.gains = nn.ParameterDict({name: torch.full((1, spec.width(name), 1, 1), 0.1) for name in spec.skip})
+        final = cast(Conv, convs[-1]).conv
+        with torch.no_grad():  # begin near mid-grey: the losses of a picture far outside [0, 1] teach nothing
+            final.weight.mul_(0.1)
+            cast(Tensor, final.bias).fill_(0.5 if spec.output == "linear" else 0.0)
+        for layer in spec.style_layers:
+            self.register_buffer(f"scale_{layer}", torch.ones(1, spec.width(layer), 1, 1))
+
+        for weight in filter(
+            lambda p: p.dim() == 4, self.parameters()
+        ):  # convolutions on the CPU are fastest with channels last
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
+    def scale(self, layer: str) -> Tensor:
+        """Mean activation of each channel of `layer` over photographs, 1×C×1×1."""
+        return self.get_buffer(f"scale_{layer}")
+
+    def set_scales(self, scales: Mapping[str, Tensor]) -> None:
+        """Store mean activations by layer, 1×C×1×1 each, all above zero."""
+        for layer in self.spec.style_layers:
+            self.scale(layer).copy_(scales[layer])
+
+    def forward(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None = None) -> Tensor:
+        """Features N×C×h×w at `spec.content_layers` to pictures N×3×(h·stride)×(w·stride), float32 RGB.
+
+        Args:
+            features: by layer, as the encoder gives them or transformed.
+            style: moments of the encoder's features at each of `spec.inject`; not needed where that is empty.
+
+        Returns:
+            The picture, nominally in [0, 1], not clamped. It covers whole strides: the caller pads the photo
+            up to a multiple of `spec.stride` and crops the picture back.
+        """
+        spec = self.spec
+        for layer in spec.content_layers:
+            if layer not in features or features[layer].shape[1] != spec.width(layer):
+                got = features[layer].shape[1] if layer in features else "none"
+                raise RequestError(
+                    f"this decoder expects {spec.width(layer)} channels of {layer}, got {got}: use the layer and "
+                    "the encoder it was trained for"
+                )
+        missing = [name for name in spec.inject if style is None or name not in style]
+        if missing:
+            raise RequestError(f"this decoder needs the style's moments at {', '.join(missing)}")
+        x = self._scaled(features, spec.layer)
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+            name = f"relu{spec.block - index}_1"
+            convs = cast(nn.ModuleList, stage)
+            for conv in convs[:-1]:
+                x = conv(x)
+            if style is not None and name in spec.inject:
+                scale = self.scale(name)
+                x = adain(x, Moments(style[name].mean / scale, style[name].std / scale))
+                if name in spec.skip:
+                    x = x + self._scaled(features, name) * self.gains[name].to(x.dtype)
+            x = convs[-1](x)
+        x = x.float()
+        return x.sigmoid() if spec.output == "sigmoid" else x
+
+    def _scaled(self, features: Mapping[str, Tensor], layer: str) -> Tensor:
+        return features[layer] / self.scale(layer).to(features[layer].dtype)
+
+    def moments_of(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
+        """Channel moments of an encoder's features at every layer this network works with."""
+        return {layer: moments(features[layer]) for layer in self.spec.style_layers}

@@ -1,0 +1,265 @@
+"""Pictures to train on: folders and tar shards, cropped at random, each batch a pure function of its number.
+
+A batch depends on the seed and its number alone, so a resumed run needs no more than the step it stopped at.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import tarfile
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ..errors import RequestError
+from ..recipe import Style
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+_MIN_SIDE = 16
+_TRIES = 50  # broken pictures in a row before a source is given up
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where one picture's bytes are."""
+
+    path: Path
+    name: str
+    offset: int = 0
+    size: int = -1
+
+    def read(self) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+@dataclass
+class Pictures:
+    """All pictures of one kind, from several places that may count differently.
+
+    Attributes:
+        description: one line for the record: places, counts, shares.
+        broken: names of files that could not be read so far.
+    """
+
+    groups: list[list[_Entry]]
+    shares: list[float]
+    description: str
+    broken: set[str] = field(default_factory=set[str])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def find(cls, places: Sequence[str], kind: str) -> Pictures:
+        """Look for pictures in folders (searched through, tar shards in them too) and tar shards.
+
+        Args:
+            places: ``PATH[:WEIGHT]``; every picture of a place with weight 2 is drawn twice as often.
+            kind: what they are, for messages: photos or paintings.
+
+        Raises:
+            RequestError: a place is not there or holds no pictures.
+        """
+        groups: list[list[_Entry]] = []
+        shares: list[float] = []
+        notes: list[str] = []
+        for place in places:
+            style = Style.parse(place)
+            entries = _entries(Path(style.path).expanduser(), kind)
+            groups.append(entries)
+            shares.append(style.weight * len(entries))
+            notes.append(f"{Path(style.path).name} ({len(entries)} at weight {style.weight:g})")
+        if not groups:
+            raise RequestError(f"no {kind} to train on; give a folder or tar shards")
+        return cls(groups, shares, ", ".join(notes))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    def hold_out(self, count: int, seed: int) -> list[_Entry]:
+        """Take `count` pictures out for good, chosen by seed.
+
+        Raises:
+            RequestError: too few would be left.
+        """
+        if len(self) < 2 * count:
+            raise RequestError(f"{len(self)} pictures ({self.description}); expected at least {2 * count}: give more")
+        rng = random.Random(f"{seed}/held-out")
+        taken: list[_Entry] = []
+        order = [(g, i) for g, group in enumerate(self.groups) for i in range(len(group))]
+        rng.shuffle(order)
+        for g, i in order:
+            if len(taken) == count:
+                break
+            if self._open(self.groups[g][i]) is not None:
+                taken.append(self.groups[g][i])
+        if len(taken) < count:
+            raise RequestError(
+                f"only {len(taken)} readable pictures in {self.description}; expected at least {count}"
+            )
+        gone = set(taken)
+        for g, group in enumerate(self.groups):
+            kept = [entry for entry in group if entry not in gone]
+            self.shares[g] *= len(kept) / max(1, len(group))
+            self.groups[g] = kept
+        return taken
+
+    def load(self, entry: _Entry, longest: int) -> Tensor:
+        """One picture whole, 1×3×H×W, its longest side brought to `longest`."""
+        image = self._open(entry)
+        assert image is not None, entry
+        scale = longest / max(image.size)
+        image = image.resize([max(_MIN_SIDE, round(n * scale)) for n in image.size], Image.Resampling.LANCZOS)
+        return _to_batch([np.asarray(image)])
+
+    def draw(self, rng: random.Random, cropping: Cropping) -> np.ndarray:
+        """One random crop; unreadable pictures are passed over, counted once each."""
+        for _ in range(_TRIES):
+            group = rng.choices(self.groups, self.shares)[0]
+            image = self._open(rng.choice(group))
+            if image is not None:
+                return cropping(image, rng)
+        raise RequestError(
+            f"{_TRIES} pictures in a row could not be read ({self.description}); "
+            f"{len(self.broken)} are broken, such as {min(self.broken)}: look at the folder"
+        )
+
+    def _open(self, entry: _Entry) -> Image.Image | None:
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(entry.read())) as image:
+                picture = ImageOps.exif_transpose(image).convert("RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            picture = None
+        if picture is None or min(picture.size) < _MIN_SIDE:
+            with self._lock:
+                self.broken.add(entry.name)
+            return None
+        return picture
+
+
+def _entries(place: Path, kind: str) -> list[_Entry]:
+    if not place.exists():
+        raise RequestError(f"{kind}: {place} does not exist; expected a folder of pictures or a tar shard")
+    files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+    found: list[_Entry] = []
+    for file in files:
+        if file.suffix.lower() == ".tar":
+            found += _members(file)
+        elif file.suffix.lower() in SUFFIXES:
+            found.append(_Entry(file, str(file)))
+    if not found:
+        raise RequestError(f"{kind}: no pictures in {place}; expected {', '.join(sorted(SUFFIXES))} or .tar shards")
+    return found
+
+
+def _members(file: Path) -> list[_Entry]:
+    try:
+        with tarfile.open(file, "r:") as tar:
+            return [
+                _Entry(file, f"{file}/{member.name}", member.offset_data, member.size)
+                for member in tar
+                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES
+            ]
+    except tarfile.TarError as error:
+        raise RequestError(f"{file} is not a whole tar shard: {error}") from None
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """How a crop is cut.
+
+    Without `resize`, a square of random size is scaled to the crop: anything from the crop's own pixels to
+    nearly the whole picture. With it, the short side (or, squashed, both) is brought to `resize` first.
+    """
+
+    side: int
+    resize: int | None = None
+    squash: bool = False
+
+    def __call__(self, image: Image.Image, rng: random.Random) -> np.ndarray:
+        """side×side×3 uint8, mirrored half of the time."""
+        width, height = image.size
+        short = min(width, height)
+        if self.resize is None:
+            least = min(self.side, short)
+            square = rng.uniform(least, short)
+            box_width = box_height = square
+        else:
+            share = min(1.0, self.side / self.resize)
+            box_width, box_height = (width * share, height * share) if self.squash else (short * share,) * 2
+        left, top = rng.uniform(0, width - box_width), rng.uniform(0, height - box_height)
+        box = (left, top, left + box_width, top + box_height)
+        crop = image.resize((self.side, self.side), Image.Resampling.BICUBIC, box=box)
+        return np.asarray(ImageOps.mirror(crop) if rng.random() < 0.5 else crop)
+
+
+def _to_batch(crops: Sequence[np.ndarray]) -> Tensor:
+    """Crops H×W×3 uint8 -> N×3×H×W float32 in [0, 1]."""
+    stacked = torch.from_numpy(np.stack(crops))
+    return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Photos and paintings, batch by number.
+
+    Attributes:
+        counts: crops of photos and of paintings in a batch.
+        rank: of this process among `world`; each draws its own.
+    """
+
+    photos: Pictures
+    paintings: Pictures
+    cropping: Cropping
+    counts: tuple[int, int]
+    seed: int
+    rank: int = 0
+    world: int = 1
+
+    def __call__(self, number: int) -> tuple[Tensor, Tensor]:
+        """The crops of one step: photos and paintings, N×3×S×S float32 in [0, 1]."""
+        rng = random.Random(f"{self.seed}/{number * self.world + self.rank}")
+        photos, paintings = (
+            _to_batch([pictures.draw(rng, self.cropping) for _ in range(count)])
+            for pictures, count in zip((self.photos, self.paintings), self.counts, strict=True)
+        )
+        return photos, paintings
+
+
+T = TypeVar("T")
+
+
+class Ahead(Generic[T]):
+    """Calls ``make(start)``, ``make(start + 1)`` … ahead of need in threads, and yields results in order."""
+
+    def __init__(self, make: Callable[[int], T], start: int, end: int, workers: int) -> None:
+        self._make, self._next, self._end = make, start, end
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="impasto-data")
+        self._waiting: deque[Future[T]] = deque()
+        self._depth = workers + 1
+
+    def __enter__(self) -> Iterator[T]:
+        return self._results()
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _results(self) -> Iterator[T]:
+        while True:
+            while len(self._waiting) < self._depth and self._next < self._end:
+                self._waiting.append(self._pool.submit(self._make, self._next))
+                self._next += 1
+            if not self._waiting:
+                return
+            yield self._waiting.popleft().result()

@@ -1,0 +1,55 @@
+"""Settings every training run shares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..recipe import NonNegative, Options, Positive, Precision
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainOptions(Options):
+    """How long, on what crops, how fast and how often to look."""
+
+    steps: Count = Field(default=8000, description="Optimiser steps.")
+    batch: Count = Field(default=8, description="Photos a step, and as many paintings, on each device.")
+    crop: Annotated[int, Field(ge=32, le=2048)] = Field(default=128, description="Side of the crops in pixels.")
+    resize: Annotated[int, Field(ge=32)] | None = Field(
+        default=None,
+        description="Bring each picture's short side to this before cropping, as the papers do; "
+        "unset: crops at random scales.",
+    )
+    squash: bool = Field(
+        default=False, description="With --resize: to a square, giving up the picture's proportions."
+    )
+    lr: Positive = Field(default=5e-4, description="Adam's learning rate at its highest.")
+    schedule: Literal["cosine", "inverse", "constant"] = Field(
+        default="cosine",
+        description="cosine: falls to a hundredth by the last step; inverse: lr / (1 + decay · step).",
+    )
+    decay: NonNegative = Field(default=0.0, description="Of the inverse schedule.")
+    warmup: Annotated[int, Field(ge=0)] = Field(
+        default=50, description="Steps over which the rate rises from nothing."
+    )
+    beta2: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.99, description="Adam's memory of squared gradients."
+    )
+    clip: NonNegative = Field(default=5.0, description="Longest gradient let through; 0 for any.")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.999,
+        description="Memory of the running mean of the weights, which is what is kept; 0 keeps the last.",
+    )
+    held_out: Annotated[int, Field(ge=1)] = Field(
+        default=8, description="Photos and paintings never trained on, for validation and the sample sheet."
+    )
+    validate_every: Count = Field(default=500, description="Steps between validations, each with a sample sheet.")
+    save_every: Count = Field(default=250, description="Steps between checkpoints.")
+    workers: Annotated[int, Field(ge=1)] = Field(default=2, description="Threads that read and crop pictures.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Of weights, crops and draws.")
+    precision: Precision = Field(
+        default="auto", description="auto: bfloat16 where the machine has it; exact: float32."
+    )
+    tensorboard: bool = Field(default=False, description="Also write TensorBoard events.")

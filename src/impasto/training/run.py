@@ -1,0 +1,86 @@
+"""From a command's arguments to a finished run: pictures, encoder, held-out pairs, task, loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..runtime import compute_dtype, keep_freed_memory, pick_device
+from ..weights.canonical import VGGWeights
+from .data import Batches, Cropping, Pictures
+from .loop import Progress, accelerator, train
+from .options import TrainOptions
+from .task import Task
+
+_SHEET_SIDE = 288  # longest side of held-out pictures in validation
+_SCALE_BATCHES = 12
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a task is built from.
+
+    Attributes:
+        weights: of the encoder.
+        device: where it trains.
+        dtype: arithmetic of the networks.
+        held_out: photos and paintings for validation, 1×3×H×W each.
+        sample: batches of crops of photos, the same at every start, for statistics of the encoder.
+        init: weights to begin from, by name; empty for random ones.
+    """
+
+    weights: VGGWeights
+    device: torch.device
+    dtype: torch.dtype
+    held_out: tuple[Sequence[Tensor], Sequence[Tensor]]
+    sample: Sequence[Tensor]
+    init: Mapping[str, Tensor]
+
+
+def run(
+    make: Callable[[Setting], Task],
+    options: TrainOptions,
+    *,
+    weights: VGGWeights,
+    photos: Sequence[str],
+    paintings: Sequence[str],
+    counts: tuple[int, int],
+    out: str | Path,
+    recipe: Mapping[str, Any],
+    init: Mapping[str, Tensor] | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train and return the net's file. For the arguments see a task's own ``train``, and `loop.train`."""
+    where = pick_device(device)
+    group = accelerator(where)
+    where = group.device
+    keep_freed_memory()
+    torch.manual_seed(options.seed)
+    kinds = Pictures.find(photos, "photos"), Pictures.find(paintings, "paintings")
+    held_out = [
+        [kind.load(entry, _SHEET_SIDE) for entry in kind.hold_out(options.held_out, options.seed)] for kind in kinds
+    ]
+    cropping = Cropping(options.crop, options.resize, options.squash)
+    batches = Batches(*kinds, cropping, counts, options.seed, group.process_index, group.num_processes)
+    statistics = Batches(*kinds, Cropping(192), (8, 1), options.seed)
+    setting = Setting(
+        weights=weights,
+        device=where,
+        dtype=compute_dtype(where, options.precision),
+        held_out=(held_out[0], held_out[1]),
+        sample=[statistics(number)[0] for number in range(_SCALE_BATCHES)],
+        init=init or {},
+    )
+    data = {"photos": kinds[0].description, "paintings": kinds[1].description}
+    metadata = {"recipe": {**options.model_dump(mode="json"), **recipe}, "data": data, "impasto": __version__}
+    return train(
+        make(setting), batches, options, Path(out), metadata=metadata, resume=resume, processes=group, report=report
+    )

@@ -1,0 +1,91 @@
+"""A run's whole state on disk, written atomically, so that it continues as if never interrupted."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import OutputError, RequestError
+
+FORMAT = 1
+
+
+@dataclass
+class State:
+    """All that the next step depends on.
+
+    The position in the data is `step` itself: batches are a function of their number.
+    """
+
+    step: int
+    net: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    rng: dict[str, Tensor]
+    recipe: dict[str, Any]
+
+
+def random_state() -> dict[str, Tensor]:
+    """PyTorch's generators, of the CPU and of every GPU."""
+    found = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        found |= {f"cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+    return found
+
+
+def restore_random_state(found: dict[str, Tensor]) -> None:
+    """Undo `random_state`; generators of devices that are gone are passed over."""
+    torch.set_rng_state(found["cpu"])
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            if (state := found.get(f"cuda:{i}")) is not None:
+                torch.cuda.set_rng_state(state, i)
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write beside, flush to the disk, then rename: a crash leaves the old file or the new one, whole."""
+    draft = path.with_name(f".{path.name}.partial")
+    try:
+        with draft.open("wb") as file:
+            torch.save({"format": FORMAT, **vars(state)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OutputError(f"checkpoint {path} cannot be written: {error.strerror or error}") from None
+
+
+def load_state(path: Path, recipe: dict[str, Any], *, free: frozenset[str]) -> State:
+    """Read a checkpoint of the same run.
+
+    Args:
+        path: written by `save_state`.
+        recipe: settings of the run that wants to continue; they must be those of the checkpoint.
+        free: settings that may differ, since the result does not depend on them or the user wants it longer.
+
+    Raises:
+        RequestError: missing, cut short, or of a run with other settings.
+    """
+    if not path.is_file():
+        raise RequestError(f"no checkpoint {path} to resume; start without --resume")
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        if data.pop("format") != FORMAT:
+            raise KeyError
+        state = State(**data)
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
+        raise RequestError(f"{path} is not a whole checkpoint of impasto; start without --resume") from None
+    for name in sorted((recipe.keys() | state.recipe.keys()) - free):
+        if recipe.get(name) != state.recipe.get(name):
+            raise RequestError(
+                f"{path} was made with {name} = {state.recipe.get(name)!r}, now it is {recipe.get(name)!r}; "
+                "a resumed run keeps its settings: repeat them, or train elsewhere with --init"
+            )
+    return state

@@ -1,0 +1,136 @@
+import json
+
+import pytest
+import torch
+
+from impasto.encoders.vgg import VGG
+from impasto.errors import RequestError, WeightsError
+from impasto.nets.decoder import LAYERS, Decoder, DecoderSpec, mirror
+from impasto.transforms.adain import Moments, moments
+from impasto.weights.canonical import tiny_weights
+
+CHANNELS = (4, 8, 16, 16, 16)
+
+
+def features(spec: DecoderSpec, height: int = 4, width: int = 5) -> dict[str, torch.Tensor]:
+    factor = spec.stride
+    made = {spec.layer: torch.rand(2, spec.width(spec.layer), height, width)}
+    for name in spec.skip:
+        zoom = factor // 2 ** (int(name[4]) - 1)
+        made[name] = torch.rand(2, spec.width(name), height * zoom, width * zoom)
+    return made
+
+
+def some_moments(spec: DecoderSpec) -> dict[str, Moments]:
+    return {name: moments(torch.rand(1, spec.width(name), 6, 6)) for name in spec.inject}
+
+
+def test_the_mirror_is_the_papers_decoder() -> None:
+    assert mirror("relu4_1").stages == ((256,), (256, 256, 256, 128), (128, 64), (64, 3))
+    assert mirror("relu3_1").stages == ((128,), (128, 64), (64, 3))
+    assert mirror("relu2_1").stages == ((64,), (64, 3))
+    count = sum(p.numel() for p in Decoder(mirror("relu4_1")).parameters())
+    assert count == 3_505_219  # the released AdaIN decoder's
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"norm": "instance", "padding": "zeros"},
+        {"norm": "batch"},
+        {"transposed": True, "output": "sigmoid", "norm": "instance"},
+        {"transposed": True, "padding": "zeros"},
+        {"inject": ("relu1_1",)},
+        {"inject": ("relu1_1",), "skip": ("relu1_1",)},
+    ],
+)
+def test_shape_and_range(layer: str, changes: dict[str, object]) -> None:
+    spec = mirror(layer, CHANNELS, **changes)
+    net = Decoder(spec)
+    picture = net(features(spec), some_moments(spec))
+    assert picture.shape == (2, 3, 4 * spec.stride, 5 * spec.stride)
+    assert picture.dtype == torch.float32 and torch.isfinite(picture).all()
+    if spec.output == "sigmoid":
+        assert picture.min() >= 0 and picture.max() <= 1
+
+
+def test_one_position_is_enough() -> None:
+    spec = mirror("relu3_1", CHANNELS)
+    assert Decoder(spec)(features(spec, 1, 1)).shape == (2, 3, 4, 4)
+
+
+def test_a_description_survives_json() -> None:
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1", "relu1_1"), skip=("relu2_1",), norm="instance")
+    assert DecoderSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    for broken in ({}, {"stages": 3}, {**spec.to_json(), "colour": 1}, {**spec.to_json(), "layer": "relu5_1"}):
+        with pytest.raises(WeightsError):
+            DecoderSpec.from_json(broken)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layer": "relu3_2"},
+        {"stages": ((256,), (3,))},
+        {"stages": ((256,), (256, 128), (128, 64), (64, 4))},
+        {"inject": ("relu4_1",)},
+        {"skip": ("relu3_1",)},
+        {"stages": ((256,), (100, 128), (128, 64), (64, 3)), "inject": ("relu3_1",)},
+    ],
+)
+def test_refuses_descriptions_that_do_not_fit(changes: dict[str, object]) -> None:
+    with pytest.raises(RequestError):
+        DecoderSpec(**changes)
+
+
+def test_refuses_features_of_another_layer_and_missing_moments() -> None:
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1",))
+    net = Decoder(spec)
+    with pytest.raises(RequestError, match="16 channels of relu3_1, got 8"):
+        net({"relu3_1": torch.rand(1, 8, 4, 4)}, some_moments(spec))
+    with pytest.raises(RequestError, match="got none"):
+        net({"relu4_1": torch.rand(1, 16, 4, 4)}, some_moments(spec))
+    with pytest.raises(RequestError, match="moments at relu2_1"):
+        net(features(spec))
+
+
+def test_scales_undo_the_encoders_units() -> None:
+    """A net with scales, fed larger features, paints what one without paints of plain ones."""
+    spec = mirror("relu2_1", CHANNELS, inject=("relu1_1",))
+    plain, scaled = Decoder(spec), Decoder(spec)
+    scaled.load_state_dict(plain.state_dict())
+    scales = {name: torch.rand(1, spec.width(name), 1, 1) * 50 + 1 for name in spec.style_layers}
+    scaled.set_scales(scales)
+    x, style = features(spec), some_moments(spec)
+    larger = {name: value * scales[name] for name, value in x.items()}
+    styles = {name: Moments(s.mean * scales[name], s.std * scales[name]) for name, s in style.items()}
+    torch.testing.assert_close(scaled(larger, styles), plain(x, style), atol=1e-4, rtol=1e-4)
+
+
+def test_style_moments_reach_the_picture() -> None:
+    spec = mirror("relu2_1", CHANNELS, inject=("relu1_1",))
+    net, x = Decoder(spec), features(spec)
+    assert not torch.allclose(net(x, some_moments(spec)), net(x, some_moments(spec)))
+
+
+def test_learns_to_invert() -> None:
+    """A few steps on one picture bring the features closer: gradients flow everywhere."""
+    torch.manual_seed(0)
+    vgg = VGG(tiny_weights(), until="relu3_1")
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1", "relu1_1"), skip=("relu2_1",))
+    net = Decoder(spec)
+    image = torch.rand(1, 3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    seen = vgg(image, ("relu1_1", "relu2_1", "relu3_1"))
+    style = {name: moments(seen[name]) for name in spec.style_layers}
+    optimiser = torch.optim.Adam(net.parameters(), 3e-3)
+    losses: list[float] = []
+    for _ in range(30):
+        loss = (net(seen, style) - image).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())

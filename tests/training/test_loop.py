@@ -1,0 +1,167 @@
+"""The loop on a task of a few numbers: schedules, log, stopping, and resuming bit for bit."""
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from impasto.errors import ImpastoError, RequestError
+from impasto.training import loop
+from impasto.training.data import Batches, Cropping, Pictures
+from impasto.training.loop import learning_rate, train
+from impasto.training.options import TrainOptions
+from impasto.weights.shipped import load_net
+
+
+class Blur:
+    """Learns to turn photos into paintings with one convolution; draws noise from PyTorch's generator."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.device = torch.device("cpu")
+        self.net: nn.Module = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))
+
+    def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
+        noise = torch.rand_like(photos)
+        return {"apart": (net(photos + noise) - paintings).square().mean()}
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        return {"size": float(next(self.net.parameters()).detach().abs().sum())}, Image.new("RGB", (8, 8))
+
+    def metadata(self) -> Mapping[str, Any]:
+        return {"kind": "blur", "encoder_sha256": None}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for i in range(6):
+        pixels = np.random.default_rng(i).integers(0, 256, (20, 24, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{i}.png")
+    return Pictures.find([str(place)], "pictures")
+
+
+OPTIONS = TrainOptions(steps=12, crop=32, batch=2, validate_every=5, save_every=4, warmup=3, workers=2)
+
+
+def start(pictures: Pictures, out: Path, options: TrainOptions = OPTIONS, **more: Any) -> Path:
+    batches = Batches(pictures, pictures, Cropping(options.crop), (2, 2), options.seed)
+    metadata = {"recipe": options.model_dump(mode="json"), "data": "six squares"}
+    return train(more.pop("task", None) or Blur(), batches, options, out, metadata=metadata, **more)
+
+
+def checkpoint(out: Path) -> dict[str, Any]:
+    return torch.load(out / loop.CHECKPOINT, weights_only=True)
+
+
+def assert_same(one: Any, two: Any) -> None:
+    if isinstance(one, Tensor):
+        assert torch.equal(one, two)
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            assert_same(one[key], two[key])
+    elif isinstance(one, (list, tuple)):
+        for a, b in zip(one, two, strict=True):
+            assert_same(a, b)
+    else:
+        assert one == two
+
+
+@pytest.mark.parametrize("stop_at", [4, 7])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp_path: Path, stop_at: int) -> None:
+    start(pictures, tmp_path / "whole")
+
+    def interrupt(at: loop.Progress) -> None:
+        if at.step == stop_at:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        start(pictures, tmp_path / "parts", report=interrupt)
+    assert checkpoint(tmp_path / "parts")["step"] == stop_at
+    torch.manual_seed(99)  # another process has another random state
+    start(pictures, tmp_path / "parts", resume=True)
+    assert_same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
+    assert (tmp_path / "parts" / loop.NET).read_bytes() == (tmp_path / "whole" / loop.NET).read_bytes()
+    assert (tmp_path / "parts" / loop.LOG).read_text() == (tmp_path / "whole" / loop.LOG).read_text()
+
+
+def test_a_crash_loses_only_what_came_after_the_checkpoint(pictures: Pictures, tmp_path: Path) -> None:
+    start(pictures, tmp_path / "whole")
+
+    def crash(at: loop.Progress) -> None:
+        if at.step == 11:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        start(pictures, tmp_path / "parts", report=crash)
+    assert checkpoint(tmp_path / "parts")["step"] == 8
+    start(pictures, tmp_path / "parts", resume=True)
+    assert_same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
+    assert (tmp_path / "parts" / loop.LOG).read_text() == (tmp_path / "whole" / loop.LOG).read_text()
+
+
+def test_leaves_log_sheets_and_the_mean_of_the_weights(pictures: Pictures, tmp_path: Path) -> None:
+    task = Blur()
+    net = start(pictures, tmp_path / "out", task=task)
+    lines = [json.loads(line) for line in (tmp_path / "out" / loop.LOG).read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [10, 12]
+    assert [line["step"] for line in lines if "validation" in line] == [5, 10, 12]
+    assert len(list((tmp_path / "out").glob("sheet-*.png"))) == 3
+    tensors, metadata = load_net(net, kind="blur", encoder_sha256=None)
+    assert metadata["steps"] == 12 and metadata["recipe"]["steps"] == 12 and metadata["data"] == "six squares"
+    ema = checkpoint(tmp_path / "out")["ema"]
+    torch.testing.assert_close(tensors["0.weight"], ema["0.weight"], atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(ema["0.weight"], task.net.state_dict()["0.weight"], atol=1e-5)
+    # Validation saw the mean, and training went on with the net's own weights.
+    assert lines[-1]["validation"]["size"] == pytest.approx(float(ema["0.weight"].abs().sum()))
+
+
+def test_refuses_to_mix_runs(pictures: Pictures, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no checkpoint"):
+        start(pictures, tmp_path / "out", resume=True)
+    start(pictures, tmp_path / "out")
+    with pytest.raises(RequestError, match="--resume"):
+        start(pictures, tmp_path / "out")
+    other = OPTIONS.model_copy(update={"lr": 1e-3})
+    with pytest.raises(RequestError, match=r"lr = 0\.0005, now it is 0\.001"):
+        start(pictures, tmp_path / "out", other, resume=True)
+    start(pictures, tmp_path / "out", OPTIONS.model_copy(update={"workers": 1, "save_every": 9}), resume=True)
+    (tmp_path / "out" / loop.CHECKPOINT).write_bytes(b"PK half a file")
+    with pytest.raises(RequestError, match="not a whole checkpoint"):
+        start(pictures, tmp_path / "out", resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(pictures: Pictures, tmp_path: Path) -> None:
+    class Broken(Blur):
+        def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
+            return {"apart": net(photos).mean() * (float("nan") if step == 6 else 1)}
+
+    with pytest.raises(ImpastoError, match="step 7"):
+        start(pictures, tmp_path / "out", task=Broken())
+    assert checkpoint(tmp_path / "out")["step"] == 4
+    assert all(torch.isfinite(value).all() for value in checkpoint(tmp_path / "out")["net"].values())
+
+
+def test_schedules() -> None:
+    cosine = [learning_rate(OPTIONS, step) for step in range(12)]
+    assert cosine[0] == pytest.approx(OPTIONS.lr / 3) and max(cosine) <= OPTIONS.lr
+    assert cosine[3:] == sorted(cosine[3:], reverse=True) and cosine[-1] < 0.05 * OPTIONS.lr
+    paper = OPTIONS.model_copy(update={"schedule": "inverse", "decay": 5e-5, "warmup": 0, "lr": 1e-4})
+    assert learning_rate(paper, 20_000) == pytest.approx(1e-4 / 2)
+    assert learning_rate(paper.model_copy(update={"schedule": "constant"}), 20_000) == 1e-4
+
+
+def test_the_bar_can_be_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    with loop.progress_bar() as report:
+        report(loop.Progress(3, 10, {"content": 0.5, "style": 1.0}, 12.34, 3725.0))
+    shown = capsys.readouterr().err
+    assert "3/10" in shown and "loss 1.500" in shown and "12.3 images/s" in shown and "1:02:05 left" in shown

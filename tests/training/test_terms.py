@@ -1,0 +1,30 @@
+import torch
+
+from impasto.training.terms import colour_distance, excess, grams, relative, roughness
+
+
+def test_relative_is_per_example() -> None:
+    expected = torch.tensor([[[[3.0, 4.0]]], [[[1.0, 0.0]]]])
+    got = torch.tensor([[[[3.0, 4.0]]], [[[1.0, 2.0]]]])
+    torch.testing.assert_close(relative(got, expected), torch.tensor([0.0, 2.0]))
+
+
+def test_grams_are_products_of_channels_over_positions() -> None:
+    x = torch.rand(2, 3, 4, 5)
+    expected = torch.einsum("nchw,ndhw->ncd", x, x) / 20
+    torch.testing.assert_close(grams(x), expected)
+
+
+def test_colour_distance_ignores_where_colours_are() -> None:
+    blocks = torch.rand(2, 3, 4, 4).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(colour_distance(blocks, blocks.flip(3), seed=0), torch.tensor(0.0))
+    assert colour_distance(blocks, 1 - blocks, seed=0) > 0.01
+    assert colour_distance(blocks, 1 - blocks, seed=0) == colour_distance(blocks, 1 - blocks, seed=0)
+
+
+def test_roughness_and_excess() -> None:
+    step = torch.tensor([0.0, 1.0]).expand(1, 3, 2, 2)
+    assert float(roughness(step)) == 1.0
+    assert float(roughness(torch.full((1, 3, 4, 4), 0.3))) == 0.0
+    assert float(excess(step)) == 0.0
+    assert float(excess(step * 3)) == 2.0

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.errors import RequestError
+from impasto.transforms.adain import adain, blend, moments
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_moments_are_the_mean_and_biased_deviation() -> None:
+    x = noise(2, 3, 5, 7) * 4
+    got = moments(x)
+    torch.testing.assert_close(got.mean, x.mean((2, 3), keepdim=True))
+    torch.testing.assert_close(got.std, x.std((2, 3), correction=0, keepdim=True), atol=1e-4, rtol=1e-4)
+
+
+def test_output_has_the_styles_moments() -> None:
+    content, style = noise(2, 4, 9, 8), noise(1, 4, 6, 11, seed=1) * 5 - 2
+    got = moments(adain(content, moments(style)))
+    torch.testing.assert_close(got.mean, moments(style).mean.expand(2, -1, -1, -1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(got.std, moments(style).std.expand(2, -1, -1, -1), atol=1e-3, rtol=1e-3)
+
+
+def test_own_moments_change_nothing_and_alpha_mixes() -> None:
+    content, style = noise(1, 4, 9, 8), moments(noise(1, 4, 6, 6, seed=1) * 3)
+    torch.testing.assert_close(adain(content, moments(content)), content)
+    torch.testing.assert_close(adain(content, style, 0.0), content)
+    half = 0.5 * adain(content, style) + 0.5 * content
+    torch.testing.assert_close(adain(content, style, 0.5), half)
+
+
+def test_commutes_with_a_channels_scale() -> None:
+    content, style = noise(1, 4, 9, 8) * 100, noise(1, 4, 6, 6, seed=1) * 100
+    scale = noise(1, 4, 1, 1, seed=2) + 0.5
+    whole = adain(content, moments(style))
+    torch.testing.assert_close(adain(content / scale, moments(style / scale)) * scale, whole)
+
+
+def test_a_flat_channel_takes_the_styles_mean() -> None:
+    flat = torch.full((1, 2, 4, 4), 3.0)
+    style = moments(noise(1, 2, 5, 5))
+    torch.testing.assert_close(adain(flat, style), style.mean.expand_as(flat))
+
+
+def test_keeps_the_type_of_the_content() -> None:
+    content = noise(1, 2, 4, 4).bfloat16()
+    before = content.clone()
+    assert adain(content, moments(noise(1, 2, 4, 4, seed=1))).dtype == torch.bfloat16
+    assert torch.equal(content, before)
+
+
+def test_blend_is_the_weighted_mean() -> None:
+    one, two = moments(noise(1, 3, 5, 5)), moments(noise(1, 3, 5, 5, seed=1))
+    got = blend([one, two], [3.0, 1.0])
+    torch.testing.assert_close(got.mean, 0.75 * one.mean + 0.25 * two.mean)
+    torch.testing.assert_close(got.std, 0.75 * one.std + 0.25 * two.std)
+    for weights in ([1.0], [0.0, 0.0], [-1.0, 2.0]):
+        with pytest.raises(RequestError):
+            blend([one, two], weights)

@@ -1,0 +1,235 @@
+"""The swap against a nested loop, against the paper's three convolution steps, and its memory."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.errors import ImpastoError, RequestError
+from impasto.transforms import swap as room
+from impasto.transforms.adain import moments
+from impasto.transforms.swap import match_patches, prepare, swap
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def nested_loop(content: Tensor, style: Tensor, patch: int, stride: int) -> Tensor:
+    """The definition, one patch at a time; 1×C×H×W each."""
+
+    def corners(x: Tensor) -> list[tuple[int, int]]:
+        return list(itertools.product(*(range(0, n - patch + 1, stride) for n in x.shape[2:])))
+
+    def cut(x: Tensor, y: int, x0: int) -> Tensor:
+        return x[0, :, y : y + patch, x0 : x0 + patch]
+
+    pool = [cut(style, *at) for at in corners(style)]
+    places = corners(content)
+    height, width = (max(axis) + patch for axis in zip(*places, strict=True))
+    total, count = torch.zeros(1, content.shape[1], height, width), torch.zeros(height, width)
+    for y, x in places:
+        mine = cut(content, y, x).double()
+        scores = [float((mine * other).sum() / (other.double().norm() + 1e-8)) for other in pool]
+        best = max(range(len(pool)), key=lambda k: (scores[k], -k))
+        total[0, :, y : y + patch, x : x + patch] += pool[best]
+        count[y : y + patch, x : x + patch] += 1
+    return total / count
+
+
+def three_steps(content: Tensor, style: Tensor, patch: int, stride: int) -> Tensor:
+    """Correlate, one-hot, transposed convolution: as the paper computes it."""
+    pool = F.unfold(style, patch, stride=stride)[0].T.view(-1, style.shape[1], patch, patch)
+    unit = pool / (pool.flatten(1).norm(dim=1).view(-1, 1, 1, 1) + 1e-8)
+    scores = F.conv2d(content, unit, stride=stride)
+    chosen = F.one_hot(scores.argmax(1), len(pool)).permute(0, 3, 1, 2).float()
+    overlap = F.conv_transpose2d(torch.ones_like(chosen[:, :1]), torch.ones(1, 1, patch, patch), stride=stride)
+    return F.conv_transpose2d(chosen, pool, stride=stride) / overlap
+
+
+@pytest.mark.parametrize("patch", [1, 2, 3, 4, 5, 15])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_is_the_definition(patch: int, stride: int) -> None:
+    stride = min(stride, patch)
+    content, style = noise(1, 3, patch + 4, patch + 6), noise(1, 3, patch + 5, patch + 3, seed=1)
+    got = swap(content, prepare([style], patch=patch, stride=stride))
+    torch.testing.assert_close(got, nested_loop(content, style, patch, stride))
+    torch.testing.assert_close(got, three_steps(content, style, patch, stride))
+
+
+def test_a_batch_is_its_photos_one_by_one() -> None:
+    content, style = noise(3, 4, 9, 7), prepare([noise(1, 4, 8, 8, seed=1)])
+    torch.testing.assert_close(swap(content, style), torch.cat([swap(one[None], style) for one in content]))
+
+
+def test_the_first_of_equals_wins() -> None:
+    content = noise(1, 4, 7, 7)
+    tile = noise(1, 4, 5, 5, seed=1)
+    style = tile.repeat(1, 1, 2, 2)  # every patch that lies inside a tile occurs four times
+    found = match_patches(content, prepare([style], patch=3))
+    assert ((found // 10) % 10 < 5).all() and (found % 10 < 5).all()
+    flat = prepare([torch.ones(1, 4, 6, 6)], patch=2)
+    assert (match_patches(torch.ones(1, 4, 5, 5), flat) == 0).all()
+
+
+@pytest.mark.parametrize("budget_mb", [512.0, 0.05, 0.002])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("cap", [None, 60, 3])
+def test_the_budget_changes_nothing(
+    budget_mb: float, stride: int, cap: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_CACHE_MB", 0.001)
+    content, style = noise(1, 5, 19, 23), noise(1, 5, 17, 14, seed=1)
+    ready = prepare([style], stride=stride, patches_per_style=cap)
+    expected = match_patches(content, ready)
+    torch.testing.assert_close(match_patches(content, ready, budget_mb=budget_mb), expected)
+    if cap is None:
+        torch.testing.assert_close(swap(content, ready, budget_mb=budget_mb), nested_loop(content, style, 3, stride))
+
+
+def test_memory_stays_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tensor the match makes is counted; the full table here would take 64 MiB."""
+    content, style = noise(1, 8, 64, 64), noise(1, 8, 64, 64, seed=1)
+    ready = prepare([style], patch=3)
+    budget = 2.0
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        match_patches(content, ready, budget_mb=budget)
+    live = peak = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            live += event.nbytes()
+            peak = max(peak, live)
+    features = 2 * content.numel() * 4
+    assert peak < budget * 2**20 + features
+
+
+def test_running_out_of_memory_is_answered_by_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    honest = room._match_one
+
+    def limited(content: Tensor, style: room.SwapStyle, budget: float) -> Tensor:
+        asked.append(budget)
+        if budget > limit:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return honest(content, style, budget)
+
+    monkeypatch.setattr(room, "_match_one", limited)
+    content, ready = noise(1, 3, 8, 8), prepare([noise(1, 3, 8, 8, seed=1)])
+    limit = 8 * 2**20
+    expected = honest(content, ready, limit)
+    assert torch.equal(match_patches(content, ready)[0], expected)
+    assert asked == sorted(asked, reverse=True) and len(asked) > 2
+    limit = 0
+    with pytest.raises(ImpastoError, match="smaller size"):
+        match_patches(content, ready)
+
+
+def test_other_errors_are_not_mistaken_for_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Tensor:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(room, "_match_one", broken)
+    with pytest.raises(RuntimeError, match="do not fit"):
+        match_patches(noise(1, 3, 8, 8), prepare([noise(1, 3, 8, 8)]))
+
+
+def test_a_picture_swapped_with_itself_is_itself() -> None:
+    features = noise(1, 6, 10, 11)
+    torch.testing.assert_close(swap(features, prepare([features])), features)
+
+
+def test_normalised_match_ignores_brightness_and_contrast() -> None:
+    features = noise(1, 6, 10, 11)
+    other = features * 3 + 2
+    found = match_patches(features, prepare([other], match="normalised"))
+    expected = match_patches(features, prepare([features]))
+    assert torch.equal(found, expected)
+
+
+def test_restoring_gives_the_styles_moments() -> None:
+    content, style = noise(1, 6, 12, 12), noise(1, 6, 14, 10, seed=1) * 2
+    ready = prepare([style])
+    got = moments(swap(content, ready, restore="style"))
+    torch.testing.assert_close(got.mean, moments(style).mean, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(got.std, moments(style).std, atol=1e-3, rtol=1e-3)
+    assert moments(swap(content, ready)).std.mean() < 0.9 * moments(style).std.mean()  # averaging greys
+
+
+def test_alpha_mixes_with_the_photos_own_features() -> None:
+    content, ready = noise(1, 3, 9, 9), prepare([noise(1, 3, 8, 8, seed=1)], patch=4, stride=2)
+    whole = swap(content, ready)
+    assert whole.shape == (1, 3, 8, 8)
+    torch.testing.assert_close(swap(content, ready, alpha=0.0), content[:, :, :8, :8])
+    torch.testing.assert_close(swap(content, ready, alpha=0.25), 0.25 * whole + 0.75 * content[:, :, :8, :8])
+
+
+def test_several_styles_pool_their_patches() -> None:
+    content, one, two = noise(1, 4, 9, 9), noise(1, 4, 7, 9, seed=1), noise(1, 4, 8, 6, seed=2)
+    pooled = swap(content, prepare([one, two]))
+    pool = torch.cat([F.unfold(s, 3)[0].T for s in (one, two)])
+    scores = F.unfold(content, 3)[0].T @ (pool / (pool.norm(dim=1, keepdim=True) + 1e-8)).T
+    patches = pool[scores.argmax(1)].T[None]
+    expected = F.fold(patches, 9, 3) / F.fold(torch.ones_like(patches), 9, 3)
+    torch.testing.assert_close(pooled, expected)
+    # A picture found whole in one of the styles is taken from there.
+    torch.testing.assert_close(swap(two, prepare([one, two])), two)
+
+
+def test_weights_tilt_the_split_between_styles() -> None:
+    content = noise(1, 4, 30, 30)
+    styles = [noise(1, 4, 12, 12, seed=k) for k in (1, 2, 3)]
+
+    def shares(weights: list[float] | None) -> Tensor:
+        found = match_patches(content, prepare(styles, weights))
+        return torch.bincount((found // 144).flatten(), minlength=3) / found.numel()
+
+    natural = shares(None)
+    assert torch.equal(natural, shares([2.0, 2.0, 2.0]))
+    weights = torch.tensor([4.0, 2.0, 1.0])
+    expected = natural * weights / (natural * weights).sum()
+    torch.testing.assert_close(shares([4.0, 2.0, 1.0]), expected, atol=0.02, rtol=0)
+    assert float(shares([1.0, 1e-9, 1e-9])[0]) == 1.0
+
+
+@pytest.mark.parametrize("cap", [2, 40])
+def test_a_cap_draws_that_many_patches_by_seed(cap: int) -> None:
+    content, style = noise(1, 4, 12, 12), noise(1, 4, 12, 12, seed=1)
+
+    def found(seed: int) -> Tensor:
+        return match_patches(content, prepare([style], patches_per_style=cap, seed=seed))
+
+    assert 1 < len(found(0).unique()) <= cap
+    assert torch.equal(found(0), found(0)) and not torch.equal(found(0), found(1))
+    # Each photo patch takes the best of the drawn ones.
+    ready = prepare([style], patches_per_style=cap)
+    pool = ready.sources[0].pool
+    assert pool is not None and len(pool) == cap
+    patches = F.unfold(style, 3)[0].T[pool]
+    best = (F.unfold(content, 3)[0].T @ (patches / patches.norm(dim=1, keepdim=True)).T).argmax(1)
+    corner = pool[best] // 10 * 12 + pool[best] % 10
+    assert torch.equal(found(0).flatten(), corner)
+
+
+def test_a_flat_style_gives_finite_features() -> None:
+    for match in ("plain", "normalised"):
+        got = swap(noise(1, 3, 6, 6), prepare([torch.zeros(1, 3, 6, 6)], match=match), restore="style")
+        assert torch.isfinite(got).all()
+
+
+def test_refuses_what_it_cannot_do() -> None:
+    ok = prepare([noise(1, 3, 8, 8)])
+    with pytest.raises(RequestError, match="the style has 8×2 positions"):
+        prepare([noise(1, 3, 8, 2)])
+    with pytest.raises(RequestError, match="the photo has 2×2 positions"):
+        swap(noise(1, 3, 2, 2), ready_style := ok)
+    with pytest.raises(RequestError, match="4 channels"):
+        swap(noise(1, 4, 8, 8), ready_style)
+    for bad in ({"patch": 0}, {"patch": 16}, {"stride": 0}, {"stride": 4}, {"patches_per_style": 0}):
+        with pytest.raises(RequestError):
+            prepare([noise(1, 3, 20, 20)], **bad)
+    with pytest.raises(RequestError):
+        prepare([])
+    with pytest.raises(RequestError):
+        prepare([noise(1, 3, 8, 8)], [1.0, 2.0])
