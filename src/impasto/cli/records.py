@@ -8,6 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ..errors import MissingExtraError, OutputError, RequestError, near_misses
@@ -160,10 +161,14 @@ def _plot(
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    for name, points in terms.items():
-        steps, values = zip(*points, strict=True)
-        whole = name == "total"
-        axes.plot(steps, values, label=name, color="0.15" if whole else None, linewidth=2 if whole else 1.4)
+    for name, points in sorted(terms.items(), key=lambda term: term[0] != "total"):
+        look = {"color": "0.8", "linewidth": 5} if name == "total" else {"linewidth": 1.4}
+        axes.plot(*zip(*points, strict=True), label=name, **look)
+    # A rejected step of a line search may be millions of times worse; let it leave the frame.
+    seen = [value for points in terms.values() for _, value in points if value > 0]
+    if seen:
+        low, high = np.percentile(seen, (3, 97))
+        axes.set_ylim(low / 3, high * 3)
     if len(stages) > 1:
         top = axes.get_xaxis_transform()
         for step, note in stages:

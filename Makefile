@@ -1,0 +1,55 @@
+# make setup | demo | test | test-slow | lint | bench | wheel | clean
+# Everything is installed into .venv, once; a stamp file remembers it until what it depends on changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+OUT := out
+
+.PHONY: setup demo test test-slow lint bench wheel clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.impasto
+
+demo: setup
+	mkdir -p $(OUT)
+	$(BIN)/impasto demo -o $(OUT)/demo.png --overwrite
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks.run
+
+wheel: $(VENV)/.publish
+	rm -rf dist build
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+clean:
+	rm -rf $(VENV) $(OUT) dist build
+
+$(VENV)/.pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than 3.11; expected 3.11 or later: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "pip>=25.1"  # dependency groups
+	touch $@
+
+$(VENV)/.impasto: pyproject.toml constraints.txt $(VENV)/.pip
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.publish: $(VENV)/.%: $(VENV)/.impasto
+	$(INSTALL) --group $*
+	touch $@
