@@ -143,13 +143,14 @@ class GatysPainter(Painter):
         done = 0
         for number, (size, steps) in enumerate(stages, 1):
             photo = fit(content, size)
-            if min(photo.shape[2:]) < _SMALLEST:
+            given = photo.shape[2:]
+            if min(given) < _SMALLEST:  # painted larger, shown at its size
                 photo = _at_least(content, _SMALLEST)
             image = self.beginning(photo) if image is None else resize(image, *photo.shape[2:])
             note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
             finished = number == len(stages)
             if steps == 0:
-                yield Step(image.clamp(0, 1), done, total, {}, note)
+                yield Step(resize(image, *given).clamp(0, 1), done, total, {}, note)
                 continue
             run = _Run(self.objective(photo), image, options)
             stop = ""
@@ -160,7 +161,7 @@ class GatysPainter(Painter):
                 if options.max_seconds is not None and time.monotonic() - started >= options.max_seconds:
                     stop = f"time limit of {options.max_seconds:g} s reached"
                 last = bool(stop) or (finished and run.steps == steps)
-                yield Step(run.shown(final=last), done, total, losses, stop or note)
+                yield Step(resize(run.shown(final=last), *given), done, total, losses, stop or note)
             image = run.carried()
             if stop:
                 return

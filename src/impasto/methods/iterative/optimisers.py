@@ -11,6 +11,8 @@ from torch import Tensor
 Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
 
+_LEAST_MOVE = 1e-3
+
 
 def frequency_preconditioner(
     height: int, width: int, exponent: float, device: torch.device | str = "cpu"
@@ -67,7 +69,7 @@ class LBFGS:
             y = g - self._gradient
             s = self._direction * self._step
             sy = float(s.dot(y))
-            if sy > 1e-10:
+            if sy > 1e-8 * float(s.norm() * y.norm()):  # relative: losses come in any unit
                 self._pairs.append((s, y, 1.0 / sy))
                 self._gamma = sy / float(y.dot(self.precondition(y)))
             direction = self._two_loop(g)
@@ -78,9 +80,13 @@ class LBFGS:
         image += direction.view_as(image) * step
 
     def _first_move(self, g: Tensor) -> tuple[Tensor, float]:
-        """Downhill by at most one unit in the sum of all pixels, as nothing is known of the curvature."""
+        """Downhill as PyTorch's first move, one unit in the sum of all pixels, as no curvature is known yet.
+
+        But at least `_LEAST_MOVE` a pixel: less is lost in float32, and with it all that could be learnt.
+        """
         direction = self.precondition(g).neg_()
-        return direction, min(1.0, 1.0 / max(float(direction.abs().sum()), 1e-30)) * self.rate
+        size = max(float(direction.abs().sum()), 1e-30)
+        return direction, max(min(1.0, 1.0 / size), _LEAST_MOVE * direction.numel() / size) * self.rate
 
     def _two_loop(self, g: Tensor) -> Tensor:
         q = g.neg()

@@ -1,0 +1,128 @@
+"""What every method promises, run over METHODS."""
+
+import pytest
+import torch
+
+from impasto import METHODS, RequestError, Style, bind, make_recipe
+from impasto.api import last
+from impasto.images.geometry import fitted_size
+from impasto.methods import read_recipe
+from impasto.methods.iterative import gatys
+from impasto.recipe import Recipe
+from impasto.weights.canonical import tiny_weights
+
+# Settings that make a method quick, where its defaults are not.
+QUICK = {"gatys": {"steps": 3}}
+
+
+@pytest.fixture(autouse=True)
+def _tiny_encoder(monkeypatch):
+    monkeypatch.setattr(gatys, "load", lambda name, **_: tiny_weights())
+
+
+@pytest.fixture(params=METHODS)
+def name(request):
+    return request.param
+
+
+def _picture(height, width, seed=0):
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def _recipe(name, **settings):
+    return make_recipe(name, [Style(path="a style.png")], settings={**QUICK.get(name, {}), **settings})
+
+
+def _paint(name, content, **settings):
+    return list(bind(_recipe(name, **settings), styles=[_picture(48, 40, 9)], device="cpu").paint(content))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (63, 65), (33, 97), (16, 80), (17, 16), (5, 40)])
+def test_the_size_asked_for_is_the_size_given(name, height, width):
+    assert _paint(name, _picture(height, width), size=None)[-1].image.shape == (1, 3, height, width)
+    scaled = _paint(name, _picture(height, width), size=48)[-1].image
+    assert scaled.shape == (1, 3, *fitted_size(height, width, 48))
+
+
+@pytest.mark.parametrize("content", [_picture(40, 40), torch.zeros(1, 3, 40, 40), torch.ones(1, 3, 40, 40)])
+def test_pictures_are_finite_and_in_range(name, content):
+    for step in _paint(name, content, size=40):
+        assert step.image.dtype == torch.float32
+        assert torch.isfinite(step.image).all()
+        assert float(step.image.min()) >= 0
+        assert float(step.image.max()) <= 1
+
+
+def test_steps_are_counted(name):
+    steps = _paint(name, _picture(40, 40), size=40)
+    assert [step.index for step in steps] == list(range(1, len(steps) + 1))
+    assert steps[-1].index == steps[-1].total
+
+
+def test_the_same_seed_gives_the_same_picture(name):
+    first, second = (_paint(name, _picture(40, 40), size=40, seed=5)[-1].image for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_a_painter_serves_several_photographs(name):
+    painter = bind(_recipe(name, size=40), styles=[_picture(48, 40, 9)], device="cpu")
+    one, other = _picture(40, 40, 1), _picture(30, 40, 2)
+    alone = last(painter.paint(one)).image
+    last(painter.paint(other))
+    assert torch.equal(last(painter.paint(one)).image, alone)
+
+
+def test_closing_midway_is_safe(name):
+    painter = bind(_recipe(name, size=40), styles=[_picture(48, 40, 9)], device="cpu")
+    steps = painter.paint(_picture(40, 40))
+    next(steps)
+    steps.close()
+    assert last(painter.paint(_picture(40, 40))).image.shape == (1, 3, 40, 40)
+
+
+def test_the_photograph_is_not_changed(name):
+    content = _picture(40, 40)
+    before = content.clone()
+    _paint(name, content, size=40)
+    assert torch.equal(content, before)
+
+
+def test_the_recipe_survives_a_round_trip(name):
+    painter = bind(_recipe(name, size=40), styles=[_picture(48, 40, 9)], device="cpu")
+    data = painter.recipe.model_dump(mode="json")
+    again = read_recipe(data)
+    assert isinstance(again, Recipe)
+    assert again == painter.recipe
+    assert painter.recipe.nets, "the sha256 of what was used is recorded"
+
+
+def test_paths_stay_out_of_what_is_written(name):
+    recipe = make_recipe(name, [Style(path="/home/somebody/secret/scream.jpg")])
+    assert "secret" not in str(recipe.portable())
+    assert recipe.portable()["styles"][0]["path"] == "scream.jpg"
+
+
+def test_a_photograph_of_one_pixel_is_refused(name):
+    with pytest.raises(RequestError, match="1×1"):
+        _paint(name, _picture(1, 1), size=40)
+
+
+def test_every_preset_makes_a_recipe_that_survives(name):
+    for preset in METHODS[name].presets:
+        recipe = make_recipe(name, [Style(path="s.png")], preset=preset)
+        assert read_recipe(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "no method"),
+        ({"method": "gaty"}, "did you mean gatys"),
+        ({"method": "gatys", "options": {"steps": "many"}}, "steps"),
+        ({"method": "gatys", "options": {"stepz": 1}}, "stepz"),
+        ({"method": "gatys", "size": 2}, "size"),
+    ],
+)
+def test_a_recipe_of_nonsense_is_refused(data, message):
+    with pytest.raises(RequestError, match=message):
+        read_recipe(data)
