@@ -152,7 +152,7 @@ class GatysPainter(Painter):
             if steps == 0:
                 yield Step(resize(image, *given).clamp(0, 1), done, total, {}, note)
                 continue
-            run = _Run(self.objective(photo), image, options)
+            run = Descent(self.objective(photo), image, options)
             stop = ""
             while not stop and run.steps < steps:
                 losses = run.step()
@@ -167,8 +167,8 @@ class GatysPainter(Painter):
                 return
 
 
-class _Run:
-    """The optimisation at one size."""
+class Descent:
+    """The optimisation at one size: `step` until it is good, then `shown` or `carried`."""
 
     def __init__(self, objective: Objective, image: Tensor, options: GatysOptions) -> None:
         self._objective, self._options = objective, options

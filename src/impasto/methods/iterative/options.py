@@ -124,7 +124,7 @@ class GatysOptions(Options):
         default=None, description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5)."
     )
     lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=40, description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory."
+        default=20, description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory."
     )
     adam_beta1: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Adam's decay of the mean.")
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = Field(
