@@ -1,6 +1,22 @@
+from functools import partial
+
 import torch
 
-from impasto.training.terms import colour_distance, excess, grams, relative, roughness
+from impasto.encoders.vgg import VGG
+from impasto.training.terms import colour_distance, encode, excess, grams, relative, roughness
+from impasto.weights.canonical import tiny_weights
+
+
+def test_encode_has_autograds_gradient() -> None:
+    vgg = VGG(tiny_weights(), until="relu3_1")
+    layers = ("relu1_1", "relu2_1", "relu3_1")
+    gradients = []
+    for see in (vgg, partial(encode, vgg)):
+        picture = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        features = see(picture, layers)
+        sum((features[layer].square().mean() for layer in layers), torch.zeros(())).backward()
+        gradients.append(picture.grad)
+    torch.testing.assert_close(*gradients)
 
 
 def test_relative_is_per_example() -> None:

@@ -74,6 +74,16 @@ def test_the_first_of_equals_wins() -> None:
     assert (match_patches(torch.ones(1, 4, 5, 5), flat) == 0).all()
 
 
+@pytest.mark.parametrize("count", [3, 127, 128, 255, 256, 300, 1024])
+def test_the_largest_is_found_where_it_first_occurs(count: int) -> None:
+    scores = torch.randint(0, 40, (50, count), generator=torch.Generator().manual_seed(count)).float()
+    scores[0] = -torch.inf
+    value, place = room._first_largest(scores)
+    torch.testing.assert_close(value, scores.amax(1))
+    first = [row.index(max(row)) for row in scores.tolist()]
+    assert place.tolist() == first
+
+
 @pytest.mark.parametrize("budget_mb", [512.0, 0.05, 0.002])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("cap", [None, 60, 3])

@@ -22,7 +22,7 @@ from ...recipe import NonNegative
 from ...training.loop import Progress
 from ...training.options import TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import STYLE_LAYERS, colour_distance, excess, grams, relative, roughness
+from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness
 from ...transforms.adain import Moments, adain, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
@@ -104,7 +104,7 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def encode(
+def transformed(
     decoder: Decoder, vgg: VGG, photo: Tensor, styles: Mapping[str, Moments], alpha: float = 1.0
 ) -> dict[str, Tensor]:
     """What the decoder wants of a photo: its features with the style's moments, by layer."""
@@ -144,10 +144,10 @@ class AdainTask:
             features = self.vgg(styles, STYLE_LAYERS)
             stats = {layer: moments(features[layer]) for layer in STYLE_LAYERS}
             aims = {layer: grams(features[layer]) for layer in STYLE_LAYERS} if o.gram else {}
-            inputs = encode(self.net, self.vgg, photos, stats)
+            inputs = transformed(self.net, self.vgg, photos, stats)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(inputs, stats)
-        found = self.vgg(picture, STYLE_LAYERS)
+        found = encode(self.vgg, picture, STYLE_LAYERS)
         scale = self.net.scale(LAYER)
         got, aim = found[LAYER] / scale, inputs[LAYER] / scale
         terms = {
@@ -186,7 +186,7 @@ class AdainTask:
             features = self.vgg(painting, STYLE_LAYERS)
             stats = {layer: moments(features[layer]) for layer in STYLE_LAYERS}
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                picture = self.net(encode(self.net, self.vgg, photo, stats), stats).clamp(0, 1)
+                picture = self.net(transformed(self.net, self.vgg, photo, stats), stats).clamp(0, 1)
             figures.append(distances(self.vgg, picture, photo, features))
             cells += [photo, painting, picture]
         style, content = (sum(column) / len(figures) for column in zip(*figures, strict=True))

@@ -21,7 +21,7 @@ from ...recipe import NonNegative
 from ...training.loop import Progress
 from ...training.options import Count, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import STYLE_LAYERS, colour_distance, excess, grams, relative, roughness
+from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness
 from ...transforms.adain import Moments, moments
 from ...transforms.swap import Keep, Match, prepare, swap
 from ...weights.load import load
@@ -170,7 +170,7 @@ class SwapTask:
             stats = {layer: Moments(stat.mean[manner], stat.std[manner]) for layer, stat in stats.items()}
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net({o.layer: target}, stats)
-        found = self.vgg(picture, self.layers)
+        found = encode(self.vgg, picture, self.layers)
         scale = self.scales[o.layer]
         got, aim = found[o.layer] / scale, target / scale
         apart = relative(got, aim).square() if o.feature_form == "relative" else (got - aim).square()
