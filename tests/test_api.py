@@ -1,0 +1,98 @@
+"""`bind` and `paint` as a Python program uses them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import impasto
+from impasto.errors import ImageError
+from impasto.methods.iterative import gatys
+from impasto.weights.canonical import tiny_weights
+
+
+@pytest.fixture(autouse=True)
+def _tiny_encoder(monkeypatch):
+    monkeypatch.setattr(gatys, "load", lambda name, **_: tiny_weights())
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, mode, shape in (
+        ("photo", "RGB", (30, 40, 3)),
+        ("style", "RGB", (50, 50, 3)),
+        ("clear", "RGBA", (30, 40, 4)),
+    ):
+        Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8), mode).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+SHORT = {"method": "gatys", "steps": 2, "size": 32, "device": "cpu"}
+
+
+def test_paths_in_picture_out(files):
+    painting = impasto.paint(files / "photo.png", str(files / "style.png"), **SHORT)
+    assert (painting.mode, painting.size) == ("RGB", (32, 24))
+
+
+def test_every_kind_of_picture_is_taken(files):
+    photo = Image.open(files / "photo.png")
+    style = Image.open(files / "style.png")
+    expected = np.asarray(impasto.paint(files / "photo.png", files / "style.png", **SHORT))
+    kinds = (photo, np.asarray(photo), (files / "photo.png").read_bytes())
+    for kind in kinds:
+        assert np.array_equal(np.asarray(impasto.paint(kind, style, **SHORT)), expected)
+
+
+def test_alpha_is_carried(files):
+    painting = impasto.paint(files / "clear.png", files / "style.png", **SHORT)
+    assert (painting.mode, painting.size) == ("RGBA", (32, 24))
+
+
+def test_the_default_is_what_the_command_paints_with(files, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "impasto.api.last", lambda steps: seen.append(steps.gi_frame.f_locals["self"].recipe) or next(steps)
+    )
+    impasto.paint(files / "photo.png", files / "style.png", size=32, device="cpu")
+    assert (seen[0].method, seen[0].preset) == impasto.methods.DEFAULT
+
+
+def test_weighted_styles(files):
+    style = str(files / "style.png")
+    photo, other = files / "photo.png", Image.new("RGB", (40, 40), "gold")
+    alone = np.asarray(impasto.paint(photo, style, **SHORT), dtype=float)
+    mixed = np.asarray(impasto.paint(photo, f"{style}:3", other, **SHORT), dtype=float)
+    assert np.abs(alone - mixed).max() > 0
+
+
+def test_steps_come_one_by_one(files):
+    recipe = impasto.make_recipe(
+        "gatys", [impasto.Style(path=str(files / "style.png"))], settings={"steps": 3, "size": 32}
+    )
+    painter = impasto.bind(recipe, device="cpu")
+    steps = list(painter.paint(torch.rand(1, 3, 20, 32)))
+    assert [step.index for step in steps] == [1, 2, 3]
+    assert all(set(step.losses) == {"content", "style", "total"} for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"device": "tpu"}, "expected auto, cpu, cuda or mps"),
+        ({"device": "cuda:9"} if not torch.cuda.is_available() else {"device": "tpu"}, "cpu"),
+        ({"preset": "no-such"}, "no preset"),
+        ({"colour": "luminance"}, "no setting"),
+    ],
+)
+def test_requests_that_cannot_be_met(files, arguments, message):
+    with pytest.raises(impasto.RequestError, match=message):
+        impasto.paint(files / "photo.png", files / "style.png", **{**SHORT, **arguments})
+
+
+def test_unreadable_pictures(files):
+    with pytest.raises(ImageError, match=r"nothing\.jpg"):
+        impasto.paint(files / "nothing.jpg", files / "style.png", **SHORT)
+    with pytest.raises(ImageError):
+        impasto.paint(np.full((4, 4, 3), np.nan), files / "style.png", **SHORT)
