@@ -6,6 +6,15 @@ import sys
 from collections.abc import Sequence
 
 
+class _LoneHyphen(str):
+    """``-``, the standard stream: a value, where cyclopts goes by the first letter and would see an option."""
+
+    __slots__ = ()
+
+    def startswith(self, *_: object) -> bool:
+        return False
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed while working, 2 wrong request, 130 interrupted.
 
@@ -17,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = build()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        tokens = [_LoneHyphen(token) if token == "-" else token for token in arguments]
+        status = build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return report(error, as_json="--json" in arguments)

@@ -19,6 +19,7 @@ def build() -> App:
         help="Turn a photograph into a painting in the manner of another picture.",
         version=_version,
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,  # `main` says what was kept
     )
     for name, command in commands(DEFAULT).items():
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO STYLE [STYLE ...] [OPTIONS]")

@@ -162,8 +162,11 @@ def _plot(
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
     for name, points in sorted(terms.items(), key=lambda term: term[0] != "total"):
-        look = {"color": "0.8", "linewidth": 5} if name == "total" else {"linewidth": 1.4}
-        axes.plot(*zip(*points, strict=True), label=name, **look)
+        steps, values = zip(*points, strict=True)
+        if name == "total":
+            axes.plot(steps, values, label=name, color="0.8", linewidth=5)
+        else:
+            axes.plot(steps, values, label=name, linewidth=1.4)
     # A rejected step of a line search may be millions of times worse; let it leave the frame.
     seen = [value for points in terms.values() for _, value in points if value > 0]
     if seen:

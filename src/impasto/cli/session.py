@@ -23,7 +23,7 @@ from ..recipe import Recipe
 from .flags import OUTPUT, RECORDS
 from .progress import display
 from .records import LossLog, LossPlot, Record, Snapshots
-from .status import DONE, Interrupted
+from .status import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
     from ..api import ImageLike
@@ -95,7 +95,7 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
     Raises:
         RequestError: something asked for is wrong; as far as can be known, found before any work.
         OutputError: the result cannot be written.
-        Interrupted: before there was anything to keep, or with the picture so far already written.
+        KeyboardInterrupt: before there was anything to keep.
     """
     started = time.monotonic()
     records = _check(photo, styles, output)
@@ -115,7 +115,7 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
                     record.step(step, painted.seconds)
         except KeyboardInterrupt:
             if painted.last is None:
-                raise Interrupted("interrupted before the first step; nothing was written") from None
+                raise KeyboardInterrupt("interrupted before the first step; nothing was written") from None
             painted.interrupted = True
         if painted.last is None:
             raise ImpastoError("the painting has no steps; expected at least one")
@@ -124,10 +124,10 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
         made = [path for record in records for path in record.finish()]
     _tell(painter, painted, output, made, time.monotonic() - started)
     if painted.interrupted:
-        raise Interrupted(
-            f"interrupted at step {painted.last.index} of {painted.last.total}; "
-            f"the picture so far is {_place(output.target)}"
-        )
+        last = painted.last
+        kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {_place(output.target)}"
+        print(f"impasto: {kept}", file=sys.stderr)
+        return INTERRUPTED
     return DONE
 
 

@@ -14,10 +14,6 @@ from ..errors import ImpastoError
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, with a line that says what was kept."""
-
-
 def report(error: BaseException, *, as_json: bool) -> int:
     """Say what went wrong, in one line on standard error (and as JSON on standard output); the exit status.
 

@@ -1,0 +1,97 @@
+"""The commands around painting."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from impasto.demo.styles import STYLES
+from impasto.methods import DEFAULT, METHODS
+from impasto.methods.preset import Preset
+from impasto.weights.catalogue import CATALOGUE
+
+from .conftest import Cli
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").out.strip() == version("impasto")
+
+
+def test_presets(cli: Cli) -> None:
+    shown = cli("presets").out
+    for method in METHODS.values():
+        for name in method.presets:
+            assert name in shown
+    listed = cli("presets", "gatys", "--json").json
+    assert set(listed) == {"gatys"}
+    assert listed["gatys"]["pytorch-tutorial"]["options"]["steps"] == 300
+
+
+def test_weights_list(cli: Cli) -> None:
+    shown = cli("weights", "list").out
+    assert all(name in shown for name in CATALOGUE)
+    listed = {entry["name"]: entry for entry in cli("weights", "list", "--json").json["weights"]}
+    assert listed["vgg19"]["present"]
+    assert not listed["vgg16"]["present"]
+
+
+def test_weights_verify(cli: Cli) -> None:
+    (checked,) = cli("weights", "verify", "--json").json["weights"]
+    assert (checked["name"], checked["intact"]) == ("vgg19", True)
+    cli("weights", "verify", "vgg16").refused(2, "impasto weights fetch vgg16")
+    cli("weights", "verify", "vgg20").refused(2, "did you mean")
+
+
+def test_weights_verify_tells_a_damaged_file(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "cache" / "weights" / CATALOGUE["vgg16"].file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"half of it")
+    ran = cli("weights", "verify", "vgg16", "--json")
+    assert ran.status == 1
+    assert ran.json["weights"][0]["intact"] is False
+    assert "damaged" in cli("weights", "verify", "vgg16").out
+
+
+def test_weights_fetch(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Path(cli("weights", "fetch", "vgg19", "--json").json["path"]).is_file()
+    monkeypatch.setenv("IMPASTO_OFFLINE", "1")
+    cli("weights", "fetch", "vgg16").refused(2, "IMPASTO_OFFLINE")
+
+
+@pytest.mark.vgg
+def test_weights_convert_and_paint_with_the_result(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("weights", "convert", "vgg19", "small.safetensors", "--half", "--json")
+    assert ran.status == 0, ran.err
+    assert ran.json["bytes"] == Path("small.safetensors").stat().st_size
+    cli("weights", "convert", "vgg19", "small.safetensors").refused(1, "small.safetensors")
+    ran = cli(
+        "gatys", photo, style, "-o", "out.png", "--encoder", "small.safetensors", "--steps", 1, "--size", 32, "--json"
+    )
+    assert ran.status == 0, ran.err
+    assert list(ran.json["weights"]) == ["small.safetensors"]
+
+
+@pytest.mark.usefixtures("tiny_encoder")
+def test_demo(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, preset = DEFAULT
+    short = Preset("", METHODS[name].options(steps=1))  # type: ignore[call-arg]
+    monkeypatch.setitem(METHODS[name].presets, preset, short)  # type: ignore[arg-type]
+    ran = cli("demo", "--photo", "coffee", "--style", "wave", "--size", 32, "--json")
+    assert ran.status == 0, ran.err
+    assert ran.json["output"] == "coffee.wave.png"
+    with Image.open("coffee.wave.png") as image:
+        assert max(image.size) == 32
+    cli("demo", "--photo", "chelsee").refused(2, "did you mean chelsea")
+    cli("demo", "--style", "nigth").refused(2, "did you mean night")
+
+
+def test_demo_draws_styles(cli: Cli) -> None:
+    ran = cli("demo", "--draw-styles", "styles", "--size", 64)
+    assert ran.status == 0, ran.err
+    assert sorted(path.stem for path in Path("styles").iterdir()) == sorted(STYLES)
+    assert ran.out.splitlines() == [str(Path("styles") / f"{name}.png") for name in STYLES]
+    cli("demo", "--draw-styles", "styles", "--size", 64).refused(2, "--overwrite")
+    cli("demo", "--draw-styles", "more", "-o", "x.png").refused(2, "--draw-styles")

@@ -1,0 +1,237 @@
+"""Painting from the command line, with a tiny encoder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from impasto.images.metadata import read_metadata
+from impasto.methods import METHODS, read_recipe
+from impasto.methods.iterative import gatys
+from impasto.painter import Step
+
+from .conftest import Cli
+
+pytestmark = pytest.mark.usefixtures("tiny_encoder")
+SHORT = ("--size", 48, "--steps", 2)
+
+
+def test_paints_and_says_where(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("gatys", photo, style, "-o", "out.png", *SHORT)
+    assert ran.status == 0, ran.err
+    assert ran.out.startswith("out.png  48×36, 2 steps")
+    assert "step 2/2" in ran.err
+    with Image.open("out.png") as image:
+        assert image.size == (48, 36)
+
+
+def test_quiet_is_silent(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("gatys", photo, style, "-o", "out.png", "--quiet", *SHORT)
+    assert (ran.status, ran.out, ran.err) == (0, "", "")
+
+
+def test_output_is_named_after_the_pictures(cli: Cli, photo: Path, style: Path) -> None:
+    assert cli("gatys", photo, f"{style}:2", *SHORT).status == 0
+    assert Path("photo.style.png").is_file()
+    cli("gatys", photo, style, *SHORT).refused(2, "--overwrite")
+    assert cli("gatys", photo, style, "--overwrite", *SHORT).status == 0
+
+
+def test_paint_uses_its_preset_and_a_flag_overrides_it(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("paint", photo, style, "-o", "a.png", "--size", 32, "--json", "--schedule", "0.5:1,1:2")
+    recipe = ran.json["recipe"]
+    assert recipe["preset"] == "quick"
+    assert recipe["options"]["content_weight"] == METHODS["gatys"].presets["quick"].options.content_weight
+    assert ran.json["steps"] == 3
+    ran = cli("paint", photo, style, "-o", "b.png", "--json", "--steps", 1, "--preset", "none", "--size", "none")
+    assert ran.json["size"] == [60, 45]
+    assert "preset" not in ran.json["recipe"]
+
+
+def test_json_schema(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("gatys", photo, style, "-o", "out.webp", "--seed", 7, "--json", "--plateau", 0, *SHORT)
+    report = ran.json
+    assert set(report) == {
+        "output", "size", "seconds", "painting_seconds", "steps", "stopped", "losses", "peak_memory_mb",
+        "weights", "seed", "device", "files", "recipe", "version",
+    }  # fmt: skip
+    assert report["output"] == "out.webp"
+    assert report["size"] == [48, 36]
+    assert report["seconds"] >= report["painting_seconds"] > 0
+    assert (report["steps"], report["stopped"], report["seed"]) == (2, "finished", 7)
+    assert set(report["losses"]) == {"content", "style", "total"}
+    assert report["peak_memory_mb"] > 0
+    assert report["weights"] == {"vgg19": "0" * 64}
+    assert report["recipe"]["styles"][0]["path"] == "style.png"
+
+
+def test_early_stop_is_named(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("gatys", photo, style, "-o", "out.png", "--size", 48, "--max-seconds", "1e-6", "--json")
+    assert "time limit" in ran.json["stopped"]
+    assert ran.json["steps"] == 1
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.webp", "out.tif"])
+def test_the_picture_carries_its_recipe(cli: Cli, photo: Path, style: Path, name: str) -> None:
+    assert cli("gatys", photo, f"{style}:0.3", "-o", name, *SHORT).status == 0
+    kept = read_metadata(name)
+    assert kept
+    recipe = read_recipe(kept["recipe"])
+    assert (recipe.method, recipe.size, recipe.styles[0].weight) == ("gatys", 48, 0.3)
+    assert recipe.options.model_dump()["steps"] == 2
+    assert kept["losses"]["total"] > 0
+    assert cli("show", name).json == kept
+
+
+def test_show_refuses_what_has_no_recipe(cli: Cli, photo: Path) -> None:
+    cli("show", photo).refused(2, "no recipe")
+
+
+def test_alpha_and_resolution_are_carried(cli: Cli, photo: Path, style: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.png"
+    with Image.open(photo) as image:
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+        image.save(cut, dpi=(300, 300))
+    assert cli("gatys", cut, style, "-o", "out.png", *SHORT).status == 0
+    with Image.open("out.png") as painted:
+        assert (painted.mode, painted.size) == ("RGBA", (48, 36))
+        assert painted.info["dpi"] == pytest.approx((300, 300), rel=1e-3)
+        alpha = np.asarray(painted)[..., 3].mean(axis=1)
+    assert alpha[0] < 20
+    assert alpha[-1] > 235
+
+
+def test_standard_streams(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Streams:
+        def __init__(self, data: bytes = b"") -> None:
+            self.buffer = io.BytesIO(data)
+
+        def isatty(self) -> bool:
+            return False
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr("sys.stdin", Streams(photo.read_bytes()))
+    out = Streams()
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", out)
+        ran = cli("gatys", "-", style, "-o", "-", *SHORT)
+    assert ran.status == 0
+    assert "on standard output" in ran.err
+    assert Image.open(io.BytesIO(out.buffer.getvalue())).size == (48, 36)
+    cli("gatys", "-", "-", "-o", "out.png").refused(2, "- is given twice")
+
+
+def test_json_and_picture_cannot_share_a_stream(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("gatys", photo, style, "-o", "-", "--json")
+    assert ran.status == 2
+    assert "standard output" in ran.json["error"]
+
+
+def test_snapshots_log_and_plot(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli(
+        "gatys", photo, style, "-o", "out.png", "--size", 48, "--steps", 5, "--json", "--optimizer", "adam",
+        "--snapshot-every", 2, "--loss-log", "losses.jsonl", "--loss-plot", "losses.png",
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    kept = sorted(path.name for path in Path("out-steps").iterdir())
+    assert kept == ["film.gif", "step-0002.png", "step-0004.png", "step-0005.png", "strip.png"]
+    with Image.open("out-steps/film.gif") as film:
+        assert (film.n_frames, film.size) == (3, (48, 36))
+    lines = [json.loads(line) for line in Path("losses.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
+    assert lines[-1]["losses"] == ran.json["losses"]
+    assert all(line["seconds"] > 0 for line in lines)
+    with Image.open("losses.png") as plot:
+        assert min(plot.size) > 200
+    assert {"losses.jsonl", "losses.png", "out-steps"} <= set(ran.json["files"])
+    with Image.open("out.png") as last, Image.open("out-steps/step-0005.png") as snapshot:
+        assert np.array_equal(np.asarray(last), np.asarray(snapshot))
+
+
+def test_places_beside_the_picture_are_checked_first(cli: Cli, photo: Path, style: Path) -> None:
+    Path("losses.jsonl").write_text("mine")
+    Path("out-steps").mkdir()
+    Path("out-steps/a.txt").write_text("mine")
+    cli("gatys", photo, style, "-o", "out.png", "--loss-log", "losses.jsonl").refused(2, "losses.jsonl", "exists")
+    cli("gatys", photo, style, "-o", "out.png", "--snapshot-every", 1).refused(2, "out-steps", "not empty")
+    cli("gatys", photo, style, "-o", "out.png", "--snapshot-dir", "x").refused(2, "--snapshot-every")
+    assert not Path("out.png").exists()
+
+
+Paint = Callable[[gatys.GatysPainter, Tensor], Iterator[Step]]
+
+
+def interrupted_after(count: int) -> Paint:
+    real = gatys.GatysPainter.paint
+
+    def paint(self: gatys.GatysPainter, content: Tensor) -> Iterator[Step]:
+        for number, step in enumerate(real(self, content)):
+            if number == count:
+                raise KeyboardInterrupt
+            yield step
+
+    return paint
+
+
+def test_ctrl_c_keeps_the_picture(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gatys.GatysPainter, "paint", interrupted_after(2))
+    ran = cli("gatys", photo, style, "-o", "out.png", "--size", 48, "--loss-log", "losses.jsonl", "--quiet")
+    ran.refused(130, "interrupted at step 2 of 300", "out.png")
+    with Image.open("out.png") as image:
+        assert image.size == (48, 36)
+    assert len(Path("losses.jsonl").read_text().splitlines()) == 2
+    ran = cli("gatys", photo, style, "-o", "again.png", "--size", 48, "--json")
+    assert ran.status == 130
+    assert (ran.json["stopped"], ran.json["steps"]) == ("interrupted", 2)
+
+
+def test_ctrl_c_before_the_first_step(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gatys.GatysPainter, "paint", interrupted_after(0))
+    cli("gatys", photo, style, "-o", "out.png", "--size", 48, "--quiet").refused(130, "nothing was written")
+    assert not list(Path.cwd().iterdir())
+
+
+def test_sigterm_is_an_interruption(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = gatys.GatysPainter.paint
+
+    def paint(self: gatys.GatysPainter, content: Tensor) -> Iterator[Step]:
+        for step in real(self, content):
+            yield step
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(gatys.GatysPainter, "paint", paint)
+    before = signal.getsignal(signal.SIGTERM)
+    cli("gatys", photo, style, "-o", "out.png", "--size", 48, "--quiet").refused(130, "interrupted at step 1")
+    assert Path("out.png").is_file()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_every_method_has_its_command_and_every_option_its_flag(cli: Cli) -> None:
+    for method in METHODS.values():
+        shown = " ".join(cli(method.name, "--help").out.split())
+        for name, field in method.options.model_fields.items():
+            assert f"--{name.replace('_', '-')}" in shown
+            assert (field.description or "").replace("`", "'")[:20] in shown
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from impasto.cli import main; main(['paint', '--help']);"
+        "print([m for m in ('torch', 'scipy', 'skimage', 'matplotlib') if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+    assert "Settings of gatys" in ran.stdout
