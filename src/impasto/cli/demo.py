@@ -17,8 +17,8 @@ from .status import DONE
 
 def demo(
     *,
-    photo: str = "chelsea",
-    style: str = "night",
+    photo: str = "astronaut",
+    style: str = "wave",
     size: int = 512,
     draw_styles: Path | None = None,
     output: Annotated[Output | None, Parameter(name="*")] = None,
@@ -26,8 +26,8 @@ def demo(
     """Paint a demo photograph in a demo style, both already installed.
 
     Args:
-        photo: chelsea, astronaut, coffee or rocket.
-        style: night, window, wave, river or rhythm.
+        photo: astronaut, chelsea, coffee or rocket.
+        style: wave, night, window, river or rhythm.
         size: Longest side of the result in pixels.
         draw_styles: Only draw all demo styles, SIZE pixels a side, into this folder.
         output: Where the result goes.
