@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError
-from ...images.geometry import fit, resize
+from ...images.geometry import fit, fit_shorter, resize
 from ...images.read import read
 from ...losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
+from ...losses.optimisers import LBFGS, Update, adam, frequency_preconditioner
 from ...painter import Painter, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
-from .optimisers import LBFGS, frequency_preconditioner
 from .options import GatysOptions
 
 _PLATEAU_WINDOW = 50
 _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
-
-Update = Callable[[Tensor, Tensor], None]
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> GatysPainter:
@@ -145,7 +143,7 @@ class GatysPainter(Painter):
             photo = fit(content, size)
             given = photo.shape[2:]
             if min(given) < _SMALLEST:  # painted larger, shown at its size
-                photo = _at_least(content, _SMALLEST)
+                photo = fit_shorter(content, _SMALLEST)
             image = self.beginning(photo) if image is None else resize(image, *photo.shape[2:])
             note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
             finished = number == len(stages)
@@ -229,14 +227,7 @@ def _optimiser(options: GatysOptions, image: Tensor) -> Update:
         height, width = image.shape[2:]
         preconditioner = frequency_preconditioner(height, width, options.precondition, image.device)
         return LBFGS(options.learning_rate or 1.0, options.lbfgs_history, preconditioner).update
-    adam = torch.optim.Adam([image], lr=options.learning_rate or 5.0, betas=(options.adam_beta1, options.adam_beta2))
-
-    def update(image: Tensor, gradient: Tensor) -> None:
-        image.grad = gradient
-        cast(Callable[[], None], adam.step)()
-        image.grad = None
-
-    return update
+    return adam(image, options.learning_rate or 5.0, (options.adam_beta1, options.adam_beta2))
 
 
 def _fill(picture: Tensor, height: int, width: int) -> Tensor:
@@ -246,10 +237,3 @@ def _fill(picture: Tensor, height: int, width: int) -> Tensor:
     crop_height, crop_width = max(1, round(height * scale)), max(1, round(width * scale))
     top, left = (own_height - crop_height) // 2, (own_width - crop_width) // 2
     return picture[:, :, top : top + crop_height, left : left + crop_width]
-
-
-def _at_least(picture: Tensor, side: int) -> Tensor:
-    """Enlarge so that the shorter side is `side`: a narrow picture still has features at depth."""
-    height, width = picture.shape[2:]
-    scale = side / min(height, width)
-    return resize(picture, max(side, round(height * scale)), max(side, round(width * scale)))

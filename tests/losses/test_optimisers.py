@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.methods.iterative.optimisers import LBFGS, frequency_preconditioner
+from impasto.losses.optimisers import LBFGS, frequency_preconditioner
 
 
 def _problem(size=12):

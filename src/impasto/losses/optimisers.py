@@ -1,12 +1,16 @@
-"""The optimisers of the iterative method, over an image and a function that gives loss and gradient."""
+"""Optimisers of an image, given the gradient there. They move it in place."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
+
+Update = Callable[[Tensor, Tensor], None]
+"""Moves an image in place, given the gradient there."""
 
 Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
@@ -99,6 +103,18 @@ class LBFGS:
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
             q.add_(s, alpha=alpha - rho * float(y.dot(q)))
         return q
+
+
+def adam(image: Tensor, rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> Update:
+    """Adam (Kingma & Ba 2014) over `image`, `rate` in its units."""
+    optimiser = torch.optim.Adam([image], lr=rate, betas=betas)
+
+    def update(image: Tensor, gradient: Tensor) -> None:
+        image.grad = gradient
+        cast(Callable[[], None], optimiser.step)()
+        image.grad = None
+
+    return update
 
 
 def _identity(gradient: Tensor) -> Tensor:
