@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError
-from ...images.geometry import fit, fit_shorter, resize
+from ...images.geometry import fit, resize
 from ...images.read import read
 from ...losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
 from ...losses.optimisers import LBFGS, Update, adam, frequency_preconditioner
@@ -142,8 +142,8 @@ class GatysPainter(Painter):
         for number, (size, steps) in enumerate(stages, 1):
             photo = fit(content, size)
             given = photo.shape[2:]
-            if min(given) < _SMALLEST:  # painted larger, shown at its size
-                photo = fit_shorter(content, _SMALLEST)
+            # A sliver is painted wider than it is, so that deep layers see something, and shown at its size.
+            photo = resize(photo, *(max(side, _SMALLEST) for side in given))
             image = self.beginning(photo) if image is None else resize(image, *photo.shape[2:])
             note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
             finished = number == len(stages)
