@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from impasto.encoders.vgg import VGG
 from impasto.weights.canonical import VGGWeights, tiny_weights
+from impasto.weights.shipped import save_net
 
 
 def picture(width: int, height: int, seed: int) -> Image.Image:
@@ -40,10 +44,36 @@ def style(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> VGGWeights:
     """Every encoder a painter asks for by name is a tiny random one; files are still read."""
+    from impasto.methods.arbitrary import adain, swap
     from impasto.methods.iterative import gatys
     from impasto.weights.catalogue import CATALOGUE
 
     tiny = tiny_weights()
     real = gatys.load
-    monkeypatch.setattr(gatys, "load", lambda name, **more: tiny if name in CATALOGUE else real(name, **more))
+    for module in (gatys, adain, swap):
+        monkeypatch.setattr(module, "load", lambda name, **more: tiny if name in CATALOGUE else real(name, **more))
     return tiny
+
+
+def save_tiny_net(path: Path, kind: str, layer: str, **changes: Any) -> Path:
+    """An inverse net of the tiny encoder, with random weights."""
+    from impasto.methods.arbitrary.inverse import net_metadata
+    from impasto.nets.decoder import Decoder, mirror
+
+    weights = tiny_weights()
+    channels = tuple(pair[0].shape[0] for name, pair in weights.tensors.items() if name.endswith("_1"))
+    torch.manual_seed(3)
+    net = Decoder(mirror(layer, channels, **changes))
+    return save_net(path, net.state_dict(), net_metadata(kind, VGG(weights), net.spec))
+
+
+@pytest.fixture
+def tiny_nets(tmp_path: Path) -> dict[str, Path]:
+    """Inverse nets of the tiny encoder by method."""
+    from impasto.methods.arbitrary.inverse import ADAIN_KIND, SWAP_KIND
+
+    inside = {"inject": ("relu2_1", "relu1_1")}
+    return {
+        "adain": save_tiny_net(tmp_path / "a.safetensors", ADAIN_KIND, "relu4_1", skip=("relu2_1",), **inside),
+        "swap": save_tiny_net(tmp_path / "s.safetensors", SWAP_KIND, "relu3_1", **inside),
+    }

@@ -98,6 +98,9 @@ class Recipe(Frozen):
         for style in data["styles"]:
             style["path"] = PurePath(style["path"]).name
         data["encoder"] = PurePath(data["encoder"]).name
+        if "net" in data["options"]:
+            data["options"]["net"] = PurePath(data["options"]["net"]).name
+        data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
 
 

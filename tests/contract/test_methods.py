@@ -7,22 +7,42 @@ from impasto import METHODS, RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.images.geometry import fitted_size
 from impasto.methods import read_recipe
+from impasto.methods.arbitrary import adain, swap
 from impasto.methods.iterative import gatys
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
 
-# Settings that make a method quick, where its defaults are not.
-QUICK = {"gatys": {"steps": 3}}
+# Ways to run each method that differ in kind: settings, quick where the defaults are not.
+WAYS = {
+    "gatys": ("gatys", {"steps": 3}),
+    "adain": ("adain", {}),
+    "adain, half": ("adain", {"alpha": 0.5}),
+    "swap": ("swap", {}),
+    "swap, coarse": ("swap", {"patch_size": 5, "stride": 3, "alpha": 0.7, "moments": "keep", "match": "plain"}),
+    "swap, optimised": ("swap", {"inverse": "optimise", "steps": 3}),
+    "swap, refined": ("swap", {"inverse": "refine", "steps": 2, "optimizer": "adam"}),
+}
+SETTINGS = {}  # by method, for the test that runs
 
 
 @pytest.fixture(autouse=True)
 def _tiny_encoder(monkeypatch):
-    monkeypatch.setattr(gatys, "load", lambda name, **_: tiny_weights())
+    for module in (gatys, adain, swap):
+        monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
 
 
-@pytest.fixture(params=METHODS)
-def name(request):
-    return request.param
+@pytest.fixture(params=WAYS)
+def name(request, tiny_nets, monkeypatch):
+    """A method, and its settings in SETTINGS."""
+    method, settings = WAYS[request.param]
+    if method in tiny_nets:
+        settings = {**settings, "net": str(tiny_nets[method])}
+    monkeypatch.setitem(SETTINGS, method, settings)
+    return method
+
+
+def test_every_method_is_run():
+    assert {method for method, _ in WAYS.values()} == set(METHODS)
 
 
 def _picture(height, width, seed=0):
@@ -30,7 +50,7 @@ def _picture(height, width, seed=0):
 
 
 def _recipe(name, **settings):
-    return make_recipe(name, [Style(path="a style.png")], settings={**QUICK.get(name, {}), **settings})
+    return make_recipe(name, [Style(path="a style.png")], settings={**SETTINGS[name], **settings})
 
 
 def _paint(name, content, **settings):

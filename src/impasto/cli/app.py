@@ -8,6 +8,7 @@ from ..methods import DEFAULT
 from .demo import demo
 from .paint import commands
 from .presets import presets
+from .score import score
 from .show import show
 from .weights import app as weights
 
@@ -25,7 +26,10 @@ def build() -> App:
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO STYLE [STYLE ...] [OPTIONS]")
     app.command(demo)
     app.command(presets)
+    app.command(score)
     app.command(show)
+    # Its flags come from training options that need torch: loaded when asked for.
+    app.command("impasto.cli.train:app", name="train", help="Train a network, to paint with by --net FILE.")
     app.command(weights)
     return app
 

@@ -85,7 +85,8 @@ def _shown(default: Any) -> str:
     if isinstance(default, Mapping):
         return ",".join(f"{key}:{value:.4g}" for key, value in default.items())
     if isinstance(default, tuple):
-        return ",".join(":".join(f"{part:g}" for part in item) for item in default) or NONE
+        items = (item if isinstance(item, str) else ":".join(f"{part:g}" for part in item) for item in default)
+        return ",".join(items) or NONE
     if isinstance(default, bool):
         return "yes" if default else "no"
     return f"{default:.6g}" if isinstance(default, float) else NONE if default is None else str(default)

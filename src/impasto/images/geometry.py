@@ -41,13 +41,6 @@ def fit_area(image: Tensor, pixels: int) -> Tensor:
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-def fit_shorter(image: Tensor, side: int) -> Tensor:
-    """Resize N×C×H×W so that its shorter side is `side` pixels: a sliver too then has features at depth."""
-    height, width = image.shape[-2:]
-    scale = side / min(height, width)
-    return resize(image, max(side, round(height * scale)), max(side, round(width * scale)))
-
-
 def scale_ladder(final: int, minimum: int, step: float = 2**0.5) -> list[int]:
     """Longest sides from about `minimum` up to `final`, each `step` times the one before.
 

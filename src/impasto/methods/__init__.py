@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from ..errors import RequestError, near_misses
 from ..painter import Painter
 from ..recipe import Options, Recipe, Style, explain
+from .arbitrary.options import AdainOptions, SwapOptions
+from .arbitrary.presets import ADAIN_PRESETS, SWAP_PRESETS
 from .iterative.options import GatysOptions
 from .iterative.presets import PRESETS as GATYS_PRESETS
 from .preset import Preset
@@ -53,6 +55,20 @@ METHODS: dict[str, Method] = {
             GatysOptions,
             GATYS_PRESETS,
             "impasto.methods.iterative.gatys",
+        ),
+        Method(
+            "adain",
+            "Any style in one pass, by the statistics of its features (Huang & Belongie 2017)",
+            AdainOptions,
+            ADAIN_PRESETS,
+            "impasto.methods.arbitrary.adain",
+        ),
+        Method(
+            "swap",
+            "Any style in one pass, out of patches of its features (Chen & Schmidt 2016)",
+            SwapOptions,
+            SWAP_PRESETS,
+            "impasto.methods.arbitrary.swap",
         ),
     )
 }

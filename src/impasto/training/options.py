@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..recipe import NonNegative, Options, Positive, Precision
 
 Count = Annotated[int, Field(ge=1)]
+
+
+def _names(value: Any) -> Any:
+    """``"relu3_1,relu2_1"`` -> a tuple; ``"none"`` -> none of them."""
+    if not isinstance(value, str):
+        return value
+    return () if value == "none" else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 class TrainOptions(Options):

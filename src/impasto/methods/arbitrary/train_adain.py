@@ -17,19 +17,21 @@ from torch import Tensor, nn
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.contact import contact_sheet
-from ...nets.decoder import Decoder, DecoderSpec, mirror
+from ...metrics.score import distances
+from ...nets.decoder import Decoder, mirror
 from ...recipe import NonNegative
 from ...training.loop import Progress
-from ...training.options import TrainOptions
+from ...training.options import Names, TrainOptions
 from ...training.run import Setting, run
 from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness
-from ...transforms.adain import Moments, adain, moments
+from ...transforms.adain import Moments, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
 from ...weights.shipped import load_net
 from ..preset import Preset
+from .inverse import ADAIN_KIND, net_metadata, transformed
 
-KIND = "adain-decoder"
+KIND = ADAIN_KIND
 LAYER = "relu4_1"
 _CELL = 288  # pixels of a picture on the sample sheet
 
@@ -37,11 +39,11 @@ _CELL = 288  # pixels of a picture on the sample sheet
 class AdainTraining(TrainOptions):
     """Settings of `impasto train adain`; the defaults are impasto's own recipe."""
 
-    inject: tuple[str, ...] = Field(
+    inject: Names = Field(
         default=("relu3_1", "relu2_1", "relu1_1"),
         description="Shallower layers whose style moments are imposed inside the decoder.",
     )
-    skip: tuple[str, ...] = Field(
+    skip: Names = Field(
         default=("relu3_1",), description="Those of them where the photo's transformed features are added."
     )
     encoder_padding: Literal["zeros", "reflect"] = Field(
@@ -102,15 +104,6 @@ PRESETS: dict[str, Preset] = {
         AdainTraining(**_PLAIN, pool_ceil=True, squash=True, moments=10.0, moments_form="mean"),
     ),
 }
-
-
-def transformed(
-    decoder: Decoder, vgg: VGG, photo: Tensor, styles: Mapping[str, Moments], alpha: float = 1.0
-) -> dict[str, Tensor]:
-    """What the decoder wants of a photo: its features with the style's moments, by layer."""
-    layers = decoder.spec.content_layers
-    features = vgg(photo, layers)
-    return {layer: adain(features[layer], styles[layer], alpha) for layer in layers}
 
 
 class AdainTask:
@@ -210,32 +203,10 @@ def mean_activations(vgg: VGG, sample: Sequence[Tensor], layers: Sequence[str]) 
     return {layer: mean.clamp_min(0.01 * float(mean.mean())) for layer, mean in total.items()}
 
 
-def distances(vgg: VGG, picture: Tensor, photo: Tensor, style: Mapping[str, Tensor]) -> tuple[float, float]:
-    """Relative distance to the style's Gram matrices, and to the photo's features, on this encoder."""
-    found = vgg(picture, STYLE_LAYERS)
-    apart = [float(relative(grams(found[layer]), grams(style[layer]))) for layer in STYLE_LAYERS]
-    own = vgg(photo, (STYLE_LAYERS[-1],))[STYLE_LAYERS[-1]]
-    return sum(apart) / len(apart), float(relative(found[STYLE_LAYERS[-1]], own))
-
-
 def whole_strides(photo: Tensor, stride: int) -> Tensor:
     """Cropped, lower right, to sides that are multiples of `stride`."""
     height, width = (side // stride * stride for side in photo.shape[2:])
     return photo[:, :, :height, :width]
-
-
-def net_metadata(kind: str, vgg: VGG, spec: DecoderSpec) -> dict[str, Any]:
-    """What a decoder's file says of itself."""
-    return {
-        "kind": kind,
-        "arch": vgg.spec.arch,
-        "encoder": vgg.source,
-        "encoder_sha256": vgg.sha256,
-        "encoder_padding": vgg.spec.padding,
-        "pool_ceil": vgg.spec.pool_ceil,
-        "layer": spec.layer,
-        "decoder": spec.to_json(),
-    }
 
 
 def begin_with(net: Decoder, weights: Mapping[str, Tensor]) -> None:

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from ...encoders.vgg import VGG
 from ...images.contact import contact_sheet
+from ...metrics.score import distances
 from ...nets.decoder import LAYERS, Decoder, mirror
 from ...recipe import NonNegative
 from ...training.loop import Progress
-from ...training.options import Count, TrainOptions
+from ...training.options import Count, Names, TrainOptions
 from ...training.run import Setting, run
 from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness
 from ...transforms.adain import Moments, moments
@@ -27,9 +28,10 @@ from ...transforms.swap import Keep, Match, prepare, swap
 from ...weights.load import load
 from ...weights.shipped import load_net
 from ..preset import Preset
-from .train_adain import begin_with, distances, encoder_channels, mean_activations, net_metadata, whole_strides
+from .inverse import SWAP_KIND, net_metadata
+from .train_adain import begin_with, encoder_channels, mean_activations, whole_strides
 
-KIND = "swap-decoder"
+KIND = SWAP_KIND
 _CELL = 288
 _BYTE_SCALE = 255.0**2  # the original's roughness is of 0-255 pixels
 
@@ -56,7 +58,7 @@ class SwapTraining(TrainOptions):
     )
     norm: Literal["none", "instance", "batch"] = Field(default="none", description="Normalisation before each ReLU.")
     padding: Literal["zeros", "reflect"] = Field(default="reflect", description="Beyond the border, in the decoder.")
-    inject: tuple[str, ...] = Field(
+    inject: Names = Field(
         default=("relu2_1", "relu1_1"), description="Shallower layers whose moments are imposed inside the decoder."
     )
     feature: NonNegative = Field(default=1.0, description="Weight of the distance to the features to be inverted.")

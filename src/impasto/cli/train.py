@@ -1,0 +1,130 @@
+"""``impasto train``: one command a network, its flags the fields of its training options.
+
+Imports torch; the application loads this file only when training is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter as Argument
+from inspect import Signature
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from cyclopts import App, Group, Parameter
+from pydantic import ValidationError
+
+from ..errors import RequestError, near_misses
+from ..methods.arbitrary import train_adain, train_swap
+from ..methods.preset import Preset
+from ..recipe import explain
+from ..training.loop import CHECKPOINT, progress_bar
+from ..training.options import TrainOptions
+from .flags import flags, given
+from .status import DONE
+
+app = App(name="train", help="Train a network, to paint with by --net FILE.")
+
+_DATA = Group.create_ordered("Pictures and place")
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What can be trained: its options and presets, and the function that does it."""
+
+    name: str
+    summary: str
+    options: type[TrainOptions]
+    presets: Mapping[str, Preset]
+    train: Callable[..., Path]
+
+
+def _flag(help: str, **more: Any) -> Parameter:
+    return Parameter(help=help, group=_DATA, negative="", **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What to train on and where the run is kept; one field a flag."""
+
+    photos: Annotated[
+        list[str],
+        _flag("Folders or tar shards of photographs, each as PATH or PATH:WEIGHT.", consume_multiple=True),
+    ]
+    paintings: Annotated[list[str], _flag("Likewise of paintings.", consume_multiple=True)]
+    out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log and sample sheets.")]
+    resume: Annotated[bool, _flag("Continue the run in --out, with the same settings.")] = False
+    preset: Annotated[str, _flag("Named settings to begin from.")] = "impasto"
+    init: Annotated[str | None, _flag("A net whose weights to begin with: name or file.")] = None
+    encoder: Annotated[str, _flag("Encoder: a name from 'impasto weights list', or a file.")] = "vgg19"
+    device: Annotated[str, _flag("auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    quiet: Annotated[bool, _flag("No progress bar.", name=("--quiet", "-q"))] = False
+
+
+def _settings(training: _Training, preset: str, values: Mapping[str, Any]) -> TrainOptions:
+    if preset not in training.presets:
+        hint = near_misses(preset, training.presets) or ": there is " + ", ".join(training.presets)
+        raise RequestError(f"training {training.name} has no preset {preset!r}{hint}")
+    begun = training.presets[preset].options
+    stated = {name: getattr(begun, name) for name in begun.model_fields_set}
+    try:
+        return training.options(**{**stated, **given(training.options.model_fields, values)})
+    except ValidationError as error:
+        raise explain(error) from None
+
+
+def _command(training: _Training) -> Callable[..., int]:
+    def command(*, run: Run, **values: Any) -> int:
+        options = _settings(training, run.preset, values)
+        try:
+            with progress_bar(quiet=run.quiet) as report:
+                net = training.train(
+                    options,
+                    run.photos,
+                    run.paintings,
+                    run.out,
+                    encoder=run.encoder,
+                    preset=run.preset,
+                    init=run.init,
+                    resume=run.resume,
+                    device=run.device,
+                    report=report,
+                )
+        except KeyboardInterrupt:
+            if not (run.out / CHECKPOINT).exists():
+                raise
+            raise KeyboardInterrupt(f"interrupted; {run.out} keeps the run: go on with --resume") from None
+        print(net)
+        return DONE
+
+    own = training.options.model_fields
+    arguments = [
+        Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[Run, Parameter(name="*")]),
+        *flags(own, Group.create_ordered(f"Settings of training {training.name}")),
+    ]
+    # cyclopts reads a command's flags off its signature.
+    command.__name__ = training.name
+    command.__doc__ = f"{training.summary} Presets: {', '.join(training.presets)}."
+    command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
+    setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
+    return command
+
+
+for _one in (
+    _Training(
+        "adain",
+        "Train a decoder for `impasto adain`.",
+        train_adain.AdainTraining,
+        train_adain.PRESETS,
+        cast(Callable[..., Path], train_adain.train),
+    ),
+    _Training(
+        "swap",
+        "Train an inverse net for `impasto swap`.",
+        train_swap.SwapTraining,
+        train_swap.PRESETS,
+        cast(Callable[..., Path], train_swap.train),
+    ),
+):
+    app.command(_command(_one), name=_one.name)

@@ -1,0 +1,90 @@
+"""Painting by adaptive instance normalisation: Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ...encoders.vgg import VGG
+from ...errors import RequestError
+from ...images.geometry import resize
+from ...losses.functional import relative_distance
+from ...nets.decoder import LAYERS
+from ...painter import Painter, Step
+from ...recipe import Recipe
+from ...runtime import compute_dtype, keep_freed_memory
+from ...transforms.adain import Moments
+from ...weights.load import load
+from .inverse import (
+    ADAIN_KIND,
+    covered,
+    fitted_photo,
+    fitted_style,
+    load_inverse,
+    mixed_moments,
+    towards,
+    transformed,
+)
+from .options import AdainOptions
+
+
+def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> AdainPainter:
+    """Load encoder and decoder, and encode the styles."""
+    return AdainPainter(recipe, styles, device)
+
+
+class AdainPainter(Painter):
+    """One pass: encode, give the features the styles' moments, decode."""
+
+    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+        options = recipe.options
+        if not isinstance(options, AdainOptions):
+            raise RequestError(f"recipe holds {type(options).__name__}; expected AdainOptions")
+        if not styles:
+            raise RequestError("no style picture; give at least one")
+        self.options, self.device = options, device
+        weights = load(recipe.encoder, until=LAYERS[-1])
+        dtype = compute_dtype(device, recipe.precision)
+        net = load_inverse(options.net, kind=ADAIN_KIND, weights=weights, layer=None, device=device, dtype=dtype)
+        self.decoder, self.spec = net.decoder, net.decoder.spec
+        self.encoder = VGG(weights, device=device, dtype=dtype, until=self.spec.layer, **net.encoder)
+        keep_freed_memory()
+        self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
+        features = [self.encoder(style, self.spec.style_layers) for style in self._styles]
+        self._moments = mixed_moments(features, recipe.style_shares(), self.spec.style_layers)
+        nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
+        self.recipe = recipe.model_copy(update={"nets": nets})
+
+    def paint(self, content: Tensor) -> Iterator[Step]:
+        """Paint; see `Painter.paint`. One step."""
+        photo, given = fitted_photo(content.to(self.device), self.recipe.size)
+        height, width = photo.shape[2:]
+        picture = self._picture(covered(photo, self.spec.stride), self._moments, self.options.alpha)
+        yield Step(resize(picture[:, :, :height, :width], *given), 1, 1)
+
+    @torch.no_grad()
+    def _picture(self, photo: Tensor, style: Mapping[str, Moments], alpha: float) -> Tensor:
+        inputs = transformed(self.decoder, self.encoder, photo, style, alpha)
+        return self._decoded(inputs, towards(style, self.encoder, photo, self.spec.inject, alpha))
+
+    def _decoded(self, inputs: Mapping[str, Tensor], manner: Mapping[str, Moments]) -> Tensor:
+        return self.decoder(inputs, manner).clamp_(0, 1).contiguous()
+
+    @torch.no_grad()
+    def feature_errors(self, content: Tensor) -> dict[str, float]:
+        """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""
+        photo, _ = fitted_photo(content.to(self.device), self.recipe.size)
+        layer = self.spec.layer
+        errors: dict[str, float] = {}
+        for kind, picture, alpha in (
+            ("photo", photo, 0.0),
+            ("painting", self._styles[0], 0.0),
+            ("transformed", photo, self.options.alpha),
+        ):
+            picture = covered(picture, self.spec.stride)
+            inputs = transformed(self.decoder, self.encoder, picture, self._moments, alpha)
+            made = self._decoded(inputs, towards(self._moments, self.encoder, picture, self.spec.inject, alpha))
+            errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], inputs[layer])
+        return errors

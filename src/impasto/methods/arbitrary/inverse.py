@@ -1,0 +1,162 @@
+"""What the any-style methods share: inverse nets on disk and in use, and pictures of a fitting size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...encoders.vgg import VGG
+from ...errors import RequestError, WeightsError
+from ...images.geometry import fit, resize
+from ...nets.decoder import Decoder, DecoderSpec
+from ...transforms.adain import Moments, adain, blend, moments
+from ...weights.canonical import VGGWeights
+from ...weights.files import sha256_of
+from ...weights.shipped import load_net, locate_net
+from .options import ArbitraryOptions
+
+ADAIN_KIND = "adain-decoder"
+SWAP_KIND = "swap-decoder"
+
+_SMALLEST = 16  # pixels a side: relu4_1 has then two positions
+
+
+def net_metadata(kind: str, vgg: VGG, spec: DecoderSpec) -> dict[str, Any]:
+    """What a decoder's file says of itself; `load_inverse` reads it."""
+    return {
+        "kind": kind,
+        "arch": vgg.spec.arch,
+        "encoder": vgg.source,
+        "encoder_sha256": vgg.sha256,
+        "encoder_padding": vgg.spec.padding,
+        "pool_ceil": vgg.spec.pool_ceil,
+        "layer": spec.layer,
+        "decoder": spec.to_json(),
+    }
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """A trained inverse net, ready to use.
+
+    Attributes:
+        decoder: the net, on its device, without gradients.
+        encoder: fields of `EncoderSpec` as they were while it was trained.
+        sha256: of its file.
+    """
+
+    decoder: Decoder
+    encoder: Mapping[str, Any]
+    sha256: str
+
+
+def load_inverse(
+    net: str, *, kind: str, weights: VGGWeights, layer: str | None, device: torch.device, dtype: torch.dtype
+) -> Inverse:
+    """Read a net that was trained against the encoder's `weights`.
+
+    Args:
+        net: a shipped net's name, or a file.
+        kind: `ADAIN_KIND` or `SWAP_KIND`.
+        weights: of the encoder in use.
+        layer: it has to invert; None accepts any.
+        device: where it runs.
+        dtype: its arithmetic.
+
+    Raises:
+        WeightsError: no such net, or not what is wanted, or its tensors and its description disagree.
+    """
+    tensors, metadata = load_net(net, kind=kind, encoder_sha256=weights.sha256, layer=layer)
+    path = locate_net(net)
+    try:
+        decoder = Decoder(DecoderSpec.from_json(metadata["decoder"]))
+        encoder = {"padding": metadata["encoder_padding"], "pool_ceil": metadata["pool_ceil"]}
+    except KeyError as error:
+        raise WeightsError(f"{path} does not state its {error.args[0]}; train it anew with `impasto train`") from None
+    own = {name: tensor.shape for name, tensor in decoder.state_dict().items()}
+    got = {name: tensor.shape for name, tensor in tensors.items()}
+    if unlike := sorted(name for name in own.keys() | got.keys() if own.get(name) != got.get(name)):
+        name = unlike[0]
+        raise WeightsError(
+            f"{path}: {name} is {_shape(got.get(name))}, expected {_shape(own.get(name))} from its own description: "
+            "get the file again"
+        )
+    decoder.load_state_dict(tensors)
+    decoder.requires_grad_(False).eval().to(device, dtype)
+    return Inverse(decoder, encoder, sha256_of(path))
+
+
+def _shape(shape: Sequence[int] | None) -> str:
+    return "absent" if shape is None else "×".join(map(str, shape)) or "one number"
+
+
+def transformed(
+    decoder: Decoder, vgg: VGG, photo: Tensor, styles: Mapping[str, Moments], alpha: float = 1.0
+) -> dict[str, Tensor]:
+    """What AdaIN's decoder wants of a photo: its features with the style's moments, by layer."""
+    layers = decoder.spec.content_layers
+    features = vgg(photo, layers)
+    return {layer: adain(features[layer], styles[layer], alpha) for layer in layers}
+
+
+def mixed_moments(
+    features: Sequence[Mapping[str, Tensor]], shares: Sequence[float], layers: Sequence[str]
+) -> dict[str, Moments]:
+    """Channel moments of several pictures' features, interpolated by `shares`, by layer."""
+    return {layer: blend([moments(each[layer]) for each in features], shares) for layer in layers}
+
+
+def towards(
+    style: Mapping[str, Moments], vgg: VGG, photo: Tensor, layers: Sequence[str], alpha: float
+) -> dict[str, Moments]:
+    """The moments to impose at `layers` inside a decoder: the style's by `alpha`, the photo's own for the rest."""
+    if alpha == 1 or not layers:
+        return {layer: style[layer] for layer in layers}
+    own = vgg(photo, layers)
+    return {layer: blend((style[layer], moments(own[layer])), (alpha, 1 - alpha)) for layer in layers}
+
+
+def fitted_style(style: Tensor, size: int | None, options: ArbitraryOptions) -> Tensor:
+    """A style picture as large as the options see it beside a result of `size` (its own size for None)."""
+    own = max(style.shape[2:])
+    longest = (size or own) * options.style_scale
+    return fit(style, max(1, round(longest if options.style_upscale else min(longest, own))))
+
+
+def fitted_photo(content: Tensor, size: int | None, least: int = _SMALLEST) -> tuple[Tensor, tuple[int, int]]:
+    """A photograph to work on, and the height and width its picture is to have.
+
+    A side under `least` pixels is worked on stretched to them: a sliver too then has features at depth.
+
+    Raises:
+        RequestError: it is a single pixel.
+    """
+    height, width = content.shape[2:]
+    if max(height, width) < 2:
+        raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
+    photo = fit(content, size)
+    given = photo.shape[2], photo.shape[3]
+    return resize(photo, *(max(side, least) for side in given)), given
+
+
+def covered(photo: Tensor, unit: int, patch: int = 1, stride: int = 1) -> Tensor:
+    """The photograph mirrored beyond its right and lower border until features, and patches of them, cover it.
+
+    Args:
+        photo: 1×3×H×W, each side at least ``unit · patch``.
+        unit: pixels of one position.
+        patch: side of a patch in positions.
+        stride: positions between patches, at most `patch`.
+    """
+
+    def missing(side: int) -> int:
+        positions = patch + stride * -(-max(0, -(-side // unit) - patch) // stride)
+        return positions * unit - side
+
+    height, width = photo.shape[2:]
+    return F.pad(photo, (0, missing(width), 0, missing(height)), mode="reflect")

@@ -1,0 +1,73 @@
+"""Settings of the two one-pass methods. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...recipe import NonNegative, Options, Positive
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ArbitraryOptions(Options):
+    """What any-style methods share: how much, and how large the style is seen."""
+
+    alpha: Share = Field(default=1.0, description="Strength: 1 for the style's features, 0 for the photo's own.")
+    style_scale: Annotated[float, Field(ge=1 / 16, le=16)] = Field(
+        default=1.0, description="Style's longest side as a factor of the result's: larger, bolder strokes."
+    )
+    style_upscale: bool = Field(default=True, description="Let a small style picture be enlarged.")
+
+
+class AdainOptions(ArbitraryOptions):
+    """Huang & Belongie 2017: the photo's features take the style's means and deviations."""
+
+    net: str = Field(default="adain", description="Decoder: the name of a shipped net, or a file.")
+
+
+class SwapOptions(ArbitraryOptions):
+    """Chen & Schmidt 2016: the photo's features are rebuilt out of patches of the style's."""
+
+    layer: Literal["relu2_1", "relu3_1", "relu4_1"] = Field(
+        default="relu3_1", description="Layer whose features are swapped."
+    )
+    patch_size: Annotated[int, Field(ge=1, le=15)] = Field(
+        default=3, description="Side of a patch, in positions of the layer."
+    )
+    stride: Annotated[int, Field(ge=1, le=15)] = Field(
+        default=1, description="Positions between patches, at most the patch size."
+    )
+    match: Literal["plain", "normalised"] = Field(
+        default="normalised",
+        description="Compare features as they are, or with every channel's mean and deviation taken out.",
+    )
+    moments: Literal["keep", "style"] = Field(
+        default="style",
+        description="After the swap, keep the averaged features, or give them the style's means and deviations.",
+    )
+    patches_per_style: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="At most so many patches of each style, drawn by the seed; unset for all."
+    )
+    memory: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        default=512.0, description="Working memory of the match in MiB; the picture does not depend on it."
+    )
+    inverse: Literal["network", "optimise", "refine"] = Field(
+        default="network",
+        description="From features to a picture: one pass of the net, by optimisation, or both in turn.",
+    )
+    net: str = Field(default="swap", description="Inverse net: the name of a shipped net, or a file.")
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=100, description="Steps of the optimisation.")
+    optimizer: Literal["lbfgs", "adam"] = Field(
+        default="lbfgs", description="L-BFGS, or Adam kept within [0, 1] at every step."
+    )
+    learning_rate: Positive | None = Field(
+        default=None, description="L-BFGS: fraction of its step (1); Adam: a step, of the range 0 to 1 (0.05)."
+    )
+    tv_weight: NonNegative = Field(
+        default=1.0, description="Weight of the summed squared differences of neighbouring pixels, in levels of 255."
+    )
+    normalize_gradients: bool = Field(
+        default=False, description="Scale the feature loss's gradient at its layer to an L1 norm of 1."
+    )

@@ -1,0 +1,64 @@
+"""Named settings of the one-pass methods. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..preset import Preset
+from .options import AdainOptions, SwapOptions
+
+ADAIN_PRESETS: dict[str, Preset] = {
+    "impasto": Preset(
+        "Our decoder, which is also given the style's moments at the shallower layers on the way up.", AdainOptions()
+    ),
+    "adain": Preset(
+        "Huang & Belongie's test.lua: strength 1, 512 px, which is its shorter side and our longer. The rest of what "
+        "differs is in the decoder: `impasto train adain --preset adain` makes one, --net FILE paints with it.",
+        AdainOptions(alpha=1.0, style_scale=1.0, style_upscale=True),
+    ),
+    "adain-naoto0804": Preset(
+        "naoto0804's test.py: painting differs from `adain` by the unbiased variance alone, under a thousandth of a "
+        "deviation at 512 px, which is left out; the rest is training: `impasto train adain --preset "
+        "adain-naoto0804`.",
+        AdainOptions(alpha=1.0, style_scale=1.0, style_upscale=True),
+    ),
+}
+
+_PAPERS_SWAP: dict[str, Any] = {
+    "layer": "relu3_1",
+    "patch_size": 3,
+    "stride": 1,
+    "match": "plain",
+    "moments": "keep",
+    "alpha": 1.0,
+    "style_scale": 512 / 640,
+    "style_upscale": False,
+}
+
+SWAP_PRESETS: dict[str, Preset] = {
+    "impasto": Preset(
+        "Matches by structure, not brightness, and gives the averaged patches the style's moments back; our net.",
+        SwapOptions(),
+    ),
+    "style-swap": Preset(
+        "Chen & Schmidt's style-swap.lua without a decoder: 100 steps of Adam from the photo, the style at 512 px. "
+        "Deviations: a photo under 640 px is enlarged to it; what patches leave uncovered is padded by reflection "
+        "and cropped back, where theirs is cut off.",
+        SwapOptions(
+            **_PAPERS_SWAP,
+            inverse="optimise",
+            steps=100,
+            optimizer="adam",
+            learning_rate=0.05,
+            tv_weight=1e-7,
+            normalize_gradients=True,
+        ),
+        size=640,
+    ),
+    "style-swap-released": Preset(
+        "The same swap through an inverse net in one pass, as with the authors' dec-tconv-sigmoid.t7. The net is "
+        "ours unless --net names one of their architecture: `impasto train swap --preset style-swap-released`.",
+        SwapOptions(**_PAPERS_SWAP, inverse="network"),
+        size=640,
+    ),
+}

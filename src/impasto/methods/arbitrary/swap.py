@@ -1,0 +1,163 @@
+"""Painting by style-swap: Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style"."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...encoders.vgg import VGG
+from ...errors import ImpastoError, RequestError
+from ...images.geometry import resize
+from ...losses.functional import relative_distance
+from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
+from ...losses.optimisers import LBFGS, adam, frequency_preconditioner
+from ...nets.decoder import LAYERS, Decoder
+from ...painter import Painter, Step
+from ...recipe import Recipe
+from ...runtime import compute_dtype, keep_freed_memory
+from ...transforms.adain import Moments
+from ...transforms.swap import prepare, swap
+from ...weights.layers import layer_stride
+from ...weights.load import load
+from .inverse import SWAP_KIND, covered, fitted_photo, fitted_style, load_inverse, mixed_moments, towards
+from .options import SwapOptions
+
+_LEVELS = 255.0
+_HISTORY = 20  # pairs L-BFGS remembers
+_PRECONDITION = 0.5
+
+
+def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> SwapPainter:
+    """Load the encoder, the inverse net where one is used, and encode the styles' patches."""
+    return SwapPainter(recipe, styles, device)
+
+
+class SwapPainter(Painter):
+    """Encode, rebuild the features out of the styles' patches, and turn them back into a picture."""
+
+    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+        options = recipe.options
+        if not isinstance(options, SwapOptions):
+            raise RequestError(f"recipe holds {type(options).__name__}; expected SwapOptions")
+        if not styles:
+            raise RequestError("no style picture; give at least one")
+        self.options, self.device = options, device
+        weights = load(recipe.encoder, until=LAYERS[-1])
+        dtype = compute_dtype(device, recipe.precision)
+        nets = {**recipe.nets, recipe.encoder: weights.sha256}
+        self.decoder: Decoder | None = None
+        as_trained: Mapping[str, Any] = {}
+        if options.inverse != "optimise":
+            net = load_inverse(
+                options.net, kind=SWAP_KIND, weights=weights, layer=options.layer, device=device, dtype=dtype
+            )
+            self.decoder, as_trained = net.decoder, net.encoder
+            nets[options.net] = net.sha256
+        self.recipe = recipe.model_copy(update={"nets": nets})
+        self.encoder = VGG(weights, device=device, dtype=dtype, until=options.layer, **as_trained)
+        keep_freed_memory()
+        self._inject = self.decoder.spec.inject if self.decoder else ()
+        self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
+        features = [self.encoder(style, (options.layer, *self._inject)) for style in self._styles]
+        self._moments = mixed_moments(features, recipe.style_shares(), self._inject)
+        self._patches = prepare(
+            [each[options.layer] for each in features],
+            recipe.style_shares(),
+            patch=options.patch_size,
+            stride=options.stride,
+            match=options.match,
+            patches_per_style=options.patches_per_style,
+            seed=recipe.seed,
+            dtype=dtype,
+        )
+
+    def paint(self, content: Tensor) -> Iterator[Step]:
+        """Paint; see `Painter.paint`. One step by the net; by optimisation, losses are those before the step."""
+        options = self.options
+        photo, given = self._fitted(content)
+        height, width = photo.shape[2:]
+        photo = self._covered(photo)
+        target = self._swapped(photo)
+        manner = towards(self._moments, self.encoder, photo, self._inject, options.alpha)
+        total = 1 if options.inverse == "network" else options.steps
+        for index, (picture, losses) in enumerate(self._pictures(target, manner, photo), 1):
+            yield Step(resize(picture[:, :, :height, :width], *given), index, total, losses)
+
+    def _fitted(self, content: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        least = max(16, layer_stride(self.options.layer) * self.options.patch_size)
+        return fitted_photo(content.to(self.device), self.recipe.size, least)
+
+    def _covered(self, picture: Tensor) -> Tensor:
+        options = self.options
+        return covered(picture, layer_stride(options.layer), options.patch_size, options.stride)
+
+    @torch.no_grad()
+    def _swapped(self, photo: Tensor) -> Tensor:
+        options = self.options
+        features = self.encoder(photo, (options.layer,))[options.layer]
+        return swap(features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=options.memory)
+
+    def _pictures(
+        self, target: Tensor, manner: Mapping[str, Moments], start: Tensor
+    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
+        """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step."""
+        if self.decoder is not None:
+            with torch.no_grad():
+                start = self.decoder({self.options.layer: target}, manner).clamp_(0, 1).contiguous()
+        if self.options.inverse == "network":
+            yield start, {}
+        else:
+            yield from self._descent(target, start)
+
+    def _descent(self, target: Tensor, start: Tensor) -> Iterator[tuple[Tensor, dict[str, float]]]:
+        """Minimise ``‖Φ(I) − target‖² + λ Σ(Δx² + Δy²)`` over pictures I."""
+        options = self.options
+        # Twice a half sum; or, normalised as style-swap.lua does, a gradient whose L1 norm is 1.
+        content = ContentTerm(options.layer, target, 1.0 if options.normalize_gradients else 2.0, "half-sum")
+        term = NormalisedGradient(content) if options.normalize_gradients else content
+        tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight else None
+        objective = Objective(self.encoder, [term], tv)
+        boxed = options.optimizer == "adam"
+        unit = 1.0 if boxed else _LEVELS
+        image = start.clone() * unit
+        if boxed:
+            update = adam(image, options.learning_rate or 0.05)
+        else:
+            height, width = image.shape[2:]
+            preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
+            update = LBFGS(options.learning_rate or 1.0, _HISTORY, preconditioner).update
+        for step in range(1, options.steps + 1):
+            tensors, gradient = objective(image / unit)
+            losses = {name: float(value) for name, value in tensors.items()}
+            if not math.isfinite(losses["total"]):
+                raise ImpastoError(
+                    f"the loss became {losses['total']} at step {step}; lower the learning rate or the weights, "
+                    "or use --precision exact"
+                )
+            update(image, gradient / unit)
+            if boxed:
+                image.clamp_(0, 1)
+            yield (image / unit).clamp_(0, 1), losses
+
+    def feature_errors(self, content: Tensor) -> dict[str, float]:
+        """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.
+
+        Optimisation begins from mid-grey where the features are a picture's own, or it would begin at the answer.
+        """
+        layer = self.options.layer
+        photo, style = self._covered(self._fitted(content)[0]), self._covered(self._styles[0])
+        errors: dict[str, float] = {}
+        for kind, picture in {"photo": photo, "painting": style, "swapped": photo}.items():
+            if kind == "swapped":
+                target, alpha, start = self._swapped(photo), self.options.alpha, photo
+            else:
+                target, alpha, start = self.encoder(picture, (layer,))[layer], 0.0, torch.full_like(picture, 0.5)
+            manner = towards(self._moments, self.encoder, picture, self._inject, alpha)
+            (made, _), *_ = deque(self._pictures(target, manner, start), maxlen=1)
+            errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
+        return errors
