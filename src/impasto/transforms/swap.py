@@ -31,7 +31,7 @@ BUDGET_MB = 512.0
 
 _EPSILON = 1e-8  # added to a style patch's length, as the original does: a patch of zeros has none
 _RUN = 128  # scores whose maximum is looked for together
-_CACHE_MB = 24.0  # a row's working set is kept near this: larger blocks spill the processor's cache and are slower
+_CACHE_MB = 64.0  # a row's working set is kept near this: larger blocks spill the processor's cache and are slower
 
 # PyTorch's float32 products go through MKL, which on processors that are not Intel's takes nearly twice the
 # time of oneDNN. Builds without oneDNN lack the operator.

@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from impasto.errors import RequestError, WeightsError
+from impasto.methods.arbitrary.train_adain import KIND, PRESETS, AdainTask, AdainTraining, train
+from impasto.nets.decoder import Decoder, DecoderSpec
+from impasto.training import loop
+from impasto.training.run import Setting
+from impasto.weights.canonical import tiny_weights
+from impasto.weights.shipped import load_net
+
+SMALL = {
+    "steps": 6,
+    "batch": 2,
+    "crop": 32,
+    "held_out": 2,
+    "validate_every": 6,
+    "save_every": 3,
+    "workers": 1,
+    "resize": None,
+}
+
+
+def settings(preset: str = "impasto", **more: object) -> AdainTraining:
+    given = PRESETS[preset].options.model_dump(exclude_unset=True)
+    return AdainTraining(**{**given, **SMALL, **more})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_trains_a_net_that_can_be_loaded(
+    preset: str, encoder: str, pictures: str, tmp_path: Path
+) -> None:
+    net = train(settings(preset), [pictures], [pictures], tmp_path / "run", encoder=encoder, preset=preset)
+    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None, layer="relu4_1")
+    Decoder(DecoderSpec.from_json(metadata["decoder"])).load_state_dict(tensors)
+    assert metadata["recipe"]["preset"] == preset and metadata["recipe"]["steps"] == 6
+    assert set(metadata["validation"]) == {"style", "content"}
+    assert "pictures (6 at weight 1)" in metadata["data"]["photos"]
+    assert (tmp_path / "run" / "sheet-000006.png").exists()
+
+
+def test_presets_are_the_papers() -> None:
+    original, other = PRESETS["adain"].options, PRESETS["adain-naoto0804"].options
+    for options in (original, other):
+        assert isinstance(options, AdainTraining)
+        assert (options.steps, options.batch, options.crop, options.resize, options.lr) == (
+            160_000,
+            8,
+            256,
+            512,
+            1e-4,
+        )
+        assert options.inject == () and options.gram == 0
+        assert loop.learning_rate(options, 20_000) == pytest.approx(1e-4 / 2)
+    assert (original.moments, original.moments_form) == (1e-2, "sum")
+    assert (other.moments, other.moments_form, other.squash) == (10.0, "mean", True)
+
+
+def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
+    torch.manual_seed(0)
+    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {})
+    task = AdainTask(settings(precision="exact"), setting)
+    terms = task.loss(task.net, torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), 0)
+    assert set(terms) == {"content", "gram", "moments", "colour", "range"}  # two pairs leave none its own style
+    assert falls(task, torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32))
+
+
+def test_begins_with_another_net_and_says_so(encoder: str, pictures: str, tmp_path: Path) -> None:
+    first = train(settings(), [pictures], [pictures], tmp_path / "one", encoder=encoder)
+    second = train(settings(steps=1), [pictures], [pictures], tmp_path / "two", encoder=encoder, init=str(first))
+    before, about = load_net(first, kind=KIND, encoder_sha256=None)
+    after, metadata = load_net(second, kind=KIND, encoder_sha256=None)
+    assert metadata["recipe"]["began_with"] == about
+    apart = max(float((after[name] - before[name]).abs().max()) for name in before)
+    assert apart < 2e-3  # one warming step away
+    with pytest.raises(RequestError, match="another architecture"):
+        train(settings(skip=()), [pictures], [pictures], tmp_path / "three", encoder=encoder, init=str(first))
+
+
+def test_a_net_of_another_encoder_is_refused(encoder: str, pictures: str, tmp_path: Path) -> None:
+    net = train(settings(), [pictures], [pictures], tmp_path / "run", encoder=encoder)
+    with pytest.raises(WeightsError):
+        load_net(net, kind=KIND, encoder_sha256="1" * 64)

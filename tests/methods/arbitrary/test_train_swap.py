@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from impasto.errors import RequestError
+from impasto.methods.arbitrary.train_swap import KIND, PRESETS, SwapTask, SwapTraining, train
+from impasto.nets.decoder import Decoder, DecoderSpec
+from impasto.training import loop
+from impasto.training.run import Setting
+from impasto.weights.canonical import tiny_weights
+from impasto.weights.shipped import load_net
+
+SMALL = {"steps": 4, "crop": 32, "resize": None, "held_out": 2, "validate_every": 4, "save_every": 2, "workers": 1}
+
+
+def settings(preset: str = "impasto", **more: object) -> SwapTraining:
+    given = PRESETS[preset].options.model_dump(exclude_unset=True)
+    return SwapTraining(**{**given, **SMALL, **more})
+
+
+def task_of(options: SwapTraining) -> SwapTask:
+    torch.manual_seed(0)
+    cpu = torch.device("cpu")
+    return SwapTask(options, Setting(tiny_weights(), cpu, torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {}))
+
+
+# The released widths are those of the published encoder's; the tiny one takes them as they are.
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_trains_a_net_that_can_be_loaded(
+    preset: str, encoder: str, pictures: str, tmp_path: Path
+) -> None:
+    net = train(settings(preset), [pictures], [pictures], tmp_path / "run", encoder=encoder, preset=preset)
+    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None, layer="relu3_1")
+    Decoder(DecoderSpec.from_json(metadata["decoder"])).load_state_dict(tensors)
+    assert set(metadata["validation"]) == {"photo", "painting", "swapped", "style", "content"}
+    assert metadata["swap"]["patch"] == 3
+    assert (tmp_path / "run" / "sheet-000004.png").exists()
+
+
+@pytest.mark.parametrize("layer", ["relu2_1", "relu4_1"])
+def test_other_layers(layer: str, encoder: str, pictures: str, tmp_path: Path) -> None:
+    options = settings(layer=layer, inject=("relu1_1",), steps=2, patch=2, stride=2)
+    net = train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder)
+    assert load_net(net, kind=KIND, encoder_sha256=None, layer=layer)[1]["steps"] == 2
+
+
+def test_presets_are_the_papers() -> None:
+    for name, norm in (("style-swap", "batch"), ("style-swap-released", "instance")):
+        options = PRESETS[name].options
+        assert isinstance(options, SwapTraining)
+        assert (options.steps, options.batch, options.crop, options.lr, options.tv) == (80_000, 2, 256, 1e-3, 1e-6)
+        assert (options.match, options.restore, options.norm, options.inject) == ("plain", "keep", norm, ())
+        assert loop.learning_rate(options, 10_000) == pytest.approx(1e-3 / 2)
+
+
+def test_the_net_sees_two_photos_two_paintings_and_their_four_swaps() -> None:
+    options = settings("style-swap", precision="exact")
+    task = task_of(options)
+    seen: list[torch.Tensor] = []
+
+    def net(features: dict[str, torch.Tensor], style: object) -> torch.Tensor:
+        seen.append(features["relu3_1"])
+        return task.net(features, style)
+
+    photos, paintings = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    task.loss(net, photos, paintings, 0)  # pyright: ignore[reportArgumentType]
+    latents = task.vgg(torch.cat([photos, paintings]), ("relu3_1",))["relu3_1"]
+    assert seen[0].shape[0] == 8
+    torch.testing.assert_close(seen[0][:4], latents)
+    # Swap number 1 is the second photo in patches of the first painting: each position is one of its mixes.
+    torch.testing.assert_close(seen[0][5:6], task._swap(latents[1:2], latents[2:3]))
+    assert not torch.allclose(seen[0][4], seen[0][6])
+
+
+def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
+    task = task_of(settings(precision="exact"))
+    assert falls(task, torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
+
+
+def test_crops_too_small_for_a_patch_are_refused(encoder: str, pictures: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="fewer than one patch"):
+        train(settings(patch=15), [pictures], [pictures], tmp_path / "run", encoder=encoder)
