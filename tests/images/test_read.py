@@ -381,9 +381,7 @@ def test_zero_bytes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.6, 0.9])
-@pytest.mark.parametrize(
-    "form", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "deep PNG", "deep TIFF"]
-)
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "deep PNG", "deep TIFF"])
 def test_truncated(form, keep):
     noise = RNG.integers(0, 256, (64, 48, 3), np.uint8)
     if form == "deep PNG":

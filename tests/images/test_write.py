@@ -169,11 +169,7 @@ def refused(kind, match, target, overwrite=False, **settings):
     """`write` refuses; where the place is the trouble, `check_target` has refused before."""
     with pytest.raises(kind, match=match) as caught:
         write(noise(), target, overwrite=overwrite, **settings)
-    assert (
-        type(caught.value) is kind
-        and str(caught.value).count("expected") == 1
-        and "\n" not in str(caught.value)
-    )
+    assert type(caught.value) is kind and str(caught.value).count("expected") == 1 and "\n" not in str(caught.value)
     if not settings:
         with pytest.raises(kind, match=match):
             check_target(target, overwrite)
@@ -181,9 +177,7 @@ def refused(kind, match, target, overwrite=False, **settings):
 
 @pytest.mark.parametrize("name", ["a.gif", "a.bmp", "a", "a.", "a.png.exe"])
 def test_unknown_extension(tmp_path, name):
-    refused(
-        RequestError, r"\.png, \.tif, \.tiff|\.png, \.jpg, \.jpeg, \.webp, \.tif, \.tiff", tmp_path / name
-    )
+    refused(RequestError, r"\.png, \.tif, \.tiff|\.png, \.jpg, \.jpeg, \.webp, \.tif, \.tiff", tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -282,9 +276,7 @@ def test_a_terminal_is_refused(monkeypatch):
 def test_settings_out_of_range(tmp_path):
     refused(RequestError, "quality is 0", tmp_path / "a.jpg", quality=0)
     refused(RequestError, "bits is 12", tmp_path / "a.png", bits=12)
-    refused(
-        RequestError, "bits is 16 for JPEG; expected 8, or 16 with PNG, TIFF", tmp_path / "a.jpg", bits=16
-    )
+    refused(RequestError, "bits is 16 for JPEG; expected 8, or 16 with PNG, TIFF", tmp_path / "a.jpg", bits=16)
     refused(RequestError, "alpha has shape", tmp_path / "a.png", alpha=noise(9, 9, 1))
     assert list(tmp_path.iterdir()) == []
 

@@ -76,3 +76,14 @@ def test_weightless_layers_are_left_out(pictures):
     vgg = VGG(tiny_weights())
     assert style_terms(vgg, [pictures[2]], [1.0], {"relu1_1": 0.0}) == []
     assert content_terms(vgg, pictures[1], {"relu1_1": 0.0}) == []
+
+
+def test_what_leaves_the_range_is_pulled_back(pictures):
+    image = pictures[0] * 2 - 0.5
+    losses, gradient = Objective(VGG(tiny_weights()), [], None, 3.0)(image)
+    leaf = image.clone().requires_grad_()
+    expected = 3 * ((leaf - leaf.clamp(0, 1)) * 255).square().mean()
+    # The clamp's own derivative is nothing outside the range, where the excess is.
+    (reference,) = torch.autograd.grad(expected, leaf)
+    assert float(losses["range"]) == pytest.approx(expected.item())
+    torch.testing.assert_close(gradient, reference)

@@ -142,9 +142,7 @@ def test_a_wrong_file_leaves_nothing_behind(offer: Offer) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-def test_not_found_and_no_network_are_said(
-    offer: Offer, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_not_found_and_no_network_are_said(offer: Offer, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     offer("missing")
     with pytest.raises(WeightsError, match="404"):
         fetch("net")
@@ -174,9 +172,7 @@ def test_a_damaged_cached_file_is_fetched_anew(offer: Offer) -> None:
     assert fetch("net") == target and target.read_bytes() == CONTENT
 
 
-def test_a_cache_that_cannot_be_written(
-    offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written(offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer("plain")
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "file"))

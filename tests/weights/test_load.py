@@ -51,9 +51,7 @@ def test_locating_imports_neither_torch_nor_the_package() -> None:
 
 
 def test_what_is_not_here_says_how_to_get_it() -> None:
-    with pytest.raises(
-        WeightsError, match=r"`impasto weights fetch vgg16` gets it \(553 MB\), or .*--encoder PATH"
-    ):
+    with pytest.raises(WeightsError, match=r"`impasto weights fetch vgg16` gets it \(553 MB\), or .*--encoder PATH"):
         load("vgg16")
 
 

@@ -132,9 +132,7 @@ def test_pth_of_an_unknown_kind_is_not_guessed(tmp_path: Path, pairs: Pairs) -> 
 def test_pth_is_told_by_its_hash(tmp_path: Path, pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.pth"
     torch.save(features_state(pairs), path)
-    entry = Entry(
-        "known", "vgg19", "torchvision", "", "", f"sha256:{sha256_of(path)[:8]}", 1, urls=("http://x/y",)
-    )
+    entry = Entry("known", "vgg19", "torchvision", "", "", f"sha256:{sha256_of(path)[:8]}", 1, urls=("http://x/y",))
     monkeypatch.setitem(CATALOGUE, "known", entry)
     assert load(path).spec.channels == "rgb"
     with pytest.raises(WeightsError, match="read as caffe, but it is torchvision"):
@@ -252,9 +250,7 @@ def test_mat_is_strict(tmp_path: Path, pairs: Pairs) -> None:
     with pytest.raises(WeightsError, match="conv1_2 is missing"):
         matconvnet.read(path)
     write_mat(path, pairs, axes=(0, 1, 2, 3))
-    with pytest.raises(
-        WeightsError, match=r"conv1_1 has shape \(64, 3, 3, 3\).*expected \(3, 3, 3, 64\) \(HWIO\)"
-    ):
+    with pytest.raises(WeightsError, match=r"conv1_1 has shape \(64, 3, 3, 3\).*expected \(3, 3, 3, 64\) \(HWIO\)"):
         matconvnet.read(path)
     scipy.io.savemat(path, {"faces": [[1.0]]})
     with pytest.raises(WeightsError, match="no variable 'layers'"):
@@ -359,9 +355,7 @@ def test_truncated_files(file: str, tmp_path: Path, pairs: Pairs) -> None:
 
 
 @pytest.mark.parametrize("file", WRITERS)
-def test_until_leaves_deeper_layers_out_but_checks_they_are_there(
-    file: str, tmp_path: Path, pairs: Pairs
-) -> None:
+def test_until_leaves_deeper_layers_out_but_checks_they_are_there(file: str, tmp_path: Path, pairs: Pairs) -> None:
     path = tmp_path / file
     WRITERS[file](path, pairs)
     assert list(load(path, until="relu2_1").tensors) == ["conv1_1", "conv1_2", "conv2_1"]

@@ -24,7 +24,5 @@ def demo_photo(name: str = "chelsea") -> Image.Image:
         RequestError: no demo photograph has that name.
     """
     if name not in PHOTOS:
-        raise RequestError(
-            f"demo photo is {name!r}; expected one of {', '.join(PHOTOS)}{near_misses(name, PHOTOS)}"
-        )
+        raise RequestError(f"demo photo is {name!r}; expected one of {', '.join(PHOTOS)}{near_misses(name, PHOTOS)}")
     return Image.fromarray(getattr(data, name)())

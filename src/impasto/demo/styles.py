@@ -53,14 +53,10 @@ def draw(name: str, size: int | tuple[int, int] = 512, seed: int = 0) -> Image.I
     """
     style = STYLES.get(name)
     if style is None:
-        raise RequestError(
-            f"demo style is {name!r}; expected one of {', '.join(STYLES)}{near_misses(name, STYLES)}"
-        )
+        raise RequestError(f"demo style is {name!r}; expected one of {', '.join(STYLES)}{near_misses(name, STYLES)}")
     width, height = (size, size) if isinstance(size, int) else size
     if not (min(width, height) >= SMALLEST and max(width, height) <= LARGEST):
-        raise RequestError(
-            f"demo size is {width}×{height}; expected sides from {SMALLEST} to {LARGEST} pixels"
-        )
+        raise RequestError(f"demo size is {width}×{height}; expected sides from {SMALLEST} to {LARGEST} pixels")
     if seed < 0:
         raise RequestError(f"seed is {seed}; expected 0 or more")
     sheet = Sheet(width * SUPERSAMPLE, height * SUPERSAMPLE)

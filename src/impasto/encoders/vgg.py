@@ -112,7 +112,7 @@ class VGG:
         unknown = wanted - set(self._order)
         if unknown:
             raise RequestError(f"no layer {', '.join(sorted(unknown))} in {self.spec.arch}")
-        depth = max(map(self._order.index, wanted)) + 1
+        depth = max(map(self._order.index, wanted), default=-1) + 1
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         features: dict[str, Tensor] = {}
         undo: list[tuple[str, Tap]] = []

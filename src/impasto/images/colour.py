@@ -40,9 +40,7 @@ def to_srgb(samples: Raster, profile: bytes | None, name: str) -> Raster:
         try:
             return _transform(samples, profile)
         except Exception as error:
-            warnings.warn(
-                f"{name}: its colour profile cannot be used ({error}); taken for sRGB", stacklevel=2
-            )
+            warnings.warn(f"{name}: its colour profile cannot be used ({error}); taken for sRGB", stacklevel=2)
     if samples.shape[2] == 4:
         return (1 - samples[..., :3]) * (1 - samples[..., 3:])
     return samples if samples.shape[2] == 3 else samples.repeat(3, axis=2)

@@ -85,8 +85,7 @@ def to_raster(pixels: Tensor, alpha: Tensor | None = None) -> Raster:
     for name, plane, channels in planes:
         if tuple(plane.shape) != (1, channels, height, width) or not height * width:
             raise RequestError(
-                f"{name} has shape {tuple(plane.shape)}; "
-                f"expected (1, {channels}, {height}, {width}), not empty"
+                f"{name} has shape {tuple(plane.shape)}; expected (1, {channels}, {height}, {width}), not empty"
             )
     raster = np.concatenate(
         [plane.detach()[0].permute(1, 2, 0).float().cpu().numpy() for _, plane, _ in planes], axis=2

@@ -157,9 +157,7 @@ def _from_array(array: NDArray[Any]) -> Decoded:
     elif array.dtype.kind == "f":
         values = unit_range(array, "the array")
     else:
-        raise ImageError(
-            f"the array holds {array.dtype}; expected uint8, uint16, or float in [0, 1]: convert it"
-        )
+        raise ImageError(f"the array holds {array.dtype}; expected uint8, uint16, or float in [0, 1]: convert it")
     values = values.reshape(*array.shape[:2], -1)
     return Decoded(values[..., :3], values[..., 3:]) if values.shape[2] == 4 else Decoded(values)
 

@@ -119,9 +119,7 @@ def write(
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except OSError as error:
-        raise OutputError(
-            f"standard output cannot be written ({error.strerror}); expected a reader"
-        ) from None
+        raise OutputError(f"standard output cannot be written ({error.strerror}); expected a reader") from None
 
 
 def _format_of(target: str | Path) -> _Format:
@@ -156,9 +154,7 @@ def _encode(
         from . import deep as codec
 
         # Pillow cannot write 16-bit RGB, but can write every other chunk of the file.
-        return _with_chunks_of(
-            _pillow(values[:1, :1].astype(np.uint8), form, settings), codec.encode_png(values)
-        )
+        return _with_chunks_of(_pillow(values[:1, :1].astype(np.uint8), form, settings), codec.encode_png(values))
     if form is _TIFF:
         from . import deep as codec
 

@@ -169,14 +169,17 @@ class TVTerm:
 
 
 class Objective:
-    """The weighted sum of `terms` at an encoder's layers, and of total variation.
+    """The weighted sum of `terms` at an encoder's layers, of total variation, and of what leaves [0, 1].
 
     Calling it with a 1×3×H×W image returns the weighted losses by kind (``content``, ``style``, ``tv``,
-    ``total``; 0-d tensors) and the gradient at the image.
+    ``range``, ``total``; 0-d tensors) and the gradient at the image. `range_weight` weighs the mean squared
+    excess beyond [0, 1] in levels of 255: what is clipped when the picture is shown is style lost.
     """
 
-    def __init__(self, encoder: VGG, terms: Sequence[Term], tv: TVTerm | None = None) -> None:
-        self.encoder, self.terms, self.tv = encoder, tuple(terms), tv
+    def __init__(
+        self, encoder: VGG, terms: Sequence[Term], tv: TVTerm | None = None, range_weight: float = 0.0
+    ) -> None:
+        self.encoder, self.terms, self.tv, self.range_weight = encoder, tuple(terms), tv, range_weight
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -192,6 +195,10 @@ class Objective:
         gradient = pullback(taps)
         if self.tv is not None:
             losses["tv"] = self.tv.add(image, gradient)
+        if self.range_weight:
+            excess = (image - image.clamp(0, 1)) * 255
+            losses["range"] = excess.square().mean() * self.range_weight
+            gradient.add_(excess, alpha=2 * 255 * self.range_weight / excess.numel())
         losses["total"] = torch.stack([value.reshape(()) for value in losses.values()]).sum()
         return losses, gradient
 

@@ -43,9 +43,7 @@ def caffe_spec(arch: Arch) -> EncoderSpec:
 
 def torchvision_spec(arch: Arch) -> EncoderSpec:
     """The networks torchvision trained anew: RGB, 0-1, ImageNet mean and deviation."""
-    return EncoderSpec(
-        arch=arch, channels="rgb", scale=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-    )
+    return EncoderSpec(arch=arch, channels="rgb", scale=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)

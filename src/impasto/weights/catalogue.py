@@ -7,9 +7,7 @@ from typing import Literal
 
 from .layers import Arch
 
-Layout = Literal[
-    "codebook", "torchvision", "caffe", "matconvnet", "matconvnet-width-first", "keras", "impasto"
-]
+Layout = Literal["codebook", "torchvision", "caffe", "matconvnet", "matconvnet-width-first", "keras", "impasto"]
 """How the numbers are stored; each is described by its reader, see `impasto.weights.load.FORMATS`."""
 
 

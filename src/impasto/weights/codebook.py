@@ -30,14 +30,10 @@ def read(path: Path, *, source: str | None = None, until: str | None = None) -> 
     for key in state:
         match = _KEY.fullmatch(key)
         if match is None:
-            raise WeightsError(
-                f"{source}: holds {key}; expected only block1_conv1_W_q, _W_table, _b and so on"
-            )
+            raise WeightsError(f"{source}: holds {key}; expected only block1_conv1_W_q, _W_table, _b and so on")
         base = key.removesuffix(match[3])
         keys.add(base)
-        stored[f"conv{match[1]}_{match[2]}"] = Stored(
-            f"{base}W_q", lambda base=base: _decode(state, base, source)
-        )
+        stored[f"conv{match[1]}_{match[2]}"] = Stored(f"{base}W_q", lambda base=base: _decode(state, base, source))
     for base in sorted(keys):
         for part in ("W_q", "W_table", "b"):
             if base + part not in state:
@@ -54,8 +50,7 @@ def _decode(state: dict[str, Tensor], base: str, source: str) -> tuple[Tensor, T
         )
     if len(table) < 256 and index.numel() and int(index.max()) >= len(table):
         raise WeightsError(
-            f"{source}: {base}W_q points at entry {int(index.max())} of a table of {len(table)}: "
-            "get the file again"
+            f"{source}: {base}W_q points at entry {int(index.max())} of a table of {len(table)}: get the file again"
         )
     # numpy gathers with uint8 directly: six times faster than torch, which wants int64 indices.
     return torch.from_numpy(table.numpy()[index.numpy()]), state[f"{base}b"]

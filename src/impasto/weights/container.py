@@ -49,9 +49,7 @@ def save(
     for name, tensor in tensors.items():
         # A clone, since safetensors refuses tensors that share memory.
         value = tensor.detach().cpu()
-        value = (value.to(dtype) if value.is_floating_point() else value).clone(
-            memory_format=torch.contiguous_format
-        )
+        value = (value.to(dtype) if value.is_floating_point() else value).clone(memory_format=torch.contiguous_format)
         if value.is_floating_point() and not torch.isfinite(value).all():
             why = "do not fit float16" if half and torch.isfinite(tensor).all() else "are not finite"
             raise WeightsError(f"{name} holds values that {why}; {path} was not written")

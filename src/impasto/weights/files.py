@@ -20,9 +20,7 @@ def checked_file(path: str | Path) -> Path:
         if path.is_dir():
             raise WeightsError(f"{path} is a folder; expected a weights file")
         if not path.exists():
-            raise WeightsError(
-                f"no weights file {path}; see `impasto weights list` for what can be had by name"
-            )
+            raise WeightsError(f"no weights file {path}; see `impasto weights list` for what can be had by name")
         if path.stat().st_size == 0:
             raise WeightsError(f"{path} is empty (0 bytes); get it again")
         with path.open("rb"):

@@ -45,12 +45,8 @@ def read(path: Path, *, source: str | None = None, until: str | None = None) -> 
                 kernel.name, lambda kernel=kernel, bias=bias: (_tensor(kernel, source), _tensor(bias, source))
             )
         if not stored:
-            raise WeightsError(
-                f"{source}: no group is called block1_conv1; expected a Keras VGG ({', '.join(root)})"
-            )
-        return assemble(
-            stored, spec=caffe_spec, order="HWIO", source=source, sha256=sha256_of(path), until=until
-        )
+            raise WeightsError(f"{source}: no group is called block1_conv1; expected a Keras VGG ({', '.join(root)})")
+        return assemble(stored, spec=caffe_spec, order="HWIO", source=source, sha256=sha256_of(path), until=until)
 
 
 def _dataset(group: Any, pattern: str, what: str, source: str) -> Any:
@@ -73,6 +69,4 @@ def _tensor(dataset: Any, source: str) -> torch.Tensor:
     try:
         return torch.from_numpy(np.asarray(dataset[()], dtype=np.float32))
     except (OSError, TypeError, ValueError):
-        raise WeightsError(
-            f"{source}: {dataset.name} cannot be read as numbers: get the file again"
-        ) from None
+        raise WeightsError(f"{source}: {dataset.name} cannot be read as numbers: get the file again") from None

@@ -75,9 +75,7 @@ def resolve_layer(name: str, arch: Arch = "vgg19") -> str:
             text = same[int(match[2]) - 1]
     if text in known:
         return text
-    raise RequestError(
-        f"no layer {name!r} in {arch}{near_misses(text, known) or ': it has relu1_1 … relu5_1'}"
-    )
+    raise RequestError(f"no layer {name!r} in {arch}{near_misses(text, known) or ': it has relu1_1 … relu5_1'}")
 
 
 def deepest(layers: Iterable[str], arch: Arch) -> str:

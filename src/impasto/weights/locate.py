@@ -29,10 +29,7 @@ class Located:
 
 def cache_dir() -> Path:
     """Where fetched files are kept: ``IMPASTO_CACHE``, else the user's cache folder."""
-    return (
-        Path(os.environ.get("IMPASTO_CACHE") or platformdirs.user_cache_path("impasto")).expanduser()
-        / "weights"
-    )
+    return Path(os.environ.get("IMPASTO_CACHE") or platformdirs.user_cache_path("impasto")).expanduser() / "weights"
 
 
 def offline() -> bool:

@@ -33,16 +33,12 @@ def read(
     tensors, metadata = container.load(path)
     if metadata is None:
         if layout == "impasto":
-            raise WeightsError(
-                f"{source} has no impasto header; convert the original with `impasto weights convert`"
-            )
+            raise WeightsError(f"{source} has no impasto header; convert the original with `impasto weights convert`")
         return from_state_dict(tensors, path, layout=layout, source=source, until=until)
     if metadata["kind"] != KIND:
         raise WeightsError(f"{source} is a trained net ({metadata['kind']}); expected an encoder")
     if layout not in (None, "impasto"):
-        raise WeightsError(
-            f"{source} was to be read as {layout}, but it is impasto's own; leave the layout out"
-        )
+        raise WeightsError(f"{source} was to be read as {layout}, but it is impasto's own; leave the layout out")
     spec = _spec(metadata.get("spec"), source)
     return assemble(
         _stored(tensors, source),
@@ -55,9 +51,7 @@ def read(
     )
 
 
-def write(
-    path: str | Path, weights: VGGWeights, metadata: Mapping[str, Any], *, half: bool, overwrite: bool
-) -> Path:
+def write(path: str | Path, weights: VGGWeights, metadata: Mapping[str, Any], *, half: bool, overwrite: bool) -> Path:
     """Write an encoder in this layout; `metadata` joins the spec in the header."""
     tensors: dict[str, Tensor] = {}
     for name, (weight, bias) in weights.tensors.items():
@@ -75,9 +69,7 @@ def _spec(data: Any, source: str) -> EncoderSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise WeightsError(
-            f"{source}: its spec is wrong at {place} ({first['msg']}); convert it again"
-        ) from None
+        raise WeightsError(f"{source}: its spec is wrong at {place} ({first['msg']}); convert it again") from None
 
 
 def _stored(tensors: Mapping[str, Tensor], source: str) -> dict[str, Stored]:

@@ -34,9 +34,7 @@ def locate_net(name_or_path: str | Path) -> Path:
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
     known = net_names()
-    hint = near_misses(text, known) or (
-        f"; known: {', '.join(known)}" if known else "; impasto ships none yet"
-    )
+    hint = near_misses(text, known) or (f"; known: {', '.join(known)}" if known else "; impasto ships none yet")
     raise WeightsError(f"no net is called {text!r}, and no file has that path{hint}")
 
 
@@ -59,9 +57,7 @@ def save_net(
     """
     missing = [key for key in ("kind", "encoder_sha256") if key not in metadata]
     if missing:
-        raise WeightsError(
-            f"a net's metadata lacks {', '.join(missing)}; expected at least kind and encoder_sha256"
-        )
+        raise WeightsError(f"a net's metadata lacks {', '.join(missing)}; expected at least kind and encoder_sha256")
     return container.save(path, tensors, metadata, half=True, overwrite=overwrite)
 
 
@@ -89,9 +85,7 @@ def load_net(
     if metadata["kind"] != kind:
         raise WeightsError(f"{path}: its kind is {metadata['kind']}; expected {kind}: give another net")
     if layer is not None and metadata.get("layer") != layer:
-        raise WeightsError(
-            f"{path} works on {metadata.get('layer')}; expected one for {layer}: give another net"
-        )
+        raise WeightsError(f"{path} works on {metadata.get('layer')}; expected one for {layer}: give another net")
     trained_on = metadata["encoder_sha256"]
     if encoder_sha256 is not None and trained_on is not None and trained_on != encoder_sha256:
         raise WeightsError(

@@ -35,9 +35,7 @@ def read(
     path: Path, *, layout: Layout | None = None, source: str | None = None, until: str | None = None
 ) -> VGGWeights:
     """Read a ``.pth`` state dict; see `impasto.weights.load.Reader`."""
-    return from_state_dict(
-        load_state_dict(path), path, layout=layout, source=source or str(path), until=until
-    )
+    return from_state_dict(load_state_dict(path), path, layout=layout, source=source or str(path), until=until)
 
 
 def load_state_dict(path: Path) -> dict[str, Tensor]:
@@ -64,9 +62,7 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is not a PyTorch weights file, or is cut short: get it again") from None
     if not isinstance(state, Mapping) or not state:
         raise WeightsError(f"{path} holds a {type(state).__name__}; expected a state dict of named tensors")
-    strange = [
-        key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))
-    ]
+    strange = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if strange:
         raise WeightsError(
             f"{path}: {strange[0]!r} is a {type(state[strange[0]]).__name__}; expected a state dict of named "

@@ -49,9 +49,7 @@ class Sheet:
         y, x = np.mgrid[0 : self.height, 0 : self.width].astype(np.float32)
         return (x + 0.5) / self.unit, (y + 0.5) / self.unit
 
-    def noise(
-        self, rng: Random, cell: float, octaves: int = 1, stretch: tuple[float, float] = (1, 1)
-    ) -> Array:
+    def noise(self, rng: Random, cell: float, octaves: int = 1, stretch: tuple[float, float] = (1, 1)) -> Array:
         """Smooth noise, H×W, mean about 0, deviation 1; bumps about `cell` wide, times `stretch` in x and y.
 
         Each further octave halves the bumps and their height.

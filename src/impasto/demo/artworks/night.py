@@ -57,10 +57,7 @@ def _hills(sheet: Sheet, rng: Random, x: Array) -> list[Array]:
     across = x[0] / sheet.right
     phase = rng.uniform(0, 6.28, 3)
     far = (
-        0.665
-        - 0.075 * across
-        - 0.030 * np.sin(across * 7 + phase[0] * 0.2)
-        - 0.012 * np.sin(across * 17 + phase[1])
+        0.665 - 0.075 * across - 0.030 * np.sin(across * 7 + phase[0] * 0.2) - 0.012 * np.sin(across * 17 + phase[1])
     )
     middle = 0.755 - 0.035 * np.sin(across * 6.5 + 2.2) - 0.010 * np.sin(across * 15 + phase[2])
     near = 0.90 - 0.03 * np.sin(across * 4.5 + 0.6)
@@ -167,9 +164,7 @@ def _cypress(
     for fx, top, girth in ((0.235, 0.50, 0.045), (0.155, 0.16, 0.085)):
         t = np.clip((y / sheet.bottom - top) / (1.02 - top), 0, 1)
         sway = 0.022 * np.sin(t * 7 + fx * 20)
-        half = (
-            girth * t**0.75 * (1.05 - 0.35 * t**3) * (1 + 0.16 * np.sin(t * 23 + rough)) + 0.012 * rough * t
-        )
+        half = girth * t**0.75 * (1.05 - 0.35 * t**3) * (1 + 0.16 * np.sin(t * 23 + rough)) + 0.012 * rough * t
         dx = x - fx * sheet.right - sway
         inside = (np.abs(dx) < half) & (t > 0)
         side = dx / np.maximum(half, 1e-4)

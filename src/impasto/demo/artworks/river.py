@@ -59,9 +59,7 @@ def _scene(sheet: Sheet, rng: Random) -> Array:
     water = over(mirrored, palette("3f6ea8")[0], 0.16 + 0.45 * depth)
     glint = smoothstep(0.75, 1.5, sheet.noise(rng, 0.028, 1, (4, 0.4)))
     near_sun = np.exp(-(((u - SUN[0]) / (0.05 + 0.20 * depth)) ** 2))
-    water = over(
-        water, palette("ffdf8a")[0], np.clip(glint * (0.10 + 0.90 * near_sun) + 0.25 * near_sun, 0, 0.9)
-    )
+    water = over(water, palette("ffdf8a")[0], np.clip(glint * (0.10 + 0.90 * near_sun) + 0.25 * near_sun, 0, 0.9))
     scene = np.where((v > shore)[..., None], water, upper)
     _boats(scene, u, v, sheet)
     _near_bank(scene, sheet, rng, u, v)
@@ -110,10 +108,7 @@ def _boats(scene: Array, u: Array, v: Array, sheet: Sheet) -> None:
         jib = (t > 0.10) & (t < 0.82) & (du < -0.05 * tall) & (-du < (0.84 - t) * tall * 0.36)
         hull = (np.abs(dv) < 0.065 * tall) & (np.abs(du - 0.03 * tall) < (0.36 + dv / tall) * tall)
         mirror = (
-            (dv < -0.06 * tall)
-            & (dv > -0.75 * tall)
-            & (du > -0.3 * tall * (1 + t))
-            & (du < 0.42 * tall * (1 + t))
+            (dv < -0.06 * tall) & (dv > -0.75 * tall) & (du > -0.3 * tall * (1 + t)) & (du < 0.42 * tall * (1 + t))
         )
         scene[mirror & (np.sin(v * 330) > -0.35)] = palette("f2dfc4")[0]
         scene[sail], scene[jib] = palette("fff3da")[0], palette("f4b98a")[0]
@@ -136,9 +131,7 @@ def _near_bank(scene: Array, sheet: Sheet, rng: Random, u: Array, v: Array) -> N
 
     leaf = sheet.noise(rng, 0.05, 3)
     lean = 0.135 + 0.05 * np.sin((0.9 - v) * 2.6)
-    trunk = (
-        (np.abs(u - lean) * sheet.right < 0.020 + 0.03 * smoothstep(0.70, 0.92, v)) & (v > 0.12) & (v < 0.90)
-    )
+    trunk = (np.abs(u - lean) * sheet.right < 0.020 + 0.03 * smoothstep(0.70, 0.92, v)) & (v > 0.12) & (v < 0.90)
     bark = ramp(0.5 + 9 * (u - lean) + 0.16 * leaf, palette("241a4a 54305c a0604a e8a050"))
     scene[trunk] = bark[trunk]
     branch = (np.abs(v - (0.36 - 0.55 * (u - 0.17))) * sheet.bottom < 0.008) & (u > 0.17) & (u < 0.42)

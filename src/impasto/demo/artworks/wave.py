@@ -61,9 +61,7 @@ class Block:
     def cut(self, points: Array, width: float, colour: Array, taper: float = 1.0) -> None:
         """A carved line, N×2, swelling to `width` in its middle; `taper` 0 keeps it even."""
         along = np.gradient(points, axis=0)
-        normal = np.stack([-along[:, 1], along[:, 0]], 1) / (
-            np.hypot(along[:, 0], along[:, 1])[:, None] + 1e-9
-        )
+        normal = np.stack([-along[:, 1], along[:, 0]], 1) / (np.hypot(along[:, 0], along[:, 1])[:, None] + 1e-9)
         swell = np.sin(np.linspace(0.04, np.pi - 0.04, len(points))) ** 0.6
         half = (width / 2 * (1 - taper + taper * swell))[:, None]
         self.fill(np.concatenate([points + normal * half, (points - normal * half)[::-1]]), colour)
@@ -129,9 +127,9 @@ def _print_sky(sheet: Sheet, rng: Random) -> Image.Image:
 def _mountain(block: Block, rng: Random, cx: float, foot: float, tall: float) -> None:
     """A snow-capped cone."""
     t = np.linspace(-1, 1, 90)
-    outline = np.stack(
-        [cx + t * tall * 2.1, foot - tall * np.clip(1 - np.abs(t), 0, 0.93) ** 1.35], 1
-    ).astype(np.float32)
+    outline = np.stack([cx + t * tall * 2.1, foot - tall * np.clip(1 - np.abs(t), 0, 0.93) ** 1.35], 1).astype(
+        np.float32
+    )
     block.fill(outline, ROCK)
     block.cut(outline, 0.004, INK, 0.3)
     snow = np.abs(t) < 0.40
@@ -143,9 +141,7 @@ def _mountain(block: Block, rng: Random, cx: float, foot: float, tall: float) ->
     for k in np.linspace(-0.8, 0.8, 17):
         start = np.array([cx + k * 0.55 * tall, foot - tall * (0.52 - 0.1 * abs(k))])
         stop = np.array([cx + k * 1.75 * tall, foot - 0.02 * tall])
-        block.cut(
-            _smooth(np.array([start, (start + stop) / 2 + [0, 0.03 * tall], stop]), 20), 0.0032, BLUES[0]
-        )
+        block.cut(_smooth(np.array([start, (start + stop) / 2 + [0, 0.03 * tall], stop]), 20), 0.0032, BLUES[0])
 
 
 def _swell(block: Block, rng: Random, base: float, tall: float, count: int, caps: int) -> None:
@@ -183,9 +179,7 @@ def _breaker(block: Block, rng: Random, foot: tuple[float, float], wide: float, 
     scale = np.array([wide, -tall], np.float32)
     size = min(abs(wide), tall)
     back, hollow = (
-        _smooth(
-            (knots + rng.normal(0, 0.006, knots.shape) * (np.arange(len(knots)) > 0)[:, None]) * scale + foot
-        )
+        _smooth((knots + rng.normal(0, 0.006, knots.shape) * (np.arange(len(knots)) > 0)[:, None]) * scale + foot)
         for knots in (BACK, HOLLOW)
     )
     deep = np.array([[hollow[-1, 0], foot[1] + 0.3], [back[-1, 0], foot[1] + 0.3]], np.float32)
@@ -262,9 +256,7 @@ def _spray(block: Block, rng: Random) -> None:
     py = (0.15 + np.abs(rng.normal(0, 0.17, 110))) * bottom
     radius = rng.uniform(0.0015, 0.0052, 110)
     clear = np.hypot(px - SUN_AT[0] * right, py - SUN_AT[1] * bottom) > SUN_RADIUS * 1.15
-    drops = [
-        (float(a), float(b), float(r)) for a, b, r in zip(px[clear], py[clear], radius[clear], strict=True)
-    ]
+    drops = [(float(a), float(b), float(r)) for a, b, r in zip(px[clear], py[clear], radius[clear], strict=True)]
     block.dots(drops, 0.0012, BLUES[2])
     block.dots(drops, 0, FOAM)
 
@@ -288,9 +280,7 @@ def _pull(sheet: Sheet, rng: Random, print_: Array) -> Array:
     """Pull the print: wood grain and baren marks in the ink, fibres and tone of the paper."""
     _, y = sheet.grid()
     rings = np.sin(
-        (y * 46 + 1.7 * sheet.noise(rng, 0.22, 2, (3, 1)) + 0.35 * sheet.noise(rng, 0.03, 1, (6, 0.5)))
-        * 2
-        * np.pi
+        (y * 46 + 1.7 * sheet.noise(rng, 0.22, 2, (3, 1)) + 0.35 * sheet.noise(rng, 0.03, 1, (6, 0.5))) * 2 * np.pi
     )
     mottle = sheet.noise(rng, 0.010, 3)
     dark = 1 - print_.mean(-1)

@@ -87,9 +87,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
     # Quatrefoils in the corners of the square round the rose.
     for cx, cy in ((-0.41, -0.41), (0.41, -0.41), (-0.41, 0.41), (0.41, 0.41)):
         px, py = dx - cx, dy - cy
-        lobes = np.min(
-            [np.hypot(px - ox, py - oy) for ox, oy in ((0.03, 0), (-0.03, 0), (0, 0.03), (0, -0.03))], 0
-        )
+        lobes = np.min([np.hypot(px - ox, py - oy) for ox, oy in ((0.03, 0), (-0.03, 0), (0, 0.03), (0, -0.03))], 0)
         quadrant = (px > 0).astype(np.int64) * 2 + (py > 0)
         cut(np.hypot(px, py) < 0.083, violet + quadrant % 2, quadrant, 2)
         diagonal = (np.abs(px) > np.abs(py)).astype(np.int64)
@@ -112,9 +110,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
     )
     roundel = np.hypot(r * np.cos(t24) - 0.422, r * np.sin(t24))
     cut(roundel < 0.043, np.where(k24 % 2 == 0, ruby + k24 % 4, green + k24 // 2 % 2), k24 * 2, 5)
-    petals = (
-        np.floor(np.arctan2(r * np.sin(t24), r * np.cos(t24) - 0.422) / (2 * np.pi) * 6).astype(np.int64) % 6
-    )
+    petals = np.floor(np.arctan2(r * np.sin(t24), r * np.cos(t24) - 0.422) / (2 * np.pi) * 6).astype(np.int64) % 6
     cut(roundel < 0.030, np.where(petals % 2 == 0, gold + k24 % 2, pale + k24 % 3), k24 * 8 + petals, 5)
     cut(roundel < 0.012, np.where(k24 % 2 == 0, blue + 1, ruby + 1), k24, 5)
     # Twelve lights: pointed lancets between the hub and the roundels.
@@ -138,19 +134,14 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
     rows = np.floor((r - 0.18) / 0.026 - 0.9 * np.cos(t12 * 14)).astype(np.int64)
     cut(
         figure,
-        np.where(
-            rows % 3 == 0, pale + k12 % 3, np.where(rows % 3 == 1, gold + rows % 2, green + (k12 + rows) % 3)
-        ),
+        np.where(rows % 3 == 0, pale + k12 % 3, np.where(rows % 3 == 1, gold + rows % 2, green + (k12 + rows) % 3)),
         k12 * 64 + rows + 8,
         rib,
     )
     # The hub: beads, then a flower of twelve petals round a sun.
     cut(r < 0.190, np.where(k48 % 2 == 0, gold + 2, ruby + 2), k48, 40)
     cut(r < 0.170, blue + k12 % 3, k12 * 2 + side, 41)
-    petal = (
-        np.abs(s12)
-        < TURN / 2 * np.sqrt(np.clip(np.sin(np.pi * np.clip((r - 0.03) / 0.133, 0, 1)), 0, 1)) * 0.96
-    )
+    petal = np.abs(s12) < TURN / 2 * np.sqrt(np.clip(np.sin(np.pi * np.clip((r - 0.03) / 0.133, 0, 1)), 0, 1)) * 0.96
     across = (s12 > 0).astype(np.int64)
     cut(petal & (r < 0.163), np.where(h12 % 2 == 0, ruby + across, gold + 3 * across), h12 * 2 + across, 42)
     cut(petal & (r > 0.085) & (r < 0.125) & (np.abs(s12) < 0.10), pale + h12 % 3, h12, 42)
@@ -206,9 +197,7 @@ def _glass(
     tone *= 1 - np.clip(traced, 0, 0.75)
     lit = flat * tone[..., None]
     # Where much light comes through, colour pales.
-    return over(lit, palette("fff4d8")[0], 0.26 * smoothstep(1.05, 1.6, tone.astype(np.float32))).astype(
-        np.float32
-    )
+    return over(lit, palette("fff4d8")[0], 0.26 * smoothstep(1.05, 1.6, tone.astype(np.float32))).astype(np.float32)
 
 
 def _leaded(sheet: Sheet, rng: Random, glass: Array, thin: Array, thick: Array) -> Array:
@@ -225,7 +214,5 @@ def _leaded(sheet: Sheet, rng: Random, glass: Array, thin: Array, thick: Array) 
     lead = np.clip(grey, 0.01, 1)[..., None] * palette("d4dcec")[0]
     picture = over(glass, lead, cover)
     sigma = 0.010 * sheet.unit
-    halo = np.stack(
-        [ndimage.gaussian_filter(np.clip(picture[..., c] - 0.35, 0, 1), sigma) for c in range(3)], -1
-    )
+    halo = np.stack([ndimage.gaussian_filter(np.clip(picture[..., c] - 0.35, 0, 1), sigma) for c in range(3)], -1)
     return np.clip(picture + 0.42 * halo, 0, 1).astype(np.float32)

@@ -123,8 +123,7 @@ class SwapPainter(Painter):
         tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight else None
         objective = Objective(self.encoder, [term], tv)
         boxed = options.optimizer == "adam"
-        unit = 1.0 if boxed else _LEVELS
-        image = start.clone() * unit
+        image = start.clone()
         if boxed:
             update = adam(image, options.learning_rate or 0.05)
         else:
@@ -132,17 +131,17 @@ class SwapPainter(Painter):
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
             update = LBFGS(options.learning_rate or 1.0, _HISTORY, preconditioner).update
         for step in range(1, options.steps + 1):
-            tensors, gradient = objective(image / unit)
+            tensors, gradient = objective(image)
             losses = {name: float(value) for name, value in tensors.items()}
             if not math.isfinite(losses["total"]):
                 raise ImpastoError(
                     f"the loss became {losses['total']} at step {step}; lower the learning rate or the weights, "
                     "or use --precision exact"
                 )
-            update(image, gradient / unit)
+            update(image, gradient)
             if boxed:
                 image.clamp_(0, 1)
-            yield (image / unit).clamp_(0, 1), losses
+            yield image.clamp(0, 1), losses
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.

@@ -87,7 +87,7 @@ class GatysPainter(Painter):
         if options.normalize_gradients:
             terms = [NormalisedGradient(term) for term in terms]
         tv = TVTerm(options.tv_weight, options.tv_kind, self.encoder.spec.scale) if options.tv_weight else None
-        return Objective(self.encoder, terms, tv)
+        return Objective(self.encoder, terms, tv, options.range_weight)
 
     def _fit_style(self, style: Tensor, content: Tensor) -> Tensor:
         options = self.options

@@ -101,6 +101,9 @@ class GatysOptions(Options):
     tv_kind: Literal["squared", "absolute", "absolute-mean", "nine-point"] = Field(
         default="squared", description="Form of the total variation; see `impasto.losses.functional.total_variation`."
     )
+    range_weight: NonNegative = Field(
+        default=0.0, description="Weight of the mean squared excess of pixels beyond [0, 1], in levels of 255."
+    )
     normalize_gradients: bool = Field(
         default=False, description="Scale each layer's gradient to an L1 norm of its weight (neural-style)."
     )
