@@ -132,7 +132,8 @@ def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overr
         # The stage of `layer` holds only what follows its first convolution.
         same = (channels[b - 1],) * ((1 if b == block else counts[b - 1]) - 1)
         stages.append((*same, channels[b - 2] if b > 1 else 3))
-    return DecoderSpec(**{"layer": layer, "stages": tuple(stages), "channels": channels, **overrides})
+    fields: dict[str, Any] = {"layer": layer, "stages": tuple(stages), "channels": channels, **overrides}
+    return DecoderSpec(**fields)
 
 
 class Conv(nn.Module):
