@@ -5,7 +5,7 @@ import torch
 
 from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError, WeightsError
-from impasto.nets.decoder import LAYERS, Decoder, DecoderSpec, mirror
+from impasto.nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
 from impasto.transforms.adain import Moments, moments
 from impasto.weights.canonical import tiny_weights
 
@@ -134,3 +134,22 @@ def test_learns_to_invert() -> None:
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+@pytest.mark.parametrize("layer", ["relu3_1", "relu2_1"])
+def test_the_tail_of_a_decoder_paints_what_the_decoder_would(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = mirror("relu4_1", CHANNELS, inject=("relu3_1", "relu2_1", "relu1_1"), skip=("relu3_1",))
+    whole = Decoder(spec)
+    whole.set_scales({name: torch.rand(1, spec.width(name), 1, 1) + 0.5 for name in spec.style_layers})
+    seen: list[torch.Tensor] = []
+    first = whole.stages[4 - int(layer[4])]
+    first[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    style = some_moments(spec)
+    expected = whole(features(spec), style)
+    part, weights = tail(spec, whole.state_dict(), layer)
+    net = Decoder(part)
+    net.load_state_dict(weights)
+    assert part == mirror(layer, CHANNELS, inject=tuple(name for name in spec.inject if name < layer))
+    torch.testing.assert_close(net({layer: seen[0] * whole.scale(layer)}, style), expected)
+    with pytest.raises(RequestError, match="no part for relu1_1"):
+        tail(spec, whole.state_dict(), "relu1_1")

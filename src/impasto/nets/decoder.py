@@ -136,6 +136,38 @@ def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overr
     return DecoderSpec(**fields)
 
 
+def tail(spec: DecoderSpec, weights: Mapping[str, Tensor], layer: str) -> tuple[DecoderSpec, dict[str, Tensor]]:
+    """The part of a decoder that follows the imposed moments of a shallower layer: an inverse net of that layer.
+
+    Raises:
+        RequestError: the decoder imposes no moments there.
+    """
+    if layer not in spec.inject or layer not in LAYERS:
+        raise RequestError(
+            f"a decoder from {spec.layer} with moments imposed at {spec.inject} has no part for {layer}"
+        )
+    first = spec.block - int(layer[4])
+    at = len(spec.stages[first]) - 1  # of that stage, the last convolution alone
+    kept = dataclasses.replace(
+        spec,
+        layer=layer,
+        stages=(spec.stages[first][at:], *spec.stages[first + 1 :]),
+        inject=tuple(name for name in spec.inject if name < layer),
+        skip=tuple(name for name in spec.skip if name < layer),
+    )
+    moved: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        kind, *where = name.split(".")
+        if kind == "stages":
+            stage, place = int(where[0]) - first, int(where[1])
+            if stage > 0 or (stage == 0 and place >= at):
+                where[:2] = str(stage), str(place - at if stage == 0 else place)
+                moved[".".join((kind, *where))] = value
+        elif (where[0] if kind == "gains" else kind.removeprefix("scale_")) in (*kept.style_layers, *kept.skip):
+            moved[name] = value
+    return kept, {name: value for name, value in moved.items() if name != f"gains.{layer}"}
+
+
 class Conv(nn.Module):
     """Padding, 3×3 convolution of stride 1, and optionally normalisation and ReLU."""
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from impasto.errors import RequestError
+from impasto.methods.arbitrary import train_adain
 from impasto.methods.arbitrary.train_swap import KIND, PRESETS, SwapTask, SwapTraining, train
 from impasto.nets.decoder import Decoder, DecoderSpec
 from impasto.training import loop
@@ -82,3 +83,15 @@ def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
 def test_crops_too_small_for_a_patch_are_refused(encoder: str, pictures: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="fewer than one patch"):
         train(settings(patch=15), [pictures], [pictures], tmp_path / "run", encoder=encoder)
+
+
+def test_begins_with_the_tail_of_an_adain_decoder(encoder: str, pictures: str, tmp_path: Path) -> None:
+    given = {**SMALL, "steps": 1, "batch": 2}
+    first = train_adain.train(
+        train_adain.AdainTraining(**given), [pictures], [pictures], tmp_path / "adain", encoder=encoder
+    )
+    net = train(settings(steps=1), [pictures], [pictures], tmp_path / "swap", encoder=encoder, init=str(first))
+    before = load_net(first, kind=train_adain.KIND, encoder_sha256=None)[0]["stages.1.3.conv.weight"]
+    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
+    assert float((tensors["stages.0.0.conv.weight"] - before).abs().max()) < 2e-3  # one warming step away
+    assert metadata["recipe"]["began_with"]["kind"] == train_adain.KIND

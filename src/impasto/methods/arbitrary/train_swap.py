@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...encoders.vgg import VGG
 from ...images.contact import contact_sheet
 from ...metrics.score import distances
-from ...nets.decoder import LAYERS, Decoder, mirror
+from ...nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
 from ...recipe import NonNegative
 from ...training.loop import Progress
 from ...training.options import Count, Names, TrainOptions
@@ -25,10 +25,11 @@ from ...training.run import Setting, run
 from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness
 from ...transforms.adain import Moments, moments
 from ...transforms.swap import Keep, Match, prepare, swap
+from ...weights import container
 from ...weights.load import load
-from ...weights.shipped import load_net
+from ...weights.shipped import load_net, locate_net
 from ..preset import Preset
-from .inverse import SWAP_KIND, net_metadata
+from .inverse import ADAIN_KIND, SWAP_KIND, net_metadata
 from .train_adain import begin_with, encoder_channels, mean_activations, whole_strides
 
 KIND = SWAP_KIND
@@ -233,12 +234,15 @@ def train(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train an inverse network; for the arguments see `train_adain.train`."""
+    """Train an inverse network; for the arguments see `train_adain.train`.
+
+    `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken.
+    """
     weights = load(encoder, until=STYLE_LAYERS[-1])
     past: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
     if init:
-        tensors, past = load_net(init, kind=KIND, encoder_sha256=weights.sha256, layer=options.layer)
+        tensors, past = _begin(init, options.layer, weights.sha256)
     recipe = {"task": "swap", "preset": preset, "encoder": weights.source, "began_with": past}
     return run(
         lambda setting: SwapTask(options, setting),
@@ -254,3 +258,12 @@ def train(
         device=device,
         report=report,
     )
+
+
+def _begin(init: str, layer: str, encoder_sha256: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights to begin with, and what their file says of itself."""
+    _, about = container.load(locate_net(init))
+    if about is None or about.get("kind") != ADAIN_KIND:
+        return load_net(init, kind=KIND, encoder_sha256=encoder_sha256, layer=layer)
+    tensors, about = load_net(init, kind=ADAIN_KIND, encoder_sha256=encoder_sha256)
+    return tail(DecoderSpec.from_json(about["decoder"]), tensors, layer)[1], about
