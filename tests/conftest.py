@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.encoders.vgg import VGG
 from impasto.weights.canonical import VGGWeights, tiny_weights
-from impasto.weights.shipped import save_net
 
 
 def picture(width: int, height: int, seed: int) -> Image.Image:
@@ -55,25 +54,32 @@ def tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> VGGWeights:
     return tiny
 
 
-def save_tiny_net(path: Path, kind: str, layer: str, **changes: Any) -> Path:
-    """An inverse net of the tiny encoder, with random weights."""
+@pytest.fixture
+def tiny_net(tmp_path: Path) -> Callable[..., Path]:
+    """Saves an inverse net of the tiny encoder, with random weights: tiny_net(kind, layer, **fields of its spec)."""
+    from impasto.encoders.vgg import VGG
     from impasto.methods.arbitrary.inverse import net_metadata
     from impasto.nets.decoder import Decoder, mirror
+    from impasto.weights.shipped import save_net
 
-    weights = tiny_weights()
-    channels = tuple(pair[0].shape[0] for name, pair in weights.tensors.items() if name.endswith("_1"))
-    torch.manual_seed(3)
-    net = Decoder(mirror(layer, channels, **changes))
-    return save_net(path, net.state_dict(), net_metadata(kind, VGG(weights), net.spec))
+    def save(kind: str, layer: str, **changes: Any) -> Path:
+        weights = tiny_weights()
+        channels = tuple(pair[0].shape[0] for name, pair in weights.tensors.items() if name.endswith("_1"))
+        torch.manual_seed(3)
+        net = Decoder(mirror(layer, channels, **changes))
+        path = tmp_path / f"{kind}-{len(list(tmp_path.glob('*.safetensors')))}.safetensors"
+        return save_net(path, net.state_dict(), net_metadata(kind, VGG(weights), net.spec))
+
+    return save
 
 
 @pytest.fixture
-def tiny_nets(tmp_path: Path) -> dict[str, Path]:
-    """Inverse nets of the tiny encoder by method."""
+def tiny_nets(tiny_net: Callable[..., Path]) -> dict[str, Path]:
+    """An inverse net of the tiny encoder by method."""
     from impasto.methods.arbitrary.inverse import ADAIN_KIND, SWAP_KIND
 
-    inside = {"inject": ("relu2_1", "relu1_1")}
+    inject = ("relu2_1", "relu1_1")
     return {
-        "adain": save_tiny_net(tmp_path / "a.safetensors", ADAIN_KIND, "relu4_1", skip=("relu2_1",), **inside),
-        "swap": save_tiny_net(tmp_path / "s.safetensors", SWAP_KIND, "relu3_1", **inside),
+        "adain": tiny_net(ADAIN_KIND, "relu4_1", inject=inject, skip=("relu2_1",)),
+        "swap": tiny_net(SWAP_KIND, "relu3_1", inject=inject),
     }

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from impasto.methods.arbitrary import adain, swap
 from impasto.methods.iterative import gatys
 from impasto.weights.canonical import tiny_weights
 
@@ -14,7 +15,8 @@ def tiny_encoder(monkeypatch):
     def load(name, **_):
         return tiny_weights("vgg16" if "vgg16" in name else "vgg19")
 
-    monkeypatch.setattr(gatys, "load", load)
+    for module in (gatys, adain, swap):
+        monkeypatch.setattr(module, "load", load)
 
 
 @pytest.fixture

@@ -318,22 +318,25 @@ def progress_bar(*, quiet: bool = False) -> Generator[Callable[[Progress], None]
     from rich.progress import Progress as Bar
 
     columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[note]}")
-    with Bar(
+    bar = Bar(
         *(TextColumn(c) if isinstance(c, str) else c for c in columns),
         console=Console(stderr=True),
         disable=quiet,
-    ) as bar:
-        row = bar.add_task("training", total=None, note="")
-        shown = ""
+    )
+    row = bar.add_task("training", total=None, note="")
+    shown = ""
 
-        def report(at: Progress) -> None:
-            nonlocal shown
-            if at.losses is not None:
-                shown = f"loss {sum(at.losses.values()):.3f}  "
-            minutes, seconds = divmod(round(at.seconds_left), 60)
-            note = (
-                f"{shown}{at.images_per_second:.1f} images/s  {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
-            )
-            bar.update(row, total=at.total, completed=at.step, note=note)
+    def report(at: Progress) -> None:
+        nonlocal shown
+        bar.start()  # with the first step: a run that is refused draws nothing
+        if at.losses is not None:
+            shown = f"loss {sum(at.losses.values()):.3f}  "
+        minutes, seconds = divmod(round(at.seconds_left), 60)
+        note = f"{shown}{at.images_per_second:.1f} images/s  {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+        bar.update(row, total=at.total, completed=at.step, note=note)
 
+    try:
         yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -66,7 +66,7 @@ class SwapOptions(ArbitraryOptions):
         default=None, description="L-BFGS: fraction of its step (1); Adam: a step, of the range 0 to 1 (0.05)."
     )
     tv_weight: NonNegative = Field(
-        default=1.0, description="Weight of the summed squared differences of neighbouring pixels, in levels of 255."
+        default=10.0, description="Weight of the summed squared differences of neighbouring pixels, in levels of 255."
     )
     normalize_gradients: bool = Field(
         default=False, description="Scale the feature loss's gradient at its layer to an L1 norm of 1."

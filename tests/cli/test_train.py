@@ -1,0 +1,109 @@
+"""``impasto train``: from folders to a net that paints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.cli.train import app
+from impasto.methods.arbitrary import train_adain, train_swap
+from impasto.training.loop import CHECKPOINT
+from impasto.weights.canonical import tiny_weights
+
+from .conftest import Cli
+
+QUICK = ("--steps", 4, "--batch", 2, "--crop", 32, "--held-out", 2, "--validate-every", 4, "--save-every", 2)
+MODULES = {"adain": train_adain, "swap": train_swap}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 256, (6, 5, 3), np.uint8)
+        Image.fromarray(pixels).resize((60, 72), Image.Resampling.BICUBIC).save(place / f"{i}.png")
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch, tiny_encoder: object) -> None:
+    for module in MODULES.values():
+        monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
+    data = ("--photos", pictures, "--paintings", pictures, f"{pictures}:0.5", "--out", "run", *QUICK)
+    data += ("--inject", "relu2_1", *(("--skip", "none") if name == "adain" else ()))
+    ran = cli("train", name, *data)
+    assert ran.status == 0, ran.err
+    net = Path(ran.out.strip())
+    assert net.is_file() and (Path("run") / "sheet-000004.png").is_file()
+    assert "images/s" in ran.err
+    painted = cli(name, photo, style, "--net", net, "--size", 48, "-o", "out.png", "--json")
+    assert painted.status == 0, painted.err
+    assert painted.json["recipe"]["options"]["net"] == net.name
+    cli("train", name, *data).refused(2, "run", "--resume")
+    more = cli("train", name, *data, "--resume", "-q")
+    assert more.status == 0 and not more.err, more.err
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
+    shown = " ".join(cli("train", name, "--help").out.split())
+    for field in MODULES[name].PRESETS["impasto"].options.__class__.model_fields:
+        assert f"--{field.replace('_', '-')}" in shown
+    assert all(preset in shown for preset in MODULES[name].PRESETS)
+    assert name in app and "train" in cli("--help").out
+
+
+def test_a_preset_can_be_changed_by_flags(cli: Cli, pictures: Path) -> None:
+    data = ("--photos", pictures, "--paintings", pictures, "--out", "run", *QUICK, "-q")
+    assert cli("train", "adain", *data, "--preset", "adain", "--resize", 40).status == 0
+    recipe = json.loads(json.dumps(_metadata(Path("run/net.safetensors"))["recipe"]))
+    assert (recipe["preset"], recipe["moments_form"], recipe["steps"], recipe["resize"]) == ("adain", "sum", 4, 40)
+    assert recipe["inject"] == []
+
+
+def _metadata(net: Path) -> dict[str, object]:
+    from impasto.weights.shipped import load_net
+
+    return load_net(net, kind=train_adain.KIND, encoder_sha256=None)[1]
+
+
+def test_bad_requests_are_answered_in_one_line(cli: Cli, pictures: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "broken.tar").write_bytes(b"no tar at all")
+
+    def refused(*arguments: object, words: tuple[str, ...], paintings: object = pictures) -> None:
+        cli(
+            "train", "swap", "--photos", pictures, "--paintings", paintings, "--out", "run", "-q", *QUICK, *arguments
+        ).refused(2, *words)
+
+    refused(paintings=empty, words=("empty",))
+    refused(paintings=tmp_path / "nowhere", words=("nowhere",))
+    refused(paintings=tmp_path / "broken.tar", words=("broken.tar",))
+    refused("--preset", "style-swp", words=("did you mean style-swap",))
+    refused("--patch", 99, words=("patch", "15"))
+    refused("--resume", words=("run",))
+    refused("--init", "nothing", words=("nothing",))
+    cli("train", "swap", "--photos", pictures, "--out", "run").refused(2, "--paintings")
+    cli("train", "johnsen").refused(2, "johnsen")
+
+
+def test_an_interrupted_run_says_how_to_go_on(cli: Cli, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> Path:
+        Path("run").mkdir()
+        (Path("run") / CHECKPOINT).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_adain, "run", interrupted)
+    cli("train", "adain", "--photos", pictures, "--paintings", pictures, "--out", "run", "-q").refused(
+        130, "run", "--resume"
+    )

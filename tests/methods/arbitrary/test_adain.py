@@ -1,0 +1,143 @@
+"""AdaIN's painter, on a tiny encoder and tiny nets."""
+
+import json
+
+import pytest
+import torch
+
+from impasto import RequestError, Style, bind, make_recipe
+from impasto.api import last
+from impasto.encoders.vgg import VGG
+from impasto.errors import WeightsError
+from impasto.methods.arbitrary.inverse import ADAIN_KIND, covered
+from impasto.transforms.adain import moments
+from impasto.weights import container
+from impasto.weights.canonical import tiny_weights
+from impasto.weights.shipped import save_net
+
+pytestmark = pytest.mark.usefixtures("tiny_encoder")
+
+
+def painter(net, styles, weights=None, **settings):
+    names = [Style(path=f"s{n}", weight=w) for n, w in enumerate(weights or [1.0] * len(styles))]
+    settings = {"net": str(net), "size": None, "precision": "exact", **settings}
+    return bind(make_recipe("adain", names, settings=settings), styles=styles, device="cpu")
+
+
+def paint(net, photo, styles, weights=None, **settings):
+    return last(painter(net, styles, weights, **settings).paint(photo)).image
+
+
+@pytest.fixture
+def net(tiny_nets):
+    return tiny_nets["adain"]
+
+
+def test_the_net_is_given_the_styles_moments(tiny_net, picture):
+    net = tiny_net(ADAIN_KIND, "relu4_1")
+    photo, style = picture(64, 48), picture(40, 56, 1)
+    made = painter(net, [style])
+    vgg = VGG(tiny_weights())
+    content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (photo, style))
+    own, wanted = moments(content), moments(aim)
+    features = (content - own.mean) / own.std * wanted.std + wanted.mean
+    expected = made.decoder({"relu4_1": features}).clamp(0, 1)
+    torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_at_strength_0_the_style_does_not_matter(net, picture):
+    photo = picture(48, 40)
+    one, other = (paint(net, photo, [picture(40, 40, seed)], alpha=0.0) for seed in (1, 2))
+    torch.testing.assert_close(one, other)
+    strong, half = (paint(net, photo, [picture(40, 40, 1)], alpha=alpha) for alpha in (1.0, 0.5))
+    assert not torch.allclose(strong, half) and not torch.allclose(half, one)
+
+
+def test_styles_are_interpolated_by_weight(net, picture):
+    photo, one, two = picture(48, 40), picture(40, 40, 1), picture(32, 48, 2)
+    even = paint(net, photo, [one, two])
+    torch.testing.assert_close(paint(net, photo, [two, one], [3.0, 3.0]), even)
+    alone = paint(net, photo, [one])
+    torch.testing.assert_close(paint(net, photo, [one, two], [1.0, 1e-9]), alone)
+    third = paint(net, photo, [one, two], [3.0, 1.0])
+    assert 0 < float((third - alone).abs().mean()) < float((even - alone).abs().mean())
+
+
+def test_styles_are_seen_at_the_size_asked_for(net, picture):
+    style = picture(40, 20, 1)
+
+    def seen(**settings):
+        return tuple(painter(net, [style], **settings)._styles[0].shape[2:])
+
+    assert seen() == (40, 20)
+    assert seen(size=80) == (80, 40)
+    assert seen(size=80, style_scale=0.25) == (20, 10)
+    assert seen(size=80, style_upscale=False) == (40, 20)
+
+
+def test_odd_sizes_are_mirrored_up_and_cut_back(net, picture):
+    photo = picture(37, 50)
+    padded = covered(photo, 8)
+    assert padded.shape == (1, 3, 40, 56)
+    assert torch.equal(padded[:, :, :37, :50], photo)
+    assert torch.equal(padded[:, :, 37], padded[:, :, 35]) and torch.equal(padded[..., 55], padded[..., 43])
+    style = [picture(40, 40, 1)]
+    torch.testing.assert_close(paint(net, photo, style), paint(net, padded, style)[:, :, :37, :50])
+
+
+def test_a_flat_style_and_a_flat_photo_give_finite_pictures(net, picture):
+    flat = torch.full((1, 3, 40, 40), 0.4)
+    for photo, style in ((picture(40, 40), flat), (flat, picture(40, 40)), (flat, flat)):
+        assert torch.isfinite(paint(net, photo, [style])).all()
+
+
+def test_the_encoder_is_set_as_it_was_in_training(net, tmp_path, picture):
+    tensors, metadata = container.load(net)
+    assert metadata
+    other = save_net(
+        tmp_path / "o.safetensors", tensors, {**metadata, "encoder_padding": "reflect", "pool_ceil": True}
+    )
+    spec = painter(other, [picture(40, 40)]).encoder.spec
+    assert (spec.padding, spec.pool_ceil) == ("reflect", True)
+
+
+def test_what_was_used_is_recorded_without_its_folder(net, picture):
+    recipe = painter(net, [picture(40, 40)]).recipe
+    assert len(recipe.nets) == 2
+    assert str(net.parent) not in json.dumps(recipe.portable())
+    assert net.name in recipe.portable()["nets"]
+
+
+def test_feature_errors_are_told_by_kind(net, picture):
+    made = painter(net, [picture(40, 40, 1)])
+    errors = made.feature_errors(picture(48, 40))
+    assert set(errors) == {"photo", "painting", "transformed"}
+    assert all(0 < error < 1e4 for error in errors.values())
+
+
+def test_no_style_is_refused(net):
+    with pytest.raises(RequestError, match="at least one"):
+        painter(net, [])
+
+
+def test_nets_that_do_not_fit_are_refused(net, tiny_nets, tmp_path, picture):
+    tensors, metadata = container.load(net)
+    assert metadata
+    name = sorted(tensors)[0]
+    less = {key: value for key, value in tensors.items() if key != name}
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(net.read_bytes()[:-100])
+    bad = {
+        tiny_nets["swap"]: "its kind is swap-decoder; expected adain-decoder",
+        cut: "cut short",
+        save_net(tmp_path / "less.safetensors", less, metadata): f"{name} is absent",
+        save_net(tmp_path / "e.safetensors", tensors, {**metadata, "encoder_sha256": "1" * 64}): "--encoder",
+        save_net(
+            tmp_path / "d.safetensors", tensors, {k: v for k, v in metadata.items() if k != "decoder"}
+        ): "does not state its decoder",
+        tmp_path / "none.safetensors": "none.safetensors",
+        "adainn": "did you mean adain|ships none yet",
+    }
+    for file, words in bad.items():
+        with pytest.raises(WeightsError, match=words):
+            painter(file, [picture(40, 40)])

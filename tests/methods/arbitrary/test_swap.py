@@ -1,0 +1,188 @@
+"""Style-swap's painter, on a tiny encoder and tiny nets."""
+
+import pytest
+import torch
+
+from impasto import RequestError, Style, bind, make_recipe
+from impasto.api import last
+from impasto.encoders.vgg import VGG
+from impasto.errors import ImpastoError, WeightsError
+from impasto.methods.arbitrary.inverse import SWAP_KIND, covered
+from impasto.transforms import swap as transform
+from impasto.transforms.swap import prepare, swap
+from impasto.weights.canonical import tiny_weights
+
+pytestmark = pytest.mark.usefixtures("tiny_encoder")
+
+PAPER = {"match": "plain", "moments": "keep"}
+
+
+def painter(net, styles, weights=None, **settings):
+    names = [Style(path=f"s{n}", weight=w) for n, w in enumerate(weights or [1.0] * len(styles))]
+    settings = {"net": str(net), "size": None, "precision": "exact", **settings}
+    return bind(make_recipe("swap", names, settings=settings), styles=styles, device="cpu")
+
+
+def steps(net, photo, styles, weights=None, **settings):
+    return list(painter(net, styles, weights, **settings).paint(photo))
+
+
+def features(picture, layer="relu3_1"):
+    return VGG(tiny_weights())(picture, (layer,))[layer]
+
+
+@pytest.fixture
+def net(tiny_nets):
+    return tiny_nets["swap"]
+
+
+@pytest.mark.parametrize("layer", ["relu2_1", "relu3_1", "relu4_1"])
+def test_one_pass_is_encode_swap_decode(layer, tiny_net, picture):
+    net = tiny_net(SWAP_KIND, layer)
+    photo, style = picture(64, 48), picture(40, 56, 1)
+    made = painter(net, [style], layer=layer, **PAPER)
+    target = swap(features(photo, layer), prepare([features(style, layer)]))
+    expected = made.decoder({layer: target}).clamp(0, 1)
+    (step,) = made.paint(photo)
+    torch.testing.assert_close(step.image, expected, atol=1e-4, rtol=1e-4)
+    assert (step.index, step.total, dict(step.losses)) == (1, 1, {})
+
+
+@pytest.mark.parametrize(("patch", "stride"), [(1, 1), (3, 2), (5, 3), (4, 4)])
+def test_patches_cover_pictures_of_any_size(patch, stride, net, picture):
+    for height, width in ((41, 67), (40, 44), (9, 33)):
+        (step,) = steps(net, picture(height, width), [picture(48, 48, 1)], patch_size=patch, stride=stride)
+        assert step.image.shape == (1, 3, height, width)
+    padded = covered(picture(41, 67), 4, patch, stride)
+    assert all((side // 4 - patch) % stride == 0 and side % 4 == 0 for side in padded.shape[2:])
+
+
+def test_the_loss_is_the_papers(net, picture):
+    photo, style = picture(48, 40), picture(40, 40, 1)
+    first = steps(net, photo, [style], inverse="optimise", steps=1, tv_weight=0.5, **PAPER)[0]
+    target = swap(features(photo), prepare([features(style)]))
+    content = (features(photo) - target).square().sum()
+    tv = 0.5 * 255**2 * (photo.diff(dim=2).square().sum() + photo.diff(dim=3).square().sum())
+    assert first.losses["content"] == pytest.approx(float(content), rel=1e-3)
+    assert first.losses["tv"] == pytest.approx(float(tv), rel=1e-3)
+    assert first.losses["total"] == pytest.approx(float(content + tv), rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_optimisation_comes_nearer(optimizer, normalize, net, picture):
+    settings = {"inverse": "optimise", "optimizer": optimizer, "normalize_gradients": normalize, "tv_weight": 0.0}
+    made = steps(net, picture(40, 40), [picture(40, 40, 1)], steps=30, **settings)
+    assert [step.index for step in made] == list(range(1, 31)) and made[-1].total == 30
+    assert made[-1].losses["content"] < 0.7 * made[0].losses["content"]
+
+
+def test_a_picture_swapped_with_itself_is_itself(net, picture):
+    photo = picture(40, 48)
+    made = steps(net, photo, [photo], inverse="optimise", optimizer="adam", steps=2, tv_weight=0.0, **PAPER)
+    assert made[0].losses["content"] == pytest.approx(0, abs=1e-6)
+
+
+def test_refining_begins_at_the_networks_picture(net, picture):
+    photo, style = picture(40, 48), picture(40, 40, 1)
+    ready = swap(features(photo), prepare([features(style)]))
+    (by_network,) = steps(net, photo, [style], **PAPER)
+    first = steps(net, photo, [style], inverse="refine", steps=2, **PAPER)[0]
+    expected = (features(by_network.image) - ready).square().sum()
+    assert first.losses["content"] == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_the_authors_script_stays_in_the_box_and_moves_by_its_rate(net, picture):
+    photo, style = picture(32, 40), picture(40, 40, 1)
+    recipe = make_recipe("swap", [Style(path="s")], preset="style-swap", settings={"size": None, "steps": 3})
+    made = list(bind(recipe, styles=[style], device="cpu").paint(photo))
+    for step in made:
+        assert float(step.image.min()) >= 0 and float(step.image.max()) <= 1
+    moved = (made[0].image - photo).abs()
+    assert float(moved.max()) <= 0.05 + 1e-5
+    assert float(moved.median()) == pytest.approx(0.05, abs=2e-3)  # Adam's first step is its rate
+
+
+def test_strength_0_leaves_the_photos_features(net, picture):
+    photo = picture(40, 48)
+    one, other = (steps(net, photo, [picture(40, 40, seed)], alpha=0.0)[-1].image for seed in (1, 2))
+    torch.testing.assert_close(one, other)
+
+
+def test_several_styles_pool_their_patches(net, picture):
+    photo, one, two = picture(40, 48), picture(40, 40, 1), picture(32, 48, 2)
+    settings = {"inverse": "optimise", "steps": 1, "tv_weight": 0.0, **PAPER}
+    # The photo itself is in the pool, and found there.
+    losses = steps(net, photo, [one, photo.clone()], **settings)[0].losses
+    assert losses["content"] == pytest.approx(0, abs=1e-6)
+    pooled = steps(net, photo, [one, two], **settings)[0].losses
+    assert pooled["content"] > 0
+
+
+def test_a_cap_on_patches_is_drawn_by_the_seed(net, picture):
+    photo, style = picture(40, 48), picture(40, 40, 1)
+    one, same, other = (steps(net, photo, [style], patches_per_style=5, seed=seed)[-1].image for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+def test_a_flat_style_gives_a_finite_picture(net, picture):
+    flat = torch.full((1, 3, 40, 40), 0.4)
+    for settings in ({}, PAPER, {"inverse": "optimise", "steps": 3}):
+        for photo, style in ((picture(40, 40), flat), (flat, picture(40, 40))):
+            assert torch.isfinite(steps(net, photo, [style], **settings)[-1].image).all()
+
+
+def test_a_photo_smaller_than_a_patch_is_painted_larger(net, picture):
+    for height, width in ((16, 16), (2, 40)):
+        (step,) = steps(net, picture(height, width), [picture(64, 64, 1)], patch_size=15)
+        assert step.image.shape == (1, 3, height, width)
+
+
+def test_a_style_smaller_than_a_patch_is_refused(net, picture):
+    with pytest.raises(RequestError, match=r"the style has 2×10 positions.*3×3"):
+        painter(net, [picture(8, 40)])
+    with pytest.raises(RequestError, match="stride is 4 with patches of 3"):
+        painter(net, [picture(40, 40)], stride=4)
+
+
+def test_a_net_for_another_layer_or_method_is_refused(net, tiny_nets, picture):
+    with pytest.raises(WeightsError, match="works on relu3_1; expected one for relu2_1"):
+        painter(net, [picture(40, 40)], layer="relu2_1")
+    with pytest.raises(WeightsError, match="expected swap-decoder"):
+        painter(tiny_nets["adain"], [picture(40, 40)])
+
+
+def test_optimisation_needs_no_net(picture):
+    made = painter("no such net", [picture(40, 40)], inverse="optimise", steps=1)
+    assert len(made.recipe.nets) == 1
+    with pytest.raises(WeightsError, match="no such net"):
+        painter("no such net", [picture(40, 40)], inverse="refine", steps=1)
+
+
+def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture, monkeypatch):
+    photo, style = picture(40, 48), [picture(40, 40, 1)]
+    expected = last(painter(net, style).paint(photo)).image
+    real, budgets = transform._match_one, []
+
+    def scarce(content, ready, budget):
+        budgets.append(budget)
+        if len(budgets) < 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(content, ready, budget)
+
+    monkeypatch.setattr(transform, "_match_one", scarce)
+    assert torch.equal(last(painter(net, style, memory=64).paint(photo)).image, expected)
+    assert budgets == [64 * 2**20, 16 * 2**20, 4 * 2**20]
+    monkeypatch.setattr(transform, "_match_one", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(ImpastoError, match="memory ran out"):
+        last(painter(net, style).paint(photo))
+
+
+def test_feature_errors_fall_with_optimisation(net, picture):
+    photo, style = picture(40, 40), [picture(40, 40, 1)]
+    by_net = painter(net, style).feature_errors(photo)
+    settings = {"inverse": "optimise", "tv_weight": 0.0}
+    few, many = (painter(net, style, steps=n, **settings).feature_errors(photo) for n in (1, 25))
+    assert set(by_net) == set(few) == {"photo", "painting", "swapped"}
+    for kind in few:
+        assert 0 < many[kind] < few[kind]
