@@ -124,12 +124,12 @@ class SwapTask:
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
         weights = setting.weights
         self.vgg = VGG(weights, device=self.device, dtype=self.dtype, until=STYLE_LAYERS[-1])
-        self.scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
+        scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
         shape: dict[str, Any] = {"norm": options.norm, "padding": options.padding, "inject": options.inject}
         if options.form == "released":
             shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
         self.net = Decoder(mirror(options.layer, encoder_channels(weights), **shape))
-        self.net.set_scales(self.scales)
+        self.net.set_scales(scales)
         if setting.init:
             begin_with(self.net, setting.init)
         self.net.to(self.device)
@@ -174,8 +174,7 @@ class SwapTask:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net({o.layer: target}, stats)
         found = encode(self.vgg, picture, self.layers)
-        scale = self.scales[o.layer]
-        got, aim = found[o.layer] / scale, target / scale
+        got, aim = found[o.layer].float(), target.float()
         apart = relative(got, aim).square() if o.feature_form == "relative" else (got - aim).square()
         terms = {"feature": o.feature * apart.mean()}
         if o.gram:
