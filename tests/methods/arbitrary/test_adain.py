@@ -9,7 +9,7 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
-from impasto.methods.arbitrary.inverse import ADAIN_KIND, covered
+from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, covered
 from impasto.transforms.adain import moments
 from impasto.weights import container
 from impasto.weights.canonical import tiny_weights
@@ -38,10 +38,11 @@ def test_the_net_is_given_the_styles_moments(tiny_net, picture):
     photo, style = picture(64, 48), picture(40, 56, 1)
     made = painter(net, [style])
     vgg = VGG(tiny_weights())
-    content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (photo, style))
+    framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
+    content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
     own, wanted = moments(content), moments(aim)
     features = (content - own.mean) / own.std * wanted.std + wanted.mean
-    expected = made.decoder({"relu4_1": features}).clamp(0, 1)
+    expected = made.decoder({"relu4_1": features}).clamp(0, 1)[:, :, rows, columns]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -77,12 +78,16 @@ def test_styles_are_seen_at_the_size_asked_for(net, picture):
 
 def test_odd_sizes_are_mirrored_up_and_cut_back(net, picture):
     photo = picture(37, 50)
-    padded = covered(photo, 8)
+    padded, place = covered(photo, 8)
     assert padded.shape == (1, 3, 40, 56)
-    assert torch.equal(padded[:, :, :37, :50], photo)
+    assert torch.equal(padded[:, :, *place], photo)
     assert torch.equal(padded[:, :, 37], padded[:, :, 35]) and torch.equal(padded[..., 55], padded[..., 43])
-    style = [picture(40, 40, 1)]
-    torch.testing.assert_close(paint(net, photo, style), paint(net, padded, style)[:, :, :37, :50])
+    framed, place = covered(photo, 8, margin=16)
+    assert framed.shape == (1, 3, 72, 88) and torch.equal(framed[:, :, *place], photo)
+    assert torch.equal(framed[:, :, 15, 16:66], photo[:, :, 1])
+    assert paint(net, photo, [picture(40, 40, 1)]).shape == photo.shape
+    small, place = covered(picture(9, 12), 8, margin=16)  # smaller than the margin
+    assert small.shape[2:] == (32, 40) and torch.equal(small[:, :, *place], picture(9, 12))
 
 
 def test_a_flat_style_and_a_flat_photo_give_finite_pictures(net, picture):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -15,10 +15,10 @@ from ...nets.decoder import LAYERS
 from ...painter import Painter, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
-from ...transforms.adain import Moments
 from ...weights.load import load
 from .inverse import (
     ADAIN_KIND,
+    MARGIN,
     covered,
     fitted_photo,
     fitted_style,
@@ -60,19 +60,17 @@ class AdainPainter(Painter):
     def paint(self, content: Tensor) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
-        height, width = photo.shape[2:]
-        picture = self._picture(covered(photo, self.spec.stride), self._moments, self.options.alpha)
-        yield Step(resize(picture[:, :, :height, :width], *given), 1, 1)
+        photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
+        _, picture = self._painted(photo, self.options.alpha)
+        yield Step(resize(picture[:, :, rows, columns], *given), 1, 1)
 
     @torch.no_grad()
-    def _picture(self, photo: Tensor, style: Mapping[str, Moments], alpha: float) -> Tensor:
-        inputs = transformed(self.decoder, self.encoder, photo, style, alpha)
-        return self._decoded(inputs, towards(style, self.encoder, photo, self.spec.inject, alpha))
+    def _painted(self, photo: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+        """The features to be inverted, and the picture of them."""
+        inputs = transformed(self.decoder, self.encoder, photo, self._moments, alpha)
+        manner = towards(self._moments, self.encoder, photo, self.spec.inject, alpha)
+        return inputs[self.spec.layer], self.decoder(inputs, manner).clamp_(0, 1).contiguous()
 
-    def _decoded(self, inputs: Mapping[str, Tensor], manner: Mapping[str, Moments]) -> Tensor:
-        return self.decoder(inputs, manner).clamp_(0, 1).contiguous()
-
-    @torch.no_grad()
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""
         photo, _ = fitted_photo(content.to(self.device), self.recipe.size)
@@ -83,8 +81,6 @@ class AdainPainter(Painter):
             ("painting", self._styles[0], 0.0),
             ("transformed", photo, self.options.alpha),
         ):
-            picture = covered(picture, self.spec.stride)
-            inputs = transformed(self.decoder, self.encoder, picture, self._moments, alpha)
-            made = self._decoded(inputs, towards(self._moments, self.encoder, picture, self.spec.inject, alpha))
-            errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], inputs[layer])
+            target, made = self._painted(covered(picture, self.spec.stride)[0], alpha)
+            errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

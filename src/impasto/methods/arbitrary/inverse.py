@@ -23,6 +23,9 @@ from .options import ArbitraryOptions
 ADAIN_KIND = "adain-decoder"
 SWAP_KIND = "swap-decoder"
 
+MARGIN = 16
+"""Pixels mirrored around a photograph that a net decodes: without them its border shows as a frame."""
+
 _SMALLEST = 16  # pixels a side: relu4_1 has then two positions
 
 
@@ -144,14 +147,20 @@ def fitted_photo(content: Tensor, size: int | None, least: int = _SMALLEST) -> t
     return resize(photo, *(max(side, least) for side in given)), given
 
 
-def covered(photo: Tensor, unit: int, patch: int = 1, stride: int = 1) -> Tensor:
-    """The photograph mirrored beyond its right and lower border until features, and patches of them, cover it.
+def covered(
+    photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
+) -> tuple[Tensor, tuple[slice, slice]]:
+    """The photograph mirrored beyond its border until features, and patches of them, cover it.
 
     Args:
         photo: 1×3×H×W, each side at least ``unit · patch``.
         unit: pixels of one position.
         patch: side of a patch in positions.
         stride: positions between patches, at most `patch`.
+        margin: pixels to mirror on all four sides as well, where the photograph is large enough.
+
+    Returns:
+        The larger picture, and the rows and columns the photograph has in it.
     """
 
     def missing(side: int) -> int:
@@ -159,4 +168,7 @@ def covered(photo: Tensor, unit: int, patch: int = 1, stride: int = 1) -> Tensor
         return positions * unit - side
 
     height, width = photo.shape[2:]
-    return F.pad(photo, (0, missing(width), 0, missing(height)), mode="reflect")
+    top, left = min(margin, height - 1), min(margin, width - 1)
+    framed = F.pad(photo, (left, left, top, top), mode="reflect")
+    padded = F.pad(framed, (0, missing(framed.shape[3]), 0, missing(framed.shape[2])), mode="reflect")
+    return padded, (slice(top, top + height), slice(left, left + width))

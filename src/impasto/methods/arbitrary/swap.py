@@ -24,7 +24,7 @@ from ...transforms.adain import Moments
 from ...transforms.swap import prepare, swap
 from ...weights.layers import layer_stride
 from ...weights.load import load
-from .inverse import SWAP_KIND, covered, fitted_photo, fitted_style, load_inverse, mixed_moments, towards
+from .inverse import MARGIN, SWAP_KIND, covered, fitted_photo, fitted_style, load_inverse, mixed_moments, towards
 from .options import SwapOptions
 
 _LEVELS = 255.0
@@ -80,21 +80,20 @@ class SwapPainter(Painter):
         """Paint; see `Painter.paint`. One step by the net; by optimisation, losses are those before the step."""
         options = self.options
         photo, given = self._fitted(content)
-        height, width = photo.shape[2:]
-        photo = self._covered(photo)
+        photo, (rows, columns) = self._covered(photo, MARGIN if self.decoder else 0)
         target = self._swapped(photo)
         manner = towards(self._moments, self.encoder, photo, self._inject, options.alpha)
         total = 1 if options.inverse == "network" else options.steps
         for index, (picture, losses) in enumerate(self._pictures(target, manner, photo), 1):
-            yield Step(resize(picture[:, :, :height, :width], *given), index, total, losses)
+            yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses)
 
     def _fitted(self, content: Tensor) -> tuple[Tensor, tuple[int, int]]:
         least = max(16, layer_stride(self.options.layer) * self.options.patch_size)
         return fitted_photo(content.to(self.device), self.recipe.size, least)
 
-    def _covered(self, picture: Tensor) -> Tensor:
+    def _covered(self, picture: Tensor, margin: int = 0) -> tuple[Tensor, tuple[slice, slice]]:
         options = self.options
-        return covered(picture, layer_stride(options.layer), options.patch_size, options.stride)
+        return covered(picture, layer_stride(options.layer), options.patch_size, options.stride, margin)
 
     @torch.no_grad()
     def _swapped(self, photo: Tensor) -> Tensor:
@@ -149,7 +148,7 @@ class SwapPainter(Painter):
         Optimisation begins from mid-grey where the features are a picture's own, or it would begin at the answer.
         """
         layer = self.options.layer
-        photo, style = self._covered(self._fitted(content)[0]), self._covered(self._styles[0])
+        photo, style = (self._covered(each)[0] for each in (self._fitted(content)[0], self._styles[0]))
         errors: dict[str, float] = {}
         for kind, picture in {"photo": photo, "painting": style, "swapped": photo}.items():
             if kind == "swapped":
