@@ -59,8 +59,8 @@ class AdainTraining(TrainOptions):
     moments_form: Literal["mean", "sum"] = Field(
         default="mean", description="Squared differences averaged, or summed, over channels; summed over layers."
     )
-    gram: NonNegative = Field(default=1.0, description="Weight of the relative distance between Gram matrices.")
-    colour: NonNegative = Field(default=4.0, description="Weight of the distance between the colours.")
+    gram: NonNegative = Field(default=2.0, description="Weight of the relative distance between Gram matrices.")
+    colour: NonNegative = Field(default=5.0, description="Weight of the distance between the colours.")
     identity: NonNegative = Field(
         default=0.5, description="Weight of the pixel distance where a photo is its own style."
     )

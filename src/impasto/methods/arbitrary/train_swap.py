@@ -62,15 +62,15 @@ class SwapTraining(TrainOptions):
     inject: Names = Field(
         default=("relu2_1", "relu1_1"), description="Shallower layers whose moments are imposed inside the decoder."
     )
-    feature: NonNegative = Field(default=1.0, description="Weight of the distance to the features to be inverted.")
+    feature: NonNegative = Field(default=2.0, description="Weight of the distance to the features to be inverted.")
     feature_form: Literal["relative", "mean"] = Field(
         default="relative",
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
     )
-    gram: NonNegative = Field(default=0.3, description="Weight of the relative distance between Gram matrices.")
-    colour: NonNegative = Field(default=2.0, description="Weight of the distance between the colours.")
+    gram: NonNegative = Field(default=0.5, description="Weight of the relative distance between Gram matrices.")
+    colour: NonNegative = Field(default=3.0, description="Weight of the distance between the colours.")
     pixel: NonNegative = Field(
-        default=0.5, description="Weight of the mean absolute pixel difference of the unswapped."
+        default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
@@ -92,6 +92,7 @@ _PAPER: dict[str, Any] = {
     "restore": "keep",
     "inject": (),
     "padding": "zeros",
+    "feature": 1.0,
     "feature_form": "mean",
     "gram": 0.0,
     "colour": 0.0,
