@@ -167,10 +167,10 @@ def _show(rows: list[_Row], *, as_json: bool) -> None:
     for of, mean in means.items():
         own = [row for row in rows if row.of == of]
         table = Table(title=of, title_justify="left", box=box.SIMPLE_HEAD)
-        table.add_column("photo", overflow="fold")
-        table.add_column("painting", overflow="fold")
+        for name in _COLUMNS:
+            table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=10)
         for name in mean:
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
         for row in own:
             table.add_row(row.photo, row.style, *(f"{value:.3f}" for value in row.figures.values()))
         if len(own) > 1:
