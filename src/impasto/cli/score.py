@@ -170,7 +170,8 @@ def _show(rows: list[_Row], *, as_json: bool) -> None:
         for name in _COLUMNS:
             table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=10)
         for name in mean:
-            table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+            widest = max(map(len, name.split()))  # figures are never cut; names are
+            table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, min_width=widest)
         for row in own:
             table.add_row(row.photo, row.style, *(f"{value:.3f}" for value in row.figures.values()))
         if len(own) > 1:
