@@ -168,7 +168,8 @@ def _show(rows: list[_Row], *, as_json: bool) -> None:
         own = [row for row in rows if row.of == of]
         table = Table(title=of, title_justify="left", box=box.SIMPLE_HEAD)
         for name in _COLUMNS:
-            table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=10)
+            # With the errors beside them, names give way: the whole fits 80 characters.
+            table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=11 if len(mean) > 2 else None)
         for name in mean:
             widest = max(map(len, name.split()))  # figures are never cut; names are
             table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, min_width=widest)
