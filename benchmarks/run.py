@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("gatys",)
+BENCHMARKS = ("gatys", "arbitrary")
 
 
 def main() -> None:
