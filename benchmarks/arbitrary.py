@@ -119,9 +119,8 @@ def main() -> None:
     for method, seconds in painted.items():
         print(f"{method}: {seconds:.2f} s a picture at {options.size} px")
     for form, row in matched.items():
-        print(
-            f"match, {form}: {row['seconds']:.2f} s, {row['ratio']:.2f} of convolution, {row['extra_mb']:.0f} MiB extra"
-        )
+        ratio = f"{row['ratio']:.2f} of convolution"
+        print(f"match, {form}: {row['seconds']:.2f} s, {ratio}, {row['extra_mb']:.0f} MiB extra")
     result = {
         "command": " ".join(["python -m benchmarks.arbitrary", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
