@@ -50,6 +50,12 @@ $(VENV)/.impasto: pyproject.toml constraints.txt $(VENV)/.pip
 	$(INSTALL) --editable .
 	touch $@
 
+# The tests run, and the type checker reads, what the extras bring.
+$(VENV)/.extras: $(VENV)/.impasto
+	$(INSTALL) --editable ".[keras,plot,train]"
+	touch $@
+
+$(VENV)/.test $(VENV)/.lint: $(VENV)/.extras
 $(VENV)/.test $(VENV)/.lint $(VENV)/.publish: $(VENV)/.%: $(VENV)/.impasto
 	$(INSTALL) --group $*
 	touch $@

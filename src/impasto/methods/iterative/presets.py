@@ -23,8 +23,8 @@ _NEURAL_STYLE = GatysOptions(
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
-        "A good picture in under a minute on a laptop: half of the steps at half the size.",
-        GatysOptions(schedule=((0.5, 60), (1, 60)), content_weight=0.03, range_weight=100),
+        "A good picture in under a minute on a laptop: most of the steps at half the size.",
+        GatysOptions(schedule=((0.5, 75), (1, 45)), content_weight=0.03, range_weight=100),
     ),
     "gatys-2015": Preset(
         "Gatys, Ecker & Bethge 2015 with the paper's open settings: conv4_2, conv1_1-conv5_1 each 1/5, "
