@@ -74,12 +74,19 @@ def tiny_net(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def tiny_nets(tiny_net: Callable[..., Path]) -> dict[str, Path]:
-    """An inverse net of the tiny encoder by method."""
+def tiny_nets(tiny_net: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
+    """A net by method that has one: inverse nets of the tiny encoder, and a feed-forward network."""
     from impasto.methods.arbitrary.inverse import ADAIN_KIND, SWAP_KIND
+    from impasto.methods.per_style.gallery import KIND
+    from impasto.nets.transformer import Transformer, TransformerSpec
+    from impasto.weights.shipped import save_net
+
+    net = Transformer(TransformerSpec("c3s1-4,d6,d8,R8,u6,u4,c3s1-3"))
+    metadata = {"kind": KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
 
     inject = ("relu2_1", "relu1_1")
     return {
         "adain": tiny_net(ADAIN_KIND, "relu4_1", inject=inject, skip=("relu2_1",)),
         "swap": tiny_net(SWAP_KIND, "relu3_1", inject=inject),
+        "johnson": save_net(tmp_path / "johnson.safetensors", net.state_dict(), metadata),
     }

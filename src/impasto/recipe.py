@@ -32,6 +32,18 @@ class Options(Frozen):
     command-line flags, help, presets and metadata are derived from them.
     """
 
+    @property
+    def manner(self) -> str:
+        """What they paint like, in a word fit for a file name, where that is not a style picture; or empty."""
+        return ""
+
+
+class NetShare(Frozen):
+    """A style that a network knows, and how much it counts beside the others."""
+
+    name: str = Field(description="Of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
+    weight: NonNegative = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
+
 
 class Style(Frozen):
     """A style picture and how much it counts beside the others."""
@@ -98,8 +110,12 @@ class Recipe(Frozen):
         for style in data["styles"]:
             style["path"] = PurePath(style["path"]).name
         data["encoder"] = PurePath(data["encoder"]).name
-        if "net" in data["options"]:
-            data["options"]["net"] = PurePath(data["options"]["net"]).name
+        nets = data["options"].get("net", ())
+        if isinstance(nets, str):
+            data["options"]["net"] = PurePath(nets).name
+        else:
+            for share in nets:
+                share["name"] = PurePath(share["name"]).name
         data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
 

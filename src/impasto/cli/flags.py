@@ -74,6 +74,8 @@ def _kind(annotation: Any) -> tuple[Any, str]:
         return bool, ""
     if origin is Literal:
         return annotation, ""
+    if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, BaseModel):
+        return list[str], "NAME[:WEIGHT]"  # given again and again
     return str, {int: "INT", float: "FLOAT", tuple: "A:B,...", dict: "A:B,..."}.get(origin or annotation, "TEXT")
 
 
@@ -85,8 +87,18 @@ def _shown(default: Any) -> str:
     if isinstance(default, Mapping):
         return ",".join(f"{key}:{value:.4g}" for key, value in default.items())
     if isinstance(default, tuple):
-        items = (item if isinstance(item, str) else ":".join(f"{part:g}" for part in item) for item in default)
+        items = (
+            item if isinstance(item, str) else ":".join(_part(part) for part in _parts(item)) for item in default
+        )
         return ",".join(items) or NONE
     if isinstance(default, bool):
         return "yes" if default else "no"
     return f"{default:.6g}" if isinstance(default, float) else NONE if default is None else str(default)
+
+
+def _parts(item: Any) -> Any:
+    return item.model_dump().values() if isinstance(item, BaseModel) else item
+
+
+def _part(part: Any) -> str:
+    return part if isinstance(part, str) else f"{part:g}"

@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 from ..methods import METHODS, Method, make_recipe
 from ..recipe import Recipe, Style
 from .flags import PAINTING, PICTURES, flags, given
+from .gallery import with_gallery
 from .session import STANDARD_STREAM, Output, run
 
 _NOT_FLAGS = {"method", "options", "styles", "nets"}  # what the command itself decides
@@ -41,7 +42,11 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
     defaults = method.presets[preset].options if preset else method.options()
     arguments = [
         _picture("photo", Argument.POSITIONAL_ONLY, "The photograph; - reads standard input."),
-        _picture("styles", Argument.VAR_POSITIONAL, "Pictures to paint like, as FILE or FILE:WEIGHT."),
+        *(
+            [_picture("styles", Argument.VAR_POSITIONAL, "Pictures to paint like, as FILE or FILE:WEIGHT.")]
+            if method.styles
+            else []
+        ),
         *flags(COMMON, PAINTING, make_recipe(method.name, preset=preset)),
         Argument(
             "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
@@ -58,7 +63,7 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
 
 def default_name(photo: str, recipe: Recipe) -> str:
     """``PHOTO.STYLE.png`` in the current folder."""
-    with_what = recipe.styles[0].path if recipe.styles else recipe.method
+    with_what = recipe.styles[0].path if recipe.styles else recipe.options.manner or recipe.method
     return f"{_stem(photo)}.{_stem(with_what)}.png"
 
 
@@ -76,4 +81,8 @@ def commands(default: tuple[str, str]) -> dict[str, Callable[..., int]]:
     everyday = painting_command(
         METHODS[name], preset, f"Paint a photograph in the manner of other pictures ({name})."
     )
-    return {"paint": everyday} | {m.name: painting_command(m, None, f"{m.summary}.") for m in METHODS.values()}
+    return {"paint": everyday} | {
+        m.name: (command if m.styles else with_gallery(command))
+        for m in METHODS.values()
+        for command in [painting_command(m, None, f"{m.summary}.")]
+    }

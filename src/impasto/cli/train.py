@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
 from ..methods.arbitrary import train_adain, train_swap
+from ..methods.per_style import train_johnson
 from ..methods.preset import Preset
-from ..recipe import explain
+from ..recipe import explain, read_toml
 from ..training.loop import CHECKPOINT, progress_bar
 from ..training.options import TrainOptions
 from .flags import flags, given
@@ -31,13 +32,14 @@ _DATA = Group.create_ordered("Pictures and place")
 
 @dataclass(frozen=True)
 class _Training:
-    """What can be trained: its options and presets, and the function that does it."""
+    """What can be trained: its options and presets, the function that does it, and what that learns from."""
 
     name: str
     summary: str
     options: type[TrainOptions]
     presets: Mapping[str, Preset]
     train: Callable[..., Path]
+    run: type[Run]
 
 
 def _flag(help: str, **more: Any) -> Parameter:
@@ -52,14 +54,68 @@ class Run:
         list[str],
         _flag("Folders or tar shards of photographs, each as PATH or PATH:WEIGHT.", consume_multiple=True),
     ]
-    paintings: Annotated[list[str], _flag("Likewise of paintings.", consume_multiple=True)]
     out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log and sample sheets.")]
     resume: Annotated[bool, _flag("Continue the run in --out, with the same settings.")] = False
     preset: Annotated[str, _flag("Named settings to begin from.")] = "impasto"
     init: Annotated[str | None, _flag("A net whose weights to begin with: name or file.")] = None
-    encoder: Annotated[str, _flag("Encoder: a name from 'impasto weights list', or a file.")] = "vgg19"
+    encoder: Annotated[
+        str | None,
+        _flag("Encoder: a name from 'impasto weights list', or a file.", show_default="the preset's, mostly vgg19"),
+    ] = None
     device: Annotated[str, _flag("auto, cpu, cuda, cuda:N or mps.")] = "auto"
     quiet: Annotated[bool, _flag("No progress bar.", name=("--quiet", "-q"))] = False
+
+    @property
+    def examples(self) -> list[str]:
+        """What is learnt from beside photographs."""
+        raise NotImplementedError
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """Further arguments of the training function."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintingsRun(Run):
+    """A run that learns from many paintings."""
+
+    paintings: Annotated[
+        list[str], _flag("Folders or tar shards of paintings, as those of photographs.", consume_multiple=True)
+    ]
+
+    @property
+    def examples(self) -> list[str]:
+        """The paintings."""
+        return self.paintings
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylesRun(Run):
+    """A run that learns a few styles by heart."""
+
+    style: Annotated[
+        list[str], _flag("The style picture, or several; a style is called as its file.", consume_multiple=True)
+    ]
+    credits: Annotated[
+        Path | None, _flag("TOML file of the styles' titles, artists and years: a table [NAME] each.")
+    ] = None
+
+    @property
+    def examples(self) -> list[str]:
+        """The style pictures."""
+        return self.style
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What the record says of the pictures."""
+        if self.credits is None:
+            return {}
+        try:
+            text = self.credits.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(f"cannot read {self.credits}: {getattr(error, 'strerror', None) or error}") from None
+        return {"credits": read_toml(text, str(self.credits))}
 
 
 def _settings(training: _Training, preset: str, values: Mapping[str, Any]) -> TrainOptions:
@@ -82,14 +138,15 @@ def _command(training: _Training) -> Callable[..., int]:
                 net = training.train(
                     options,
                     run.photos,
-                    run.paintings,
+                    run.examples,
                     run.out,
-                    encoder=run.encoder,
+                    encoder=run.encoder or training.presets[run.preset].encoder,
                     preset=run.preset,
                     init=run.init,
                     resume=run.resume,
                     device=run.device,
                     report=report,
+                    **run.more,
                 )
         except KeyboardInterrupt:
             if not (run.out / CHECKPOINT).exists():
@@ -100,7 +157,7 @@ def _command(training: _Training) -> Callable[..., int]:
 
     own = training.options.model_fields
     arguments = [
-        Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[Run, Parameter(name="*")]),
+        Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[training.run, Parameter(name="*")]),
         *flags(own, Group.create_ordered(f"Settings of training {training.name}")),
     ]
     # cyclopts reads a command's flags off its signature.
@@ -118,6 +175,7 @@ for _one in (
         train_adain.AdainTraining,
         train_adain.PRESETS,
         cast(Callable[..., Path], train_adain.train),
+        PaintingsRun,
     ),
     _Training(
         "swap",
@@ -125,6 +183,15 @@ for _one in (
         train_swap.SwapTraining,
         train_swap.PRESETS,
         cast(Callable[..., Path], train_swap.train),
+        PaintingsRun,
+    ),
+    _Training(
+        "johnson",
+        "Train a network for one style or several, or add styles to one, for `impasto johnson`.",
+        train_johnson.JohnsonTraining,
+        train_johnson.PRESETS,
+        cast(Callable[..., Path], train_johnson.train),
+        StylesRun,
     ),
 ):
     app.command(_command(_one), name=_one.name)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import RequestError
 
 GramNorm = Literal["positions", "elements", "none"]
-TVKind = Literal["squared", "absolute", "absolute-mean", "nine-point"]
+TVKind = Literal["squared", "squared-mean", "absolute", "absolute-mean", "nine-point"]
 
 # Rows of one block of the Gram product. bfloat16 products are rounded once a block and summed in float32:
 # at this size that is both faster and three times closer to the float32 result than one product.
@@ -98,6 +98,7 @@ def total_variation(image: Tensor, kind: TVKind = "squared") -> Tensor:
     """Total variation of an image.
 
     * ``squared``: ½Σ(Δx²+Δy²), summed (neural-style);
+    * ``squared-mean``: mean Δx² + mean Δy² (lengstrom's fast-style-transfer);
     * ``absolute``: Σ|Δx|+Σ|Δy|, summed (neural-style-pt);
     * ``absolute-mean``: ½(mean|Δx|+mean|Δy|) (pastiche);
     * ``nine-point``: mean squared differences to all eight neighbours, replicate-padded (crowsonkb).
@@ -113,6 +114,8 @@ def total_variation(image: Tensor, kind: TVKind = "squared") -> Tensor:
     dx, dy = image.diff(dim=3), image.diff(dim=2)
     if kind == "squared":
         return (dx.square().sum() + dy.square().sum()) / 2
+    if kind == "squared-mean":
+        return sum((d.square().mean() for d in (dx, dy) if d.numel()), image.new_zeros(()))
     if kind == "absolute":
         return dx.abs().sum() + dy.abs().sum()
     # A side of one pixel has no differences, hence no mean.

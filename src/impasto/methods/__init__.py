@@ -16,6 +16,8 @@ from .arbitrary.options import AdainOptions, SwapOptions
 from .arbitrary.presets import ADAIN_PRESETS, SWAP_PRESETS
 from .iterative.options import GatysOptions
 from .iterative.presets import PRESETS as GATYS_PRESETS
+from .per_style.options import JohnsonOptions
+from .per_style.presets import JOHNSON_PRESETS
 from .preset import Preset
 
 if TYPE_CHECKING:
@@ -32,13 +34,18 @@ class Bind(Protocol):
 
 @dataclass(frozen=True)
 class Method:
-    """One way of painting: its settings, its named settings, and where its code is (imported on use)."""
+    """One way of painting: its settings, its named settings, and where its code is (imported on use).
+
+    Attributes:
+        styles: whether it paints like pictures given to it; without, its styles are in its networks.
+    """
 
     name: str
     summary: str
     options: type[Options]
     presets: Mapping[str, Preset]
     module: str
+    styles: bool = True
 
     @property
     def bind(self) -> Bind:
@@ -69,6 +76,14 @@ METHODS: dict[str, Method] = {
             SwapOptions,
             SWAP_PRESETS,
             "impasto.methods.arbitrary.swap",
+        ),
+        Method(
+            "johnson",
+            "A network that knows its styles, in a blink (Johnson et al. 2016, Dumoulin et al. 2017)",
+            JohnsonOptions,
+            JOHNSON_PRESETS,
+            "impasto.methods.per_style.johnson",
+            styles=False,
         ),
     )
 }
@@ -103,6 +118,11 @@ def make_recipe(
         RequestError: an unknown name or a value out of range, in one line.
     """
     chosen = method(name)
+    if styles and not chosen.styles:
+        raise RequestError(
+            f"{name} takes no style picture (got {styles[0].path}): its networks know their styles; "
+            f"name one with net, or paint like a picture with another method, such as adain"
+        )
     given = dict(settings or {})
     common: dict[str, Any] = {}
     options: dict[str, Any] = {}

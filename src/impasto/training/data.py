@@ -84,6 +84,11 @@ class Pictures:
             raise RequestError(f"no {kind} to train on; give a folder or tar shards")
         return cls(groups, shares, ", ".join(notes))
 
+    @classmethod
+    def none(cls) -> Pictures:
+        """Nothing to draw from."""
+        return cls([], [], "none")
+
     def __len__(self) -> int:
         return sum(map(len, self.groups))
 
@@ -205,7 +210,9 @@ class Cropping:
 
 
 def _to_batch(crops: Sequence[np.ndarray]) -> Tensor:
-    """Crops H×W×3 uint8 -> N×3×H×W float32 in [0, 1]."""
+    """Crops H×W×3 uint8 -> N×3×H×W float32 in [0, 1]; none give an empty batch."""
+    if not crops:
+        return torch.empty(0, 3, 0, 0)
     stacked = torch.from_numpy(np.stack(crops))
     return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
 
@@ -215,6 +222,7 @@ class Batches:
     """Photos and paintings, batch by number.
 
     Attributes:
+        paintings: none (`Pictures.none()`) for a task that learns from photographs alone.
         counts: crops of photos and of paintings in a batch.
         rank: of this process among `world`; each draws its own.
     """

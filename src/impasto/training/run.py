@@ -64,13 +64,14 @@ def run(
     where = group.device
     keep_freed_memory()
     torch.manual_seed(options.seed)
-    kinds = Pictures.find(photos, "photos"), Pictures.find(paintings, "paintings")
+    kinds = Pictures.find(photos, "photos"), Pictures.find(paintings, "paintings") if counts[1] else Pictures.none()
     held_out = [
-        [kind.load(entry, _SHEET_SIDE) for entry in kind.hold_out(options.held_out, options.seed)] for kind in kinds
+        [kind.load(entry, _SHEET_SIDE) for entry in kind.hold_out(options.held_out, options.seed)] if count else []
+        for kind, count in zip(kinds, counts, strict=True)
     ]
     cropping = Cropping(options.crop, options.resize, options.squash)
     batches = Batches(*kinds, cropping, counts, options.seed, group.process_index, group.num_processes)
-    statistics = Batches(*kinds, Cropping(192), (8, 1), options.seed)
+    statistics = Batches(*kinds, Cropping(192), (8, min(counts[1], 1)), options.seed)
     setting = Setting(
         weights=weights,
         device=where,

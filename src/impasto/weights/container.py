@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -67,18 +68,35 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
         WeightsError: missing, empty, cut short or not safetensors.
     """
     path = checked_file(path)
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        return tensors, _metadata(path, file)
+
+
+def load_metadata(path: str | Path) -> dict[str, Any] | None:
+    """As `load`, without reading the tensors."""
+    path = checked_file(path)
+    with _opened(path) as file:
+        return _metadata(path, file)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Generator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(_HEADER)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            yield file
     except (SafetensorError, OSError, ValueError):
         raise WeightsError(f"{path} is not a safetensors file, or is cut short: get it again") from None
+
+
+def _metadata(path: Path, file: Any) -> dict[str, Any] | None:
+    header = (file.metadata() or {}).get(_HEADER)
     if header is None:
-        return tensors, None
+        return None
     try:
         metadata: Any = json.loads(header)
     except ValueError:
         metadata = None
     if not isinstance(metadata, dict) or not isinstance(metadata.get("kind"), str):
         raise WeightsError(f"{path}: its impasto header is damaged; get the file again")
-    return tensors, metadata
+    return cast(dict[str, Any], metadata)

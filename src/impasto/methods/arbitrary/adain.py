@@ -16,11 +16,10 @@ from ...painter import Painter, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...weights.load import load
+from ..fitting import covered, fitted_photo
 from .inverse import (
     ADAIN_KIND,
     MARGIN,
-    covered,
-    fitted_photo,
     fitted_style,
     load_inverse,
     mixed_moments,

@@ -1,4 +1,4 @@
-"""What the any-style methods share: inverse nets on disk and in use, and pictures of a fitting size."""
+"""What the any-style methods share: inverse nets on disk and in use, and styles of a fitting size."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...encoders.vgg import VGG
-from ...errors import RequestError, WeightsError
-from ...images.geometry import fit, resize
+from ...errors import WeightsError
+from ...images.geometry import fit
 from ...nets.decoder import Decoder, DecoderSpec
 from ...transforms.adain import Moments, adain, blend, moments
 from ...weights.canonical import VGGWeights
@@ -25,8 +24,6 @@ SWAP_KIND = "swap-decoder"
 
 MARGIN = 16
 """Pixels mirrored around a photograph that a net decodes: without them its border shows as a frame."""
-
-_SMALLEST = 16  # pixels a side: relu4_1 has then two positions
 
 
 def net_metadata(kind: str, vgg: VGG, spec: DecoderSpec) -> dict[str, Any]:
@@ -59,14 +56,14 @@ class Inverse:
 
 
 def load_inverse(
-    net: str, *, kind: str, weights: VGGWeights, layer: str | None, device: torch.device, dtype: torch.dtype
+    net: str, *, kind: str, weights: VGGWeights | None, layer: str | None, device: torch.device, dtype: torch.dtype
 ) -> Inverse:
     """Read a net that was trained against the encoder's `weights`.
 
     Args:
         net: a shipped net's name, or a file.
         kind: `ADAIN_KIND` or `SWAP_KIND`.
-        weights: of the encoder in use.
+        weights: of the encoder in use; None where there is none.
         layer: it has to invert; None accepts any.
         device: where it runs.
         dtype: its arithmetic.
@@ -74,7 +71,7 @@ def load_inverse(
     Raises:
         WeightsError: no such net, or not what is wanted, or its tensors and its description disagree.
     """
-    tensors, metadata = load_net(net, kind=kind, encoder_sha256=weights.sha256, layer=layer)
+    tensors, metadata = load_net(net, kind=kind, encoder_sha256=weights.sha256 if weights else None, layer=layer)
     path = locate_net(net)
     try:
         decoder = Decoder(DecoderSpec.from_json(metadata["decoder"]))
@@ -129,46 +126,3 @@ def fitted_style(style: Tensor, size: int | None, options: ArbitraryOptions) -> 
     own = max(style.shape[2:])
     longest = (size or own) * options.style_scale
     return fit(style, max(1, round(longest if options.style_upscale else min(longest, own))))
-
-
-def fitted_photo(content: Tensor, size: int | None, least: int = _SMALLEST) -> tuple[Tensor, tuple[int, int]]:
-    """A photograph to work on, and the height and width its picture is to have.
-
-    A side under `least` pixels is worked on stretched to them: a sliver too then has features at depth.
-
-    Raises:
-        RequestError: it is a single pixel.
-    """
-    height, width = content.shape[2:]
-    if max(height, width) < 2:
-        raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
-    photo = fit(content, size)
-    given = photo.shape[2], photo.shape[3]
-    return resize(photo, *(max(side, least) for side in given)), given
-
-
-def covered(
-    photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
-) -> tuple[Tensor, tuple[slice, slice]]:
-    """The photograph mirrored beyond its border until features, and patches of them, cover it.
-
-    Args:
-        photo: 1×3×H×W, each side at least ``unit · patch``.
-        unit: pixels of one position.
-        patch: side of a patch in positions.
-        stride: positions between patches, at most `patch`.
-        margin: pixels to mirror on all four sides as well, where the photograph is large enough.
-
-    Returns:
-        The larger picture, and the rows and columns the photograph has in it.
-    """
-
-    def missing(side: int) -> int:
-        positions = patch + stride * -(-max(0, -(-side // unit) - patch) // stride)
-        return positions * unit - side
-
-    height, width = photo.shape[2:]
-    top, left = min(margin, height - 1), min(margin, width - 1)
-    framed = F.pad(photo, (left, left, top, top), mode="reflect")
-    padded = F.pad(framed, (0, missing(framed.shape[3]), 0, missing(framed.shape[2])), mode="reflect")
-    return padded, (slice(top, top + height), slice(left, left + width))

@@ -24,7 +24,8 @@ from ...transforms.adain import Moments
 from ...transforms.swap import prepare, swap
 from ...weights.layers import layer_stride
 from ...weights.load import load
-from .inverse import MARGIN, SWAP_KIND, covered, fitted_photo, fitted_style, load_inverse, mixed_moments, towards
+from ..fitting import covered, fitted_photo
+from .inverse import MARGIN, SWAP_KIND, fitted_style, load_inverse, mixed_moments, towards
 from .options import SwapOptions
 
 _LEVELS = 255.0

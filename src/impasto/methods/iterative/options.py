@@ -3,45 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ...errors import RequestError
 from ...recipe import NonNegative, Options, Positive
-from ...weights.layers import resolve_layer
-
-
-def _layer_weights(value: Any) -> Any:
-    """``"relu1_1:0.5,relu2_1"``, or a sequence of such, or a mapping -> {layer: weight}."""
-    if isinstance(value, str):
-        value = [part for part in value.split(",") if part.strip()]
-    if isinstance(value, Mapping) or not isinstance(value, Sequence):
-        return value
-    weights: dict[str, float] = {}
-    for part in value:
-        name, colon, number = str(part).strip().partition(":")
-        try:
-            weight = float(number) if colon else 1.0
-        except ValueError:
-            raise ValueError(f"weight of {name} is {number!r}; expected a number, as in {name}:0.5") from None
-        if name in weights:
-            raise ValueError(f"{name} is named twice")
-        weights[name] = weight
-    return weights
-
-
-def _known_layer(name: str) -> str:
-    """The name as given, if either network has such a layer; which network is known later."""
-    try:
-        resolve_layer(name, "vgg19")
-    except RequestError as error:
-        try:
-            resolve_layer(name, "vgg16")
-        except RequestError:
-            raise ValueError(str(error)) from None
-    return name
+from ..layer_weights import LayerWeights
 
 
 def _schedule(value: Any) -> Any:
@@ -58,13 +25,7 @@ def _schedule(value: Any) -> Any:
     return tuple(stages)
 
 
-LayerWeights = Annotated[dict[str, NonNegative], BeforeValidator(_layer_weights)]
 Stage = tuple[Positive, Annotated[int, Field(ge=0, le=1_000_000)]]
-
-
-def equal(weight: float, *layers: str) -> dict[str, float]:
-    """The same weight for every layer."""
-    return dict.fromkeys(layers, weight)
 
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -169,11 +130,6 @@ class GatysOptions(Options):
         description="Stop when the best loss improves by less than this fraction in 50 steps; 0 for never.",
     )
     keep_best: bool = Field(default=False, description="The answer is the picture of lowest loss, not the last.")
-
-    @field_validator("content_layers", "style_layers", mode="after")
-    @classmethod
-    def _layers_exist(cls, weights: dict[str, float]) -> dict[str, float]:
-        return {_known_layer(name): weight for name, weight in weights.items()}
 
     @field_validator("style_scale")
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..layer_weights import equal
 from ..preset import Preset
-from .options import BY_CHANNELS, STYLE_LAYERS, GatysOptions, equal
+from .options import BY_CHANNELS, STYLE_LAYERS, GatysOptions
 
 _CONVS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 _NEURAL_STYLE = GatysOptions(

@@ -1,0 +1,58 @@
+"""Settings of painting with feed-forward networks. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from ...recipe import NetShare, Options
+
+
+def _shares(value: Any) -> Any:
+    """``"great-wave:0.7,the-scream:0.3"``, or a sequence of such -> what pydantic reads as shares."""
+    parts: Sequence[Any] = value.split(",") if isinstance(value, str) else value
+    return tuple(_share(part) if isinstance(part, str) else part for part in parts)
+
+
+def _share(text: str) -> dict[str, Any]:
+    name, colon, tail = text.strip().rpartition(":")
+    try:
+        return {"name": name, "weight": float(tail)} if colon and name else {"name": text.strip()}
+    except ValueError:
+        return {"name": text.strip()}
+
+
+class JohnsonOptions(Options):
+    """Johnson, Alahi & Fei-Fei 2016, with styles that blend as in Dumoulin et al. 2017."""
+
+    net: Annotated[tuple[NetShare, ...], BeforeValidator(_shares)] = Field(
+        default=(NetShare(name="starry-night"),),
+        min_length=1,
+        description="Style of the gallery, or a network's FILE[#STYLE]; several, each with a weight, are blended.",
+    )
+    strength: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1.0, description="How far from the photo (0) to the painting (1)."
+    )
+
+    @field_validator("net")
+    @classmethod
+    def _sensible(cls, shares: tuple[NetShare, ...]) -> tuple[NetShare, ...]:
+        names = [share.name for share in shares]
+        if len(set(names)) < len(names):
+            raise ValueError("the same style is given twice; give it once with the summed weight")
+        if sum(share.weight for share in shares) <= 0:
+            raise ValueError("the weights sum to 0; give at least one style a positive weight")
+        return shares
+
+    @property
+    def manner(self) -> str:
+        """The styles' names."""
+        return "+".join(PurePath(share.name).stem for share in self.net if share.weight)
+
+    def shares(self) -> dict[str, float]:
+        """Weights by name, those of nothing left out, scaled to sum to 1."""
+        total = sum(share.weight for share in self.net)
+        return {share.name: share.weight / total for share in self.net if share.weight}

@@ -1,0 +1,322 @@
+"""Feed-forward networks that repaint a photograph: one style, or many that share the convolutions.
+
+Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer", with instance normalisation
+(Ulyanov et al. 2016) that is conditional on the style (Dumoulin et al. 2017, "A Learned Representation for
+Artistic Style"): each style has its own scale and shift after every normalisation, and styles blend by theirs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import RequestError, WeightsError
+from .architecture import JOHNSON, Block, parse, stride
+
+_EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
+_LEAST_DEVIATION = 0.05
+_STRIP = 2**20  # positions worked on at a time, so that no more than the layers themselves is in memory
+
+
+@dataclass(frozen=True)
+class TransformerSpec:
+    """A feed-forward network, wholly described by plain data.
+
+    Attributes:
+        architecture: see `impasto.nets.architecture`.
+        styles: their names, in the order of the rows of every normalisation.
+        output: linear; tanh: ``(150·tanh(x) + 127.5) / 255`` as Johnson et al.; colour: linear, added to the
+            photograph in colours of the style: its channels normalised as by instance normalisation, then a
+            matrix and an offset of the style, which begin as a transfer of mean and deviation (Reinhard et al.
+            2001) and leave the convolutions to learn strokes alone.
+    """
+
+    architecture: str = JOHNSON
+    styles: tuple[str, ...] = ("style",)
+    output: Literal["linear", "tanh", "colour"] = "colour"
+
+    def __post_init__(self) -> None:
+        parse(self.architecture)
+        if not self.styles or len(set(self.styles)) < len(self.styles):
+            raise RequestError(f"styles are {', '.join(self.styles) or 'none'}; expected one or more, each once")
+        if self.output not in ("linear", "tanh", "colour"):
+            raise RequestError(f"output is {self.output!r}; expected linear, tanh or colour")
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """What `architecture` says."""
+        return parse(self.architecture)
+
+    @property
+    def stride(self) -> int:
+        """The sides of a picture have to be multiples of this."""
+        return stride(self.blocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON; read back by `from_json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave.
+
+        Raises:
+            WeightsError: fields are missing, unknown or do not fit together.
+        """
+        try:
+            fields: dict[str, Any] = {**data, "styles": tuple(data["styles"])}
+            return cls(**fields)
+        except (TypeError, KeyError, RequestError) as error:
+            raise WeightsError(f"not a description of a feed-forward network: {error}") from None
+
+
+class Norm(nn.Module):
+    """Instance normalisation with a scale and a shift for every style."""
+
+    def __init__(self, styles: int, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(styles, channels))
+        self.shift = nn.Parameter(torch.zeros(styles, channels))
+
+    def affine(self, mix: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift, N×C float32, of the styles mixed by N×S weights."""
+        return mix @ self.scale.float(), mix @ self.shift.float()
+
+    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+        """N×C×H×W, normalised over positions."""
+        scale, shift = self.affine(mix)
+        variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)
+        gain = scale * (variance + _EPS).rsqrt()
+        offset = shift - mean * gain
+        return torch.addcmul(offset[:, :, None, None].to(x.dtype), x, gain[:, :, None, None].to(x.dtype))
+
+
+class Conv(nn.Module):
+    """Reflection padding and a convolution, on a picture that may first be enlarged by 2."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, up: bool, bias: bool) -> None:
+        super().__init__()
+        self.up, self.pad, self.stride = up, kernel // 2, stride
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=bias)
+
+    def forward(self, x: Tensor, edges: tuple[bool, bool] = (True, True)) -> Tensor:
+        """Pad and convolve an already enlarged N×I×H×W; `edges`: whether it reaches the top and bottom border."""
+        top, bottom = (self.pad if edge else 0 for edge in edges)
+        return self.conv(F.pad(x, (self.pad, self.pad, top, bottom), mode="reflect"))
+
+    def enlarged(self, x: Tensor) -> Tensor:
+        """What is to be convolved."""
+        return F.interpolate(x, scale_factor=2, mode="nearest") if self.up else x
+
+
+class Layer(nn.Module):
+    """A convolution and its normalisation; what follows them is the network's affair."""
+
+    def __init__(self, conv: Conv, norm: Norm) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+        """N×I×H×W -> N×O×H'×W', normalised."""
+        return self.norm(self.conv(self.conv.enlarged(x)), mix)
+
+
+class Transformer(nn.Module):
+    """The network a `TransformerSpec` describes: pictures N×3×H×W in [0, 1] to pictures of the same size."""
+
+    def __init__(self, spec: TransformerSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        styles, inputs = len(spec.styles), 3
+        blocks: list[nn.Module] = []
+        for block in spec.blocks[:-1]:
+            convs = [Conv(inputs, block.filters, block.kernel, block.stride, up=block.kind == "up", bias=False)]
+            if block.kind == "residual":
+                convs.append(Conv(inputs, block.filters, block.kernel, up=False, bias=False))
+            blocks.append(nn.ModuleList(Layer(conv, Norm(styles, block.filters)) for conv in convs))
+            inputs = block.filters
+        self.blocks = nn.ModuleList(blocks)
+        last = spec.blocks[-1]
+        self.last = Conv(inputs, last.filters, last.kernel, last.stride, up=False, bias=True)
+        for conv in (module for module in self.modules() if isinstance(module, nn.Conv2d)):
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
+            # Convolutions on the CPU are fastest with channels last.
+            conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            self.last.conv.weight.mul_(0.1)
+            cast(Tensor, self.last.conv.bias).fill_(0.5 if spec.output == "linear" else 0.0)
+        if spec.output == "colour":
+            self.matrix = nn.Parameter(0.25 * torch.eye(3).repeat(styles, 1, 1))
+            self.offset = nn.Parameter(torch.full((styles, 3), 0.5))
+
+    @torch.no_grad()
+    def begin_with_colours(self, place: int, picture: Tensor) -> None:
+        """Give the style at `place` the mean and the deviation of a picture's channels, 1×3×H×W."""
+        if self.spec.output == "colour":
+            mean, deviation = _colours(picture)
+            self.matrix[place] = torch.diag(deviation[0])
+            self.offset[place] = mean[0]
+
+    def forward(self, photo: Tensor, mix: Tensor) -> Tensor:
+        """Repaint a batch, whole and differentiably.
+
+        Args:
+            photo: N×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
+            mix: N×S weights of the styles, each row summing to 1.
+
+        Returns:
+            N×3×H×W float32, nominally in [0, 1], not clamped.
+        """
+        x = _centred(photo).to(memory_format=torch.channels_last)
+        for block, found in zip(self.spec.blocks, self.blocks, strict=False):
+            layers = cast(list[Layer], found)
+            inner = F.relu(layers[0](x, mix))
+            x = x + layers[1](inner, mix) if block.kind == "residual" else inner
+        return self._output(self.last(x).float(), photo, mix, _colours(photo))
+
+    @torch.no_grad()
+    def paint(self, photo: Tensor, mix: Tensor) -> Tensor:
+        """`forward` for one picture of any size, in little more memory than two layers take.
+
+        Each convolution runs over strips of rows; its output's mean and deviation are those of the whole
+        picture before the next one begins, so the result is that of the whole picture, without seams.
+
+        Args:
+            photo: 1×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
+            mix: S weights of the styles, summing to 1.
+        """
+        dtype = self.last.conv.weight.dtype
+        mix = mix[None].to(photo.device, torch.float32)
+        x = _centred(photo).to(dtype, memory_format=torch.channels_last)
+        before: _Affine | None = None  # what has yet to be done to x: it is done strip by strip on reading
+        for block, found in zip(self.spec.blocks, self.blocks, strict=False):
+            layers = cast(list[Layer], found)
+            if block.kind == "residual":
+                x = x if before is None else before(x, x)
+                inner, then = _layer(layers[0], x, None, mix)
+                inner, last = _layer(layers[1], inner, then, mix)
+                last.relu = False
+                x += last(inner, inner)
+                before = None
+            else:
+                x, before = _layer(layers[0], x, before, mix)
+        made, colours = _convolved(self.last, x, before), _colours(photo)
+        picture = torch.empty_like(made, dtype=torch.float32)
+        for rows in _ranges(made):
+            picture[:, :, rows] = self._output(made[:, :, rows].float(), photo[:, :, rows], mix, colours)
+        return picture
+
+    def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
+        if self.spec.output == "tanh":
+            return (150 * x.tanh() + 127.5) / 255
+        if self.spec.output == "linear":
+            return x
+        mean, deviation = colours
+        matrix = torch.einsum("ns,sij->nij", mix, self.matrix.float()) / deviation[:, None, :]
+        offset = mix @ self.offset.float() - torch.einsum("nij,nj->ni", matrix, mean)
+        return x + torch.einsum("nij,njhw->nihw", matrix, photo) + offset[:, :, None, None]
+
+
+def _colours(photo: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the channels, N×3 each; what is nearly flat is not blown up."""
+    variance, mean = torch.var_mean(photo, (2, 3), correction=0)
+    return mean, (variance + _LEAST_DEVIATION**2).sqrt()
+
+
+def _centred(photo: Tensor) -> Tensor:
+    """A photograph in the units the first convolution likes."""
+    return photo * 2 - 1
+
+
+@dataclass
+class _Affine:
+    """What has yet to be done to a layer: a gain and an offset a channel (C each), and a ReLU."""
+
+    gain: Tensor
+    offset: Tensor
+    relu: bool = True
+
+    def __call__(self, x: Tensor, out: Tensor) -> Tensor:
+        """Of 1×C×H×W into `out`, which may be `x` itself."""
+        width = x.shape[3]
+        # Rows of W·C values, as they lie in memory: loops over the few channels alone would be slow.
+        torch.addcmul(self.offset.repeat(width), _lines(x), self.gain.repeat(width), out=_lines(out))
+        return out.relu_() if self.relu else out
+
+
+def _lines(x: Tensor) -> Tensor:
+    """1×C×H×W, channels last, as H×(W·C), without a copy."""
+    _, channels, height, width = x.shape
+    return x.as_strided((height, width * channels), (x.stride(2), 1))
+
+
+def _empty(like: Tensor, channels: int, height: int, width: int) -> Tensor:
+    return like.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _ranges(x: Tensor) -> list[slice]:
+    """Strips of rows of `x`, each an even number of them, and of about `_STRIP` positions."""
+    height, width = x.shape[2:]
+    rows = max(32, _STRIP // width // 2 * 2)
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor) -> tuple[Tensor, _Affine]:
+    """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
+    y = _convolved(layer.conv, x, before)
+    ranges = _ranges(y)
+    parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in ranges]
+    shares = torch.tensor([rows.stop - rows.start for rows in ranges], device=y.device) / y.shape[2]
+    means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
+    mean = means @ shares
+    variance = (variances + (means - mean[:, None]).square()) @ shares
+    scale, shift = (t[0] for t in layer.norm.affine(mix))
+    gain = scale * (variance + _EPS).rsqrt()
+    return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype))
+
+
+def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
+    """The convolution of the whole picture, strip by strip, after what has yet to be done to its input."""
+    zoom = 2 if conv.up else 1
+    height, width = (side * zoom // conv.stride for side in x.shape[2:])
+    y = _empty(x, conv.conv.out_channels, height, width)
+    for rows in _ranges(y):
+        # Rows of the (enlarged) input that these rows of the output see, and those of x that hold them.
+        first, end = rows.start * conv.stride - conv.pad, (rows.stop - 1) * conv.stride + conv.pad + 1
+        above, below = max(0, -first), max(0, end - x.shape[2] * zoom)
+        first, end = first + above, end - below
+        low, high = first // zoom, -(-end // zoom)
+        part = x[:, :, low:high]
+        if conv.up:
+            part = part if before is None else before(part, torch.empty_like(part))
+            part = conv.enlarged(part)[:, :, first - low * zoom : end - low * zoom]
+        padded = _empty(x, x.shape[1], above + end - first + below, x.shape[3] * zoom + 2 * conv.pad)
+        inside = padded[:, :, above : above + end - first, conv.pad : padded.shape[3] - conv.pad]
+        if before is None or conv.up:
+            inside.copy_(part)
+        else:
+            before(part, inside)
+        _reflect(padded, above, below, conv.pad)
+        made = conv.conv(padded)
+        if len(_ranges(y)) == 1:
+            return made
+        y[:, :, rows] = made
+    return y
+
+
+def _reflect(x: Tensor, above: int, below: int, sides: int) -> None:
+    """Fill the border of `x` by mirroring what is inside, as `F.pad(..., mode="reflect")`."""
+    for n in range(sides):
+        x[:, :, :, sides - 1 - n] = x[:, :, :, sides + 1 + n]
+        x[:, :, :, n - sides] = x[:, :, :, -sides - 2 - n]
+    for n in range(above):
+        x[:, :, above - 1 - n] = x[:, :, above + 1 + n]
+    for n in range(below):
+        x[:, :, n - below] = x[:, :, -below - 2 - n]

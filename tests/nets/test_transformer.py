@@ -1,0 +1,101 @@
+import json
+
+import pytest
+import torch
+
+from impasto.errors import RequestError, WeightsError
+from impasto.nets import transformer
+from impasto.nets.architecture import JOHNSON
+from impasto.nets.transformer import Norm, Transformer, TransformerSpec
+
+SMALL = "c9s1-4,d6,d8,R8×2,u6,u4,c9s1-3"
+
+
+def net_of(architecture: str = SMALL, styles: tuple[str, ...] = ("a", "b"), **fields: str) -> Transformer:
+    torch.manual_seed(0)
+    net = Transformer(TransformerSpec(architecture, styles, **fields)).requires_grad_(False)
+    for module in net.modules():
+        if isinstance(module, Norm):
+            module.scale.normal_(1, 0.3)
+            module.shift.normal_(0, 0.3)
+    return net
+
+
+def test_johnsons_network_has_its_size() -> None:
+    convolutions = sum(p.numel() for p in Transformer(TransformerSpec(JOHNSON)).parameters() if p.dim() == 4)
+    kernels = 81 * 3 * 32 * 2 + 9 * (32 * 64 + 64 * 128 + 10 * 128 * 128 + 128 * 64 + 64 * 32)
+    assert convolutions == kernels
+
+
+def test_a_new_network_gives_the_photograph_the_colours_of_its_style() -> None:
+    photo, style = (
+        torch.rand(2, 3, 32, 40) * 0.5,
+        torch.rand(1, 3, 20, 20) * torch.tensor([0.3, 1, 0.6]).view(3, 1, 1),
+    )
+    net = Transformer(TransformerSpec(SMALL, ("a", "b")))
+    net.last.conv.weight.data.zero_()
+    net.begin_with_colours(1, style)
+    made = net(photo, torch.tensor([[0.0, 1.0]] * 2))
+    assert torch.allclose(made.mean((2, 3)), style.mean((2, 3)).expand(2, 3), atol=1e-4)
+    assert torch.allclose(made.std((2, 3)), style.std((2, 3)).expand(2, 3), rtol=0.1)
+    moved = made[0] - made[0].mean((1, 2), keepdim=True)
+    assert torch.nn.functional.cosine_similarity(moved.flatten(), (photo[0] - 0.25).flatten(), dim=0) > 0.8
+
+
+@pytest.mark.parametrize("output", ["linear", "tanh", "colour"])
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (64, 48), (132, 100)])
+def test_strips_give_the_whole_picture(monkeypatch: pytest.MonkeyPatch, output: str, height: int, width: int) -> None:
+    net = net_of(output=output)
+    photo, mix = torch.rand(1, 3, height, width), torch.tensor([0.3, 0.7])
+    whole = net(photo, mix[None])
+    assert torch.allclose(net.paint(photo, mix), whole, atol=1e-5)
+    monkeypatch.setattr(transformer, "_STRIP", 1)  # of 32 rows, the least
+    assert torch.allclose(net.paint(photo, mix), whole, atol=1e-5)
+
+
+def test_strips_of_other_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformer, "_STRIP", 1)
+    for architecture in ("c3s1-4,R4,R4,c3s1-3", "c5s2-4,d6,R6,u4,u4,c5s1-3", "c3s1-3", "d4,u4,c1s1-3"):
+        net = net_of(architecture)
+        photo, mix = torch.rand(1, 3, 104, 64), torch.tensor([1.0, 0.0])
+        assert torch.allclose(net.paint(photo, mix), net(photo, mix[None]), atol=1e-5), architecture
+
+
+def test_statistics_are_of_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strips with statistics of their own would show: the test fails if they are used."""
+    monkeypatch.setattr(transformer, "_STRIP", 1)
+    net = net_of()
+    photo = torch.rand(1, 3, 128, 32) * torch.linspace(0.1, 1, 128)[None, None, :, None]
+    mix = torch.tensor([1.0, 0.0])
+    apart = torch.cat([net(photo[:, :, top : top + 32], mix[None]) for top in range(0, 128, 32)], 2)
+    whole = net(photo, mix[None])
+    assert (apart - whole).abs().max() > 0.05
+    assert (net.paint(photo, mix) - whole).abs().max() < 1e-5
+
+
+def test_styles_blend_in_their_normalisation() -> None:
+    net = net_of()
+    photo = torch.rand(1, 3, 32, 32)
+    one, other, both = (net(photo, torch.tensor([mix])) for mix in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5]))
+    assert (one - other).abs().mean() > 0.01
+    assert not torch.allclose(both, (one + other) / 2, atol=1e-4)
+
+
+def test_a_flat_crop_has_a_gradient_within_bounds() -> None:
+    net = Transformer(TransformerSpec(JOHNSON.replace("128", "16").replace("64", "16").replace("32", "16")))
+    net(torch.ones(1, 3, 32, 32), torch.ones(1, 1)).square().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+
+
+def test_a_description_survives_json() -> None:
+    spec = TransformerSpec(SMALL, ("a", "b"), "tanh")
+    assert TransformerSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    for broken in ({}, {"styles": 3}, {**spec.to_json(), "colour": 1}, {**spec.to_json(), "architecture": "c9"}):
+        with pytest.raises(WeightsError, match="not a description"):
+            TransformerSpec.from_json(broken)
+
+
+@pytest.mark.parametrize("fields", [{"styles": ()}, {"styles": ("a", "a")}, {"output": "blue"}])
+def test_nonsense_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(RequestError):
+        TransformerSpec(SMALL, **fields)
