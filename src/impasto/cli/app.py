@@ -6,6 +6,7 @@ from cyclopts import App
 
 from ..methods import DEFAULT
 from .demo import demo
+from .export import export
 from .paint import commands
 from .presets import presets
 from .score import score
@@ -25,6 +26,7 @@ def build() -> App:
     for name, command in commands(DEFAULT).items():
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO STYLE [STYLE ...] [OPTIONS]")
     app.command(demo)
+    app.command(export)
     app.command(presets)
     app.command(score)
     app.command(show)

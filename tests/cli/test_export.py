@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Cli
+
+
+def test_export_writes_a_file_beside_you(cli: Cli, tiny_nets: dict[str, Path]) -> None:
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library)
+    ran = cli("export", tiny_nets["swap"], "--json")
+    assert ran.status == 0, ran.err
+    path = Path(ran.json["path"])
+    assert path == Path(tiny_nets["swap"].stem + ".onnx")
+    assert path.stat().st_size == ran.json["bytes"]
+    assert ran.json["compared_at"] == ["64×64", "128×96", "152×200"]
+    assert ran.json["largest_difference"] < 1e-3
+    assert "relu3_1" in ran.json["inputs"]
+    cli("export", tiny_nets["swap"]).refused(2, "exists already", "--overwrite")
+
+
+def test_a_wrong_request_is_one_line(cli: Cli, tiny_nets: dict[str, Path]) -> None:
+    cli("export", "adian").refused(2, "no net is called 'adian'", "adain")
+    cli("export", tiny_nets["swap"], "-o", "net.pb").refused(2, "'.pb'", "expected .onnx")
+    cli("export", tiny_nets["swap"], "-o", "none/net.onnx").refused(2, "does not exist")
+    cli("export", tiny_nets["swap"], "--style", "the-scream").refused(2, "--style")
