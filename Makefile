@@ -28,7 +28,7 @@ lint: $(VENV)/.lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test
+bench: $(VENV)/.test $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
 
 wheel: $(VENV)/.publish
@@ -56,6 +56,6 @@ $(VENV)/.extras: $(VENV)/.impasto
 	touch $@
 
 $(VENV)/.test $(VENV)/.lint: $(VENV)/.extras
-$(VENV)/.test $(VENV)/.lint $(VENV)/.publish: $(VENV)/.%: $(VENV)/.impasto
+$(VENV)/.test $(VENV)/.lint $(VENV)/.publish $(VENV)/.bench: $(VENV)/.%: $(VENV)/.impasto
 	$(INSTALL) --group $*
 	touch $@

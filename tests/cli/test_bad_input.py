@@ -202,7 +202,7 @@ def test_out_of_memory(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.M
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 9 bytes")
 
     monkeypatch.setattr(gatys.GatysPainter, "paint", starve)
-    cli("paint", photo, style, "-o", "out.png", "--quiet").refused(1, "out of memory", "--size")
+    cli("gatys", photo, style, "-o", "out.png", "--quiet").refused(1, "out of memory", "--size")
 
 
 def test_our_own_mistake_is_one_line_too(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,9 +210,9 @@ def test_our_own_mistake_is_one_line_too(cli: Cli, photo: Path, style: Path, mon
         raise KeyError("nothing")
 
     monkeypatch.setattr(gatys.GatysPainter, "paint", stumble)
-    cli("paint", photo, style, "-o", "out.png", "--quiet").refused(1, "KeyError", "IMPASTO_DEBUG=1")
+    cli("gatys", photo, style, "-o", "out.png", "--quiet").refused(1, "KeyError", "IMPASTO_DEBUG=1")
     monkeypatch.setenv("IMPASTO_DEBUG", "1")
-    assert "Traceback" in cli("paint", photo, style, "-o", "out.png", "--quiet").err
+    assert "Traceback" in cli("gatys", photo, style, "-o", "out.png", "--quiet").err
 
 
 def test_errors_as_json(cli: Cli, photo: Path) -> None:

@@ -75,9 +75,9 @@ def test_weights_convert_and_paint_with_the_result(cli: Cli, photo: Path, style:
 
 
 @pytest.mark.usefixtures("tiny_encoder")
-def test_demo(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo(cli: Cli, monkeypatch: pytest.MonkeyPatch, tiny_nets: dict[str, Path]) -> None:
     name, preset = DEFAULT
-    short = Preset("", METHODS[name].options(steps=1))  # type: ignore[call-arg]
+    short = Preset("", METHODS[name].options(net=str(tiny_nets[name])))  # type: ignore[call-arg]
     monkeypatch.setitem(METHODS[name].presets, preset, short)  # type: ignore[arg-type]
     ran = cli("demo", "--photo", "coffee", "--style", "wave", "--size", 32, "--json")
     assert ran.status == 0, ran.err

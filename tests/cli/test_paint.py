@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.images.metadata import read_metadata
-from impasto.methods import METHODS, read_recipe
+from impasto.methods import DEFAULT, METHODS, read_recipe
 from impasto.methods.iterative import gatys
 from impasto.painter import Step
 
@@ -48,13 +48,21 @@ def test_output_is_named_after_the_pictures(cli: Cli, photo: Path, style: Path) 
     assert cli("gatys", photo, style, "--overwrite", *SHORT).status == 0
 
 
-def test_paint_uses_its_preset_and_a_flag_overrides_it(cli: Cli, photo: Path, style: Path) -> None:
-    ran = cli("paint", photo, style, "-o", "a.png", "--size", 32, "--json", "--schedule", "0.5:1,1:2")
+def test_a_flag_overrides_a_preset(cli: Cli, photo: Path, style: Path) -> None:
+    preset = ("--preset", "quick")
+    ran = cli("gatys", photo, style, *preset, "-o", "a.png", "--size", 32, "--json", "--schedule", "0.5:1,1:2")
     recipe = ran.json["recipe"]
     assert recipe["preset"] == "quick"
     assert recipe["options"]["content_weight"] == METHODS["gatys"].presets["quick"].options.content_weight
     assert ran.json["steps"] == 3
-    ran = cli("paint", photo, style, "-o", "b.png", "--json", "--steps", 1, "--preset", "none", "--size", "none")
+
+
+def test_paint_has_a_method_and_a_preset(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, Path]) -> None:
+    name, preset = DEFAULT
+    net = ("--net", tiny_nets[name])
+    ran = cli("paint", photo, style, "-o", "a.png", "--size", 32, "--json", *net)
+    assert (ran.json["recipe"]["method"], ran.json["recipe"]["preset"]) == (name, preset)
+    ran = cli("paint", photo, style, "-o", "b.png", "--json", *net, "--preset", "none", "--size", "none")
     assert ran.json["size"] == [60, 45]
     assert "preset" not in ran.json["recipe"]
 
@@ -234,4 +242,4 @@ def test_help_loads_nothing_heavy() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
-    assert "Settings of gatys" in ran.stdout
+    assert f"Settings of {DEFAULT[0]}" in ran.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from ..methods import DEFAULT
+from ..methods import DEFAULT, METHODS
 from .demo import demo
 from .export import export
 from .paint import commands
@@ -24,7 +24,8 @@ def build() -> App:
         suppress_keyboard_interrupt=False,  # `main` says what was kept
     )
     for name, command in commands(DEFAULT).items():
-        app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO STYLE [STYLE ...] [OPTIONS]")
+        styles = "STYLE [STYLE ...] " if name not in METHODS or METHODS[name].styles else ""
+        app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO {styles}[OPTIONS]")
     app.command(demo)
     app.command(export)
     app.command(presets)

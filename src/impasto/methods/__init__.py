@@ -88,7 +88,7 @@ METHODS: dict[str, Method] = {
     )
 }
 
-DEFAULT = ("gatys", "quick")
+DEFAULT = ("adain", "impasto")
 """Method and preset of `impasto paint` and `impasto.paint`."""
 
 

@@ -1,0 +1,74 @@
+"""What each shipped style is worth: the steps of L-BFGS from the photograph that do no better on its own loss.
+
+    python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --output benchmarks/results/worth.json
+
+`--styles` holds the pictures the styles were learnt from, each called as its style. The objective, with its layers
+and weights, is read from the network's own recipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--styles", type=Path, required=True)
+    parser.add_argument("--names", nargs="+", help="only these styles")
+    parser.add_argument("--most", type=int, default=100, help="steps to stop at")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/worth.json"))
+    options = parser.parse_args()
+
+    import torch
+
+    from benchmarks.machine import describe
+    from impasto import bind, make_recipe
+    from impasto.api import last
+    from impasto.encoders.vgg import VGG
+    from impasto.images.geometry import fit
+    from impasto.images.read import read
+    from impasto.methods.per_style.gallery import gallery
+    from impasto.methods.per_style.train_johnson import JohnsonTraining, StyleTargets
+    from impasto.methods.per_style.worth import objective, steps_worth
+    from impasto.runtime import compute_dtype
+    from impasto.weights.load import load
+
+    device = torch.device("cpu")
+    vgg = VGG(load("vgg19"), device=device, dtype=compute_dtype(device, "auto"))
+    photos = [fit(read(path).pixels, options.size) for path in options.photos]
+    table = {}
+    for name, hanging in gallery().items():
+        if options.names and name not in options.names:
+            continue
+        recipe = hanging.metadata["recipe"]
+        settings = JohnsonTraining(**{k: v for k, v in recipe.items() if k in JohnsonTraining.model_fields})
+        picture = next(options.styles.glob(f"{hanging.credit.name}.*"))
+        targets = StyleTargets(vgg, [read(picture).pixels], settings)
+        painter = bind(make_recipe("johnson", settings={"net": name, "size": options.size}), device="cpu")
+        counts, losses = [], []
+        for photo in photos:
+            loss = objective(vgg, settings, targets, 0, photo)
+            painted = last(painter.paint(photo)).image
+            counts.append(steps_worth(loss, photo, painted, options.most)[0])
+            losses.append(float(loss(painted)[0]["total"]))
+        table[name] = {"steps": statistics.mean(counts), "counts": counts, "loss": statistics.mean(losses)}
+        print(f"{name}: {table[name]['steps']:.1f} steps (loss {table[name]['loss']:.4f})", flush=True)
+    result = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": describe(),
+        "photos": [path.name for path in options.photos],
+        "size": options.size,
+        "styles": table,
+    }
+    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"mean of {len(table)}: {statistics.mean(row['steps'] for row in table.values()):.1f} steps")
+
+
+if __name__ == "__main__":
+    main()
