@@ -2,9 +2,9 @@
 
     python -m benchmarks.arbitrary --output benchmarks/results/arbitrary.json
 
-A picture's time is with the networks loaded and the style encoded; what that takes is told apart. The convolution form is the one
-of the paper: the style's normalised patches as filters over the photo's features, then the channel of the
-maximum. Each form of the match runs in a process of its own, in turns, for its memory as for its time.
+A picture's time is with the networks loaded and the style encoded; what that takes is told apart. The convolution
+form is the one of the paper: the style's normalised patches as filters over the photo's features, then the channel of
+the maximum. Each form of the match runs in a process of its own, in turns, for its memory as for its time.
 """
 
 from __future__ import annotations

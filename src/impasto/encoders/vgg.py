@@ -80,8 +80,10 @@ class VGG:
             N×C×H'×W' tensors in the encoder's dtype, by layer.
         """
         wanted = set(layers)
-        x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         found: dict[str, Tensor] = {}
+        if not wanted:
+            return found
+        x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         for name in self._order:
             if name.startswith("conv"):
                 x = self._conv(name, x)

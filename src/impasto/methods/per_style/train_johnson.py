@@ -7,7 +7,7 @@ Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from ...images.read import read
 from ...losses.functional import GramNorm
 from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer import Norm, Transformer, TransformerSpec
+from ...painter import Painter
 from ...recipe import NonNegative, Positive, Size
 from ...training.loop import Progress
 from ...training.options import Count, TrainOptions
@@ -77,6 +78,10 @@ class JohnsonTraining(TrainOptions):
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
+    teacher_weight: NonNegative = Field(
+        default=1.0,
+        description="With --teacher: weight of the distance to its pictures, in pixels and in steps between them.",
+    )
     learn: Literal["everything", "styles"] = Field(
         default="everything",
         description="styles: with --init, add styles to a network by training their normalisation alone.",
@@ -182,15 +187,22 @@ class StyleTargets:
 
     def __init__(self, vgg: VGG, pictures: Sequence[Tensor], options: JohnsonTraining) -> None:
         layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
-        self.weights = {layer: weight * options.style_weight for layer, weight in layers.items() if weight}
-        found = [
-            vgg(fit(picture.to(vgg.device), round(options.style_size * options.style_scale)), self.weights)
-            for picture in pictures
-        ]
+        self.weights = active(layers, options.style_weight)
+        found = [vgg(sized(picture.to(vgg.device), options), self.weights) for picture in pictures]
         self.grams = {
             layer: torch.cat([gram_of(features[layer], options.gram_norm) for features in found])
             for layer in self.weights
         }
+
+
+def active(layers: Mapping[str, float], weight: float) -> dict[str, float]:
+    """Weights of the layers that count."""
+    return {layer: own * weight for layer, own in layers.items() if own * weight > 0}
+
+
+def sized(style: Tensor, options: JohnsonTraining) -> Tensor:
+    """A style picture as large as it is learnt."""
+    return fit(style, round(options.style_size * options.style_scale))
 
 
 def gram_of(features: Tensor, norm: GramNorm) -> Tensor:
@@ -203,6 +215,12 @@ def apart(got: Tensor, aim: Tensor, form: Form) -> Tensor:
     return relative(got, aim).square().mean() if form == "relative" else (got.float() - aim.float()).square().mean()
 
 
+def unlike(got: Tensor, aim: Tensor) -> Tensor:
+    """Mean absolute difference of two batches of pictures, and of the differences between their neighbours."""
+    apart = got - aim
+    return apart.abs().mean() + apart.diff(dim=2).abs().mean() + apart.diff(dim=3).abs().mean()
+
+
 class JohnsonTask:
     """Learns a network whose pictures have a photograph's features and a style's Gram matrices."""
 
@@ -213,11 +231,12 @@ class JohnsonTask:
         styles: Mapping[str, Tensor],
         spec: TransformerSpec,
         credits: Sequence[Credit],
+        teach: Callable[[Tensor], Painter] | None = None,
     ) -> None:
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
         arch = setting.weights.spec.arch
         content = {resolve_layer(name, arch): weight for name, weight in options.content_layers.items()}
-        self.content = {layer: weight * options.content_weight for layer, weight in content.items() if weight}
+        self.content = active(content, options.content_weight)
         self.vgg = VGG(
             setting.weights,
             device=self.device,
@@ -237,12 +256,15 @@ class JohnsonTask:
                 parameter.requires_grad_(True)
         self.net.to(self.device)
         self.learnt = [spec.styles.index(name) for name in styles]
+        self.teachers = [teach(sized(picture, options)) for picture in styles.values()] if teach else []
         self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
 
     def metadata(self) -> Mapping[str, Any]:
         """Kind, encoder and description of the net, and whose pictures its styles are."""
+        taught = {"teacher": self.teachers[0].recipe.portable()} if self.teachers else {}
         return {
             "kind": KIND,
+            **taught,
             "arch": self.vgg.spec.arch,
             "encoder": self.vgg.source,
             "encoder_sha256": self.vgg.sha256,
@@ -257,7 +279,16 @@ class JohnsonTask:
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(photos, self._mix(turns))
-        return self._terms(picture, photos, turns)
+        terms = self._terms(picture, photos, turns)
+        if self.teachers:
+            lessons = [self._lesson(photo[None], turn) for photo, turn in zip(photos, turns, strict=True)]
+            terms["teacher"] = self.options.teacher_weight * unlike(picture, torch.cat(lessons))
+        return terms
+
+    def _lesson(self, photo: Tensor, turn: int) -> Tensor:
+        """The teacher's picture of a crop."""
+        (step,) = deque(self.teachers[turn].paint(photo), maxlen=1)
+        return step.image.to(photo.device)
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
         mix = torch.zeros(len(turns), len(self.spec.styles), device=self.device)
@@ -268,7 +299,8 @@ class JohnsonTask:
         o = self.options
         with torch.no_grad():
             aims = self.vgg(photos, self.content) if self.content else {}
-        found = encode(self.vgg, picture, [*{**self.content, **self.targets.weights}])
+        layers = [*{**self.content, **self.targets.weights}]
+        found = encode(self.vgg, picture, layers) if layers else {}
         terms: dict[str, Tensor] = {}
         for layer, weight in self.content.items():
             loss = weight * apart(found[layer], aims[layer], o.content_form)
@@ -345,6 +377,7 @@ def train(
     out: str | Path,
     *,
     credits: Mapping[str, Mapping[str, Any]] | None = None,
+    teacher: Callable[[Tensor], Painter] | None = None,
     encoder: str = "vgg19",
     preset: str | None = None,
     init: str | None = None,
@@ -360,6 +393,9 @@ def train(
         styles: style pictures; a style is called as its file, without the extension.
         out: folder for the net, checkpoint, log and sheets.
         credits: by style: title, artist, year, for the record.
+        teacher: makes, of a style picture 1×3×H×W, a painter of another method whose pictures are to be come near. A
+            network learns from them in far fewer steps than from the losses, as far as they go. With the losses'
+            weights at 0 it learns from nothing else.
         encoder: catalogue name or file.
         preset: the name the options began from, for the record.
         init: a net to begin with: its styles stay, and those of `styles` that it lacks are added.
@@ -400,9 +436,14 @@ def train(
         )
         for name in names
     ]
-    recipe = {"task": "johnson", "preset": preset, "encoder": weights.source, "styles": list(pictures)}
+    recipe: dict[str, Any] = {
+        "task": "johnson",
+        "preset": preset,
+        "encoder": weights.source,
+        "styles": list(pictures),
+    }
     return run(
-        lambda setting: JohnsonTask(options, setting, pictures, spec, all_credits),
+        lambda setting: JohnsonTask(options, setting, pictures, spec, all_credits, teacher),
         options,
         weights=weights,
         photos=photos,

@@ -13,7 +13,7 @@ from ...encoders.vgg import VGG
 from ...losses.objective import ContentTerm, GramTerm, Objective, Term, TVTerm
 from ...losses.optimisers import LBFGS
 from ...weights.layers import resolve_layer
-from .train_johnson import JohnsonTraining, StyleTargets
+from .train_johnson import JohnsonTraining, StyleTargets, active
 
 
 def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: int, photo: Tensor) -> Objective:
@@ -25,9 +25,9 @@ def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: 
             weight = weight * gram.numel() / float(gram.square().sum())
         terms.append(GramTerm(layer, gram, weight, options.gram_norm))
     content = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.content_layers.items()}
-    active = {layer: weight * options.content_weight for layer, weight in content.items() if weight}
-    for layer, features in vgg(photo, active).items() if active else ():
-        weight = active[layer]
+    wanted = active(content, options.content_weight)
+    for layer, features in vgg(photo, wanted).items():
+        weight = wanted[layer]
         if options.content_form == "relative":
             weight = weight * features.numel() / float(features.float().square().sum())
         terms.append(ContentTerm(layer, features.clone(), weight))
