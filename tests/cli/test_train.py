@@ -11,6 +11,7 @@ from PIL import Image
 
 from impasto.cli.train import app
 from impasto.methods.arbitrary import train_adain, train_swap
+from impasto.methods.per_style import train_johnson
 from impasto.training.loop import CHECKPOINT
 from impasto.weights.canonical import tiny_weights
 
@@ -32,7 +33,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch, tiny_encoder: object) -> None:
-    for module in MODULES.values():
+    for module in (*MODULES.values(), train_johnson):
         monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
 
 
@@ -60,6 +61,25 @@ def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
         assert f"--{field.replace('_', '-')}" in shown
     assert all(preset in shown for preset in MODULES[name].PRESETS)
     assert name in app and "train" in cli("--help").out
+
+
+def test_a_network_of_styles_is_trained_and_paints(cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
+    credits = Path("credits.toml")
+    credits.write_text('[style]\ntitle = "The Waves"\nartist = "Somebody"\nyear = "1900"\n')
+    data = ("--photos", pictures, "--style", style, pictures / "0.png", "--out", "run", *QUICK)
+    data += ("--architecture", "c3s1-4,d6,R6,u4,c3s1-3", "--style-size", 40, "-q")
+    ran = cli("train", "johnson", *data, "--credits", credits)
+    assert ran.status == 0, ran.err
+    net = ran.out.strip()
+    painted = cli("johnson", photo, "--net", f"{net}#style:3", "--net", f"{net}#0", "--size", 48, "--json")
+    assert painted.status == 0, painted.err
+    assert painted.json["output"] == "photo.style+0.png"
+    assert [share["weight"] for share in painted.json["recipe"]["options"]["net"]] == [3, 1]
+    cli("train", "johnson", *data, "--credits", "nowhere.toml").refused(2, "nowhere.toml")
+    credits.write_text("[style")
+    cli("train", "johnson", *data, "--credits", credits).refused(2, "credits.toml", "TOML")
+    wrong = ("--photos", pictures, "--style", style, "--out", "other", "-q", "--architecture", "c9s1-4,x9,c9s1-3")
+    cli("train", "johnson", *wrong).refused(2, "block 2 at character 8")
 
 
 def test_a_preset_can_be_changed_by_flags(cli: Cli, pictures: Path) -> None:

@@ -14,16 +14,12 @@ from typing import Annotated, Any, cast
 
 from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
-from torch import Tensor
 
-from ..api import bind
 from ..errors import RequestError, near_misses
-from ..methods import make_recipe
 from ..methods.arbitrary import train_adain, train_swap
 from ..methods.per_style import train_johnson
 from ..methods.preset import Preset
-from ..painter import Painter
-from ..recipe import Style, explain, read_toml
+from ..recipe import explain, read_toml
 from ..training.loop import CHECKPOINT, progress_bar
 from ..training.options import TrainOptions
 from .flags import flags, given
@@ -105,10 +101,6 @@ class StylesRun(Run):
         Path | None, _flag("TOML file of the styles' titles, artists and years: a table [NAME] each.")
     ] = None
 
-    teacher: Annotated[
-        str | None, _flag("A method, such as adain, whose pictures the network also learns from: a quick beginning.")
-    ] = None
-
     @property
     def examples(self) -> list[str]:
         """The style pictures."""
@@ -116,21 +108,14 @@ class StylesRun(Run):
 
     @property
     def more(self) -> dict[str, Any]:
-        """What the record says of the pictures, and who teaches."""
-        return {"credits": self._credits(), "teacher": self._teach if self.teacher else None}
-
-    def _teach(self, picture: Tensor) -> Painter:
-        recipe = make_recipe(self.teacher or "", [Style(path="style")], settings={"size": None})
-        return bind(recipe, styles=[picture], device=self.device)
-
-    def _credits(self) -> dict[str, Any]:
+        """What the record says of the pictures."""
         if self.credits is None:
             return {}
         try:
             text = self.credits.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise RequestError(f"cannot read {self.credits}: {getattr(error, 'strerror', None) or error}") from None
-        return read_toml(text, str(self.credits))
+        return {"credits": read_toml(text, str(self.credits))}
 
 
 def _settings(training: _Training, preset: str, values: Mapping[str, Any]) -> TrainOptions:

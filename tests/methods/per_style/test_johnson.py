@@ -129,4 +129,4 @@ def test_shares_are_read_from_text() -> None:
     assert options.shares() == pytest.approx(
         {"great-wave": 0.6 / 1.8, "the-scream": 0.2 / 1.8, "a.b/c.safetensors#x": 1 / 1.8}
     )
-    assert options.manner == "great-wave+the-scream+c"
+    assert options.manner == "great-wave+the-scream+x"

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,12 +7,10 @@ import torch
 from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError
 from impasto.losses.functional import total_variation
-from impasto.methods import make_recipe
 from impasto.methods.per_style.gallery import KIND, load_transformer
 from impasto.methods.per_style.train_johnson import PRESETS, JohnsonTask, JohnsonTraining, StyleTargets, train
 from impasto.methods.per_style.worth import objective, steps_worth
 from impasto.nets.transformer import Norm, TransformerSpec
-from impasto.painter import Painter, Step
 from impasto.training.run import Setting
 from impasto.training.terms import roughness
 from impasto.weights.canonical import tiny_weights
@@ -108,36 +106,6 @@ def test_steps_bring_the_loss_down(settings: Make, picture) -> None:
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0]
-
-
-class _Tint(Painter):
-    """A teacher whose pictures are of one colour: the mean of the style it was given."""
-
-    def __init__(self, style: torch.Tensor) -> None:
-        self.recipe, self.device = make_recipe("gatys"), torch.device("cpu")
-        self.colour = style.mean((2, 3), keepdim=True)
-
-    def paint(self, content: torch.Tensor) -> Iterator[Step]:
-        yield Step(self.colour.expand_as(content), 1, 1)
-
-
-def test_a_teacher_is_come_near(settings: Make, picture) -> None:
-    options = settings(content_weight=0, style_weight=0, lr=0.01)
-    torch.manual_seed(0)
-    styles = {"one": picture(40, 40, 2), "other": picture(40, 40, 3)}
-    task = JohnsonTask(options, setting(), styles, TransformerSpec(options.architecture, tuple(styles)), [], _Tint)
-    photos = torch.cat([picture(32, 32, seed) for seed in range(4)])
-    optimiser = torch.optim.Adam(task.net.parameters(), 0.02)
-    losses: list[float] = []
-    for _ in range(40):
-        terms = task.loss(task.net, photos, photos[:0], 0)
-        assert set(terms) == {"teacher", "range"}
-        optimiser.zero_grad()
-        terms["teacher"].backward()
-        optimiser.step()
-        losses.append(float(terms["teacher"].detach()))
-    assert losses[-1] < 0.5 * losses[0]
-    assert task.metadata()["teacher"]["method"] == "gatys"
 
 
 def test_styles_take_turns(settings: Make, picture) -> None:

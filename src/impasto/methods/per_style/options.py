@@ -50,7 +50,8 @@ class JohnsonOptions(Options):
     @property
     def manner(self) -> str:
         """The styles' names."""
-        return "+".join(PurePath(share.name).stem for share in self.net if share.weight)
+        named = (share.name.rpartition("#") for share in self.net if share.weight)
+        return "+".join(style if hash_ else PurePath(style).stem for _, hash_, style in named)
 
     def shares(self) -> dict[str, float]:
         """Weights by name, those of nothing left out, scaled to sum to 1."""

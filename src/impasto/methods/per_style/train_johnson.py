@@ -7,10 +7,10 @@ Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from PIL import Image
@@ -25,7 +25,6 @@ from ...images.read import read
 from ...losses.functional import GramNorm
 from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer import Norm, Transformer, TransformerSpec
-from ...painter import Painter
 from ...recipe import NonNegative, Positive, Size
 from ...training.loop import Progress
 from ...training.options import Count, TrainOptions
@@ -49,6 +48,13 @@ class JohnsonTraining(TrainOptions):
     """Settings of `impasto train johnson`; the defaults are impasto's own recipe."""
 
     batch: Count = Field(default=4, description="Photos a step on each device.")
+    crop: Annotated[int, Field(ge=32, le=2048)] = Field(
+        default=256,
+        description="Side of the crops in pixels. Each is held against the whole style: small ones, with little of a "
+        "photo in them, teach a net to paint pale.",
+    )
+    lr: Positive = Field(default=1.2e-3, description="Adam's learning rate at its highest.")
+    clip: NonNegative = Field(default=2.0, description="Longest gradient let through; 0 for any.")
     architecture: str = Field(
         default="c9s1-16,d32,d96,R96×5,u32,u16,c9s1-3", description="The network, block by block, as Johnson's."
     )
@@ -58,9 +64,9 @@ class JohnsonTraining(TrainOptions):
         "colours of the style.",
     )
     content_layers: LayerWeights = Field(
-        default={"relu3_1": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
+        default={"relu4_1": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
     )
-    content_weight: NonNegative = Field(default=1.0, description="Weight of the content loss.")
+    content_weight: NonNegative = Field(default=0.2, description="Weight of the content loss.")
     content_form: Form = Field(
         default="relative",
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
@@ -78,10 +84,6 @@ class JohnsonTraining(TrainOptions):
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
-    teacher_weight: NonNegative = Field(
-        default=1.0,
-        description="With --teacher: weight of the distance to its pictures, in pixels and in steps between them.",
-    )
     learn: Literal["everything", "styles"] = Field(
         default="everything",
         description="styles: with --init, add styles to a network by training their normalisation alone.",
@@ -215,12 +217,6 @@ def apart(got: Tensor, aim: Tensor, form: Form) -> Tensor:
     return relative(got, aim).square().mean() if form == "relative" else (got.float() - aim.float()).square().mean()
 
 
-def unlike(got: Tensor, aim: Tensor) -> Tensor:
-    """Mean absolute difference of two batches of pictures, and of the differences between their neighbours."""
-    apart = got - aim
-    return apart.abs().mean() + apart.diff(dim=2).abs().mean() + apart.diff(dim=3).abs().mean()
-
-
 class JohnsonTask:
     """Learns a network whose pictures have a photograph's features and a style's Gram matrices."""
 
@@ -231,7 +227,6 @@ class JohnsonTask:
         styles: Mapping[str, Tensor],
         spec: TransformerSpec,
         credits: Sequence[Credit],
-        teach: Callable[[Tensor], Painter] | None = None,
     ) -> None:
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
         arch = setting.weights.spec.arch
@@ -256,15 +251,12 @@ class JohnsonTask:
                 parameter.requires_grad_(True)
         self.net.to(self.device)
         self.learnt = [spec.styles.index(name) for name in styles]
-        self.teachers = [teach(sized(picture, options)) for picture in styles.values()] if teach else []
         self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
 
     def metadata(self) -> Mapping[str, Any]:
         """Kind, encoder and description of the net, and whose pictures its styles are."""
-        taught = {"teacher": self.teachers[0].recipe.portable()} if self.teachers else {}
         return {
             "kind": KIND,
-            **taught,
             "arch": self.vgg.spec.arch,
             "encoder": self.vgg.source,
             "encoder_sha256": self.vgg.sha256,
@@ -279,16 +271,7 @@ class JohnsonTask:
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(photos, self._mix(turns))
-        terms = self._terms(picture, photos, turns)
-        if self.teachers:
-            lessons = [self._lesson(photo[None], turn) for photo, turn in zip(photos, turns, strict=True)]
-            terms["teacher"] = self.options.teacher_weight * unlike(picture, torch.cat(lessons))
-        return terms
-
-    def _lesson(self, photo: Tensor, turn: int) -> Tensor:
-        """The teacher's picture of a crop."""
-        (step,) = deque(self.teachers[turn].paint(photo), maxlen=1)
-        return step.image.to(photo.device)
+        return self._terms(picture, photos, turns)
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
         mix = torch.zeros(len(turns), len(self.spec.styles), device=self.device)
@@ -298,7 +281,7 @@ class JohnsonTask:
     def _terms(self, picture: Tensor, photos: Tensor, turns: Sequence[int]) -> dict[str, Tensor]:
         o = self.options
         with torch.no_grad():
-            aims = self.vgg(photos, self.content) if self.content else {}
+            aims = self.vgg(photos, self.content)
         layers = [*{**self.content, **self.targets.weights}]
         found = encode(self.vgg, picture, layers) if layers else {}
         terms: dict[str, Tensor] = {}
@@ -377,7 +360,6 @@ def train(
     out: str | Path,
     *,
     credits: Mapping[str, Mapping[str, Any]] | None = None,
-    teacher: Callable[[Tensor], Painter] | None = None,
     encoder: str = "vgg19",
     preset: str | None = None,
     init: str | None = None,
@@ -393,9 +375,6 @@ def train(
         styles: style pictures; a style is called as its file, without the extension.
         out: folder for the net, checkpoint, log and sheets.
         credits: by style: title, artist, year, for the record.
-        teacher: makes, of a style picture 1×3×H×W, a painter of another method whose pictures are to be come near. A
-            network learns from them in far fewer steps than from the losses, as far as they go. With the losses'
-            weights at 0 it learns from nothing else.
         encoder: catalogue name or file.
         preset: the name the options began from, for the record.
         init: a net to begin with: its styles stay, and those of `styles` that it lacks are added.
@@ -443,7 +422,7 @@ def train(
         "styles": list(pictures),
     }
     return run(
-        lambda setting: JohnsonTask(options, setting, pictures, spec, all_credits, teacher),
+        lambda setting: JohnsonTask(options, setting, pictures, spec, all_credits),
         options,
         weights=weights,
         photos=photos,
