@@ -5,6 +5,7 @@ Imports torch; the application loads this file only when training is asked for.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter as Argument
@@ -47,7 +48,7 @@ def _flag(help: str, **more: Any) -> Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(ABC):
     """What to train on and where the run is kept; one field a flag."""
 
     photos: Annotated[
@@ -66,9 +67,9 @@ class Run:
     quiet: Annotated[bool, _flag("No progress bar.", name=("--quiet", "-q"))] = False
 
     @property
+    @abstractmethod
     def examples(self) -> list[str]:
         """What is learnt from beside photographs."""
-        raise NotImplementedError
 
     @property
     def more(self) -> dict[str, Any]:

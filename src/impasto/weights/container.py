@@ -85,6 +85,8 @@ def _opened(path: Path) -> Generator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
+    except WeightsError:  # a ValueError too, and already says what is wrong
+        raise
     except (SafetensorError, OSError, ValueError):
         raise WeightsError(f"{path} is not a safetensors file, or is cut short: get it again") from None
 

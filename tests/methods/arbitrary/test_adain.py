@@ -9,7 +9,8 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
-from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, covered
+from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN
+from impasto.methods.fitting import covered
 from impasto.transforms.adain import moments
 from impasto.weights import container
 from impasto.weights.canonical import tiny_weights

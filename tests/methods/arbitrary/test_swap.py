@@ -7,7 +7,8 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
-from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND, covered
+from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
+from impasto.methods.fitting import covered
 from impasto.transforms import swap as transform
 from impasto.transforms.adain import moments
 from impasto.transforms.swap import prepare, swap
