@@ -116,6 +116,18 @@ def test_styles_take_turns(settings: Make, picture) -> None:
     assert sorted(seen) == [0, 0, 1, 1, 2, 2]
 
 
+def test_a_photo_in_several_styles_is_the_photo_given_as_often(settings: Make, picture) -> None:
+    styles = [picture(40, 40, seed) for seed in range(3)]
+    once = task_of(settings(), *styles)
+    several = task_of(settings(styles_per_photo=2), *styles)
+    photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8)])
+    got = several.loss(several.net, photos, photos[:0], 1)
+    expected = once.loss(once.net, photos.repeat_interleave(2, 0), photos[:0], 1)
+    assert {name: float(value.detach()) for name, value in got.items()} == pytest.approx(
+        {name: float(value.detach()) for name, value in expected.items()}, rel=1e-5
+    )
+
+
 def test_a_style_is_added_by_its_normalisation_alone(
     settings: Make, photos: str, styles: dict[str, str], tmp_path: Path
 ) -> None:

@@ -48,6 +48,9 @@ class JohnsonTraining(TrainOptions):
     """Settings of `impasto train johnson`; the defaults are impasto's own recipe."""
 
     batch: Count = Field(default=4, description="Photos a step on each device.")
+    styles_per_photo: Count = Field(
+        default=1, description="Styles each photo of a step is painted in; its own features are then found once."
+    )
     crop: Annotated[int, Field(ge=32, le=2048)] = Field(
         default=256,
         description="Side of the crops in pixels. Each is held against the whole style: small ones, with little of a "
@@ -267,10 +270,11 @@ class JohnsonTask:
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `JohnsonTraining`. The styles take turns."""
         del paintings
-        count = len(photos)
+        each = self.options.styles_per_photo
+        count = len(photos) * each
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            picture: Tensor = net(photos, self._mix(turns))
+            picture: Tensor = net(photos.repeat_interleave(each, 0), self._mix(turns))
         return self._terms(picture, photos, turns)
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
@@ -282,11 +286,12 @@ class JohnsonTask:
         o = self.options
         with torch.no_grad():
             aims = self.vgg(photos, self.content)
+        each = len(turns) // len(photos)
         layers = [*{**self.content, **self.targets.weights}]
         found = encode(self.vgg, picture, layers) if layers else {}
         terms: dict[str, Tensor] = {}
         for layer, weight in self.content.items():
-            loss = weight * apart(found[layer], aims[layer], o.content_form)
+            loss = weight * apart(found[layer], aims[layer].repeat_interleave(each, 0), o.content_form)
             terms["content"] = terms["content"] + loss if "content" in terms else loss
         for layer, weight in self.targets.weights.items():
             aim = self.targets.grams[layer][list(turns)]
