@@ -28,6 +28,9 @@ class Blur:
         self.device = torch.device("cpu")
         self.net: nn.Module = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))
 
+    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
+        return [(list(self.net.parameters()), 1.0)]
+
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         noise = torch.rand_like(photos)
         return {"apart": (net(photos + noise) - paintings).square().mean()}
@@ -149,6 +152,19 @@ def test_a_loss_that_is_no_number_stops_the_run(pictures: Pictures, tmp_path: Pa
         start(pictures, tmp_path / "out", task=Broken())
     assert checkpoint(tmp_path / "out")["step"] == 4
     assert all(torch.isfinite(value).all() for value in checkpoint(tmp_path / "out")["net"].values())
+
+
+def test_lots_have_rates_of_their_own(pictures: Pictures, tmp_path: Path) -> None:
+    class Uneven(Blur):
+        def rates(self) -> list[tuple[list[nn.Parameter], float]]:
+            kernel, *others = self.net.parameters()
+            return [([kernel], 1e-9), (others, 1.0)]
+
+    before = Blur().net.state_dict()
+    start(pictures, tmp_path / "out", task=Uneven())
+    after = checkpoint(tmp_path / "out")["net"]
+    assert torch.allclose(after["0.weight"], before["0.weight"], atol=1e-8)
+    assert (after["1.weight"] - before["1.weight"]).abs().max() > 1e-3
 
 
 def test_schedules() -> None:

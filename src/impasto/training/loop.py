@@ -96,7 +96,8 @@ def train(
     """
     group = processes or accelerator(task.device)
     recipe = dict(metadata["recipe"])
-    optimiser = torch.optim.Adam(task.net.parameters(), lr=options.lr, betas=(0.9, options.beta2))
+    lots = [{"params": parameters, "factor": factor} for parameters, factor in task.rates()]
+    optimiser = torch.optim.Adam(lots, lr=options.lr, betas=(0.9, options.beta2))
     average = _Average(task.net, options.ema)
     start = 0
     _make_folder(out)
@@ -154,7 +155,7 @@ def train(
         for photos, paintings in supply:
             rate = learning_rate(options, step)
             for settings in optimiser.param_groups:
-                settings["lr"] = rate
+                settings["lr"] = rate * settings["factor"]
             terms = task.loss(net, photos.to(task.device), paintings.to(task.device), step)
             loss = cast(Tensor, sum(terms.values()))
             optimiser.zero_grad(set_to_none=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,10 @@ class Task(Protocol):
     @property
     def net(self) -> nn.Module:
         """The network, the same object throughout."""
+        ...
+
+    def rates(self) -> Sequence[tuple[list[nn.Parameter], float]]:
+        """All that is learned, in lots, and the factor that the learning rate has for each."""
         ...
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:

@@ -128,6 +128,10 @@ class AdainTask:
         """Kind, encoder and description of the net."""
         return self._metadata
 
+    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
+        """One for the whole network."""
+        return [(list(self.net.parameters()), 1.0)]
+
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `AdainTraining`."""
         o = self.options

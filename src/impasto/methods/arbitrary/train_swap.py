@@ -157,6 +157,10 @@ class SwapTask:
         ready = prepare([painting], patch=o.patch, stride=o.stride, match=o.match)
         return swap(photos, ready, restore=o.restore)
 
+    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
+        """One for the whole network."""
+        return [(list(self.net.parameters()), 1.0)]
+
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `SwapTraining`."""
         o = self.options

@@ -58,6 +58,10 @@ class JohnsonTraining(TrainOptions):
     )
     lr: Positive = Field(default=1.2e-3, description="Adam's learning rate at its highest.")
     clip: NonNegative = Field(default=2.0, description="Longest gradient let through; 0 for any.")
+    style_rate: Positive = Field(
+        default=6.0,
+        description="Factor on the learning rate of what belongs to one style alone: a step teaches it to few of them.",
+    )
     architecture: str = Field(
         default="c9s1-16,d32,d96,R96×5,u32,u16,c9s1-3", description="The network, block by block, as Johnson's."
     )
@@ -115,6 +119,7 @@ _PAPERS: dict[str, Any] = {
     "beta2": 0.999,
     "clip": 0.0,
     "ema": 0.0,
+    "style_rate": 1.0,
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -266,6 +271,13 @@ class JohnsonTask:
             "network": self.spec.to_json(),
             "credits": [dataclasses.asdict(credit) for credit in self.credits],
         }
+
+    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
+        """One for what the styles share, and one for what is theirs."""
+        own = style_parameters(self.net)
+        names = {id(parameter) for parameter in own}
+        shared = [parameter for parameter in self.net.parameters() if id(parameter) not in names]
+        return [(shared, 1.0), (own, self.options.style_rate)]
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `JohnsonTraining`. The styles take turns."""
