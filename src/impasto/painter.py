@@ -1,4 +1,4 @@
-"""`Painter` and `Step`: the one contract every method keeps."""
+"""`Painter`, `Step` and `Regions`: the one contract every method keeps."""
 
 from __future__ import annotations
 
@@ -32,6 +32,33 @@ class Step:
     note: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """The masks of several styles, over one picture.
+
+    Attributes:
+        shares: S×1×H×W float32; of each style at each pixel: they sum to 1 where any applies, and to 0 elsewhere.
+        coverage: 1×1×H×W float32; how much of the painting shows: 0 outside every mask, rising within its border.
+    """
+
+    shares: Tensor
+    coverage: Tensor
+
+    def at(self, height: int, width: int) -> Tensor:
+        """Shares at another size, S×1×H×W: of a layer's positions, or of a smaller picture."""
+        from torch.nn import functional
+
+        if self.shares.shape[2:] == (height, width):
+            return self.shares
+        return functional.interpolate(self.shares, (height, width), mode="bilinear", antialias=True)
+
+    def everywhere(self, height: int, width: int) -> Tensor:
+        """As `at`, and where no style applies the mixture of the whole picture."""
+        shares = self.at(height, width)
+        mixture = shares.mean((1, 2, 3), keepdim=True)
+        return shares + (1 - shares.sum(0, keepdim=True)) * (mixture / mixture.sum())
+
+
 class Painter(ABC):
     """A recipe bound to a device, its networks loaded: made by `impasto.bind`."""
 
@@ -39,11 +66,12 @@ class Painter(ABC):
     device: device
 
     @abstractmethod
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint a photograph.
 
         Args:
             content: 1×3×H×W float32 RGB in [0, 1], any size; it is fitted to `recipe.size`.
+            regions: where each of the recipe's styles applies; everywhere if None.
 
         Yields:
             Steps; the last is the answer. Closing the generator early is safe.

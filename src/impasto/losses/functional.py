@@ -20,6 +20,8 @@ TVKind = Literal["squared", "squared-mean", "absolute", "absolute-mean", "nine-p
 # at this size that is both faster and three times closer to the float32 result than one product.
 _GRAM_ROWS = 4096
 
+_LEAST_MASS = 1e-6  # of a guide that is nothing at a deep layer: no division by zero
+
 
 def rows(features: Tensor) -> Tensor:
     """1×C×H×W -> HW×C, without a copy where the layout is channels_last."""
@@ -41,10 +43,11 @@ def gram_sum(matrix: Tensor) -> Tensor:
     return total
 
 
-def gram_divisor(features: Tensor, norm: GramNorm) -> float:
-    """What the sum over positions is divided by: H·W, C·H·W or 1."""
+def gram_divisor(features: Tensor, norm: GramNorm, guide: Tensor | None = None) -> float:
+    """What the sum over positions is divided by: H·W, C·H·W or 1; for H·W counts the mass of the guide, if any."""
     channels, height, width = features.shape[1:]
-    return float({"positions": height * width, "elements": channels * height * width, "none": 1}[norm])
+    mass = height * width if guide is None else max(float(guide.sum()), _LEAST_MASS)
+    return float({"positions": mass, "elements": channels * mass, "none": 1}[norm])
 
 
 def gram(features: Tensor, norm: GramNorm = "positions") -> Tensor:
@@ -64,12 +67,17 @@ def moments(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
     return mean, (variance + eps).sqrt()
 
 
-def covariance(features: Tensor, eps: float = 1e-4) -> tuple[Tensor, Tensor]:
-    """Mean (C) and covariance (C×C, `eps` on the diagonal) of one feature map, as crowsonkb."""
+def covariance(features: Tensor, guide: Tensor | None = None, eps: float = 1e-4) -> tuple[Tensor, Tensor]:
+    """Mean (C) and covariance (C×C, `eps` on the diagonal) of one feature map, as crowsonkb.
+
+    `guide`, 1×1×H×W, weighs the positions; None counts them all the same.
+    """
     x = rows(features).float()
-    mean = x.mean(0)
+    shares = x.new_full((len(x), 1), 1 / len(x)) if guide is None else rows(guide).float()
+    shares = shares / shares.sum().clamp_min(_LEAST_MASS)
+    mean = (x * shares).sum(0)
     centred = x - mean
-    cov = centred.t().mm(centred) / x.shape[0]
+    cov = (centred * shares).t().mm(centred)
     return mean, cov + eps * torch.eye(cov.shape[0], device=cov.device)
 
 
@@ -84,12 +92,15 @@ def matrix_sqrt(matrix: Tensor, iterations: int = 12) -> Tensor:
     return y * norm.sqrt()
 
 
-def wasserstein2(features: Tensor, mean: Tensor, cov: Tensor, cov_sqrt: Tensor) -> Tensor:
+def wasserstein2(
+    features: Tensor, mean: Tensor, cov: Tensor, cov_sqrt: Tensor, guide: Tensor | None = None
+) -> Tensor:
     """Squared 2-Wasserstein distance between Gaussians, per channel, as crowsonkb's style-transfer-pytorch.
 
-    ``mean((μ−μ̂)²) + mean diag(Σ + Σ̂ − 2(Σ̂^½ Σ Σ̂^½)^½)``; the target is (`mean`, `cov`) with its root.
+    ``mean((μ−μ̂)²) + mean diag(Σ + Σ̂ − 2(Σ̂^½ Σ Σ̂^½)^½)``; the target is (`mean`, `cov`) with its root;
+    `guide` as for `covariance`.
     """
-    got_mean, got = covariance(features)
+    got_mean, got = covariance(features, guide)
     cross = matrix_sqrt(cov_sqrt.mm(got).mm(cov_sqrt))
     return (got_mean - mean).square().mean() + (got + cov - 2 * cross).diagonal().mean()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..encoders.vgg import VGG, Tap
+from ..painter import Regions
 from .functional import (
     GramNorm,
     TVKind,
@@ -24,6 +27,8 @@ from .functional import (
 )
 
 Reduction = Literal["mean", "half-sum"]
+Where = Callable[[int, int], Tensor]
+"""The share of a style at each position, 1×1×H×W in [0, 1], for a height and a width."""
 
 _EPS = 1e-8
 
@@ -72,6 +77,9 @@ class GramTerm(Term):
     `target` is the weighted mean A of the styles' matrices; `spread` is what that leaves out,
     ``Σ wₛ mean(Aₛ²) − mean(A²)``, so the value is the weighted sum of the separate losses. Its gradient
     is the same: ``4/C² · F(G−A)/divisor``.
+
+    With `where`, the positions count by the share there: the guided Gram matrix of Gatys et al. 2017,
+    "Controlling Perceptual Factors in Neural Style Transfer". The weight is then that of a share of 1 everywhere.
     """
 
     layer: str
@@ -79,15 +87,22 @@ class GramTerm(Term):
     weight: float
     norm: GramNorm = "positions"
     spread: float = 0.0
+    where: Where | None = None
     kind: str = "style"
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
         """See `Term.evaluate`."""
         x = rows(features)
-        divisor = gram_divisor(features, self.norm)
-        difference = gram_sum(x) / divisor - self.target
-        loss = (difference.square().mean() + self.spread) * self.weight
-        slope = (difference * (4 * self.weight / (difference.numel() * divisor))).to(x.dtype)
+        guide, weight = _guided(self.where, features, self.weight)
+        divisor = gram_divisor(features, self.norm, guide)
+        if guide is not None:
+            shares = rows(guide).to(x.dtype)
+            difference = gram_sum(x * shares.sqrt()) / divisor - self.target
+            x = x * shares
+        else:
+            difference = gram_sum(x) / divisor - self.target
+        loss = (difference.square().mean() + self.spread) * weight
+        slope = (difference * (4 * weight / (difference.numel() * divisor))).to(x.dtype)
 
         def tap(gradient: Tensor | None) -> Tensor:
             if gradient is None:
@@ -104,12 +119,13 @@ class GramTerm(Term):
 
 @dataclass
 class WassersteinTerm(Term):
-    """2-Wasserstein distance between the Gaussians of the features (crowsonkb), by autograd."""
+    """2-Wasserstein distance between the Gaussians of the features (crowsonkb), by autograd; `where` as above."""
 
     layer: str
     mean: Tensor = field(repr=False)
     covariance: Tensor = field(repr=False)
     weight: float
+    where: Where | None = None
     kind: str = "style"
 
     def __post_init__(self) -> None:
@@ -117,9 +133,10 @@ class WassersteinTerm(Term):
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
         """See `Term.evaluate`."""
+        guide, weight = _guided(self.where, features, self.weight)
         with torch.enable_grad():
             leaf = features.detach().requires_grad_()
-            loss = wasserstein2(leaf, self.mean, self.covariance, self._root) * self.weight
+            loss = wasserstein2(leaf, self.mean, self.covariance, self._root, guide) * weight
             (own,) = torch.autograd.grad(loss, leaf)
 
         def tap(gradient: Tensor | None) -> Tensor:
@@ -203,6 +220,14 @@ class Objective:
         return losses, gradient
 
 
+def _guided(where: Where | None, features: Tensor, weight: float) -> tuple[Tensor | None, float]:
+    """The shares at a layer, and the weight of a term that they guide: each pixel is pulled as hard as without."""
+    if where is None:
+        return None, weight
+    guide = where(*features.shape[2:]).to(features.device)
+    return guide, weight * float(guide.mean())
+
+
 def _both(first: Tap, second: Tap) -> Tap:
     return lambda gradient: second(first(gradient))
 
@@ -216,11 +241,19 @@ def style_terms(
     *,
     kind: Literal["gram", "wasserstein"] = "gram",
     norm: GramNorm = "positions",
-) -> list[Term]:
+    regions: Regions | None = None,
+) -> list[GramTerm | WassersteinTerm]:
     """Style terms towards several pictures, mixed by `shares` (summing to 1); `weights` by layer.
 
-    Gram losses to several styles are summed (neural-style); Gaussians are mixed before (crowsonkb).
+    Gram losses to several styles are summed (neural-style); Gaussians are mixed before (crowsonkb). With
+    `regions` each style has terms of its own, and its share at each position is what they say.
     """
+    if regions is not None:
+        return [
+            dataclasses.replace(term, where=functools.partial(_share_of, regions, number))
+            for number, picture in enumerate(pictures)
+            for term in style_terms(encoder, [picture], [1.0], weights, kind=kind, norm=norm)
+        ]
     active = {layer: weight for layer, weight in weights.items() if weight > 0}
     if not active:
         return []
@@ -243,6 +276,10 @@ def style_terms(
         GramTerm(la, second[la], weight, norm, spread=max(0.0, squares[la] - float(second[la].square().mean())))
         for la, weight in active.items()
     ]
+
+
+def _share_of(regions: Regions, number: int, height: int, width: int) -> Tensor:
+    return regions.at(height, width)[number : number + 1]
 
 
 @torch.no_grad()

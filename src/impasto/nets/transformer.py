@@ -8,7 +8,7 @@ Artistic Style"): each style has its own scale and shift after every normalisati
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, cast
@@ -22,6 +22,9 @@ from .architecture import JOHNSON, Block, parse, stride
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
+Shares = Callable[[int, int], Tensor]
+"""Shares of regions at a height and width, R×1×H×W."""
+
 _STRIP = 2**20  # positions worked on at a time, so that no more than the layers themselves is in memory
 
 
@@ -182,7 +185,7 @@ class Transformer(nn.Module):
         return self._output(self.last(x).float(), photo, mix, _colours(photo))
 
     @torch.no_grad()
-    def paint(self, photo: Tensor, mix: Tensor) -> Tensor:
+    def paint(self, photo: Tensor, mix: Tensor, where: Shares | None = None) -> Tensor:
         """`forward` for one picture of any size, in little more memory than two layers take.
 
         Each convolution runs over strips of rows; its output's mean and deviation are those of the whole
@@ -190,27 +193,33 @@ class Transformer(nn.Module):
 
         Args:
             photo: 1×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
-            mix: S weights of the styles, summing to 1.
+            mix: S weights of the styles, summing to 1; or R×S, those of R regions.
+            where: shares of the regions at a height and width, R×1×H×W, summing to 1 at every position, where
+                scales, shifts and colours are mixed by them.
         """
         dtype = self.last.conv.weight.dtype
-        mix = mix[None].to(photo.device, torch.float32)
+        mix = mix.reshape(-1, mix.shape[-1]).to(photo.device, torch.float32)
         x = _centred(photo).to(dtype, memory_format=torch.channels_last)
         before: _Affine | None = None  # what has yet to be done to x: it is done strip by strip on reading
         for block, found in zip(self.spec.blocks, self.blocks, strict=False):
             layers = cast(list[Layer], found)
             if block.kind == "residual":
-                x = x if before is None else before(x, x)
-                inner, then = _layer(layers[0], x, None, mix)
-                inner, last = _layer(layers[1], inner, then, mix)
+                x = x if before is None else before.throughout(x)
+                inner, then = _layer(layers[0], x, None, mix, where)
+                inner, last = _layer(layers[1], inner, then, mix, where)
                 last.relu = False
-                x += last(inner, inner)
+                x += last.throughout(inner)
                 before = None
             else:
-                x, before = _layer(layers[0], x, before, mix)
-        made, colours = _convolved(self.last, x, before), _colours(photo)
+                x, before = _layer(layers[0], x, before, mix, where)
+        made = _convolved(self.last, x, before)
         picture = torch.empty_like(made, dtype=torch.float32)
+        mean, deviation = (value.expand(len(mix), -1) for value in _colours(photo))
+        shares = None if where is None else where(*photo.shape[2:])
         for rows in _ranges(made):
-            picture[:, :, rows] = self._output(made[:, :, rows].float(), photo[:, :, rows], mix, colours)
+            seen = photo[:, :, rows].expand(len(mix), -1, -1, -1)
+            parts = self._output(made[:, :, rows].float(), seen, mix, (mean, deviation))
+            picture[:, :, rows] = parts if shares is None else (parts * shares[:, :, rows]).sum(0, keepdim=True)
         return picture
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
@@ -237,18 +246,35 @@ def _centred(photo: Tensor) -> Tensor:
 
 @dataclass
 class _Affine:
-    """What has yet to be done to a layer: a gain and an offset a channel (C each), and a ReLU."""
+    """What has yet to be done to a layer: gains and offsets of the channels, R×C, and a ReLU.
+
+    `where` has the shares of the R regions at the layer's positions, R×1×H×W; None where there is but one.
+    """
 
     gain: Tensor
     offset: Tensor
+    where: Tensor | None = None
     relu: bool = True
 
-    def __call__(self, x: Tensor, out: Tensor) -> Tensor:
-        """Of 1×C×H×W into `out`, which may be `x` itself."""
-        width = x.shape[3]
-        # Rows of W·C values, as they lie in memory: loops over the few channels alone would be slow.
-        torch.addcmul(self.offset.repeat(width), _lines(x), self.gain.repeat(width), out=_lines(out))
+    def __call__(self, x: Tensor, out: Tensor, top: int) -> Tensor:
+        """Of 1×C×H×W, the layer's rows from `top`, into `out`, which may be `x` itself."""
+        height, width = x.shape[2:]
+        gain, offset = (self._spread(values, top, height, width) for values in (self.gain, self.offset))
+        torch.addcmul(offset, _lines(x), gain, out=_lines(out))
         return out.relu_() if self.relu else out
+
+    def throughout(self, x: Tensor) -> Tensor:
+        """Of the whole layer, in place."""
+        for rows in _ranges(x):
+            self(x[:, :, rows], x[:, :, rows], rows.start)
+        return x
+
+    def _spread(self, values: Tensor, top: int, height: int, width: int) -> Tensor:
+        # Rows of W·C values, as they lie in memory: loops over the few channels alone would be slow.
+        if self.where is None:
+            return values[0].repeat(width)
+        shares = self.where[:, 0, top : top + height].flatten(1).to(values.dtype)
+        return (shares.T @ values).view(height, -1)
 
 
 def _lines(x: Tensor) -> Tensor:
@@ -268,7 +294,9 @@ def _ranges(x: Tensor) -> list[slice]:
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor) -> tuple[Tensor, _Affine]:
+def _layer(
+    layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, where: Shares | None
+) -> tuple[Tensor, _Affine]:
     """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
     y = _convolved(layer.conv, x, before)
     ranges = _ranges(y)
@@ -277,9 +305,10 @@ def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor) -> tupl
     means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
     mean = means @ shares
     variance = (variances + (means - mean[:, None]).square()) @ shares
-    scale, shift = (t[0] for t in layer.norm.affine(mix))
+    scale, shift = layer.norm.affine(mix)
     gain = scale * (variance + _EPS).rsqrt()
-    return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype))
+    shares = None if where is None else where(*y.shape[2:])
+    return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype), shares)
 
 
 def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
@@ -295,14 +324,14 @@ def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
         low, high = first // zoom, -(-end // zoom)
         part = x[:, :, low:high]
         if conv.up:
-            part = part if before is None else before(part, torch.empty_like(part))
+            part = part if before is None else before(part, torch.empty_like(part), low)
             part = conv.enlarged(part)[:, :, first - low * zoom : end - low * zoom]
         padded = _empty(x, x.shape[1], above + end - first + below, x.shape[3] * zoom + 2 * conv.pad)
         inside = padded[:, :, above : above + end - first, conv.pad : padded.shape[3] - conv.pad]
         if before is None or conv.up:
             inside.copy_(part)
         else:
-            before(part, inside)
+            before(part, inside, low)
         _reflect(padded, above, below, conv.pad)
         made = conv.conv(padded)
         if len(_ranges(y)) == 1:

@@ -186,9 +186,9 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
 
 def test_feature_errors_fall_with_optimisation(net, picture):
     photo, style = picture(40, 40), [picture(40, 40, 1)]
-    by_net = painter(net, style).feature_errors(photo)
+    by_net = painter(net, style).painter.feature_errors(photo)
     settings = {"inverse": "optimise", "tv_weight": 0.0}
-    few, many = (painter(net, style, steps=n, **settings).feature_errors(photo) for n in (1, 25))
+    few, many = (painter(net, style, steps=n, **settings).painter.feature_errors(photo) for n in (1, 25))
     assert set(by_net) == set(few) == {"photo", "painting", "swapped"}
     for kind in few:
         assert 0 < many[kind] < few[kind]

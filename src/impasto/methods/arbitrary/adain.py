@@ -12,7 +12,7 @@ from ...errors import RequestError
 from ...images.geometry import resize
 from ...losses.functional import relative_distance
 from ...nets.decoder import LAYERS
-from ...painter import Painter, Step
+from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...weights.load import load
@@ -56,7 +56,7 @@ class AdainPainter(Painter):
         nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
         self.recipe = recipe.model_copy(update={"nets": nets})
 
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)

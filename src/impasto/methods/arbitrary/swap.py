@@ -17,7 +17,7 @@ from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
 from ...losses.optimisers import LBFGS, adam, frequency_preconditioner
 from ...nets.decoder import LAYERS, Decoder
-from ...painter import Painter, Step
+from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...transforms.adain import Moments
@@ -77,7 +77,7 @@ class SwapPainter(Painter):
             dtype=dtype,
         )
 
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step by the net; by optimisation, losses are those before the step."""
         options = self.options
         photo, given = self._fitted(content)
