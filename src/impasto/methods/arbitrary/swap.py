@@ -21,7 +21,7 @@ from ...painter import Painter, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...transforms.adain import Moments
-from ...transforms.swap import prepare, swap
+from ...transforms.swap import BUDGET_MB, prepare, swap
 from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..fitting import covered, fitted_photo
@@ -100,7 +100,8 @@ class SwapPainter(Painter):
     def _swapped(self, photo: Tensor) -> Tensor:
         options = self.options
         features = self.encoder(photo, (options.layer,))[options.layer]
-        return swap(features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=options.memory)
+        budget = BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 2 / 2**20)
+        return swap(features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=budget)
 
     def _pictures(
         self, target: Tensor, manner: Mapping[str, Moments], start: Tensor
