@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..weights.canonical import VGGWeights
-from ..weights.layers import layer_names, resolve_layer
+from ..weights.layers import layer_names, layer_stride, resolve_layer
 
 Tap = Callable[[Tensor | None], Tensor]
 """Adds a layer's own gradient to the one that comes from deeper layers (None where nothing does).
@@ -147,6 +147,29 @@ class VGG:
             return gradient.index_select(1, self._flip).contiguous()
 
         return features, pullback
+
+    def bytes_per_pixel(self, layers: Iterable[str]) -> float:
+        """Memory that `vjp` needs at its peak, divided by the image's pixels.
+
+        Every convolution's output is kept until the pullback passes it (its ReLU is in place), every pooling's
+        output, and where its maxima were. Beside them lives the image as float32, its copies, and the largest
+        layer's gradient before and after a convolution.
+        """
+        item = self.dtype.itemsize
+        wanted = set(layers)
+        total = largest = 0.0
+        channels = 3
+        for name in self._order[: max(map(self._order.index, wanted), default=-1) + 1]:
+            area = layer_stride(name) ** 2
+            if name.startswith("conv"):
+                channels = self._params[name][0].shape[0]
+            # A ReLU is in place only where the convolution's own output was not asked for.
+            kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in wanted)
+            if name.startswith("pool") and self.spec.pooling == "max":
+                kept += torch.int64.itemsize
+            total += kept * channels / area
+            largest = max(largest, channels * item / area)
+        return total + 2 * largest + 4 * 3 * torch.float32.itemsize
 
     def _kernel_transposed(self, name: str) -> Tensor:
         if name not in self._transposed:

@@ -16,7 +16,7 @@ from ...images.geometry import fit, resize
 from ...images.read import read
 from ...losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
 from ...losses.optimisers import LBFGS, Update, adam, frequency_preconditioner
-from ...painter import Painter, Step
+from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...weights.layers import deepest, resolve_layer
@@ -66,7 +66,7 @@ class GatysPainter(Painter):
         self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, recipe.encoder: weights.sha256}})
         keep_freed_memory()
 
-    def objective(self, content: Tensor) -> Objective:
+    def objective(self, content: Tensor, regions: Regions | None = None) -> Objective:
         """The loss to minimise for a photograph already at its working size, 1×3×H×W."""
         options = self.options
         styles = [self._fit_style(style, content) for style in self._styles]
@@ -77,6 +77,7 @@ class GatysPainter(Painter):
             {layer: weight * options.style_weight for layer, weight in self._style_layers.items()},
             kind=options.style_loss,
             norm=options.gram_norm,
+            regions=regions,
         )
         terms += content_terms(
             self.encoder,
@@ -126,7 +127,7 @@ class GatysPainter(Painter):
             picture = read(init).pixels.to(self.device)
         return resize(_fill(picture, height, width), height, width)
 
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. Losses are those of the picture the step began from."""
         options = self.options
         content = content.to(self.device)
@@ -150,7 +151,7 @@ class GatysPainter(Painter):
             if steps == 0:
                 yield Step(resize(image, *given).clamp(0, 1), done, total, {}, note)
                 continue
-            run = Descent(self.objective(photo), image, options)
+            run = Descent(self.objective(photo, regions), image, options)
             stop = ""
             while not stop and run.steps < steps:
                 losses = run.step()
