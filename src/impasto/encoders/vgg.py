@@ -148,6 +148,11 @@ class VGG:
 
         return features, pullback
 
+    def channels(self, layer: str) -> int:
+        """Channels of a canonical layer's features."""
+        last = self._order.index(layer) + 1
+        return next(self._params[name][0].shape[0] for name in reversed(self._order[:last]) if name in self._params)
+
     def bytes_per_pixel(self, layers: Iterable[str]) -> float:
         """Memory that `vjp` needs at its peak, divided by the image's pixels.
 
@@ -158,11 +163,8 @@ class VGG:
         item = self.dtype.itemsize
         wanted = set(layers)
         total = largest = 0.0
-        channels = 3
         for name in self._order[: max(map(self._order.index, wanted), default=-1) + 1]:
-            area = layer_stride(name) ** 2
-            if name.startswith("conv"):
-                channels = self._params[name][0].shape[0]
+            area, channels = layer_stride(name) ** 2, self.channels(name)
             # A ReLU is in place only where the convolution's own output was not asked for.
             kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in wanted)
             if name.startswith("pool") and self.spec.pooling == "max":

@@ -62,7 +62,7 @@ class LBFGS:
 
     Args:
         rate: length of a step relative to the quasi-Newton one.
-        history: pairs of steps and gradient changes kept; each holds two images. May be lowered at any time.
+        history: pairs of steps and gradient changes kept; each holds two images.
         precondition: P.
     """
 
@@ -98,6 +98,10 @@ class LBFGS:
         self._gradient, self._direction, self._step = g, direction, step
         self._pairs, self._gamma = pairs, gamma
         image.add_(direction.view_as(image), alpha=step)
+
+    def forget(self, history: int) -> None:
+        """Keep only the last `history` pairs from now on."""
+        self.history, self._pairs = history, self._pairs[-history:]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """See `Optimiser.state`."""

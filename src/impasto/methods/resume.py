@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,10 +86,10 @@ class StateFile(Checkpoint):
 
 def digest(picture: Tensor) -> str:
     """Hex sha256 of a picture's pixels, float32, and its shape."""
-    import hashlib
-
     pixels = picture.detach().float().cpu().contiguous()
-    return hashlib.sha256(repr(tuple(pixels.shape)).encode() + pixels.numpy().tobytes()).hexdigest()
+    found = hashlib.sha256(repr(tuple(pixels.shape)).encode())
+    found.update(pixels.numpy().data)
+    return found.hexdigest()
 
 
 def _short(value: Any) -> str:
