@@ -58,6 +58,17 @@ def available(on: device) -> int:
     return max(0, min(free, left))
 
 
+def in_use(on: device) -> int:
+    """Bytes this process holds now, in memory or of a GPU."""
+    if on.type == "cuda":
+        import torch
+
+        return torch.cuda.memory_allocated(on)
+    import psutil
+
+    return psutil.Process().memory_info().rss
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: torch's CPU allocator raises a plain RuntimeError, CUDA's a subclass of its own."""
     words = str(error).lower()

@@ -260,6 +260,31 @@ class VGG:
 
         return features, pullback
 
+    def channels(self, layer: str) -> int:
+        """Channels of a canonical layer's features."""
+        last = self._order.index(layer) + 1
+        return next(self._params[name][0].shape[0] for name in reversed(self._order[:last]) if name in self._params)
+
+    def bytes_per_pixel(self, layers: Iterable[str]) -> float:
+        """Memory that `vjp` needs at its peak, divided by the image's pixels.
+
+        Every convolution's output is kept until the pullback passes it (its ReLU is in place), every pooling's
+        output, and where its maxima were. Beside them lives the image as float32, its copies, and the largest
+        layer's gradient before and after a convolution.
+        """
+        item = self.dtype.itemsize
+        wanted = set(layers)
+        total = largest = 0.0
+        for name in self._order[: max(map(self._order.index, wanted), default=-1) + 1]:
+            area, channels = layer_stride(name) ** 2, self.channels(name)
+            # A ReLU is in place only where the convolution's own output was not asked for.
+            kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in wanted)
+            if name.startswith("pool") and self.spec.pooling == "max":
+                kept += torch.int64.itemsize
+            total += kept * channels / area
+            largest = max(largest, channels * item / area)
+        return total + 2 * largest + 4 * 3 * torch.float32.itemsize
+
     def _kernel_transposed(self, name: str) -> Tensor:
         if name not in self._transposed:
             kernel = self._params[name][0].flip(2, 3).transpose(0, 1)

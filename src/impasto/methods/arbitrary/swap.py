@@ -15,7 +15,7 @@ from ...errors import ImpastoError, RequestError
 from ...images.geometry import resize
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
-from ...losses.optimisers import LBFGS, adam, frequency_preconditioner
+from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
 from ...nets.decoder import LAYERS, Decoder
 from ...painter import Painter, Step
 from ...recipe import Recipe
@@ -126,7 +126,7 @@ class SwapPainter(Painter):
         boxed = options.optimizer == "adam"
         image = start.clone()
         if boxed:
-            update = adam(image, options.learning_rate or 0.05)
+            update = Adam(image, options.learning_rate or 0.05).update
         else:
             height, width = image.shape[2:]
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
