@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
+from .errors import RequestError
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -59,11 +61,64 @@ class Regions:
         return shares + (1 - shares.sum(0, keepdim=True)) * (mixture / mixture.sum())
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """A painting put aside between two steps: all that the next step depends on, and whose it is.
+
+    Attributes:
+        tensors: by name.
+        facts: JSON data.
+        origin: JSON data; what the painting is made from. A painting goes on only from a state of the same origin.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+    origin: Mapping[str, Any]
+
+
+class Checkpoint(ABC):
+    """Where a painting keeps its state on the way, and finds it again; see `Painter.keeping`."""
+
+    @abstractmethod
+    def load(self, origin: Mapping[str, Any]) -> State | None:
+        """The state to go on from; None to begin.
+
+        Raises:
+            RequestError: it is not whole, or of another `origin`.
+        """
+
+    @abstractmethod
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+
+    @abstractmethod
+    def save(self, state: State) -> None:
+        """Keep a state in place of the one before. Its tensors change with the next step."""
+
+
 class Painter(ABC):
     """A recipe bound to a device, its networks loaded: made by `impasto.bind`."""
 
     recipe: Recipe
     device: device
+    resumable: bool = False
+    """Whether a painting can be put aside and taken up again."""
+    checkpoint: Checkpoint | None = None
+
+    def keeping(self, checkpoint: Checkpoint) -> Self:
+        """This painter, keeping the state of its paintings: it begins from the one that is there, if any.
+
+        Raises:
+            RequestError: the method has no state.
+        """
+        if not self.resumable:
+            raise RequestError(
+                f"{self.recipe.method} has no state to keep or to resume; expected a method that paints in many "
+                "steps, as gatys does: leave out --state and --resume"
+            )
+        painter = copy.copy(self)
+        painter.checkpoint = checkpoint
+        return painter
 
     @abstractmethod
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:

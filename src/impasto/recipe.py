@@ -6,8 +6,18 @@ import tomllib
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+)
 
+from . import memory
 from .errors import RequestError
 
 Precision = Literal["auto", "exact"]
@@ -18,6 +28,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=16, le=32_768)]
+Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(ge=2**24)]
 
 
 class Frozen(BaseModel):
@@ -121,7 +132,7 @@ class Recipe(Frozen):
 
     The photograph is not part of it, so one recipe serves a folder or a clip. `size` is the longest side
     of the result in pixels (None keeps the photograph's own). `nets` maps the name of each network used
-    to the sha256 of its file, once resolved.
+    to the sha256 of its file, once resolved. `memory` (bytes) bounds the work and changes no picture.
     """
 
     method: str
@@ -148,6 +159,9 @@ class Recipe(Frozen):
     precision: Precision = Field(
         default="auto", description="auto: the fastest arithmetic the device does well; exact: float32 throughout."
     )
+    memory: Memory | None = Field(
+        default=None, description="Most memory to use, as in 4GB; unset for most of what is free. Changes no picture."
+    )
     preset: str | None = Field(default=None, description="Named settings the options began from.")
     nets: dict[str, str] = Field(default_factory=dict, description="sha256 by network name, once resolved.")
 
@@ -170,7 +184,7 @@ class Recipe(Frozen):
 
     def portable(self) -> dict[str, Any]:
         """The recipe as plain JSON data with file names instead of paths, fit for a picture's metadata."""
-        data = self.model_dump(mode="json", exclude_none=True)
+        data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
         for style in data["styles"]:
             style["path"] = PurePath(style["path"]).name
             _name_mask(style)

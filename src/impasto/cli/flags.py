@@ -8,7 +8,7 @@ from inspect import Parameter as Argument
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from cyclopts import Group, Parameter
-from pydantic import BaseModel
+from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
 Fields = Mapping[str, FieldInfo]
@@ -76,7 +76,8 @@ def _kind(annotation: Any) -> tuple[Any, str]:
         return annotation, ""
     if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, BaseModel):
         return list[str], "NAME[:WEIGHT]"  # given again and again
-    return str, {int: "INT", float: "FLOAT", tuple: "A:B,...", dict: "A:B,..."}.get(origin or annotation, "TEXT")
+    words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", tuple: "A:B,...", dict: "A:B,..."}
+    return str, words.get(origin or annotation, "TEXT")
 
 
 def _optional(annotation: Any) -> bool:

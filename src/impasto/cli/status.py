@@ -10,6 +10,7 @@ import traceback
 from cyclopts import CycloptsError
 
 from ..errors import ImpastoError
+from ..memory import is_out_of_memory
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -41,7 +42,7 @@ def _explained(error: BaseException) -> tuple[int, str]:
         return WRONG_REQUEST, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, str(error) or "interrupted; nothing was written"
-    if _out_of_memory(error):
+    if is_out_of_memory(error):
         return FAILED, "out of memory; expected it to fit: make --size smaller or close other programs"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
@@ -49,13 +50,4 @@ def _explained(error: BaseException) -> tuple[int, str]:
     return FAILED, (
         f"unexpected {type(error).__name__}: {error}; expected no such thing: please report it, "
         "with what IMPASTO_DEBUG=1 shows"
-    )
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # torch's CPU allocator raises a plain RuntimeError, CUDA's a subclass of its own.
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(hint in words for hint in ("out of memory", "can't allocate memory", "not enough memory"))
     )

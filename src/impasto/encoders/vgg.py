@@ -6,7 +6,8 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RequestError
+from ..strips import VALUES, Each, Edges, Halve, Layer, Rows, Size, Window, empty, ranges, run
+from ..transforms.adain import Gathered
 from ..weights.canonical import VGGWeights
-from ..weights.layers import layer_names, resolve_layer
+from ..weights.layers import CHANNELS, deepest, layer_names, layer_stride, resolve_layer
 
 Tap = Callable[[Tensor | None], Tensor]
 """Adds a layer's own gradient to the one that comes from deeper layers (None where nothing does).
@@ -24,6 +27,8 @@ It may write into the tensor it is given."""
 
 Pullback = Callable[[Mapping[str, Tap]], Tensor]
 """Taps by layer -> gradient with respect to the image, N×3×H×W float32. Callable once."""
+
+_STORED = "pool2"  # where pictures that are worked on in strips are kept on the way: few values, before the reach grows
 
 _aten = torch.ops.aten
 
@@ -99,6 +104,113 @@ class VGG:
         raise RequestError(f"no layer {', '.join(sorted(wanted - set(found)))} in {self.spec.arch}")
 
     @torch.no_grad()
+    def strips(
+        self, image: Tensor, layers: Iterable[str], values: int = VALUES
+    ) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
+        """Features as `__call__` gives them, for a strip of the picture at a time, from the top.
+
+        A strip sees as far beyond itself as the layers do: put together, they are the whole picture's features.
+
+        Args:
+            image: N×3×H×W float32 RGB.
+            layers: canonical names.
+            values: of the first layer's features to work on at a time.
+
+        Yields:
+            By layer, the rows of its features that these are, and they.
+        """
+        wanted = set(layers)
+        if not wanted:
+            return
+        def read(rows: Rows) -> Tensor:
+            part = self.preprocess(image[:, :, rows[0] : rows[1]])
+            return part.to(self.dtype, memory_format=torch.channels_last)
+
+        size = (image.shape[2], image.shape[3])
+        names, chain, sizes = self._chain(size, wanted)
+        several = values < size[0] * size[1] * CHANNELS[0]
+        if not several or _STORED not in names[:-1]:
+            yield from _strips(names, chain, sizes, read, size, wanted, values // CHANNELS[0])
+            return
+        # The deeper layers reach far: they run over features that are stored, not over the shallow layers again.
+        middle = names.index(_STORED) + 1
+        stored: Tensor | None = None
+        shallow = wanted & set(names[:middle]) | {_STORED}
+        for found in _strips(names[:middle], chain[:middle], sizes, read, size, shallow, values // CHANNELS[0]):
+            (first, end), features = found[_STORED]
+            stored = empty(features, *sizes[_STORED]) if stored is None else stored
+            stored[:, :, first:end] = features
+            if _STORED not in wanted:
+                del found[_STORED]
+            yield found
+        assert stored is not None
+        kept, deep = stored, wanted - shallow
+        widest = max(kept.shape[1], *(weight.shape[0] for name, (weight, _) in self._params.items() if name in names))
+        yield from _strips(
+            names[middle:],
+            chain[middle:],
+            sizes,
+            lambda rows: kept[:, :, rows[0] : rows[1]],
+            sizes[_STORED],
+            deep,
+            values // widest,
+            layer_stride(_STORED),
+        )
+
+    @torch.no_grad()
+    def encode(
+        self,
+        image: Tensor,
+        layers: Iterable[str],
+        values: int = VALUES,
+        gather: Mapping[str, Gathered] | None = None,
+    ) -> dict[str, Tensor]:
+        """Features as `__call__` gives them, in little more memory than they themselves take; see `strips`.
+
+        Args:
+            image: N×3×H×W float32 RGB.
+            layers: canonical names of those to keep.
+            values: see `strips`.
+            gather: layers whose moments alone are wanted, and what takes them in.
+        """
+        kept, gather = set(layers), gather or {}
+        wanted = kept | set(gather)
+        made: dict[str, Tensor] = {}
+        sizes = self._chain((image.shape[2], image.shape[3]), wanted)[2] if wanted else {}
+        for found in self.strips(image, wanted, values):
+            for name, (rows, features) in found.items():
+                if name in gather:
+                    gather[name].add(features)
+                if name not in kept:
+                    continue
+                if features.shape[2] == sizes[name][0]:
+                    made[name] = features
+                else:
+                    into = made.setdefault(name, empty(features, *sizes[name])) if rows[0] == 0 else made[name]
+                    into[:, :, rows[0] : rows[1]] = features
+        return made
+
+    def _chain(self, size: Size, wanted: set[str]) -> tuple[tuple[str, ...], list[Layer], dict[str, Size]]:
+        """The layers down to the deepest one wanted, what they do, and the sizes they give."""
+        unknown = wanted - set(self._order)
+        if unknown:
+            raise RequestError(f"no layer {', '.join(sorted(unknown))} in {self.spec.arch}")
+        names = self._order[: self._order.index(deepest(wanted, self.spec.arch)) + 1]
+        chain: list[Layer] = []
+        sizes: dict[str, Size] = {}
+        for name in names:
+            if name.startswith("conv"):
+                chain.append(Window(partial(self._conv, name)))
+            elif name.startswith("relu"):
+                keep = name.replace("relu", "conv") in wanted
+                chain.append(Each(_relu if keep else _relu_in_place))
+            else:
+                chain.append(Halve(self._pool, self.spec.pool_ceil))
+            size = chain[-1].size(size)
+            sizes[name] = size
+        return names, chain, sizes
+
+    @torch.no_grad()
     def vjp(self, image: Tensor, layers: Iterable[str]) -> tuple[dict[str, Tensor], Pullback]:
         """Features of `image`, and the function that carries gradients at them back to the image.
 
@@ -147,6 +259,31 @@ class VGG:
             return gradient.index_select(1, self._flip).contiguous()
 
         return features, pullback
+
+    def channels(self, layer: str) -> int:
+        """Channels of a canonical layer's features."""
+        last = self._order.index(layer) + 1
+        return next(self._params[name][0].shape[0] for name in reversed(self._order[:last]) if name in self._params)
+
+    def bytes_per_pixel(self, layers: Iterable[str]) -> float:
+        """Memory that `vjp` needs at its peak, divided by the image's pixels.
+
+        Every convolution's output is kept until the pullback passes it (its ReLU is in place), every pooling's
+        output, and where its maxima were. Beside them lives the image as float32, its copies, and the largest
+        layer's gradient before and after a convolution.
+        """
+        item = self.dtype.itemsize
+        wanted = set(layers)
+        total = largest = 0.0
+        for name in self._order[: max(map(self._order.index, wanted), default=-1) + 1]:
+            area, channels = layer_stride(name) ** 2, self.channels(name)
+            # A ReLU is in place only where the convolution's own output was not asked for.
+            kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in wanted)
+            if name.startswith("pool") and self.spec.pooling == "max":
+                kept += torch.int64.itemsize
+            total += kept * channels / area
+            largest = max(largest, channels * item / area)
+        return total + 2 * largest + 4 * 3 * torch.float32.itemsize
 
     def _kernel_transposed(self, name: str) -> Tensor:
         if name not in self._transposed:
@@ -199,14 +336,17 @@ class VGG:
             return "reflect" if min(shape[2:]) > 1 else "replicate"
         return "replicate" if self.spec.padding == "replicate-first" and name == "conv1_1" else None
 
-    def _conv(self, name: str, x: Tensor) -> Tensor:
+    def _conv(self, name: str, x: Tensor, edges: Edges = (True, True)) -> Tensor:
+        """The convolution, padded where `x` reaches the picture's upper and lower border."""
         if name not in self._params:
             raise RequestError(f"{self.source} holds no weights for {name}: they end before it")
         weight, bias = self._params[name]
         mode = self._pad_mode(name, x.shape)
+        top, bottom = map(int, edges)
         if mode is None:
-            return F.conv2d(x, weight, bias, padding=1)
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=mode), weight, bias)
+            made = F.conv2d(x, weight, bias, padding=1)
+            return made if top and bottom else made[:, :, 1 - top : made.shape[2] - 1 + bottom]
+        return F.conv2d(F.pad(x, (1, 1, top, bottom), mode=mode), weight, bias)
 
     def _pool(self, x: Tensor) -> Tensor:
         if min(x.shape[2:]) < 2:
@@ -219,6 +359,42 @@ class VGG:
         else:
             x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
         return x if self.spec.pool_gain == 1 else x * self.spec.pool_gain
+
+
+def _strips(
+    names: Sequence[str],
+    chain: Sequence[Layer],
+    sizes: Mapping[str, Size],
+    read: Callable[[Rows], Tensor],
+    size: Size,
+    wanted: set[str],
+    positions: int,
+    unit: int = 1,
+) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
+    """See `VGG.strips`: of an input of `size`, `positions` of it at a time, each `unit` pixels of the picture wide."""
+    height, width = size
+
+    def step(name: str) -> int:
+        return layer_stride(name) // unit
+
+    parts = ranges(height, max(4 * step(names[-1]), positions // width), step(names[-1]))
+    # The few rows left over at the bottom may hold none of the deepest layer's.
+    if len(parts) > 1 and parts[-1][1] - parts[-1][0] < 2 * step(names[-1]):
+        parts[-2:] = [(parts[-2][0], height)]
+    for first, end in parts:
+        rows: dict[int, Rows] = {}
+        for name in wanted:
+            rows[names.index(name)] = first // step(name), sizes[name][0] if end == height else end // step(name)
+        found = run(chain, read, size, rows)
+        yield {names[place]: (rows[place], features) for place, features in found.items()}
+
+
+def _relu(x: Tensor, _: Rows) -> Tensor:
+    return F.relu(x)
+
+
+def _relu_in_place(x: Tensor, _: Rows) -> Tensor:
+    return F.relu_(x)
 
 
 def _given(gradient: Tensor | None) -> Tensor:

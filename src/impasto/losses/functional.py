@@ -20,6 +20,7 @@ TVKind = Literal["squared", "squared-mean", "absolute", "absolute-mean", "nine-p
 # at this size that is both faster and three times closer to the float32 result than one product.
 _GRAM_ROWS = 4096
 
+_RIDGE = 1e-4  # as crowsonkb
 _LEAST_MASS = 1e-6  # of a guide that is nothing at a deep layer: no division by zero
 
 
@@ -43,11 +44,14 @@ def gram_sum(matrix: Tensor) -> Tensor:
     return total
 
 
-def gram_divisor(features: Tensor, norm: GramNorm, guide: Tensor | None = None) -> float:
-    """What the sum over positions is divided by: H·W, C·H·W or 1; for H·W counts the mass of the guide, if any."""
-    channels, height, width = features.shape[1:]
-    mass = height * width if guide is None else max(float(guide.sum()), _LEAST_MASS)
-    return float({"positions": mass, "elements": channels * mass, "none": 1}[norm])
+def mass_of(size: tuple[int, int], guide: Tensor | None = None) -> float:
+    """What positions count together: their number H·W, or the sum of the guide's shares."""
+    return float(size[0] * size[1]) if guide is None else max(float(guide.sum()), _LEAST_MASS)
+
+
+def gram_divisor(channels: int, mass: float, norm: GramNorm) -> float:
+    """What the sum over positions is divided by: their `mass` (H·W without a guide), C times that, or 1."""
+    return {"positions": mass, "elements": channels * mass, "none": 1.0}[norm]
 
 
 def gram(features: Tensor, norm: GramNorm = "positions") -> Tensor:
@@ -57,7 +61,8 @@ def gram(features: Tensor, norm: GramNorm = "positions") -> Tensor:
         features: 1×C×H×W.
         norm: divide by the number of positions, of elements (C·H·W), or not at all.
     """
-    return gram_sum(rows(features)) / gram_divisor(features, norm)
+    channels, height, width = features.shape[1:]
+    return gram_sum(rows(features)) / gram_divisor(channels, mass_of((height, width)), norm)
 
 
 def moments(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
@@ -67,8 +72,8 @@ def moments(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
     return mean, (variance + eps).sqrt()
 
 
-def covariance(features: Tensor, guide: Tensor | None = None, eps: float = 1e-4) -> tuple[Tensor, Tensor]:
-    """Mean (C) and covariance (C×C, `eps` on the diagonal) of one feature map, as crowsonkb.
+def covariance(features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (C) and covariance (C×C, 1e-4 added to the diagonal) of one feature map, as crowsonkb.
 
     `guide`, 1×1×H×W, weighs the positions; None counts them all the same.
     """
@@ -78,7 +83,12 @@ def covariance(features: Tensor, guide: Tensor | None = None, eps: float = 1e-4)
     mean = (x * shares).sum(0)
     centred = x - mean
     cov = (centred * shares).t().mm(centred)
-    return mean, cov + eps * torch.eye(cov.shape[0], device=cov.device)
+    return mean, ridged(cov)
+
+
+def ridged(cov: Tensor) -> Tensor:
+    """A covariance with `_RIDGE` added to its diagonal: its root exists, and has a derivative."""
+    return cov + _RIDGE * torch.eye(cov.shape[0], device=cov.device)
 
 
 def matrix_sqrt(matrix: Tensor, iterations: int = 12) -> Tensor:
@@ -101,6 +111,11 @@ def wasserstein2(
     `guide` as for `covariance`.
     """
     got_mean, got = covariance(features, guide)
+    return gaussian_distance(got_mean, got, mean, cov, cov_sqrt)
+
+
+def gaussian_distance(got_mean: Tensor, got: Tensor, mean: Tensor, cov: Tensor, cov_sqrt: Tensor) -> Tensor:
+    """`wasserstein2` of a mean and covariance already known."""
     cross = matrix_sqrt(cov_sqrt.mm(got).mm(cov_sqrt))
     return (got_mean - mean).square().mean() + (got + cov - 2 * cross).diagonal().mean()
 

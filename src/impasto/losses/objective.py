@@ -5,44 +5,64 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ..encoders.tiles import Part, parts
 from ..encoders.vgg import VGG, Tap
 from ..painter import Regions
 from .functional import (
     GramNorm,
     TVKind,
-    covariance,
+    gaussian_distance,
     gram_divisor,
     gram_sum,
+    mass_of,
     matrix_sqrt,
+    ridged,
     rows,
     total_variation,
-    wasserstein2,
 )
 
 Reduction = Literal["mean", "half-sum"]
 Where = Callable[[int, int], Tensor]
 """The share of a style at each position, 1×1×H×W in [0, 1], for a height and a width."""
 
+Slope = Callable[[Part, Tensor | None], Tensor]
+"""A loss's gradient at a part of its layer, added (perhaps in place) to the one given, if any."""
+
 _EPS = 1e-8
 
 
 class Term(ABC):
-    """One loss at one layer: its weighted value, and a tap that adds its gradient to the running one."""
+    """One weighted loss at one layer.
+
+    It depends on the features through sums over their positions (`gather`), so that a layer may come in parts:
+    the sums of parts are added, `settle` turns those of the whole into the loss, and its gradient at any part
+    needs that part's features alone.
+    """
 
     kind: str
     layer: str
     weight: float
 
     @abstractmethod
+    def gather(self, part: Part) -> tuple[Tensor, ...]:
+        """The sums over a part's positions."""
+
+    @abstractmethod
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+        """Weighted loss (float32 scalar) of a layer of height and width `size`, and its gradient."""
+
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
-        """Weighted loss (float32 scalar) of 1×C×H×W `features`, and its tap."""
+        """Weighted loss of a whole layer, 1×C×H×W, and its tap."""
+        part = Part.whole(features)
+        loss, slope = self.settle(self.gather(part), part.size)
+        return loss, functools.partial(slope, part)
 
 
 @dataclass
@@ -55,19 +75,23 @@ class ContentTerm(Term):
     reduction: Reduction = "mean"
     kind: str = "content"
 
-    def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
-        """See `Term.evaluate`."""
-        difference = features - self.target
-        scale = 1 / difference.numel() if self.reduction == "mean" else 0.5
+    def gather(self, part: Part) -> tuple[Tensor, ...]:
+        """``Σ(F−P)²``."""
+        difference = part.features - part.of(self.target)
         flat = difference.permute(0, 2, 3, 1).reshape(-1).float()  # as it lies in memory
-        loss = flat.dot(flat) * (self.weight * scale)
+        return (flat.dot(flat),)
 
-        def tap(gradient: Tensor | None) -> Tensor:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:  # noqa: ARG002
+        """See `Term.settle`."""
+        scale = self.weight * (1 / self.target.numel() if self.reduction == "mean" else 0.5)
+
+        def slope(part: Part, gradient: Tensor | None) -> Tensor:
+            difference = part.features - part.of(self.target)
             if gradient is None:
-                return difference.mul_(2 * self.weight * scale)
-            return gradient.add_(difference, alpha=2 * self.weight * scale)
+                return difference.mul_(2 * scale)
+            return gradient.add_(difference, alpha=2 * scale)
 
-        return loss, tap
+        return sums[0] * scale, slope
 
 
 @dataclass
@@ -90,36 +114,34 @@ class GramTerm(Term):
     where: Where | None = None
     kind: str = "style"
 
-    def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
-        """See `Term.evaluate`."""
-        x = rows(features)
-        guide, weight = _guided(self.where, features, self.weight)
-        divisor = gram_divisor(features, self.norm, guide)
-        if guide is not None:
-            shares = rows(guide).to(x.dtype)
-            difference = gram_sum(x * shares.sqrt()) / divisor - self.target
-            x = x * shares
-        else:
-            difference = gram_sum(x) / divisor - self.target
+    def gather(self, part: Part) -> tuple[Tensor, ...]:
+        """``FᵀF``."""
+        x, shares = rows(part.features), _shares(self.where, part)
+        return (gram_sum(x if shares is None else x * shares.sqrt()),)
+
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+        """See `Term.settle`."""
+        mass, weight = _counted(self.where, size, self.weight)
+        divisor = gram_divisor(len(self.target), mass, self.norm)
+        difference = sums[0] / divisor - self.target
         loss = (difference.square().mean() + self.spread) * weight
-        slope = (difference * (4 * weight / (difference.numel() * divisor))).to(x.dtype)
+        matrix = difference * (4 * weight / (difference.numel() * divisor))
 
-        def tap(gradient: Tensor | None) -> Tensor:
+        def slope(part: Part, gradient: Tensor | None) -> Tensor:
+            x, shares = rows(part.features), _shares(self.where, part)
+            x = x if shares is None else x * shares
             if gradient is None:
-                height, width = features.shape[2:]
-                return x.mm(slope).view(1, height, width, -1).permute(0, 3, 1, 2)
+                return _map_of(x.mm(matrix.to(x.dtype)), part.features)
             running = rows(gradient)
-            running.addmm_(x, slope)
-            if running.data_ptr() == gradient.data_ptr():
-                return gradient
-            return running.view(1, *features.shape[2:], -1).permute(0, 3, 1, 2)
+            running.addmm_(x, matrix.to(x.dtype))
+            return gradient if running.data_ptr() == gradient.data_ptr() else _map_of(running, part.features)
 
-        return loss, tap
+        return loss, slope
 
 
 @dataclass
 class WassersteinTerm(Term):
-    """2-Wasserstein distance between the Gaussians of the features (crowsonkb), by autograd; `where` as above."""
+    """2-Wasserstein distance between the Gaussians of the features (crowsonkb); `where` as above."""
 
     layer: str
     mean: Tensor = field(repr=False)
@@ -131,40 +153,74 @@ class WassersteinTerm(Term):
     def __post_init__(self) -> None:
         self._root = matrix_sqrt(self.covariance)
 
-    def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
-        """See `Term.evaluate`."""
-        guide, weight = _guided(self.where, features, self.weight)
-        with torch.enable_grad():
-            leaf = features.detach().requires_grad_()
-            loss = wasserstein2(leaf, self.mean, self.covariance, self._root, guide) * weight
-            (own,) = torch.autograd.grad(loss, leaf)
+    def gather(self, part: Part) -> tuple[Tensor, ...]:
+        """``Σx`` and ``Σxxᵀ`` of the features less the target's mean, which keeps digits."""
+        x, shares = rows(part.features).float() - self.mean, _shares(self.where, part)
+        weighed = x if shares is None else x * shares.float()
+        return weighed.sum(0), weighed.t().mm(x)
 
-        def tap(gradient: Tensor | None) -> Tensor:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+        """See `Term.settle`."""
+        mass, weight = _counted(self.where, size, self.weight)
+        with torch.enable_grad():
+            first, second = (each.detach().requires_grad_() for each in sums)
+            apart = first / mass
+            found = ridged(second / mass - apart.outer(apart))
+            mean = self.mean + apart
+            loss = gaussian_distance(mean, found, self.mean, self.covariance, self._root) * weight
+            by_first, by_second = torch.autograd.grad(loss, (first, second))
+        matrix = by_second + by_second.t()
+
+        def slope(part: Part, gradient: Tensor | None) -> Tensor:
+            x, shares = rows(part.features).float() - self.mean, _shares(self.where, part)
+            own = torch.addmm(by_first, x, matrix)
+            own = _map_of(own if shares is None else own * shares.float(), part.features).to(part.features.dtype)
             return own if gradient is None else gradient.add_(own)
 
-        return loss.detach(), tap
+        return loss.detach(), slope
 
 
 @dataclass
 class NormalisedGradient(Term):
-    """Scales another term's gradient to an L1 norm of `strength`, as neural-style's -normalize_gradients."""
+    """Scales another term's gradient to an L1 norm of its weight, as neural-style's -normalize_gradients."""
 
     inner: Term
 
     def __post_init__(self) -> None:
         self.kind, self.layer, self.weight = self.inner.kind, self.inner.layer, self.inner.weight
 
-    def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
-        """See `Term.evaluate`."""
-        loss, inner_tap = self.inner.evaluate(features)
+    def gather(self, part: Part) -> tuple[Tensor, ...]:
+        """See `Term.gather`."""
+        return self.inner.gather(part)
 
-        def tap(gradient: Tensor | None) -> Tensor:
-            own = inner_tap(None)
-            scale = self.weight / (own.float().abs().sum() + _EPS)
-            own = own.float().mul_(scale).to(features.dtype)
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+        """The inner term's; `scaled` makes its slope this one's, once the norm over all parts is known."""
+        return self.inner.settle(sums, size)
+
+    def scaled(self, slope: Slope, norm: Tensor) -> Slope:
+        """`slope`, whose L1 norm over the whole layer is `norm`, scaled to the weight."""
+
+        def normalised(part: Part, gradient: Tensor | None) -> Tensor:
+            own = slope(part, None).float().mul_(self.weight / (norm + _EPS)).to(part.features.dtype)
             return own if gradient is None else gradient.add_(own)
 
+        return normalised
+
+    def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
+        """See `Term.evaluate`."""
+        part = Part.whole(features)
+        loss, slope = self.settle(self.gather(part), part.size)
+
+        def tap(gradient: Tensor | None) -> Tensor:
+            norm = l1_norm(slope, part)
+            return self.scaled(slope, norm)(part, gradient)
+
         return loss, tap
+
+
+def l1_norm(slope: Slope, part: Part) -> Tensor:
+    """Sum of the absolute values of a loss's gradient at a part."""
+    return slope(part, None).float().abs().sum()
 
 
 @dataclass(frozen=True)
@@ -201,15 +257,7 @@ class Objective:
     @torch.no_grad()
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Losses and gradient."""
-        features, pullback = self.encoder.vjp(image, {term.layer for term in self.terms})
-        losses: dict[str, Tensor] = {}
-        taps: dict[str, Tap] = {}
-        for term in self.terms:
-            loss, tap = term.evaluate(features[term.layer])
-            losses[term.kind] = losses.get(term.kind, 0) + loss
-            taps[term.layer] = _both(taps[term.layer], tap) if term.layer in taps else tap
-        del features  # the pullback frees each layer as it passes
-        gradient = pullback(taps)
+        losses, gradient = self._of_features(image)
         if self.tv is not None:
             losses["tv"] = self.tv.add(image, gradient)
         if self.range_weight:
@@ -219,13 +267,35 @@ class Objective:
         losses["total"] = torch.stack([value.reshape(()) for value in losses.values()]).sum()
         return losses, gradient
 
+    def _of_features(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses at the encoder's layers by kind, and their gradient."""
+        features, pullback = self.encoder.vjp(image, {term.layer for term in self.terms})
+        losses: dict[str, Tensor] = {}
+        taps: dict[str, Tap] = {}
+        for term in self.terms:
+            loss, tap = term.evaluate(features[term.layer])
+            losses[term.kind] = losses.get(term.kind, 0) + loss
+            taps[term.layer] = _both(taps[term.layer], tap) if term.layer in taps else tap
+        del features  # the pullback frees each layer as it passes
+        return losses, pullback(taps)
 
-def _guided(where: Where | None, features: Tensor, weight: float) -> tuple[Tensor | None, float]:
-    """The shares at a layer, and the weight of a term that they guide: each pixel is pulled as hard as without."""
+
+def _shares(where: Where | None, part: Part) -> Tensor | None:
+    """Shares at a part's positions, P×1 in the features' type."""
+    return None if where is None else rows(part.of(where(*part.size))).to(part.features)
+
+
+def _counted(where: Where | None, size: tuple[int, int], weight: float) -> tuple[float, float]:
+    """What a layer's positions count, and the weight of a term: guided, each pixel is pulled as hard as without."""
     if where is None:
-        return None, weight
-    guide = where(*features.shape[2:]).to(features.device)
-    return guide, weight * float(guide.mean())
+        return mass_of(size), weight
+    guide = where(*size)
+    return mass_of(size, guide), weight * float(guide.mean())
+
+
+def _map_of(matrix: Tensor, features: Tensor) -> Tensor:
+    """P×C rows as the map they are of."""
+    return matrix.view(1, *features.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 def _both(first: Tap, second: Tap) -> Tap:
@@ -235,24 +305,26 @@ def _both(first: Tap, second: Tap) -> Tap:
 @torch.no_grad()
 def style_terms(
     encoder: VGG,
-    pictures: Sequence[Tensor],
+    pictures: Iterable[Tensor],
     shares: Sequence[float],
     weights: Mapping[str, float],
     *,
     kind: Literal["gram", "wasserstein"] = "gram",
     norm: GramNorm = "positions",
     regions: Regions | None = None,
+    tile: int | None = None,
 ) -> list[GramTerm | WassersteinTerm]:
     """Style terms towards several pictures, mixed by `shares` (summing to 1); `weights` by layer.
 
     Gram losses to several styles are summed (neural-style); Gaussians are mixed before (crowsonkb). With
-    `regions` each style has terms of its own, and its share at each position is what they say.
+    `regions` each style has terms of its own, and its share at each position is what they say. The pictures are
+    encoded in tiles of about `tile` pixels a side, one after another; None for whole.
     """
     if regions is not None:
         return [
             dataclasses.replace(term, where=functools.partial(_share_of, regions, number))
             for number, picture in enumerate(pictures)
-            for term in style_terms(encoder, [picture], [1.0], weights, kind=kind, norm=norm)
+            for term in style_terms(encoder, [picture], [1.0], weights, kind=kind, norm=norm, tile=tile)
         ]
     active = {layer: weight for layer, weight in weights.items() if weight > 0}
     if not active:
@@ -261,15 +333,14 @@ def style_terms(
     second: dict[str, Tensor] = {}
     squares: dict[str, float] = {}
     for picture, share in zip(pictures, shares, strict=True):
-        for layer, features in encoder(picture, active).items():
-            if kind == "gram":
-                a = gram_sum(rows(features)) / gram_divisor(features, norm)
-                squares[layer] = squares.get(layer, 0.0) + share * float(a.square().mean())
-                second[layer] = second.get(layer, 0) + share * a
-            else:
-                mean, cov = covariance(features)
-                first[layer] = first.get(layer, 0) + share * mean
-                second[layer] = second.get(layer, 0) + share * cov
+        statistics = _grams(encoder, picture, active, norm, tile) if kind == "gram" else {}
+        for layer, a in statistics.items():
+            squares[layer] = squares.get(layer, 0.0) + share * float(a.square().mean())
+            second[layer] = second.get(layer, 0) + share * a
+        gaussians = _gaussians(encoder, picture, active, tile) if kind == "wasserstein" else {}
+        for layer, (mean, cov) in gaussians.items():
+            first[layer] = first.get(layer, 0) + share * mean
+            second[layer] = second.get(layer, 0) + share * cov
     if kind == "wasserstein":
         return [WassersteinTerm(la, first[la], second[la], weight) for la, weight in active.items()]
     return [
@@ -282,14 +353,57 @@ def _share_of(regions: Regions, number: int, height: int, width: int) -> Tensor:
     return regions.at(height, width)[number : number + 1]
 
 
+def _grams(
+    encoder: VGG, picture: Tensor, layers: Collection[str], norm: GramNorm, tile: int | None
+) -> dict[str, Tensor]:
+    sums: dict[str, Tensor] = {}
+    divisors: dict[str, float] = {}
+    for found in parts(encoder, picture, layers, tile):
+        for layer, part in found.items():
+            sums[layer] = sums.get(layer, 0) + gram_sum(rows(part.features))
+            divisors[layer] = gram_divisor(part.features.shape[1], mass_of(part.size), norm)
+    return {layer: total / divisors[layer] for layer, total in sums.items()}
+
+
+def _gaussians(
+    encoder: VGG, picture: Tensor, layers: Collection[str], tile: int | None
+) -> dict[str, tuple[Tensor, Tensor]]:
+    about: dict[str, Tensor] = {}  # the first part's mean: sums of what is left keep their digits
+    first: dict[str, Tensor] = {}
+    second: dict[str, Tensor] = {}
+    masses: dict[str, float] = {}
+    for found in parts(encoder, picture, layers, tile):
+        for layer, part in found.items():
+            x = rows(part.features).float()
+            x = x - about.setdefault(layer, x.mean(0))
+            first[layer] = first.get(layer, 0) + x.sum(0)
+            second[layer] = second.get(layer, 0) + x.t().mm(x)
+            masses[layer] = mass_of(part.size)
+    gaussians: dict[str, tuple[Tensor, Tensor]] = {}
+    for layer, mass in masses.items():
+        apart = first[layer] / mass
+        gaussians[layer] = (about[layer] + apart, ridged(second[layer] / mass - apart.outer(apart)))
+    return gaussians
+
+
 @torch.no_grad()
 def content_terms(
-    encoder: VGG, picture: Tensor, weights: Mapping[str, float], reduction: Reduction = "mean"
+    encoder: VGG,
+    picture: Tensor,
+    weights: Mapping[str, float],
+    reduction: Reduction = "mean",
+    *,
+    tile: int | None = None,
 ) -> list[Term]:
-    """Content terms towards one picture; `weights` by layer."""
+    """Content terms towards one picture; `weights` by layer, `tile` as for `style_terms`."""
     active = {layer: weight for layer, weight in weights.items() if weight > 0}
-    if not active:
-        return []
-    features = encoder(picture, active)
-    # A layer that also carries a style term would be changed in place by later layers' ReLU: keep a copy.
-    return [ContentTerm(la, features[la].clone(), weight, reduction) for la, weight in active.items()]
+    targets: dict[str, Tensor] = {}
+    for found in parts(encoder, picture, active, tile) if active else ():
+        for layer, part in found.items():
+            if layer not in targets:
+                shape = (1, part.features.shape[1], *part.size)
+                targets[layer] = torch.empty(
+                    shape, dtype=encoder.dtype, device=picture.device, memory_format=torch.channels_last
+                )
+            part.of(targets[layer]).copy_(part.features)
+    return [ContentTerm(layer, targets[layer], weight, reduction) for layer, weight in active.items()]

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
-
-Update = Callable[[Tensor, Tensor], None]
-"""Moves an image in place, given the gradient there."""
 
 Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
 
 _LEAST_MOVE = 1e-3
+
+
+class Optimiser(Protocol):
+    """What moves an image, and can be put aside and taken up again."""
+
+    def update(self, image: Tensor, gradient: Tensor) -> None:
+        """Move `image` in place, given the gradient there."""
+        ...
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next move depends on: tensors, not copied, and JSON data."""
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        ...
 
 
 def frequency_preconditioner(
@@ -37,7 +49,7 @@ def frequency_preconditioner(
 
     def apply(gradient: Tensor) -> Tensor:
         spectrum = torch.fft.rfft2(gradient.view(1, 3, height, width))
-        return torch.fft.irfft2(spectrum * gain, s=(height, width)).reshape(gradient.shape)
+        return torch.fft.irfft2(spectrum.mul_(gain), s=(height, width)).reshape(gradient.shape)
 
     return apply
 
@@ -57,7 +69,8 @@ class LBFGS:
     def __init__(self, rate: float = 1.0, history: int = 100, precondition: Precondition | None = None) -> None:
         self.rate = rate
         self.precondition = precondition or _identity
-        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self.history = history
+        self._pairs: list[tuple[Tensor, Tensor, float]] = []
         self._gradient: Tensor | None = None
         self._direction: Tensor | None = None
         self._step = 0.0
@@ -66,7 +79,7 @@ class LBFGS:
     def update(self, image: Tensor, gradient: Tensor) -> None:
         """Move `image` in place, given the gradient there."""
         g = gradient.reshape(-1).float()
-        step = self.rate
+        step, gamma, pairs = self.rate, self._gamma, self._pairs[-self.history :]
         if self._gradient is None or self._direction is None:
             direction, step = self._first_move(g)
         else:
@@ -74,14 +87,37 @@ class LBFGS:
             s = self._direction * self._step
             sy = float(s.dot(y))
             if sy > 1e-8 * float(s.norm() * y.norm()):  # relative: losses come in any unit
-                self._pairs.append((s, y, 1.0 / sy))
-                self._gamma = sy / float(y.dot(self.precondition(y)))
-            direction = self._two_loop(g)
+                pairs = [*pairs, (s, y, 1.0 / sy)][-self.history :]
+                gamma = sy / float(y.dot(self.precondition(y)))
+            del s, y  # but for the pairs
+            direction = self._two_loop(g, pairs, gamma)
             if float(direction.dot(g)) >= 0:  # not downhill: what was learnt misleads
-                self._pairs.clear()
+                pairs = []
                 direction, step = self._first_move(g)
+        # All at once, and last: a move that fails for want of memory has changed nothing.
         self._gradient, self._direction, self._step = g, direction, step
-        image += direction.view_as(image) * step
+        self._pairs, self._gamma = pairs, gamma
+        image.add_(direction.view_as(image), alpha=step)
+
+    def forget(self, history: int) -> None:
+        """Keep only the last `history` pairs from now on."""
+        self.history, self._pairs = history, self._pairs[-history:]
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """See `Optimiser.state`."""
+        facts = {"step": self._step, "gamma": self._gamma, "rho": [rho for _, _, rho in self._pairs]}
+        if self._gradient is None or self._direction is None:
+            return {}, facts
+        tensors = {"gradient": self._gradient, "direction": self._direction}
+        for number, (s, y, _) in enumerate(self._pairs):
+            tensors |= {f"s.{number}": s, f"y.{number}": y}
+        return tensors, facts
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """See `Optimiser.restore`."""
+        self._step, self._gamma = facts["step"], facts["gamma"]
+        self._gradient, self._direction = tensors.get("gradient"), tensors.get("direction")
+        self._pairs = [(tensors[f"s.{n}"], tensors[f"y.{n}"], rho) for n, rho in enumerate(facts["rho"])]
 
     def _first_move(self, g: Tensor) -> tuple[Tensor, float]:
         """Downhill as PyTorch's first move, one unit in the sum of all pixels, as no curvature is known yet.
@@ -92,29 +128,44 @@ class LBFGS:
         size = max(float(direction.abs().sum()), 1e-30)
         return direction, max(min(1.0, 1.0 / size), _LEAST_MOVE * direction.numel() / size) * self.rate
 
-    def _two_loop(self, g: Tensor) -> Tensor:
+    def _two_loop(self, g: Tensor, pairs: list[tuple[Tensor, Tensor, float]], gamma: float) -> Tensor:
         q = g.neg()
         alphas: list[float] = []
-        for s, y, rho in reversed(self._pairs):
+        for s, y, rho in reversed(pairs):
             alpha = rho * float(s.dot(q))
             alphas.append(alpha)
             q.add_(y, alpha=-alpha)
-        q = self.precondition(q) * self._gamma
-        for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
+        q = self.precondition(q).mul_(gamma)
+        for (s, y, rho), alpha in zip(pairs, reversed(alphas), strict=True):
             q.add_(s, alpha=alpha - rho * float(y.dot(q)))
         return q
 
 
-def adam(image: Tensor, rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> Update:
-    """Adam (Kingma & Ba 2014) over `image`, `rate` in its units."""
-    optimiser = torch.optim.Adam([image], lr=rate, betas=betas)
+class Adam:
+    """Adam (Kingma & Ba 2014) over one image.
 
-    def update(image: Tensor, gradient: Tensor) -> None:
+    Args:
+        image: the one it moves.
+        rate: a step, in the image's units.
+        betas: decay of the gradient's mean and of its variance.
+    """
+
+    def __init__(self, image: Tensor, rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+        self._adam = torch.optim.Adam([image], lr=rate, betas=betas)
+
+    def update(self, image: Tensor, gradient: Tensor) -> None:
+        """Move `image`, the one given at the start, in place, given the gradient there."""
         image.grad = gradient
-        cast(Callable[[], None], optimiser.step)()
+        cast(Callable[[], None], self._adam.step)()
         image.grad = None
 
-    return update
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """See `Optimiser.state`."""
+        return dict(self._adam.state_dict()["state"].get(0, {})), {}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """See `Optimiser.restore`."""
+        self._adam.load_state_dict({**self._adam.state_dict(), "state": {0: dict(tensors)} if tensors else {}})
 
 
 def _identity(gradient: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Self, cast
 
 import torch
@@ -17,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
-from ..transforms.adain import Moments, adain, moments
+from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Window
+from ..transforms.adain import Gathered, Moments, adain, affine, moments
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
@@ -190,13 +192,19 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N×I×H×W -> N×O×H×W."""
-        if self.reflect:
-            # Reflection needs two positions a side; a picture of one is repeated.
-            x = F.pad(x, (1, 1, 1, 1), mode="reflect" if min(x.shape[2:]) > 1 else "replicate")
-        x = self.conv(x)
+        x = self.convolved(x)
         if self.norm is not None:
             x = self.norm(x)
         return F.relu(x, inplace=True) if self.relu else x
+
+    def convolved(self, x: Tensor, edges: Edges = (True, True)) -> Tensor:
+        """The convolution alone, padded where `x` reaches the picture's upper and lower border."""
+        top, bottom = map(int, edges)
+        if self.reflect:
+            # Reflection needs two positions a side; a picture of one is repeated.
+            return self.conv(F.pad(x, (1, 1, top, bottom), mode="reflect" if min(x.shape[2:]) > 1 else "replicate"))
+        x = self.conv(x)
+        return x if top and bottom else x[:, :, 1 - top : x.shape[2] - 1 + bottom]
 
 
 class Decoder(nn.Module):
@@ -255,6 +263,83 @@ class Decoder(nn.Module):
             The picture, nominally in [0, 1], not clamped. It covers whole strides: the caller pads the photo
             up to a multiple of `spec.stride` and crops the picture back.
         """
+        self._refuse(features, style)
+        spec = self.spec
+        x = self._scaled(features[spec.layer], spec.layer)
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+            name = f"relu{spec.block - index}_1"
+            convs = cast(nn.ModuleList, stage)
+            for conv in convs[:-1]:
+                x = conv(x)
+            if style is not None and name in spec.inject:
+                x = adain(x, self._inside(style[name], name))
+                if name in spec.skip:
+                    x = x + self._scaled(features[name], name) * self.gains[name].to(x.dtype)
+            x = convs[-1](x)
+        x = x.float()
+        return x.sigmoid() if spec.output == "sigmoid" else x
+
+    @torch.no_grad()
+    def paint(
+        self,
+        features: dict[str, Tensor],
+        style: Mapping[str, Moments] | None = None,
+        *,
+        values: int = VALUES,
+        keep: int = VALUES,
+    ) -> Tensor:
+        """`forward` for features of any size, in little more memory than they and the picture take.
+
+        The layers run over strips of rows. Where moments are imposed they are those of the whole picture, so
+        the result is too: what lies before is run once for them and again to go on, unless it is small enough
+        to be kept.
+
+        Args:
+            features: see `forward`. They are not written to, but taken out, so that each is freed once it has served.
+            style: see `forward`.
+            values: of the widest layer to work on at a time.
+            keep: most values of features to store rather than to work out again.
+        """
+        self._refuse(features, style)
+        spec = self.spec
+        chain = Chain(features.pop(spec.layer), values).then(Each(lambda x, _: self._scaled(x, spec.layer)))
+        for index, stage in enumerate(self.stages):
+            if index:
+                chain = chain.then(Double())
+            name = f"relu{spec.block - index}_1"
+            *convs, last = cast("list[Conv]", list(cast(nn.ModuleList, stage)))
+            for conv in convs:
+                chain = self._through(conv, chain, keep)
+            if style is not None and name in spec.inject:
+                chain = chain.kept(keep)
+                chain = chain.then(_affine(*affine(_moments(chain), self._inside(style[name], name))))
+                if name in spec.skip:
+                    chain = chain.then(Each(partial(self._with_skip, features.pop(name), name)))
+            chain = self._through(last, chain, keep)
+            if index < len(self.stages) - 1:
+                chain = chain.stored()
+        picture = chain.whole(torch.float32)
+        return picture.sigmoid_() if spec.output == "sigmoid" else picture
+
+    def _through(self, conv: Conv, chain: Chain, keep: int) -> Chain:
+        """The chain with a convolution, its normalisation and its ReLU."""
+        chain = chain.then(Window(conv.convolved), channels=conv.conv.out_channels)
+        norm = conv.norm
+        if isinstance(norm, nn.InstanceNorm2d):
+            chain = chain.kept(keep)
+            own = _moments(chain)  # with the layer's own epsilon, which is also that of the moments
+            chain = chain.then(_affine(*affine(own, Moments(norm.bias.view(1, -1, 1, 1), norm.weight.view(1, -1, 1, 1)))))
+        elif norm is not None:
+            chain = chain.then(Each(lambda x, _: norm(x)))
+        return chain.then(Each(lambda x, _: F.relu_(x))) if conv.relu else chain
+
+    def _with_skip(self, features: Tensor, layer: str, x: Tensor, rows: Rows) -> Tensor:
+        part = self._scaled(features[:, :, rows[0] : rows[1]], layer)
+        return x.add_(part.mul_(self.gains[layer].to(x.dtype)))
+
+    def _refuse(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None) -> None:
         spec = self.spec
         for layer in spec.content_layers:
             if layer not in features or features[layer].shape[1] != spec.width(layer):
@@ -266,26 +351,28 @@ class Decoder(nn.Module):
         missing = [name for name in spec.inject if style is None or name not in style]
         if missing:
             raise RequestError(f"this decoder needs the style's moments at {', '.join(missing)}")
-        x = self._scaled(features, spec.layer)
-        for index, stage in enumerate(self.stages):
-            if index:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
-            name = f"relu{spec.block - index}_1"
-            convs = cast(nn.ModuleList, stage)
-            for conv in convs[:-1]:
-                x = conv(x)
-            if style is not None and name in spec.inject:
-                scale = self.scale(name)
-                x = adain(x, Moments(style[name].mean / scale, style[name].std / scale))
-                if name in spec.skip:
-                    x = x + self._scaled(features, name) * self.gains[name].to(x.dtype)
-            x = convs[-1](x)
-        x = x.float()
-        return x.sigmoid() if spec.output == "sigmoid" else x
 
-    def _scaled(self, features: Mapping[str, Tensor], layer: str) -> Tensor:
-        return features[layer] / self.scale(layer).to(features[layer].dtype)
+    def _scaled(self, features: Tensor, layer: str) -> Tensor:
+        return features / self.scale(layer).to(features.dtype)
+
+    def _inside(self, style: Moments, layer: str) -> Moments:
+        """An encoder's moments in the units the network works in."""
+        scale = self.scale(layer)
+        return Moments(style.mean / scale, style.std / scale)
 
     def moments_of(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
         """Channel moments of an encoder's features at every layer this network works with."""
         return {layer: moments(features[layer]) for layer in self.spec.style_layers}
+
+
+def _moments(chain: Chain) -> Moments:
+    """Channel moments of all that a chain gives."""
+    gathered = Gathered()
+    for _, strip in chain.strips():
+        gathered.add(strip)
+    return gathered.moments()
+
+
+def _affine(gain: Tensor, shift: Tensor) -> Each:
+    """A gain and a shift a channel, in a new tensor: what comes in may be stored."""
+    return Each(lambda x, _: (x * gain.to(x.dtype)).add_(shift.to(x.dtype)))

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from ..errors import RequestError
+from ..strips import ranges
+
+_AT_ONCE = 2**23  # values that are brought to float32 together
 
 EPSILON = 1e-5
 """Added to variances, as the original's layer does."""
@@ -24,10 +27,55 @@ class Moments(NamedTuple):
     std: Tensor
 
 
-def moments(features: Tensor) -> Moments:
-    """Channel moments of N×C×H×W features, in float32 whatever the features' type."""
-    var, mean = torch.var_mean(features.float(), dim=(2, 3), correction=0, keepdim=True)
-    return Moments(mean, (var + EPSILON).sqrt())
+class Gathered:
+    """Channel moments of features that come a part at a time; merged in float64 (Chan, Golub & LeVeque 1983)."""
+
+    def __init__(self) -> None:
+        self._mass = self._mean = self._squares = torch.zeros((), dtype=torch.float64)
+
+    def add(self, features: Tensor, weights: Tensor | None = None) -> None:
+        """Take in positions of N×C×h×w features.
+
+        Args:
+            features: the next of them.
+            weights: how much each position counts, N or 1 ×1×h×w, none negative; alike by default.
+        """
+        count, channels, height, width = features.shape
+        for first, end in ranges(height, _AT_ONCE // (count * channels * width)):
+            self._add(features[:, :, first:end].float(), None if weights is None else weights[:, :, first:end])
+
+    def _add(self, x: Tensor, weights: Tensor | None) -> None:
+        if weights is None:
+            variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+            mass = mean.new_full((), x.shape[2] * x.shape[3], dtype=torch.float64)
+        else:
+            mass = weights.double().sum((2, 3), keepdim=True)
+            shares = weights.to(x) / mass.clamp_min(1e-12).to(x)
+            mean = (x * shares).sum((2, 3), keepdim=True)
+            variance = ((x - mean).square_() * shares).sum((2, 3), keepdim=True)
+        total = self._mass.to(mass.device) + mass
+        share = mass / total.clamp_min(1e-12)
+        apart = mean.double() - self._mean.to(mass.device)
+        self._squares = self._squares.to(mass.device) + (variance.double() + apart.square() * (1 - share)) * mass
+        self._mean = self._mean.to(mass.device) + apart * share
+        self._mass = total
+
+    def moments(self) -> Moments:
+        """Of all positions so far; where they weigh nothing, those of an empty region: zero."""
+        variance = self._squares / self._mass.clamp_min(1e-12)
+        return Moments(self._mean.float(), (variance.float() + EPSILON).sqrt())
+
+
+def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
+    """Channel moments of N×C×H×W features, in float32 whatever the features' type.
+
+    Args:
+        features: whole.
+        weights: how much each position counts, N or 1 ×1×H×W; alike by default.
+    """
+    gathered = Gathered()
+    gathered.add(features, weights)
+    return gathered.moments()
 
 
 def blend(styles: Sequence[Moments], weights: Sequence[float]) -> Moments:
@@ -55,9 +103,13 @@ def adain(content: Tensor, style: Moments, alpha: float = 1.0) -> Tensor:
     Returns:
         N×C×H×W in the type of `content`.
     """
-    own = moments(content)
+    gain, shift = affine(moments(content), style, alpha)
+    return (content * gain.to(content.dtype)).add_(shift.to(content.dtype))
+
+
+def affine(own: Moments, style: Moments, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
+    """The gain and the shift of each channel, N×C×1×1, that give features with moments `own` the style's."""
     # One multiply-add over the features: (content - mean) / std * style.std + style.mean, mixed with content.
     gain = style.std / own.std
     shift = style.mean - own.mean * gain
-    gain = alpha * gain + (1 - alpha)
-    return (content * gain.to(content.dtype)).add_((alpha * shift).to(content.dtype))
+    return alpha * gain + (1 - alpha), alpha * shift

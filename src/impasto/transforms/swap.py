@@ -20,7 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import ImpastoError, RequestError
-from .adain import Moments, adain, blend, moments
+from ..memory import is_out_of_memory
+from ..strips import empty, ranges
+from .adain import Gathered, Moments, affine, blend, moments
 
 Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
@@ -30,6 +32,7 @@ BUDGET_MB = 512.0
 """Working memory of the match, beside the features themselves, in MiB."""
 
 _EPSILON = 1e-8  # added to a style patch's length, as the original does: a patch of zeros has none
+_AT_ONCE = 2**24  # values of features that are worked on together beside the match
 _RUN = 128  # scores whose maximum is looked for together
 _CACHE_MB = 64.0  # a row's working set is kept near this: larger blocks spill the processor's cache and are slower
 
@@ -123,8 +126,8 @@ def prepare(
         if style.dim() != 4 or style.shape[0] != 1:
             raise RequestError(f"style features have shape {tuple(style.shape)}; expected 1×C×h×w")
         _refuse_small(style, patch, "style")
-        pixels = _normalise(style, stat) if match == "normalised" else style.float()
-        length = F.avg_pool2d(pixels.square().sum(1, keepdim=True), patch, stride, divisor_override=1).sqrt()
+        pixels, squares = _pixels(style, stat if match == "normalised" else None, dtype)
+        length = F.avg_pool2d(squares[None, None], patch, stride, divisor_override=1).sqrt()
         inverse = 1 / (length[0, 0] + _EPSILON)
         pool = None
         if patches_per_style is not None and patches_per_style < inverse.numel():
@@ -133,12 +136,13 @@ def prepare(
             inverse = (
                 torch.zeros_like(inverse).flatten().index_copy(0, pool, inverse.flatten()[pool]).view_as(inverse)
             )
-        sources.append(_Source(_positions(pixels).to(dtype), inverse, pool, offset))
+        sources.append(_Source(pixels, inverse, pool, offset))
         tables.append(_positions(style).flatten(0, 1))
         offset += tables[-1].shape[0]
     total = sum(weights)
     shares = tuple(weight / total for weight in weights)
-    return SwapStyle(patch, stride, match, shares, mixed, torch.cat(tables), tuple(sources))
+    table = tables[0] if len(tables) == 1 else torch.cat(tables)
+    return SwapStyle(patch, stride, match, shares, mixed, table, tuple(sources))
 
 
 def swap(
@@ -162,12 +166,7 @@ def swap(
         stride - 1 less than H.
     """
     found = match_patches(content, style, budget_mb=budget_mb)
-    swapped = torch.cat([_rebuild(one, style, content.shape[2:]) for one in found])
-    if restore == "style":
-        swapped = adain(swapped, style.moments)
-    if alpha != 1:
-        swapped = swapped.lerp(content[:, :, : swapped.shape[2], : swapped.shape[3]].to(swapped.dtype), 1 - alpha)
-    return swapped.to(content.dtype)
+    return torch.cat([_rebuilt(one, content[[n]], style, alpha, restore) for n, one in enumerate(found)])
 
 
 def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGET_MB) -> Tensor:
@@ -190,9 +189,8 @@ def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGE
     while True:
         try:
             return torch.stack([_match_one(one[None], style, budget) for one in content])
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            # PyTorch reports a failed allocation on the CPU as a bare RuntimeError.
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
                 raise
             if budget < 2**20:
                 raise ImpastoError(
@@ -210,8 +208,17 @@ def _refuse_small(features: Tensor, patch: int, what: str) -> None:
         )
 
 
-def _normalise(features: Tensor, stat: Moments) -> Tensor:
-    return (features.float() - stat.mean) / stat.std
+def _pixels(features: Tensor, stat: Moments | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """1×C×h×w -> h×w×C in `dtype`, of zero mean and unit deviation by `stat`, and the sum of squares of each, h×w."""
+    _, channels, height, width = features.shape
+    pixels = features.new_empty(height, width, channels, dtype=dtype)
+    squares = features.new_empty(height, width, dtype=torch.float32)
+    for first, end in ranges(height, _AT_ONCE // (width * channels)):
+        part = features[:, :, first:end].float()
+        part = part if stat is None else (part - stat.mean) / stat.std
+        squares[first:end] = part.square().sum(1)[0]
+        pixels[first:end] = _positions(part)
+    return pixels, squares
 
 
 def _positions(features: Tensor) -> Tensor:
@@ -221,8 +228,8 @@ def _positions(features: Tensor) -> Tensor:
 
 def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
     """1×C×H×W -> ny×nx rows of `style.table`."""
-    pixels = _normalise(content, moments(content)) if style.match == "normalised" else content
-    pixels = _positions(pixels).to(style.sources[0].pixels.dtype)
+    stat = moments(content) if style.match == "normalised" else None
+    pixels, _ = _pixels(content, stat, style.sources[0].pixels.dtype)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
     for source in style.sources:
@@ -400,12 +407,41 @@ def _sampled_scores(pixels: Tensor, source: _Source, patch: int, stride: int, bu
             yield y, 0, first, scores * lengths[first:end]
 
 
-def _rebuild(rows: Tensor, style: SwapStyle, size: Sequence[int]) -> Tensor:
-    """ny×nx rows of the table -> 1×C×H'×W' features, overlapping patches averaged."""
+def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, restore: Keep) -> Tensor:
+    """The features that ny×nx rows of the table make, mixed with the photo's; see `swap`. In strips where large."""
+    patch, stride = style.patch, style.stride
+    ny, nx = rows.shape
+    channels = style.table.shape[1]
+    height, width = (ny - 1) * stride + patch, (nx - 1) * stride + patch
+    parts = ranges(height, _AT_ONCE // (width * channels))
+
+    def strip(first: int, end: int) -> Tensor:
+        low, high = max(0, -(-(first - patch + 1) // stride)), min(ny, (end - 1) // stride + 1)
+        return _rebuild(rows[low:high], style)[:, :, first - low * stride : end - low * stride]
+
+    whole = strip(0, height) if len(parts) == 1 else None
+    gain = shift = None
+    if restore == "style":
+        gathered = Gathered()
+        for first, end in parts:
+            gathered.add(strip(first, end) if whole is None else whole)
+        gain, shift = affine(gathered.moments(), style.moments)
+    made = empty(content, height, width)
+    for first, end in parts:
+        swapped = strip(first, end) if whole is None else whole
+        if gain is not None and shift is not None:
+            swapped = (swapped * gain).add_(shift)
+        if alpha != 1:
+            swapped = swapped.lerp(content[:, :, first:end, :width].to(swapped.dtype), 1 - alpha)
+        made[:, :, first:end] = swapped
+    return made
+
+
+def _rebuild(rows: Tensor, style: SwapStyle) -> Tensor:
+    """ny×nx rows of the table -> 1×C×H'×W' features in float32, overlapping patches averaged."""
     patch, stride = style.patch, style.stride
     ny, nx = rows.shape
     height, width = (ny - 1) * stride + patch, (nx - 1) * stride + patch
-    assert height <= size[0] and width <= size[1]
     # Styles differ in width, so a step down the style differs by where the patch comes from.
     step = torch.zeros_like(rows)
     for source in style.sources:

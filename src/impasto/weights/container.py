@@ -47,10 +47,15 @@ def save(
         raise WeightsError(f"nothing to save in {path}: no tensors")
     dtype = torch.float16 if half else torch.float32
     stored: dict[str, Tensor] = {}
+    storages: set[int] = set()
     for name, tensor in tensors.items():
-        # A clone, since safetensors refuses tensors that share memory.
         value = tensor.detach().cpu()
-        value = (value.to(dtype) if value.is_floating_point() else value).clone(memory_format=torch.contiguous_format)
+        value = (value.to(dtype) if value.is_floating_point() else value).contiguous()
+        # safetensors refuses tensors that share memory; the others are not copied, they may be gigabytes.
+        storage = value.untyped_storage().data_ptr()
+        if storage in storages:
+            value = value.clone()
+        storages.add(storage)
         if value.is_floating_point() and not torch.isfinite(value).all():
             why = "do not fit float16" if half and torch.isfinite(tensor).all() else "are not finite"
             raise WeightsError(f"{name} holds values that {why}; {path} was not written")

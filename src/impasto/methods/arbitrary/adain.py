@@ -20,6 +20,7 @@ from ..fitting import covered, fitted_photo
 from .inverse import (
     ADAIN_KIND,
     MARGIN,
+    encoded,
     fitted_style,
     load_inverse,
     mixed_moments,
@@ -51,8 +52,8 @@ class AdainPainter(Painter):
         self.encoder = VGG(weights, device=device, dtype=dtype, until=self.spec.layer, **net.encoder)
         keep_freed_memory()
         self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
-        features = [self.encoder(style, self.spec.style_layers) for style in self._styles]
-        self._moments = mixed_moments(features, recipe.style_shares(), self.spec.style_layers)
+        found = [encoded(self.encoder, style, (), self.spec.style_layers)[1] for style in self._styles]
+        self._moments = mixed_moments(found, recipe.style_shares(), self.spec.style_layers)
         nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
         self.recipe = recipe.model_copy(update={"nets": nets})
 
@@ -60,15 +61,14 @@ class AdainPainter(Painter):
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
-        _, picture = self._painted(photo, self.options.alpha)
+        picture = self._painted(photo, self.options.alpha)
         yield Step(resize(picture[:, :, rows, columns], *given), 1, 1)
 
     @torch.no_grad()
-    def _painted(self, photo: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-        """The features to be inverted, and the picture of them."""
+    def _painted(self, photo: Tensor, alpha: float) -> Tensor:
         inputs = transformed(self.decoder, self.encoder, photo, self._moments, alpha)
         manner = towards(self._moments, self.encoder, photo, self.spec.inject, alpha)
-        return inputs[self.spec.layer], self.decoder(inputs, manner).clamp_(0, 1).contiguous()
+        return self.decoder.paint(inputs, manner).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""
@@ -80,6 +80,8 @@ class AdainPainter(Painter):
             ("painting", self._styles[0], 0.0),
             ("transformed", photo, self.options.alpha),
         ):
-            target, made = self._painted(covered(picture, self.spec.stride)[0], alpha)
+            covering, _ = covered(picture, self.spec.stride)
+            target = transformed(self.decoder, self.encoder, covering, self._moments, alpha)[layer]
+            made = self._painted(covering, alpha)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from ...encoders.vgg import VGG
 from ...errors import WeightsError
 from ...images.geometry import fit
 from ...nets.decoder import Decoder, DecoderSpec
-from ...transforms.adain import Moments, adain, blend, moments
+from ...strips import VALUES
+from ...transforms.adain import Gathered, Moments, affine, blend, moments
 from ...weights.canonical import VGGWeights
 from ...weights.files import sha256_of
 from ...weights.shipped import load_net, locate_net
@@ -96,29 +97,46 @@ def _shape(shape: Sequence[int] | None) -> str:
 
 
 def transformed(
-    decoder: Decoder, vgg: VGG, photo: Tensor, styles: Mapping[str, Moments], alpha: float = 1.0
+    decoder: Decoder,
+    vgg: VGG,
+    photo: Tensor,
+    styles: Mapping[str, Moments],
+    alpha: float = 1.0,
+    values: int = VALUES,
 ) -> dict[str, Tensor]:
     """What AdaIN's decoder wants of a photo: its features with the style's moments, by layer."""
     layers = decoder.spec.content_layers
-    features = vgg(photo, layers)
-    return {layer: adain(features[layer], styles[layer], alpha) for layer in layers}
+    features = vgg.encode(photo, layers, values)
+    for layer in layers:  # in place: they are large
+        gain, shift = affine(moments(features[layer]), styles[layer], alpha)
+        features[layer].mul_(gain.to(features[layer].dtype)).add_(shift.to(features[layer].dtype))
+    return features
+
+
+def encoded(
+    vgg: VGG, picture: Tensor, layers: Iterable[str], gathered: Iterable[str], values: int = VALUES
+) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+    """A picture's features at `layers`, and the channel moments of those at `gathered`, which are not kept."""
+    gather = {layer: Gathered() for layer in gathered}
+    features = vgg.encode(picture, layers, values, gather)
+    return features, {layer: each.moments() for layer, each in gather.items()}
 
 
 def mixed_moments(
-    features: Sequence[Mapping[str, Tensor]], shares: Sequence[float], layers: Sequence[str]
+    pictures: Sequence[Mapping[str, Moments]], shares: Sequence[float], layers: Sequence[str]
 ) -> dict[str, Moments]:
-    """Channel moments of several pictures' features, interpolated by `shares`, by layer."""
-    return {layer: blend([moments(each[layer]) for each in features], shares) for layer in layers}
+    """Several pictures' channel moments, interpolated by `shares`, by layer."""
+    return {layer: blend([each[layer] for each in pictures], shares) for layer in layers}
 
 
 def towards(
-    style: Mapping[str, Moments], vgg: VGG, photo: Tensor, layers: Sequence[str], alpha: float
+    style: Mapping[str, Moments], vgg: VGG, photo: Tensor, layers: Sequence[str], alpha: float, values: int = VALUES
 ) -> dict[str, Moments]:
     """The moments to impose at `layers` inside a decoder: the style's by `alpha`, the photo's own for the rest."""
     if alpha == 1 or not layers:
         return {layer: style[layer] for layer in layers}
-    own = vgg(photo, layers)
-    return {layer: blend((style[layer], moments(own[layer])), (alpha, 1 - alpha)) for layer in layers}
+    _, own = encoded(vgg, photo, (), layers, values)
+    return {layer: blend((style[layer], own[layer]), (alpha, 1 - alpha)) for layer in layers}
 
 
 def fitted_style(style: Tensor, size: int | None, options: ArbitraryOptions) -> Tensor:

@@ -50,9 +50,6 @@ class SwapOptions(ArbitraryOptions):
     patches_per_style: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="At most so many patches of each style, drawn by the seed; unset for all."
     )
-    memory: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
-        default=512.0, description="Working memory of the match in MiB; the picture does not depend on it."
-    )
     inverse: Literal["network", "optimise", "refine"] = Field(
         default="network",
         description="From features to a picture: one pass of the net, by optimisation, or both in turn.",

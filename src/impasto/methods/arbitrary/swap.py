@@ -15,17 +15,17 @@ from ...errors import ImpastoError, RequestError
 from ...images.geometry import resize
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
-from ...losses.optimisers import LBFGS, adam, frequency_preconditioner
+from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
 from ...nets.decoder import LAYERS, Decoder
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...transforms.adain import Moments
-from ...transforms.swap import prepare, swap
+from ...transforms.swap import BUDGET_MB, prepare, swap
 from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..fitting import covered, fitted_photo
-from .inverse import MARGIN, SWAP_KIND, fitted_style, load_inverse, mixed_moments, towards
+from .inverse import MARGIN, SWAP_KIND, encoded, fitted_style, load_inverse, mixed_moments, towards
 from .options import SwapOptions
 
 _LEVELS = 255.0
@@ -64,10 +64,10 @@ class SwapPainter(Painter):
         keep_freed_memory()
         self._inject = self.decoder.spec.inject if self.decoder else ()
         self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
-        features = [self.encoder(style, (options.layer, *self._inject)) for style in self._styles]
-        self._moments = mixed_moments(features, recipe.style_shares(), self._inject)
+        found = [encoded(self.encoder, style, (options.layer,), self._inject) for style in self._styles]
+        self._moments = mixed_moments([each for _, each in found], recipe.style_shares(), self._inject)
         self._patches = prepare(
-            [each[options.layer] for each in features],
+            [features[options.layer] for features, _ in found],
             recipe.style_shares(),
             patch=options.patch_size,
             stride=options.stride,
@@ -99,8 +99,9 @@ class SwapPainter(Painter):
     @torch.no_grad()
     def _swapped(self, photo: Tensor) -> Tensor:
         options = self.options
-        features = self.encoder(photo, (options.layer,))[options.layer]
-        return swap(features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=options.memory)
+        features = self.encoder.encode(photo, (options.layer,))[options.layer]
+        budget = BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 2 / 2**20)
+        return swap(features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=budget)
 
     def _pictures(
         self, target: Tensor, manner: Mapping[str, Moments], start: Tensor
@@ -108,7 +109,7 @@ class SwapPainter(Painter):
         """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step."""
         if self.decoder is not None:
             with torch.no_grad():
-                start = self.decoder({self.options.layer: target}, manner).clamp_(0, 1).contiguous()
+                start = self.decoder.paint({self.options.layer: target}, manner).clamp_(0, 1).contiguous()
         if self.options.inverse == "network":
             yield start, {}
         else:
@@ -125,7 +126,7 @@ class SwapPainter(Painter):
         boxed = options.optimizer == "adam"
         image = start.clone()
         if boxed:
-            update = adam(image, options.learning_rate or 0.05)
+            update = Adam(image, options.learning_rate or 0.05).update
         else:
             height, width = image.shape[2:]
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,19 +12,29 @@ from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError
-from ...images.geometry import fit, resize
+from ...images.geometry import fit, fitted_size, resize
 from ...images.read import read
-from ...losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
-from ...losses.optimisers import LBFGS, Update, adam, frequency_preconditioner
-from ...painter import Painter, Regions, Step
+from ...losses.objective import NormalisedGradient, Term, TVTerm, content_terms, style_terms
+from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
+from ...losses.tiled import TiledObjective
+from ...memory import available, describe, in_use, is_out_of_memory
+from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
-from ...runtime import compute_dtype, keep_freed_memory
+from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
+from ..resume import digest
+from .budget import Plan, Stage, plan, smaller
 from .options import GatysOptions
 
 _PLATEAU_WINDOW = 50
 _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
+_SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
+
+# Settings a resumed painting may change: it may go on for longer (`_Log` checks the stages), and they decide no step.
+_FREE = frozenset(
+    {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
+)
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> GatysPainter:
@@ -34,6 +44,8 @@ def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> Gaty
 
 class GatysPainter(Painter):
     """Optimises the pixels of a picture, from coarse to fine where the options say so."""
+
+    resumable = True
 
     def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
         if not isinstance(recipe.options, GatysOptions):
@@ -66,11 +78,13 @@ class GatysPainter(Painter):
         self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, recipe.encoder: weights.sha256}})
         keep_freed_memory()
 
-    def objective(self, content: Tensor, regions: Regions | None = None) -> Objective:
-        """The loss to minimise for a photograph already at its working size, 1×3×H×W."""
+    def objective(
+        self, content: Tensor, regions: Regions | None = None, tile: int | None = None
+    ) -> TiledObjective:
+        """The loss to minimise for a photograph already at its working size, 1×3×H×W; in tiles of `tile` pixels."""
         options = self.options
-        styles = [self._fit_style(style, content) for style in self._styles]
-        terms = style_terms(
+        styles = (self._fit_style(style, content) for style in self._styles)
+        terms: list[Term] = style_terms(
             self.encoder,
             styles,
             self.recipe.style_shares(),
@@ -78,21 +92,27 @@ class GatysPainter(Painter):
             kind=options.style_loss,
             norm=options.gram_norm,
             regions=regions,
+            tile=tile,
         )
         terms += content_terms(
             self.encoder,
             content,
             {layer: weight * options.content_weight for layer, weight in self._content_layers.items()},
             options.content_reduction,
+            tile=tile,
         )
         if options.normalize_gradients:
             terms = [NormalisedGradient(term) for term in terms]
         tv = TVTerm(options.tv_weight, options.tv_kind, self.encoder.spec.scale) if options.tv_weight else None
-        return Objective(self.encoder, terms, tv, options.range_weight)
+        return TiledObjective(self.encoder, terms, tv, options.range_weight, tile=tile)
 
     def _fit_style(self, style: Tensor, content: Tensor) -> Tensor:
+        return resize(style, *self._style_size(style, _size_of(content)))
+
+    def _style_size(self, style: Tensor, photo: tuple[int, int]) -> tuple[int, int]:
+        """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
         options = self.options
-        height, width = content.shape[2:]
+        height, width = photo
         own_height, own_width = style.shape[2:]
         if options.style_fit == "native":
             longest = float(max(own_height, own_width))
@@ -103,7 +123,7 @@ class GatysPainter(Painter):
         longest *= options.style_scale
         if not options.style_upscale:
             longest = min(longest, max(own_height, own_width))
-        return fit(style, max(_SMALLEST, round(longest)))
+        return fitted_size(own_height, own_width, max(_SMALLEST, round(longest)))
 
     def beginning(self, content: Tensor) -> Tensor:
         """The picture to start from, at the size of `content`."""
@@ -136,53 +156,215 @@ class GatysPainter(Painter):
         if min(content.shape[2:]) < 1 or max(content.shape[2:]) < 2:
             height, width = content.shape[2:]
             raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
+        plans = [self._plan(content, size, steps) for size, steps in stages]
         total = sum(steps for _, steps in stages)
-        started = time.monotonic()
+        log = _Log(self.checkpoint, self._origin(content, regions) if self.checkpoint else {}, stages)
         image: Tensor | None = None
-        done = 0
-        for number, (size, steps) in enumerate(stages, 1):
-            photo = fit(content, size)
-            given = photo.shape[2:]
-            # A sliver is painted wider than it is, so that deep layers see something, and shown at its size.
-            photo = resize(photo, *(max(side, _SMALLEST) for side in given))
+        for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
+            if number < log.stage:
+                continue  # done before the painting was put aside
+            photo, given = _fitted(content, size)
             image = self.beginning(photo) if image is None else resize(image, *photo.shape[2:])
-            note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
-            finished = number == len(stages)
+            finished = number == len(stages) - 1
             if steps == 0:
-                yield Step(resize(image, *given).clamp(0, 1), done, total, {}, note)
+                note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
+                yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
-            run = Descent(self.objective(photo, regions), image, options)
-            stop = ""
-            while not stop and run.steps < steps:
-                losses = run.step()
-                done += 1
-                stop = run.reason_to_stop() if finished else ""
-                if options.max_seconds is not None and time.monotonic() - started >= options.max_seconds:
-                    stop = f"time limit of {options.max_seconds:g} s reached"
-                last = bool(stop) or (finished and run.steps == steps)
-                yield Step(resize(run.shown(final=last), *given), done, total, losses, stop or note)
+            give_back_freed_memory()
+            run = Descent(self._objective_within(photo, regions, plan), image, options, plan.history)
+            image = None
+            log.begin(number, run)
+            stop = log.reason_to_stop(options, finished) if run.steps else ""
+            if stop or (finished and run.steps == steps):  # resumed, and there is nothing left to do
+                yield Step(resize(run.shown(final=True), *given), log.done, total, log.losses, stop)
+                return
+            with log:
+                while not stop and run.steps < steps:
+                    log.losses = run.step()
+                    log.done += 1
+                    stop = log.reason_to_stop(options, finished)
+                    last = bool(stop) or (finished and run.steps == steps)
+                    log.save(ended=last or run.steps == steps)
+                    note = self._note(photo, plan, run.tile, alone=len(stages) == 1)
+                    yield Step(resize(run.shown(final=last), *given), log.done, total, log.losses, stop or note)
             image = run.carried()
             if stop:
                 return
 
+    def _plan(self, content: Tensor, size: int, steps: int) -> Plan:
+        """How a stage is worked on within the budget."""
+        photo = _fitted_size(content, size)
+        stage = Stage(
+            photo,
+            [self._style_size(style, photo) for style in self._styles],
+            steps,
+            _weighing(self._content_layers, self.options.content_weight),
+            _weighing({**self._content_layers, **self._style_layers}, 1),
+        )
+        used = in_use(self.device)
+        budget = self.recipe.memory or used + _SHARE_OF_FREE * available(self.device)
+        return plan(stage, self.options, self.encoder, used=used, budget=budget, strict=bool(self.recipe.memory))
+
+    def _note(self, photo: Tensor, plan: Plan, tile: int | None, *, alone: bool) -> str:
+        """The size where there are several, and how memory is kept within bounds where it has to be."""
+        size = photo.shape[2:]
+        parts = [] if alone else [f"{max(size)} px"]
+        if tile is not None and tile < max(size):
+            parts.append(f"tiles of {tile} px")
+        if self.options.optimizer == "lbfgs" and plan.history < min(self.options.lbfgs_history, self.options.steps):
+            parts.append(f"{plan.history} of {self.options.lbfgs_history} pairs")
+        if self.recipe.memory or len(parts) > (not alone):
+            parts.append(f"about {describe(plan.peak)}")
+        return ", ".join(parts)
+
+    def _objective_within(self, photo: Tensor, regions: Regions | None, plan: Plan) -> TiledObjective:
+        tile = plan.tile
+        while True:
+            try:
+                return self.objective(photo, regions, tile)
+            except (RuntimeError, MemoryError) as error:
+                tile = smaller(error, tile, _size_of(photo))
+
+    def _origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
+        """What a painting is made from, as far as its next step depends on it; pictures by their pixels."""
+        data = self.recipe.model_dump(mode="json", exclude={"options", "styles", "encoder", "nets", "preset", "memory"})
+        data |= self.options.model_dump(mode="json", exclude=_FREE)
+        data["encoder"] = ", ".join(self.recipe.nets.values())
+        data["photo"] = digest(content)
+        data["style weights"] = list(self.recipe.style_shares())
+        data |= {f"style {number}": digest(style) for number, style in enumerate(self._styles, 1)}
+        if self.options.init not in ("content", "style", "random"):
+            data["init"] = digest(self.beginning(content))
+        if regions is not None:
+            data["masks"] = digest(regions.shares)
+        return data
+
+
+def _weighing(layers: Mapping[str, float], weight: float) -> list[str]:
+    return [layer for layer, own in layers.items() if own * weight > 0]
+
+
+def _fitted_size(content: Tensor, size: int) -> tuple[int, int]:
+    """Height and width a stage works at: a sliver is painted wider than it is, so that deep layers see something."""
+    height, width = fitted_size(*_size_of(content), size)
+    return max(height, _SMALLEST), max(width, _SMALLEST)
+
+
+def _fitted(content: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
+    """The photograph at a stage's working size, and the height and width it is shown at."""
+    photo = fit(content, size)
+    return resize(photo, *_fitted_size(content, size)), _size_of(photo)
+
+
+def _size_of(image: Tensor) -> tuple[int, int]:
+    return image.shape[2], image.shape[3]
+
+
+class _Log:
+    """How far a painting has come, and its checkpoint. As a context it saves what an interruption would lose."""
+
+    def __init__(
+        self, checkpoint: Checkpoint | None, origin: Mapping[str, Any], stages: Sequence[tuple[int, int]]
+    ) -> None:
+        self._checkpoint, self._origin, self._stages = checkpoint, origin, stages
+        self._state = checkpoint.load(origin) if checkpoint else None
+        facts = self._state.facts if self._state else {}
+        self.stage: int = facts.get("stage", 0)
+        self.done: int = facts.get("done", 0)
+        self.losses: dict[str, float] = facts.get("losses", {})
+        self._began = time.monotonic() - facts.get("seconds", 0.0)
+        self._run: Descent | None = None
+        self._saved = self.done
+        if facts:
+            self._check(facts)
+
+    def _check(self, facts: Mapping[str, Any]) -> None:
+        """Refuse stages under which the state would not have come about."""
+        was = [tuple(stage) for stage in facts["stages"]]
+        stages, now, made = list(self._stages), self.stage, facts["run"]["steps"]
+        same = len(stages) > now and stages[:now] == was[:now] and stages[now][0] == was[now][0]
+        if not same or stages[now][1] < made:
+            so_far = [*was[:now], (was[now][0], made)]
+            asked = stages[: now + 1]
+            raise RequestError(
+                f"the state has done {_spelled(so_far)}, which {_spelled(asked)} does not begin with (SIZE:STEPS); "
+                "expected the same stages or more steps"
+            )
+
+    def begin(self, stage: int, run: Descent) -> None:
+        """A stage begins, or the one goes on that was put aside."""
+        if self._state is not None:
+            run.restore(self._state.tensors, self._state.facts["run"])
+            self._state = None
+        self.stage, self._run = stage, run
+
+    def reason_to_stop(self, options: GatysOptions, finished: bool) -> str:
+        """Why to stop before the last step, or nothing; `finished` at the final size."""
+        assert self._run is not None
+        if options.max_seconds is not None and time.monotonic() - self._began >= options.max_seconds:
+            return f"time limit of {options.max_seconds:g} s reached"
+        return self._run.reason_to_stop() if finished else ""
+
+    def save(self, *, ended: bool) -> None:
+        """Save where it is time, or where a stage has `ended`."""
+        checkpoint, run = self._checkpoint, self._run
+        if checkpoint is None or run is None or not (ended or checkpoint.due()):
+            return
+        tensors, facts = run.state()
+        progress = {
+            "stage": self.stage,
+            "stages": self._stages,
+            "done": self.done,
+            "losses": self.losses,
+            "seconds": time.monotonic() - self._began,
+            "run": facts,
+        }
+        checkpoint.save(State(tensors, progress, self._origin))
+        self._saved = self.done
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt | GeneratorExit)
+        if interrupted and self._run is not None and self._run.whole and self._saved < self.done:
+            self.save(ended=True)
+
+
+def _spelled(stages: Sequence[tuple[int, ...]]) -> str:
+    return ",".join(":".join(map(str, stage)) for stage in stages)
+
 
 class Descent:
-    """The optimisation at one size: `step` until it is good, then `shown` or `carried`."""
+    """The optimisation at one size: `step` until it is good, then `shown` or `carried`.
 
-    def __init__(self, objective: Objective, image: Tensor, options: GatysOptions) -> None:
+    Attributes:
+        steps: made so far.
+        whole: false while a step changes what the next depends on.
+    """
+
+    def __init__(
+        self, objective: TiledObjective, image: Tensor, options: GatysOptions, history: int | None = None
+    ) -> None:
         self._objective, self._options = objective, options
         # Optimisers work in levels of 255, as the peers' do with Caffe's networks: it decides what a step is.
         self._unit = 255.0
         self._image = image.float().clone(memory_format=torch.contiguous_format) * self._unit
-        self._update = _optimiser(options, self._image)
+        self._optimiser = _optimiser(options, self._image, history or options.lbfgs_history)
         self._mean: Tensor | None = None
         self._best: tuple[float, Tensor] | None = None
         self._lows: deque[float] = deque(maxlen=_PLATEAU_WINDOW + 1)
         self.steps = 0
+        self.whole = True
+
+    @property
+    def tile(self) -> int | None:
+        """Side of the tiles the picture is worked on in; None for the whole at once."""
+        return self._objective.tile
 
     def step(self) -> dict[str, float]:
         """One evaluation and one move; the losses are those before the move."""
-        tensors, gradient = self._objective(self._image / self._unit)
+        tensors, gradient = self._evaluate()
         names = list(tensors)
         losses = dict(zip(names, torch.stack([tensors[n].reshape(()) for n in names]).tolist(), strict=True))
         total = losses["total"]
@@ -191,17 +373,61 @@ class Descent:
                 f"the loss became {total} at step {self.steps + 1}; lower the learning rate or the weights, "
                 "or use --precision exact"
             )
+        self.whole = False
         if self._options.keep_best and (self._best is None or total < self._best[0]):
             self._best = (total, self._image.clone())
         self._lows.append(min(total, self._lows[-1]) if self._lows else total)
-        self._update(self._image, gradient / self._unit)
+        self._move(gradient.div_(self._unit))
         if self._options.clamp:
             self._image.clamp_(0, self._unit)
         self.steps += 1
         if decay := self._options.average:
             kept = torch.zeros_like(self._image) if self._mean is None else self._mean
             self._mean = kept.mul_(decay).add_(self._image, alpha=1 - decay)
+        self.whole = True
         return losses
+
+    def _evaluate(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses and gradient, in smaller tiles where memory runs out."""
+        while True:
+            try:
+                return self._objective(self._image / self._unit)
+            except (RuntimeError, MemoryError) as error:
+                self._objective.tile = smaller(error, self._objective.tile, _size_of(self._image))
+
+    def _move(self, gradient: Tensor) -> None:
+        """One step of the optimiser, with a shorter history where memory runs out."""
+        while True:
+            try:
+                return self._optimiser.update(self._image, gradient)
+            except (RuntimeError, MemoryError) as error:
+                if not (is_out_of_memory(error) and isinstance(self._optimiser, LBFGS)) or self._optimiser.history < 2:
+                    raise
+                self._optimiser.forget(self._optimiser.history // 2)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next step depends on: tensors, not copied, and JSON data."""
+        tensors, facts = self._optimiser.state()
+        kept = {f"optimiser.{name}": tensor for name, tensor in tensors.items()}
+        kept["image"] = self._image
+        if self._mean is not None:
+            kept["mean"] = self._mean
+        if self._best is not None:
+            kept["best"] = self._best[1]
+        best = self._best and self._best[0]
+        return kept, {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": facts}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from a `state`, whose tensors are taken over."""
+        found = {name: tensor.to(self._image.device) for name, tensor in tensors.items()}
+        self._image.copy_(found["image"])
+        self._mean = found.get("mean")
+        self._best = (facts["best"], found["best"]) if "best" in found else None
+        self._lows.extend(facts["lows"])
+        self.steps = facts["steps"]
+        prefix = "optimiser."
+        own = {name.removeprefix(prefix): tensor for name, tensor in found.items() if name.startswith(prefix)}
+        self._optimiser.restore(own, facts["optimiser"])
 
     def reason_to_stop(self) -> str:
         """Why to stop early, or nothing."""
@@ -223,12 +449,12 @@ class Descent:
         return self._mean / (self._unit * (1 - self._options.average**self.steps))
 
 
-def _optimiser(options: GatysOptions, image: Tensor) -> Update:
+def _optimiser(options: GatysOptions, image: Tensor, history: int) -> Optimiser:
     if options.optimizer == "lbfgs":
         height, width = image.shape[2:]
         preconditioner = frequency_preconditioner(height, width, options.precondition, image.device)
-        return LBFGS(options.learning_rate or 1.0, options.lbfgs_history, preconditioner).update
-    return adam(image, options.learning_rate or 5.0, (options.adam_beta1, options.adam_beta2))
+        return LBFGS(options.learning_rate or 1.0, history, preconditioner)
+    return Adam(image, options.learning_rate or 5.0, (options.adam_beta1, options.adam_beta2))
 
 
 def _fill(picture: Tensor, height: int, width: int) -> Tensor:

@@ -1,0 +1,107 @@
+"""The objective of a picture too large to be encoded at once: tiles that share the statistics of the whole.
+
+A style loss is a function of sums over all positions of a layer (`Term.gather`). The first pass encodes the
+picture tile by tile and adds those sums up; they settle the losses and, at every position, the gradient, which
+needs that position's features alone. The second pass encodes each tile again, takes its gradient back to the
+tile's pixels, halo included, and adds it to the picture's. The tiles' positions make up the whole picture's and
+each is encoded exactly, so the sum is the whole picture's gradient and no border of a tile can show.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..encoders.tiles import Part, Tile, cut, parts
+from ..encoders.vgg import VGG, Tap
+from .objective import NormalisedGradient, Objective, Slope, Term, TVTerm, l1_norm
+
+
+class TiledObjective(Objective):
+    """`Objective` in the memory of a tile; the same losses and gradient up to rounding.
+
+    Attributes:
+        tile: about how long a tile's side is, in pixels; may be changed between calls. None for the whole picture.
+    """
+
+    def __init__(
+        self,
+        encoder: VGG,
+        terms: Sequence[Term],
+        tv: TVTerm | None = None,
+        range_weight: float = 0.0,
+        *,
+        tile: int | None = None,
+    ) -> None:
+        super().__init__(encoder, terms, tv, range_weight)
+        self.tile = tile
+        self._layers = frozenset(term.layer for term in self.terms)
+
+    def _of_features(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        tiles = cut(self.encoder.spec, self._layers, *image.shape[2:], self.tile)
+        if len(tiles) == 1:
+            return super()._of_features(image)
+        sums: dict[int, tuple[Tensor, ...]] = {}
+        sizes: dict[str, tuple[int, int]] = {}
+        for found in self._parts(image):
+            for number, term in enumerate(self.terms):
+                part = found[term.layer]
+                gathered = term.gather(part)
+                before = sums.get(number)
+                sums[number] = (
+                    tuple(a + b for a, b in zip(before, gathered, strict=True)) if before is not None else gathered
+                )
+                sizes[term.layer] = part.size
+        losses: dict[str, Tensor] = {}
+        slopes: list[Slope] = []
+        for number, term in enumerate(self.terms):
+            loss, slope = term.settle(sums[number], sizes[term.layer])
+            losses[term.kind] = losses.get(term.kind, 0) + loss
+            slopes.append(slope)
+        slopes = self._normalised(image, slopes)
+        gradient = torch.zeros_like(image)
+        for tile in tiles:
+            tile.pixels(gradient).add_(self._gradient(tile, image, slopes))
+        return losses, gradient
+
+    def _parts(self, image: Tensor) -> Iterator[dict[str, Part]]:
+        return parts(self.encoder, image, self._layers, self.tile)
+
+    def _normalised(self, image: Tensor, slopes: list[Slope]) -> list[Slope]:
+        """Normalised gradients need their norm over the whole picture, hence a pass of their own."""
+        scaled = {n: term for n, term in enumerate(self.terms) if isinstance(term, NormalisedGradient)}
+        if not scaled:
+            return slopes
+        norms = {number: image.new_zeros(()) for number in scaled}
+        for found in self._parts(image):
+            for number, term in scaled.items():
+                norms[number] += l1_norm(slopes[number], found[term.layer])
+        return [
+            scaled[number].scaled(slope, norms[number]) if number in scaled else slope
+            for number, slope in enumerate(slopes)
+        ]
+
+    def _gradient(self, tile: Tile, image: Tensor, slopes: Sequence[Slope]) -> Tensor:
+        """Of the losses at the tile's positions, with respect to its crop."""
+        features, pullback = self.encoder.vjp(tile.pixels(image), self._layers)
+        taps: dict[str, Tap] = {}
+        for layer, found in features.items():
+            own = [slope for term, slope in zip(self.terms, slopes, strict=True) if term.layer == layer]
+            taps[layer] = functools.partial(_tap, tile, layer, found, tile.part(layer, found, self.encoder.spec), own)
+        del features
+        return pullback(taps)
+
+
+def _tap(
+    tile: Tile, layer: str, features: Tensor, part: Part, slopes: Sequence[Slope], gradient: Tensor | None
+) -> Tensor:
+    """Adds the slopes where the tile answers for the positions, and nothing in its halo."""
+    if gradient is None:
+        gradient = torch.zeros_like(features)
+    inside = tile.inside(layer, gradient)
+    for slope in slopes:
+        inside.add_(slope(part, None))
+    return gradient

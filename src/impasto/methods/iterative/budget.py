@@ -1,0 +1,175 @@
+"""What a stage of the optimisation will need, and the tiles and history that keep it within a budget.
+
+The prediction counts what is alive at the busiest moments, in pictures (1×3×H×W float32), features and pairs of
+L-BFGS; `benchmarks/memory.py` compares it with what processes really took.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...encoders.tiles import SMALLEST, cut, halo
+from ...encoders.vgg import VGG
+from ...errors import ImpastoError, RequestError
+from ...memory import describe, is_out_of_memory
+from ...weights.layers import layer_stride
+from .options import GatysOptions
+
+_PICTURE = 3 * 4  # bytes a pixel of a picture
+_SPARE = 150e6  # kernels in both directions, matrices, the libraries' own buffers
+_SLACK = 1.15  # what the allocator loses between blocks of different sizes
+_ENOUGH = 512  # a tile of that side spends as much on its halo as on itself: a shorter history is the better saving
+_FEW = 5  # pairs of L-BFGS below which smaller tiles are the better saving
+
+# Pictures alive beside the features, counted in `Descent` and the optimisers at each moment.
+_WHILE_ENCODING = {"lbfgs": 7, "adam": 7}
+_WHILE_MOVING = {"lbfgs": 12, "adam": 8}
+_TOTAL_VARIATION = 8  # of its autograd
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a stage is worked on.
+
+    Attributes:
+        tile: side of a tile in pixels; None for the whole picture at once.
+        history: pairs L-BFGS keeps.
+        peak: predicted peak memory of the process (on a GPU: of its allocations) in bytes.
+    """
+
+    tile: int | None
+    history: int
+    peak: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the memory of a stage depends on.
+
+    Attributes:
+        size: height and width of the picture.
+        styles: height and width of each style picture.
+        steps: to be made; a short stage never fills the history.
+        content: canonical layers of the content loss.
+        layers: canonical layers of all losses.
+    """
+
+    size: tuple[int, int]
+    styles: Sequence[tuple[int, int]]
+    steps: int
+    content: Sequence[str]
+    layers: Sequence[str]
+
+
+def predict(stage: Stage, options: GatysOptions, encoder: VGG, tile: int | None, history: int) -> float:
+    """Bytes that a stage needs at its peak, beside what the process holds before."""
+    pixels = math.prod(stage.size)
+    picture = _PICTURE * pixels
+    targets = sum(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in stage.content)
+    held = targets * encoder.dtype.itemsize * pixels
+    held += picture * (1 + bool(options.average) + options.keep_best)  # the photograph fitted, the mean, the best
+    kind = options.optimizer
+    if kind == "lbfgs":
+        held += 2 * picture * min(history + 1, stage.steps)
+        held += picture / 6  # the preconditioner's gains
+    encoding = picture * _WHILE_ENCODING[kind] + _features(stage, options, encoder, stage.size, tile)
+    moments = [encoding, picture * _WHILE_MOVING[kind]]
+    if options.tv_weight:
+        moments.append(picture * (_WHILE_ENCODING[kind] + _TOTAL_VARIATION))
+    busiest = held + max(moments)
+    # Before any of it, the style pictures are encoded one after another; a forward pass alone needs less.
+    styled = [_PICTURE * math.prod(size) + _features(stage, options, encoder, size, tile) for size in stage.styles]
+    return max([busiest, *(2 * picture + each for each in styled)]) * _SLACK + _SPARE
+
+
+def _features(
+    stage: Stage, options: GatysOptions, encoder: VGG, size: tuple[int, int], tile: int | None
+) -> float:
+    """Bytes of the largest tile's features."""
+    if not stage.layers:
+        return 0.0
+    tiles = cut(encoder.spec, stage.layers, *size, tile)
+    crop = max(math.prod(axis.stop - axis.start for axis in each.crop) for each in tiles)
+    core = max(math.prod(axis.stop - axis.start for axis in each.core) for each in tiles)
+    # Statistics of an inner region are of a copy; those of Gaussians of two, in float32.
+    copies = {"gram": encoder.dtype.itemsize, "wasserstein": 3 * 4}[options.style_loss]
+    copied = max(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in stage.layers) * copies
+    return crop * encoder.bytes_per_pixel(stage.layers) + core * copied * (len(tiles) > 1 or copies > 4)
+
+
+def plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float, budget: float, strict: bool) -> Plan:
+    """The largest tiles and the longest history that fit.
+
+    Args:
+        stage: what is to be painted.
+        options: the settings.
+        encoder: as it will be used.
+        used: bytes in use before.
+        budget: bytes the process may use at most.
+        strict: refuse what does not fit, instead of trying with the least.
+
+    Raises:
+        RequestError: nothing fits, and the budget is `strict`.
+    """
+    wanted = options.lbfgs_history
+
+    def fits(tile: int | None, history: int) -> Plan | None:
+        peak = used + predict(stage, options, encoder, tile, history)
+        return Plan(tile, history, peak) if peak <= budget else None
+
+    sides = _sides(stage, encoder)
+    for side in sides:
+        if (side is None or side >= _ENOUGH) and (found := fits(side, wanted)):
+            return found
+    histories = range(min(wanted, stage.steps), 0, -1) if options.optimizer == "lbfgs" else (wanted,)
+    for fewest in (_FEW, 1):
+        for side in sides:
+            if side is None or side >= _ENOUGH or side == sides[-1] or fewest == _FEW:
+                for history in histories:
+                    if history >= min(fewest, wanted) and (found := fits(side, history)):
+                        return found
+    least = Plan(sides[-1], histories[-1], used + predict(stage, options, encoder, sides[-1], histories[-1]))
+    if not strict:
+        return least
+    height, width = stage.size
+    raise RequestError(
+        f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least {describe(least.peak * 1.005)}: "
+        "raise --memory, or paint with a smaller --size"
+    )
+
+
+def _sides(stage: Stage, encoder: VGG) -> list[int | None]:
+    """Sides of tiles worth trying, the largest first: None for the whole, then each √2 shorter."""
+    longest = max(stage.size)
+    least = max(SMALLEST, halo(encoder.spec, stage.layers) if stage.layers else SMALLEST)
+    sides: list[int | None] = [None]
+    side = longest / math.sqrt(2)
+    while side >= least:
+        sides.append(round(side))
+        side /= math.sqrt(2)
+    return sides
+
+
+def smaller(error: BaseException, tile: int | None, size: tuple[int, int]) -> int:
+    """Half the tile that memory ran out for.
+
+    Args:
+        error: what happened; raised again where it is something else.
+        tile: its side; None for the whole picture.
+        size: height and width of the picture.
+
+    Raises:
+        ImpastoError: there is no smaller tile.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    side = min(tile or max(size), max(size)) // 2
+    if side < SMALLEST:
+        height, width = size
+        raise ImpastoError(
+            f"memory ran out at {width}×{height} pixels, even in the smallest tiles; paint with a smaller --size, or "
+            "close other programs"
+        ) from None
+    return side

@@ -1,0 +1,65 @@
+"""Amounts of memory, and the errors that say there is none left."""
+
+import psutil
+import pytest
+import torch
+
+from impasto import RequestError, make_recipe, memory
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("4GB", 4 * 10**9), ("4 gb", 4 * 10**9), ("3.5GiB", 3.5 * 2**30), ("800M", 8e8), ("100000000B", 10**8)],
+)
+def test_amounts_are_read(text, amount):
+    assert make_recipe("gatys", settings={"memory": text}).memory == amount
+
+
+@pytest.mark.parametrize("text", ["4", "lots", "-4GB", "4XB", "4GiBs", "", "GB", "nan GB"])
+def test_nonsense_is_refused(text):
+    with pytest.raises(RequestError, match="memory: expected an amount of memory with its unit"):
+        make_recipe("gatys", settings={"memory": text})
+
+
+@pytest.mark.parametrize("amount", ["1MB", 0, 2**24 - 1])
+def test_too_little_for_anything_is_refused(amount):
+    with pytest.raises(RequestError, match=r"memory: .*16777216"):
+        make_recipe("gatys", settings={"memory": amount})
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(4e9, "4 GB"), (4.321e9, "4.32 GB"), (817.4e6, "817 MB"), (999.6e6, "1 GB"), (3e5, "0.3 MB")]
+)
+def test_amounts_are_written(amount, text):
+    assert memory.describe(amount) == text
+    assert memory.parse(text) == pytest.approx(amount, rel=5e-3)
+
+
+def test_the_budget_stays_out_of_what_is_written():
+    recipe = make_recipe("gatys", settings={"memory": "4GB"})
+    assert recipe.portable() == make_recipe("gatys").portable()
+
+
+def test_a_container_has_less_than_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_CONTROL_GROUP", tmp_path)
+    cpu = torch.device("cpu")
+    assert 0 < memory.available(cpu) <= psutil.virtual_memory().total
+    for name, text in (
+        ("max", "90000000\n"),
+        ("current", "50000000\n"),
+        ("stat", "anon 5\ninactive_file 10000000\n"),
+    ):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert memory.available(cpu) == 50_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available(cpu) > 50_000_000
+
+
+def test_want_of_memory_is_told_from_other_errors():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert memory.is_out_of_memory(caught.value)
+    assert memory.is_out_of_memory(MemoryError())
+    assert memory.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not memory.is_out_of_memory(RuntimeError("shapes do not fit"))
+    assert not memory.is_out_of_memory(ValueError("out of memory"))
