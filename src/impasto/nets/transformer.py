@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
+from ..strips import VALUES, ranges
 from .architecture import JOHNSON, Block, parse, stride
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
-_STRIP = 2**20  # positions worked on at a time, so that no more than the layers themselves is in memory
+_WIDTH = 32  # channels that strips are counted in: half of them in a strip's input, half in its output
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class Transformer(nn.Module):
         return self._output(self.last(x).float(), photo, mix, _colours(photo))
 
     @torch.no_grad()
-    def paint(self, photo: Tensor, mix: Tensor) -> Tensor:
+    def paint(self, photo: Tensor, mix: Tensor, values: int = VALUES) -> Tensor:
         """`forward` for one picture of any size, in little more memory than two layers take.
 
         Each convolution runs over strips of rows; its output's mean and deviation are those of the whole
@@ -191,7 +192,9 @@ class Transformer(nn.Module):
         Args:
             photo: 1×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
             mix: S weights of the styles, summing to 1.
+            values: of features to work on at a time.
         """
+        most = values // _WIDTH
         dtype = self.last.conv.weight.dtype
         mix = mix[None].to(photo.device, torch.float32)
         x = _centred(photo).to(dtype, memory_format=torch.channels_last)
@@ -200,18 +203,30 @@ class Transformer(nn.Module):
             layers = cast(list[Layer], found)
             if block.kind == "residual":
                 x = x if before is None else before(x, x)
-                inner, then = _layer(layers[0], x, None, mix)
-                inner, last = _layer(layers[1], inner, then, mix)
+                inner, then = _layer(layers[0], x, None, mix, most)
+                inner, last = _layer(layers[1], inner, then, mix, most)
                 last.relu = False
                 x += last(inner, inner)
                 before = None
             else:
-                x, before = _layer(layers[0], x, before, mix)
-        made, colours = _convolved(self.last, x, before), _colours(photo)
+                x, before = _layer(layers[0], x, before, mix, most)
+        made, colours = _convolved(self.last, x, before, most), _colours(photo)
         picture = torch.empty_like(made, dtype=torch.float32)
-        for rows in _ranges(made):
+        for rows in _ranges(made, most):
             picture[:, :, rows] = self._output(made[:, :, rows].float(), photo[:, :, rows], mix, colours)
         return picture
+
+    @property
+    def held(self) -> float:
+        """Most values of features that `paint` holds at a time, for each pixel of the picture."""
+        most, source, area = 3.0, 3.0, 1.0
+        for block in self.spec.blocks:
+            area = area * 4 if block.kind == "up" else area / block.stride**2
+            made = block.filters * area
+            # A residual block adds to what came in; what lies between its two convolutions is a third.
+            most = max(most, source + made * (2 if block.kind == "residual" else 1))
+            source = made
+        return most
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":
@@ -261,19 +276,18 @@ def _empty(like: Tensor, channels: int, height: int, width: int) -> Tensor:
     return like.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _ranges(x: Tensor) -> list[slice]:
-    """Strips of rows of `x`, each an even number of them, and of about `_STRIP` positions."""
+def _ranges(x: Tensor, most: int) -> list[slice]:
+    """Strips of rows of `x`, each an even number of them, and of about so many positions."""
     height, width = x.shape[2:]
-    rows = max(32, _STRIP // width // 2 * 2)
-    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+    return [slice(*rows) for rows in ranges(height, max(32, most // width), 2)]
 
 
-def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor) -> tuple[Tensor, _Affine]:
+def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, most: int) -> tuple[Tensor, _Affine]:
     """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
-    y = _convolved(layer.conv, x, before)
-    ranges = _ranges(y)
-    parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in ranges]
-    shares = torch.tensor([rows.stop - rows.start for rows in ranges], device=y.device) / y.shape[2]
+    y = _convolved(layer.conv, x, before, most)
+    strips = _ranges(y, most)
+    parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in strips]
+    shares = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2]
     means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
     mean = means @ shares
     variance = (variances + (means - mean[:, None]).square()) @ shares
@@ -282,12 +296,12 @@ def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor) -> tupl
     return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype))
 
 
-def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
+def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:
     """The convolution of the whole picture, strip by strip, after what has yet to be done to its input."""
     zoom = 2 if conv.up else 1
     height, width = (side * zoom // conv.stride for side in x.shape[2:])
     y = _empty(x, conv.conv.out_channels, height, width)
-    for rows in _ranges(y):
+    for rows in _ranges(y, most):
         # Rows of the (enlarged) input that these rows of the output see, and those of x that hold them.
         first, end = rows.start * conv.stride - conv.pad, (rows.stop - 1) * conv.stride + conv.pad + 1
         above, below = max(0, -first), max(0, end - x.shape[2] * zoom)
@@ -305,7 +319,7 @@ def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
             before(part, inside)
         _reflect(padded, above, below, conv.pad)
         made = conv.conv(padded)
-        if len(_ranges(y)) == 1:
+        if rows.stop - rows.start == height:
             return made
         y[:, :, rows] = made
     return y

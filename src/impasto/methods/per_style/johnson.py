@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from ...painter import Painter, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ..fitting import covered, fitted_photo
+from ..within import strips
 from .gallery import find, load_transformer
 from .options import JohnsonOptions
 
@@ -52,11 +54,19 @@ class JohnsonPainter(Painter):
     def paint(self, content: Tensor) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
-        picture: Tensor | None = None
+        picture, note = None, ""
         for share, net, mix in self._nets:
             framed, (rows, columns) = covered(photo, net.spec.stride)
-            painted = net.paint(framed, mix)[:, :, rows, columns].clamp_(0, 1)
+            plan = strips((framed.shape[2], framed.shape[3]), self.device, self.recipe.memory, *_held(framed, net))
+            note = plan.note
+            painted = plan.run(partial(net.paint, framed, mix))[:, :, rows, columns].clamp_(0, 1)
             picture = painted * share if picture is None else picture.add_(painted, alpha=share)
         assert picture is not None
         picture = torch.lerp(photo, picture, self.options.strength)
-        yield Step(resize(picture, *given).contiguous(), 1, 1)
+        yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
+
+
+def _held(photo: Tensor, net: Transformer) -> tuple[float, int]:
+    """Bytes that painting holds whatever the strips, pictures before and after included, and those of a value."""
+    item = net.last.conv.weight.dtype.itemsize
+    return photo.shape[2] * photo.shape[3] * (net.held * item + 3 * 3 * 4), item
