@@ -21,7 +21,7 @@ LEAST = 2**21
 """As few of them as make sense: with less, most of the work is on rows beyond the strips."""
 
 COPIES = 16
-"""Times `VALUES` that are in memory while a strip is worked on: copies that layers make, and what they leave unused."""
+"""Times that many are in memory at once: what goes in and comes out, copies, and gaps between blocks freed."""
 
 Rows = tuple[int, int]
 """The first row and the one after the last."""
@@ -36,15 +36,15 @@ Edges = tuple[bool, bool]
 class Layer(Protocol):
     """A layer that can say which of its input's rows it needs."""
 
-    def size(self, size: Size) -> Size:
+    def size(self, size: Size, /) -> Size:
         """Of its output, for an input of `size`."""
         ...
 
-    def needs(self, rows: Rows, size: Size) -> Rows:
+    def needs(self, rows: Rows, size: Size, /) -> Rows:
         """Rows of the input, which is of `size`, behind `rows` of the output."""
         ...
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size) -> Tensor:
+    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size, /) -> Tensor:
         """`rows` of the output, of the rows `given` of an input of `size`."""
         ...
 
@@ -55,15 +55,15 @@ class Each:
 
     function: Callable[[Tensor, Rows], Tensor]
 
-    def size(self, size: Size) -> Size:
+    def size(self, size: Size, /) -> Size:
         """The same."""
         return size
 
-    def needs(self, rows: Rows, size: Size) -> Rows:
+    def needs(self, rows: Rows, _size: Size, /) -> Rows:
         """The same."""
         return rows
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size) -> Tensor:
+    def __call__(self, x: Tensor, _given: Rows, rows: Rows, _size: Size, /) -> Tensor:
         """Row by row."""
         return self.function(x, rows)
 
@@ -74,15 +74,15 @@ class Window:
 
     function: Callable[[Tensor, Edges], Tensor]
 
-    def size(self, size: Size) -> Size:
+    def size(self, size: Size, /) -> Size:
         """The same."""
         return size
 
-    def needs(self, rows: Rows, size: Size) -> Rows:
+    def needs(self, rows: Rows, size: Size, /) -> Rows:
         """A row more on either side."""
         return max(0, rows[0] - 1), min(size[0], rows[1] + 1)
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size) -> Tensor:
+    def __call__(self, x: Tensor, _given: Rows, rows: Rows, size: Size, /) -> Tensor:
         """The rows whose windows are known."""
         return self.function(x, (rows[0] == 0, rows[1] == size[0]))
 
@@ -94,18 +94,18 @@ class Halve:
     function: Callable[[Tensor], Tensor]
     ceil: bool
 
-    def size(self, size: Size) -> Size:
+    def size(self, size: Size, /) -> Size:
         """Half of it."""
         if min(size) < 2:
             return size
         height, width = ((side + self.ceil) // 2 for side in size)
         return height, width
 
-    def needs(self, rows: Rows, size: Size) -> Rows:
+    def needs(self, rows: Rows, size: Size, /) -> Rows:
         """Twice as many."""
         return rows if min(size) < 2 else (2 * rows[0], min(size[0], 2 * rows[1]))
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size) -> Tensor:
+    def __call__(self, x: Tensor, _given: Rows, _rows: Rows, size: Size, /) -> Tensor:
         """Pooled."""
         return x if min(size) < 2 else self.function(x)
 
@@ -114,15 +114,15 @@ class Halve:
 class Double:
     """Each position repeated, twice as high and wide."""
 
-    def size(self, size: Size) -> Size:
+    def size(self, size: Size, /) -> Size:
         """Twice it."""
         return 2 * size[0], 2 * size[1]
 
-    def needs(self, rows: Rows, size: Size) -> Rows:
+    def needs(self, rows: Rows, _size: Size, /) -> Rows:
         """Half as many."""
         return rows[0] // 2, -(-rows[1] // 2)
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size) -> Tensor:
+    def __call__(self, x: Tensor, given: Rows, rows: Rows, _size: Size, /) -> Tensor:
         """Enlarged, and the odd rows cut off."""
         x = F.interpolate(x, scale_factor=2, mode="nearest")
         return x[:, :, rows[0] - 2 * given[0] : rows[1] - 2 * given[0]]

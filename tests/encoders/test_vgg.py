@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError
+from impasto.transforms.adain import Gathered, moments
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.layers import conv_names, layer_channels, layer_names, layer_stride, resolve_layer
 
@@ -130,3 +131,33 @@ def test_near_misses_are_named():
 def test_layer_facts():
     assert layer_channels("relu4_1") == 512
     assert [layer_stride(name) for name in ("relu1_1", "relu3_1", "pool3", "conv5_1")] == [1, 4, 8, 16]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("layers", [("relu4_1", "relu3_1", "conv1_1"), ("relu5_1", "pool2", "relu1_2"), ("relu1_1",)])
+def test_strips_give_the_whole_pictures_features(variant, layers):
+    vgg = VGG(tiny_weights(), **variant)
+    for height, width in ((200, 37), (333, 40), (129, 15)):
+        image = torch.rand(1, 3, height, width)
+        assert len(list(vgg.strips(image, layers, values=1))) > 1
+        whole, strips = vgg(image, layers), vgg.encode(image, layers, values=1)
+        assert set(strips) == set(layers)
+        for layer in layers:
+            assert strips[layer].is_contiguous(memory_format=torch.channels_last)
+            torch.testing.assert_close(strips[layer], whole[layer], atol=1e-5, rtol=1e-5)
+
+
+def test_moments_are_gathered_without_keeping_features():
+    vgg, image = VGG(tiny_weights()), torch.rand(1, 3, 140, 30)
+    gather = {"relu1_1": Gathered(), "relu3_1": Gathered()}
+    assert set(vgg.encode(image, ("relu2_1",), values=1, gather=gather)) == {"relu2_1"}
+    for layer, found in gather.items():
+        expected = moments(vgg(image, (layer,))[layer])
+        torch.testing.assert_close(found.moments(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_strips_of_no_layer_and_of_an_unknown_one():
+    vgg, image = VGG(tiny_weights()), torch.rand(1, 3, 32, 32)
+    assert vgg.encode(image, ()) == {}
+    with pytest.raises(RequestError, match="relu9_1"):
+        vgg.encode(image, ("relu9_1",))

@@ -153,3 +153,36 @@ def test_the_tail_of_a_decoder_paints_what_the_decoder_would(layer: str, monkeyp
     torch.testing.assert_close(net({layer: seen[0] * whole.scale(layer)}, style), expected)
     with pytest.raises(RequestError, match="no part for relu1_1"):
         tail(spec, whole.state_dict(), "relu1_1")
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"norm": "instance", "padding": "zeros"},
+        {"norm": "batch"},
+        {"transposed": True, "output": "sigmoid", "norm": "instance"},
+        {"transposed": True, "padding": "zeros"},
+        {"inject": ("relu1_1",), "skip": ("relu1_1",)},
+    ],
+)
+def test_strips_give_the_whole_picture(layer: str, changes: dict[str, object]) -> None:
+    spec = mirror(layer, CHANNELS, **changes)
+    net = Decoder(spec).eval()
+    given, style = features(spec, 23, 9), some_moments(spec)
+    with torch.no_grad():
+        whole = net(given, style)
+    for values, keep in ((1, 0), (1, 10**9), (20_000, 3000), (10**9, None)):
+        taken = dict(given)
+        torch.testing.assert_close(net.paint(taken, style, values=values, keep=keep), whole, atol=1e-5, rtol=1e-5)
+        assert not set(taken) & set(spec.content_layers)  # so that they can be freed
+    assert net.held >= spec.width(layer) / spec.stride**2
+
+
+def test_what_is_painted_from_is_not_written_to() -> None:
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1", "relu1_1"), skip=("relu2_1",))
+    given = features(spec)
+    before = {layer: each.clone() for layer, each in given.items()}
+    Decoder(spec).eval().paint(dict(given), some_moments(spec), values=1)
+    assert all(torch.equal(given[layer], before[layer]) for layer in given)

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from impasto.errors import RequestError, WeightsError
-from impasto.nets import transformer
 from impasto.nets.architecture import JOHNSON
 from impasto.nets.transformer import Norm, Transformer, TransformerSpec
 
@@ -44,33 +43,30 @@ def test_a_new_network_gives_the_photograph_the_colours_of_its_style() -> None:
 
 @pytest.mark.parametrize("output", ["linear", "tanh", "colour"])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (64, 48), (132, 100)])
-def test_strips_give_the_whole_picture(monkeypatch: pytest.MonkeyPatch, output: str, height: int, width: int) -> None:
+def test_strips_give_the_whole_picture(output: str, height: int, width: int) -> None:
     net = net_of(output=output)
     photo, mix = torch.rand(1, 3, height, width), torch.tensor([0.3, 0.7])
     whole = net(photo, mix[None])
     assert torch.allclose(net.paint(photo, mix), whole, atol=1e-5)
-    monkeypatch.setattr(transformer, "_STRIP", 1)  # of 32 rows, the least
-    assert torch.allclose(net.paint(photo, mix), whole, atol=1e-5)
+    assert torch.allclose(net.paint(photo, mix, values=1), whole, atol=1e-5)
 
 
-def test_strips_of_other_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformer, "_STRIP", 1)
+def test_strips_of_other_networks() -> None:
     for architecture in ("c3s1-4,R4,R4,c3s1-3", "c5s2-4,d6,R6,u4,u4,c5s1-3", "c3s1-3", "d4,u4,c1s1-3"):
         net = net_of(architecture)
         photo, mix = torch.rand(1, 3, 104, 64), torch.tensor([1.0, 0.0])
-        assert torch.allclose(net.paint(photo, mix), net(photo, mix[None]), atol=1e-5), architecture
+        assert torch.allclose(net.paint(photo, mix, values=1), net(photo, mix[None]), atol=1e-5), architecture
 
 
-def test_statistics_are_of_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strips with statistics of their own would show: the test fails if they are used."""
-    monkeypatch.setattr(transformer, "_STRIP", 1)
+def test_statistics_are_of_the_whole_picture() -> None:
+    """Strips (here of 32 rows) with statistics of their own would show: the test fails if they are used."""
     net = net_of()
     photo = torch.rand(1, 3, 128, 32) * torch.linspace(0.1, 1, 128)[None, None, :, None]
     mix = torch.tensor([1.0, 0.0])
     apart = torch.cat([net(photo[:, :, top : top + 32], mix[None]) for top in range(0, 128, 32)], 2)
     whole = net(photo, mix[None])
     assert (apart - whole).abs().max() > 0.05
-    assert (net.paint(photo, mix) - whole).abs().max() < 1e-5
+    assert (net.paint(photo, mix, values=1) - whole).abs().max() < 1e-5
 
 
 def test_styles_blend_in_their_normalisation() -> None:
@@ -81,7 +77,7 @@ def test_styles_blend_in_their_normalisation() -> None:
     assert not torch.allclose(both, (one + other) / 2, atol=1e-4)
 
 
-def test_styles_mix_by_region(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_styles_mix_by_region() -> None:
     net, photo = net_of(), torch.rand(1, 3, 32, 48)
     each = torch.eye(2)
     alone = [net.paint(photo, mix) for mix in each]
@@ -96,8 +92,7 @@ def test_styles_mix_by_region(monkeypatch: pytest.MonkeyPatch) -> None:
     # The statistics are of the whole picture, so a half is its style's to a likeness only.
     near, far = ((split - other)[..., :8].abs().mean() for other in alone)
     assert near < 0.7 * far
-    monkeypatch.setattr(transformer, "_STRIP", 48 * 8)
-    assert torch.allclose(net.paint(photo, each, halves), split, atol=1e-5)
+    assert torch.allclose(net.paint(photo, each, halves, values=48 * 8 * 32), split, atol=1e-5)
 
 
 def test_a_flat_crop_has_a_gradient_within_bounds() -> None:

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import RequestError
-from impasto.transforms.adain import adain, blend, moments
+from impasto.transforms.adain import Gathered, adain, blend, moments
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -60,3 +60,31 @@ def test_blend_is_the_weighted_mean() -> None:
     for weights in ([1.0], [0.0, 0.0], [-1.0, 2.0]):
         with pytest.raises(RequestError):
             blend([one, two], weights)
+
+
+def test_moments_of_parts_are_those_of_the_whole() -> None:
+    x = noise(2, 3, 20, 7) * 4 + torch.linspace(0, 50, 20)[:, None]
+    gathered = Gathered()
+    for first, end in ((0, 3), (3, 4), (4, 20)):
+        gathered.add(x[:, :, first:end])
+    torch.testing.assert_close(gathered.moments(), moments(x), atol=1e-5, rtol=1e-5)
+
+
+def test_weights_say_how_much_a_position_counts() -> None:
+    x, weights = noise(1, 3, 12, 7) * 4, noise(1, 1, 12, 7, seed=1)
+    weights[:, :, :5] = 0  # a whole part that counts for nothing
+    shares = weights / weights.sum()
+    mean = (x * shares).sum((2, 3), keepdim=True)
+    deviation = ((x - mean).square() * shares).sum((2, 3), keepdim=True).sqrt()
+    gathered = Gathered()
+    for rows in (slice(0, 4), slice(4, 9), slice(9, 12)):
+        gathered.add(x[:, :, rows], weights[:, :, rows])
+    for got in (gathered.moments(), moments(x, weights)):
+        torch.testing.assert_close(got.mean, mean)
+        torch.testing.assert_close(got.std, deviation, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(moments(x, torch.full((1, 1, 12, 7), 0.3)), moments(x))
+
+
+def test_nothing_that_counts_has_finite_moments() -> None:
+    got = moments(noise(1, 3, 4, 4), torch.zeros(1, 1, 4, 4))
+    assert torch.isfinite(got.mean).all() and torch.isfinite(got.std).all()

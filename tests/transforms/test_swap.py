@@ -10,7 +10,7 @@ from torch import Tensor
 from impasto.errors import ImpastoError, RequestError
 from impasto.transforms import swap as room
 from impasto.transforms.adain import moments
-from impasto.transforms.swap import match_patches, prepare, swap
+from impasto.transforms.swap import Keep, match_patches, prepare, swap
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -97,6 +97,22 @@ def test_the_budget_changes_nothing(
     torch.testing.assert_close(match_patches(content, ready, budget_mb=budget_mb), expected)
     if cap is None:
         torch.testing.assert_close(swap(content, ready, budget_mb=budget_mb), nested_loop(content, style, 3, stride))
+
+
+@pytest.mark.parametrize(("patch", "stride"), [(3, 1), (3, 2), (4, 3), (1, 1)])
+@pytest.mark.parametrize("restore", ["keep", "style"])
+def test_large_features_are_rebuilt_in_strips(
+    patch: int, stride: int, restore: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, style = noise(1, 4, 23, 9), noise(1, 4, 17, 12, seed=1)
+
+    def both() -> torch.Tensor:
+        ready = prepare([style], patch=patch, stride=stride, match="normalised")
+        return swap(content, ready, restore=restore, alpha=0.7)
+
+    whole = both()
+    monkeypatch.setattr(room, "_AT_ONCE", 100)  # two or three rows
+    torch.testing.assert_close(both(), whole, atol=1e-5, rtol=1e-5)
 
 
 def test_memory_stays_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ It may write into the tensor it is given."""
 Pullback = Callable[[Mapping[str, Tap]], Tensor]
 """Taps by layer -> gradient with respect to the image, N×3×H×W float32. Callable once."""
 
-_STORED = "pool2"  # where pictures that are worked on in strips are kept on the way: few values, before the reach grows
+_STORED = "pool2"  # kept on the way where a picture is worked on in strips: few values, before the reach grows
 
 _aten = torch.ops.aten
 
@@ -122,6 +122,7 @@ class VGG:
         wanted = set(layers)
         if not wanted:
             return
+
         def read(rows: Rows) -> Tensor:
             part = self.preprocess(image[:, :, rows[0] : rows[1]])
             return part.to(self.dtype, memory_format=torch.channels_last)
@@ -371,7 +372,7 @@ def _strips(
     positions: int,
     unit: int = 1,
 ) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
-    """See `VGG.strips`: of an input of `size`, `positions` of it at a time, each `unit` pixels of the picture wide."""
+    """See `VGG.strips`: `positions` of an input of `size` at a time, each `unit` pixels of the picture wide."""
     height, width = size
 
     def step(name: str) -> int:

@@ -252,6 +252,20 @@ class Decoder(nn.Module):
         for layer in self.spec.style_layers:
             self.scale(layer).copy_(scales[layer])
 
+    @property
+    def held(self) -> float:
+        """Most values of features that `paint` holds at a time, for each pixel of the picture."""
+        spec = self.spec
+        waiting = {name: spec.width(name) / layer_stride(name) ** 2 for name in spec.skip}
+        source = spec.width(spec.layer) / spec.stride**2
+        most = source + sum(waiting.values())
+        for index, widths in enumerate(spec.stages[:-1]):
+            made = widths[-1] / 4 ** (spec.block - 1 - index)
+            most = max(most, source + made + sum(waiting.values()))
+            waiting.pop(f"relu{spec.block - index}_1", None)
+            source = made
+        return most
+
     def forward(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None = None) -> Tensor:
         """Features N×C×h×w at `spec.content_layers` to pictures N×3×(h·stride)×(w·stride), float32 RGB.
 
@@ -288,7 +302,7 @@ class Decoder(nn.Module):
         style: Mapping[str, Moments] | None = None,
         *,
         values: int = VALUES,
-        keep: int = VALUES,
+        keep: int | None = None,
     ) -> Tensor:
         """`forward` for features of any size, in little more memory than they and the picture take.
 
@@ -300,8 +314,9 @@ class Decoder(nn.Module):
             features: see `forward`. They are not written to, but taken out, so that each is freed once it has served.
             style: see `forward`.
             values: of the widest layer to work on at a time.
-            keep: most values of features to store rather than to work out again.
+            keep: most values of features to store rather than to work out again; as many as `values` by default.
         """
+        keep = values if keep is None else keep
         self._refuse(features, style)
         spec = self.spec
         chain = Chain(features.pop(spec.layer), values).then(Each(lambda x, _: self._scaled(x, spec.layer)))
@@ -329,8 +344,9 @@ class Decoder(nn.Module):
         norm = conv.norm
         if isinstance(norm, nn.InstanceNorm2d):
             chain = chain.kept(keep)
-            own = _moments(chain)  # with the layer's own epsilon, which is also that of the moments
-            chain = chain.then(_affine(*affine(own, Moments(norm.bias.view(1, -1, 1, 1), norm.weight.view(1, -1, 1, 1)))))
+            bias, weight = norm.bias.view(1, -1, 1, 1), norm.weight.view(1, -1, 1, 1)
+            # The layer's own epsilon is also that of the moments.
+            chain = chain.then(_affine(*affine(_moments(chain), Moments(bias, weight))))
         elif norm is not None:
             chain = chain.then(Each(lambda x, _: norm(x)))
         return chain.then(Each(lambda x, _: F.relu_(x))) if conv.relu else chain

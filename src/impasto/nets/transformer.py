@@ -18,14 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
+from ..strips import VALUES, ranges
 from .architecture import JOHNSON, Block, parse, stride
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
+_WIDTH = 32  # channels that strips are counted in: half of them in a strip's input, half in its output
+
 Shares = Callable[[int, int], Tensor]
 """Shares of regions at a height and width, R×1×H×W."""
-
-_STRIP = 2**20  # positions worked on at a time, so that no more than the layers themselves is in memory
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class Transformer(nn.Module):
         return self._output(self.last(x).float(), photo, mix, _colours(photo))
 
     @torch.no_grad()
-    def paint(self, photo: Tensor, mix: Tensor, where: Shares | None = None) -> Tensor:
+    def paint(self, photo: Tensor, mix: Tensor, where: Shares | None = None, values: int = VALUES) -> Tensor:
         """`forward` for one picture of any size, in little more memory than two layers take.
 
         Each convolution runs over strips of rows; its output's mean and deviation are those of the whole
@@ -196,7 +197,9 @@ class Transformer(nn.Module):
             mix: S weights of the styles, summing to 1; or R×S, those of R regions.
             where: shares of the regions at a height and width, R×1×H×W, summing to 1 at every position, where
                 scales, shifts and colours are mixed by them.
+            values: of features to work on at a time.
         """
+        most = values // _WIDTH
         dtype = self.last.conv.weight.dtype
         mix = mix.reshape(-1, mix.shape[-1]).to(photo.device, torch.float32)
         x = _centred(photo).to(dtype, memory_format=torch.channels_last)
@@ -204,23 +207,35 @@ class Transformer(nn.Module):
         for block, found in zip(self.spec.blocks, self.blocks, strict=False):
             layers = cast(list[Layer], found)
             if block.kind == "residual":
-                x = x if before is None else before.throughout(x)
-                inner, then = _layer(layers[0], x, None, mix, where)
-                inner, last = _layer(layers[1], inner, then, mix, where)
+                x = x if before is None else before.throughout(x, most)
+                inner, then = _layer(layers[0], x, None, mix, where, most)
+                inner, last = _layer(layers[1], inner, then, mix, where, most)
                 last.relu = False
-                x += last.throughout(inner)
+                x += last.throughout(inner, most)
                 before = None
             else:
-                x, before = _layer(layers[0], x, before, mix, where)
-        made = _convolved(self.last, x, before)
+                x, before = _layer(layers[0], x, before, mix, where, most)
+        made = _convolved(self.last, x, before, most)
         picture = torch.empty_like(made, dtype=torch.float32)
         mean, deviation = (value.expand(len(mix), -1) for value in _colours(photo))
         shares = None if where is None else where(*photo.shape[2:])
-        for rows in _ranges(made):
+        for rows in _ranges(made, most):
             seen = photo[:, :, rows].expand(len(mix), -1, -1, -1)
             parts = self._output(made[:, :, rows].float(), seen, mix, (mean, deviation))
             picture[:, :, rows] = parts if shares is None else (parts * shares[:, :, rows]).sum(0, keepdim=True)
         return picture
+
+    @property
+    def held(self) -> float:
+        """Most values of features that `paint` holds at a time, for each pixel of the picture."""
+        most, source, area = 3.0, 3.0, 1.0
+        for block in self.spec.blocks:
+            area = area * 4 if block.kind == "up" else area / block.stride**2
+            made = block.filters * area
+            # A residual block adds to what came in; what lies between its two convolutions is a third.
+            most = max(most, source + made * (2 if block.kind == "residual" else 1))
+            source = made
+        return most
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":
@@ -263,9 +278,9 @@ class _Affine:
         torch.addcmul(offset, _lines(x), gain, out=_lines(out))
         return out.relu_() if self.relu else out
 
-    def throughout(self, x: Tensor) -> Tensor:
+    def throughout(self, x: Tensor, most: int) -> Tensor:
         """Of the whole layer, in place."""
-        for rows in _ranges(x):
+        for rows in _ranges(x, most):
             self(x[:, :, rows], x[:, :, rows], rows.start)
         return x
 
@@ -287,36 +302,35 @@ def _empty(like: Tensor, channels: int, height: int, width: int) -> Tensor:
     return like.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _ranges(x: Tensor) -> list[slice]:
-    """Strips of rows of `x`, each an even number of them, and of about `_STRIP` positions."""
+def _ranges(x: Tensor, most: int) -> list[slice]:
+    """Strips of rows of `x`, each an even number of them, and of about so many positions."""
     height, width = x.shape[2:]
-    rows = max(32, _STRIP // width // 2 * 2)
-    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+    return [slice(*rows) for rows in ranges(height, max(32, most // width), 2)]
 
 
 def _layer(
-    layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, where: Shares | None
+    layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, where: Shares | None, most: int
 ) -> tuple[Tensor, _Affine]:
     """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
-    y = _convolved(layer.conv, x, before)
-    ranges = _ranges(y)
-    parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in ranges]
-    shares = torch.tensor([rows.stop - rows.start for rows in ranges], device=y.device) / y.shape[2]
+    y = _convolved(layer.conv, x, before, most)
+    strips = _ranges(y, most)
+    parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in strips]
+    counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2]
     means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
-    mean = means @ shares
-    variance = (variances + (means - mean[:, None]).square()) @ shares
+    mean = means @ counts
+    variance = (variances + (means - mean[:, None]).square()) @ counts
     scale, shift = layer.norm.affine(mix)
     gain = scale * (variance + _EPS).rsqrt()
     shares = None if where is None else where(*y.shape[2:])
     return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype), shares)
 
 
-def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
+def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:
     """The convolution of the whole picture, strip by strip, after what has yet to be done to its input."""
     zoom = 2 if conv.up else 1
     height, width = (side * zoom // conv.stride for side in x.shape[2:])
     y = _empty(x, conv.conv.out_channels, height, width)
-    for rows in _ranges(y):
+    for rows in _ranges(y, most):
         # Rows of the (enlarged) input that these rows of the output see, and those of x that hold them.
         first, end = rows.start * conv.stride - conv.pad, (rows.stop - 1) * conv.stride + conv.pad + 1
         above, below = max(0, -first), max(0, end - x.shape[2] * zoom)
@@ -334,7 +348,7 @@ def _convolved(conv: Conv, x: Tensor, before: _Affine | None) -> Tensor:
             before(part, inside, low)
         _reflect(padded, above, below, conv.pad)
         made = conv.conv(padded)
-        if len(_ranges(y)) == 1:
+        if rows.stop - rows.start == height:
             return made
         y[:, :, rows] = made
     return y

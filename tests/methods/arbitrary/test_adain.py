@@ -9,6 +9,7 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
+from impasto.methods import within
 from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN
 from impasto.methods.fitting import covered
 from impasto.transforms.adain import moments
@@ -147,3 +148,26 @@ def test_nets_that_do_not_fit_are_refused(net, tiny_nets, tmp_path, picture):
     for file, words in bad.items():
         with pytest.raises(WeightsError, match=words):
             painter(file, [picture(40, 40)])
+
+
+def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
+    photo, style = picture(210, 50), [picture(190, 44, 1)]
+    whole = last(painter(net, style, alpha=0.8).paint(photo))
+    monkeypatch.setattr(within, "VALUES", 1)
+    monkeypatch.setattr(within, "LEAST", 1)
+    strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
+    torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
+    assert whole.note == "" and "in strips" in strips.note
+
+
+def test_too_small_a_budget_is_refused(net, picture):
+    with pytest.raises(RequestError, match="takes at least .* raise --memory"):
+        painter(net, [picture(40, 40, 1)], memory="20MB")
+
+
+def test_strips_with_statistics_of_their_own_would_show(net, picture):
+    """What the strips' agreement with the whole is worth: halves painted apart do not agree with it."""
+    photo, style = picture(128, 40), [picture(60, 44, 1)]
+    whole = paint(net, photo, style)
+    apart = torch.cat([paint(net, half, style) for half in photo.chunk(2, 2)], 2)
+    assert (apart - whole).abs().max() > 0.01

@@ -7,6 +7,7 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
+from impasto.methods import within
 from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
 from impasto.methods.fitting import covered
 from impasto.transforms import swap as transform
@@ -169,6 +170,7 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
     photo, style = picture(40, 48), [picture(40, 40, 1)]
     expected = last(painter(net, style).paint(photo)).image
     real, budgets = transform._match_one, []
+    monkeypatch.setattr(within, "in_use", lambda _: 0)
 
     def scarce(content, ready, budget):
         budgets.append(budget)
@@ -177,7 +179,7 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
         return real(content, ready, budget)
 
     monkeypatch.setattr(transform, "_match_one", scarce)
-    assert torch.equal(last(painter(net, style, memory="128MiB").paint(photo)).image, expected)
+    assert torch.equal(last(painter(net, style, memory="512MiB").paint(photo)).image, expected)
     assert budgets == [64 * 2**20, 16 * 2**20, 4 * 2**20]
     monkeypatch.setattr(transform, "_match_one", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(ImpastoError, match="memory ran out"):
@@ -192,3 +194,18 @@ def test_feature_errors_fall_with_optimisation(net, picture):
     assert set(by_net) == set(few) == {"photo", "painting", "swapped"}
     for kind in few:
         assert 0 < many[kind] < few[kind]
+
+
+def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
+    photo, style = picture(210, 50), [picture(190, 44, 1)]
+    whole = last(painter(net, style, alpha=0.8).paint(photo))
+    monkeypatch.setattr(within, "VALUES", 1)
+    monkeypatch.setattr(within, "LEAST", 1)
+    strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
+    torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
+    assert whole.note == "" and "in strips" in strips.note
+
+
+def test_too_small_a_budget_is_refused(net, picture):
+    with pytest.raises(RequestError, match="takes at least .* raise --memory"):
+        painter(net, [picture(40, 40, 1)], memory="20MB")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,8 +15,11 @@ from ...nets.decoder import LAYERS
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
+from ...strips import VALUES
+from ...transforms.adain import Moments
 from ...weights.load import load
 from ..fitting import covered, fitted_photo
+from ..within import Strips
 from .inverse import (
     ADAIN_KIND,
     MARGIN,
@@ -24,6 +27,7 @@ from .inverse import (
     fitted_style,
     load_inverse,
     mixed_moments,
+    strips_for,
     towards,
     transformed,
 )
@@ -50,25 +54,36 @@ class AdainPainter(Painter):
         net = load_inverse(options.net, kind=ADAIN_KIND, weights=weights, layer=None, device=device, dtype=dtype)
         self.decoder, self.spec = net.decoder, net.decoder.spec
         self.encoder = VGG(weights, device=device, dtype=dtype, until=self.spec.layer, **net.encoder)
-        keep_freed_memory()
-        self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
-        found = [encoded(self.encoder, style, (), self.spec.style_layers)[1] for style in self._styles]
-        self._moments = mixed_moments(found, recipe.style_shares(), self.spec.style_layers)
         nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
         self.recipe = recipe.model_copy(update={"nets": nets})
+        keep_freed_memory()
+        self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
+        found = [self._moments_of(style) for style in self._styles]
+        self._moments = mixed_moments(found, recipe.style_shares(), self.spec.style_layers)
 
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
-        picture = self._painted(photo, self.options.alpha)
-        yield Step(resize(picture[:, :, rows, columns], *given), 1, 1)
+        plan = self._strips(photo)
+        picture = plan.run(lambda values: self._painted(photo, self.options.alpha, values))
+        yield Step(resize(picture[:, :, rows, columns], *given), 1, 1, note=plan.note)
+
+    def _strips(self, photo: Tensor) -> Strips:
+        layers, memory = self.spec.content_layers, self.recipe.memory
+        return strips_for(photo, self.encoder, memory, layers=layers, decoder=self.decoder)
+
+    def _moments_of(self, style: Tensor) -> Mapping[str, Moments]:
+        def work(values: int) -> Mapping[str, Moments]:
+            return encoded(self.encoder, style, (), self.spec.style_layers, values)[1]
+
+        return strips_for(style, self.encoder, self.recipe.memory).run(work)
 
     @torch.no_grad()
-    def _painted(self, photo: Tensor, alpha: float) -> Tensor:
-        inputs = transformed(self.decoder, self.encoder, photo, self._moments, alpha)
-        manner = towards(self._moments, self.encoder, photo, self.spec.inject, alpha)
-        return self.decoder.paint(inputs, manner).clamp_(0, 1).contiguous()
+    def _painted(self, photo: Tensor, alpha: float, values: int = VALUES) -> Tensor:
+        manner = towards(self._moments, self.encoder, photo, self.spec.inject, alpha, values)
+        inputs = transformed(self.decoder, self.encoder, photo, self._moments, alpha, values)
+        return self.decoder.paint(inputs, manner, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""

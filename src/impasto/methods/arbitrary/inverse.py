@@ -17,7 +17,9 @@ from ...strips import VALUES
 from ...transforms.adain import Gathered, Moments, affine, blend, moments
 from ...weights.canonical import VGGWeights
 from ...weights.files import sha256_of
+from ...weights.layers import layer_stride
 from ...weights.shipped import load_net, locate_net
+from ..within import Strips, strips
 from .options import ArbitraryOptions
 
 ADAIN_KIND = "adain-decoder"
@@ -111,6 +113,43 @@ def transformed(
         gain, shift = affine(moments(features[layer]), styles[layer], alpha)
         features[layer].mul_(gain.to(features[layer].dtype)).add_(shift.to(features[layer].dtype))
     return features
+
+
+def strips_for(
+    picture: Tensor,
+    vgg: VGG,
+    memory: int | None,
+    *,
+    layers: Iterable[str] = (),
+    copies: int = 1,
+    decoder: Decoder | None = None,
+    more: float = 0,
+) -> Strips:
+    """Strips for encoding a picture, and for decoding another of its size, within a budget.
+
+    Args:
+        picture: 1×3×H×W, which is in memory.
+        vgg: the encoder.
+        memory: budget in bytes; None for most of what is free.
+        layers: whose features are kept.
+        copies: of them, at the busiest moment.
+        decoder: what makes a picture of features, if it is to be made.
+        more: bytes that are held beside.
+    """
+
+    def values(layer: str) -> float:
+        return vgg.channels(layer) / layer_stride(layer) ** 2
+
+    kept = sum(map(values, layers))
+    busiest = max(kept + values("pool2"), copies * kept)
+    picture_bytes = 0.0
+    if decoder is not None:
+        busiest = max(busiest, (copies - 1) * kept + decoder.held)
+        picture_bytes = 3 * 4
+    item = vgg.dtype.itemsize
+    height, width = picture.shape[2:]
+    held = height * width * (busiest * item + picture_bytes) + more
+    return strips((height, width), picture.device, memory, held, item)
 
 
 def encoded(

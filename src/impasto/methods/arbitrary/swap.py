@@ -20,12 +20,14 @@ from ...nets.decoder import LAYERS, Decoder
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
+from ...strips import VALUES
 from ...transforms.adain import Moments
 from ...transforms.swap import BUDGET_MB, prepare, swap
 from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..fitting import covered, fitted_photo
-from .inverse import MARGIN, SWAP_KIND, encoded, fitted_style, load_inverse, mixed_moments, towards
+from ..within import Strips
+from .inverse import MARGIN, SWAP_KIND, encoded, fitted_style, load_inverse, mixed_moments, strips_for, towards
 from .options import SwapOptions
 
 _LEVELS = 255.0
@@ -64,7 +66,7 @@ class SwapPainter(Painter):
         keep_freed_memory()
         self._inject = self.decoder.spec.inject if self.decoder else ()
         self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
-        found = [encoded(self.encoder, style, (options.layer,), self._inject) for style in self._styles]
+        found = [self._encoded(style) for style in self._styles]
         self._moments = mixed_moments([each for _, each in found], recipe.style_shares(), self._inject)
         self._patches = prepare(
             [features[options.layer] for features, _ in found],
@@ -82,11 +84,33 @@ class SwapPainter(Painter):
         options = self.options
         photo, given = self._fitted(content)
         photo, (rows, columns) = self._covered(photo, MARGIN if self.decoder else 0)
-        target = self._swapped(photo)
-        manner = towards(self._moments, self.encoder, photo, self._inject, options.alpha)
+        plan = self._strips(photo)
+        target = plan.run(lambda values: self._swapped(photo, values))
+        manner = towards(self._moments, self.encoder, photo, self._inject, options.alpha, plan.values)
         total = 1 if options.inverse == "network" else options.steps
-        for index, (picture, losses) in enumerate(self._pictures(target, manner, photo), 1):
-            yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses)
+        for index, (picture, losses) in enumerate(self._pictures(target, manner, photo, plan), 1):
+            yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses, plan.note)
+
+    def _strips(self, photo: Tensor) -> Strips:
+        return strips_for(
+            photo,
+            self.encoder,
+            self.recipe.memory,
+            layers=(self.options.layer,),
+            copies=2,  # the photo's features, and what is matched, then made, of them
+            decoder=self.decoder,
+            more=self._match_budget * 2**20,
+        )
+
+    @property
+    def _match_budget(self) -> float:
+        """Working memory of the match in MiB."""
+        return BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 8 / 2**20)
+
+    def _encoded(self, style: Tensor) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+        layers = (self.options.layer,)
+        plan = strips_for(style, self.encoder, self.recipe.memory, layers=layers, copies=2)
+        return plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
 
     def _fitted(self, content: Tensor) -> tuple[Tensor, tuple[int, int]]:
         least = max(16, layer_stride(self.options.layer) * self.options.patch_size)
@@ -97,19 +121,21 @@ class SwapPainter(Painter):
         return covered(picture, layer_stride(options.layer), options.patch_size, options.stride, margin)
 
     @torch.no_grad()
-    def _swapped(self, photo: Tensor) -> Tensor:
+    def _swapped(self, photo: Tensor, values: int = VALUES) -> Tensor:
         options = self.options
-        features = self.encoder.encode(photo, (options.layer,))[options.layer]
-        budget = BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 2 / 2**20)
-        return swap(features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=budget)
+        features = self.encoder.encode(photo, (options.layer,), values)[options.layer]
+        return swap(
+            features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=self._match_budget
+        )
 
     def _pictures(
-        self, target: Tensor, manner: Mapping[str, Moments], start: Tensor
+        self, target: Tensor, manner: Mapping[str, Moments], start: Tensor, plan: Strips
     ) -> Iterator[tuple[Tensor, dict[str, float]]]:
         """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step."""
         if self.decoder is not None:
-            with torch.no_grad():
-                start = self.decoder.paint({self.options.layer: target}, manner).clamp_(0, 1).contiguous()
+            decoder, layer = self.decoder, self.options.layer
+            made = plan.run(lambda values: decoder.paint({layer: target}, manner, values=values))
+            start = made.clamp_(0, 1).contiguous()
         if self.options.inverse == "network":
             yield start, {}
         else:
@@ -158,6 +184,6 @@ class SwapPainter(Painter):
             else:
                 target, alpha, start = self.encoder(picture, (layer,))[layer], 0.0, torch.full_like(picture, 0.5)
             manner = towards(self._moments, self.encoder, picture, self._inject, alpha)
-            (made, _), *_ = deque(self._pictures(target, manner, start), maxlen=1)
+            (made, _), *_ = deque(self._pictures(target, manner, start, self._strips(picture)), maxlen=1)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

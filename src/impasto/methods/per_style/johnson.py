@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ..fitting import covered, fitted_photo
+from ..within import strips
 from .gallery import find, load_transformer
 from .options import JohnsonOptions
 
@@ -60,25 +61,33 @@ class JohnsonPainter(Painter):
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
-        picture: Tensor | None = None
+        picture, note = None, ""
         total = sum(weights.sum() for _, weights in self._nets)
         for net, weights in self._nets:
             framed, (rows, columns) = covered(photo, net.spec.stride)
             if regions is None:
                 share = weights.sum() / total
-                painted = net.paint(framed, weights.sum(0) / weights.sum())
+                paint = partial(net.paint, framed, weights.sum(0) / weights.sum(), None)
             else:
                 its = weights.sum(1) > 0
                 share = regions.everywhere(*photo.shape[2:])[its].sum(0, keepdim=True)
                 mix = weights[its] / weights[its].sum(1, keepdim=True)
-                painted = net.paint(framed, mix, functools.partial(_within, regions, its))
-            painted = painted[:, :, rows, columns].clamp_(0, 1) * share
+                paint = partial(net.paint, framed, mix, partial(_within, regions, its))
+            plan = strips((framed.shape[2], framed.shape[3]), self.device, self.recipe.memory, *_held(framed, net))
+            note = plan.note
+            painted = plan.run(paint)[:, :, rows, columns].clamp_(0, 1) * share
             picture = painted if picture is None else picture.add_(painted)
         assert picture is not None
-        yield Step(resize(picture, *given).contiguous(), 1, 1)
+        yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
 
 
 def _within(regions: Regions, its: Tensor, height: int, width: int) -> Tensor:
     """Shares of one network's styles among themselves."""
     shares = regions.everywhere(height, width)[its] + _SOME
     return shares / shares.sum(0, keepdim=True)
+
+
+def _held(photo: Tensor, net: Transformer) -> tuple[float, int]:
+    """Bytes that painting holds whatever the strips, pictures before and after included, and those of a value."""
+    item = net.last.conv.weight.dtype.itemsize
+    return photo.shape[2] * photo.shape[3] * (net.held * item + 3 * 3 * 4), item

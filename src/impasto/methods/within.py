@@ -1,0 +1,101 @@
+"""Strips in which a one-pass method keeps within its budget of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from torch import device
+
+from ..errors import ImpastoError, RequestError
+from ..memory import available, describe, in_use, is_out_of_memory
+from ..runtime import give_back_freed_memory
+from ..strips import COPIES, LEAST, VALUES
+
+_SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
+_SPARE = 100e6  # kernels in other layouts, the libraries' own buffers
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Strips:
+    """How large strips may be.
+
+    Attributes:
+        values: of the widest layer that are worked on at a time.
+        peak: predicted peak memory of the process (on a GPU: of its allocations) in bytes.
+        size: of what is worked on: height and width, for messages.
+        noted: whether a painting should say that it is worked on in strips.
+    """
+
+    values: int
+    peak: float
+    size: tuple[int, int]
+    noted: bool
+
+    @property
+    def note(self) -> str:
+        """What is worth telling, or nothing."""
+        return f"in strips, about {describe(self.peak)}" if self.noted else ""
+
+    def run(self, work: Callable[[int], Made]) -> Made:
+        """``work(values)``, with half as many each time that memory runs out.
+
+        Raises:
+            ImpastoError: it does with the smallest strips.
+        """
+        values = self.values
+        while True:
+            try:
+                return work(values)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if values <= LEAST:
+                    height, width = self.size
+                    raise ImpastoError(
+                        f"memory ran out at {width}×{height} pixels, even in the smallest strips; use a smaller "
+                        "--size, or close other programs"
+                    ) from None
+            # Out of the handler, so that what the failed attempt held is free.
+            values = max(LEAST, values // 2)
+            give_back_freed_memory()
+
+
+def strips(size: tuple[int, int], on: device, budget: int | None, held: float, item: int) -> Strips:
+    """The largest strips that fit.
+
+    Args:
+        size: height and width of the picture to work on.
+        on: where.
+        budget: bytes the process may use at most; None for most of what is free.
+        held: bytes that will be held, whatever the strips, beside what is in use now.
+        item: bytes of a value.
+
+    Raises:
+        RequestError: the budget is less than the smallest strips take.
+    """
+    need = held + _SPARE + LEAST * COPIES * item
+    used = in_use(on)
+    most = budget or used + _SHARE_OF_FREE * available(on)
+    if used + need > most or size[0] * size[1] * 64 > VALUES:
+        give_back_freed_memory()  # of the picture before, whose blocks were of other sizes
+        used = in_use(on)
+    if budget is not None and used + need > budget:
+        height, width = size
+        raise RequestError(
+            f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least "
+            f"{describe(1.005 * (used + need))}: raise --memory, or paint with a smaller --size"
+        )
+    values = VALUES
+    while values > LEAST and used + held + _SPARE + values * COPIES * item > most:
+        values //= 2
+    several = size[0] * size[1] * 64 > values
+    return Strips(
+        values,
+        used + held + _SPARE + min(values, size[0] * size[1] * 64) * COPIES * item,
+        size,
+        several and (budget is not None or values < VALUES),
+    )

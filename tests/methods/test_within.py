@@ -1,0 +1,72 @@
+"""Strips that keep a painting within its memory."""
+
+import pytest
+import torch
+
+from impasto.errors import ImpastoError, RequestError
+from impasto.memory import in_use, parse
+from impasto.methods import within
+from impasto.methods.within import strips
+from impasto.strips import LEAST, VALUES
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that holds 1 GB on a machine where 100 GB are free."""
+    monkeypatch.setattr(within, "in_use", lambda _: 10**9)
+    monkeypatch.setattr(within, "available", lambda _: 10**11)
+
+
+def test_without_a_budget_strips_are_as_large_as_is_quick() -> None:
+    plan = strips((4000, 4000), CPU, None, 1e9, 2)
+    assert plan.values == VALUES and plan.note == ""
+    assert 2e9 < plan.peak < 4e9
+
+
+def test_the_prediction_stays_within_the_budget_and_grows_with_the_picture() -> None:
+    last = 0.0
+    for budget in ("2.2GB", "2.5GB", "3GB", "6GB"):
+        plan = strips((3000, 4000), CPU, parse(budget), 1e9, 2)
+        assert plan.peak <= parse(budget) and plan.values >= last and "in strips, about" in plan.note
+        last = plan.values
+    assert strips((100, 100), CPU, parse("3GB"), 1e8, 2).note == ""
+    assert strips((100, 100), CPU, parse("3GB"), 1e8, 2).peak < strips((9000, 100), CPU, parse("3GB"), 1e8, 2).peak
+
+
+def test_too_small_a_budget_is_told_the_least_that_would_do() -> None:
+    with pytest.raises(
+        RequestError, match=r"memory is 1.5 GB; painting 4000×3000 pixels takes at least ([\d.]+ GB)"
+    ) as e:
+        strips((3000, 4000), CPU, parse("1.5GB"), 1e9, 2)
+    least = str(e.value).partition("at least ")[2].partition(":")[0]
+    assert strips((3000, 4000), CPU, parse(least), 1e9, 2).values == LEAST
+
+
+def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(within, "available", lambda _: 10**8)
+    plan = strips((3000, 4000), CPU, None, 1e9, 2)
+    assert plan.values == LEAST and plan.note
+
+
+def test_half_as_much_at_a_time_when_memory_runs_out() -> None:
+    tried: list[int] = []
+
+    def scarce(values: int) -> str:
+        tried.append(values)
+        if values > VALUES // 4:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
+        return "done"
+
+    plan = strips((3000, 4000), CPU, None, 1e9, 2)
+    assert plan.run(scarce) == "done"
+    assert tried == [VALUES, VALUES // 2, VALUES // 4]
+    with pytest.raises(ImpastoError, match="4000×3000 pixels, even in the smallest strips"):
+        plan.run(lambda _: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(RuntimeError, match="shape"):
+        plan.run(lambda _: (_ for _ in ()).throw(RuntimeError("shape mismatch")))
+
+
+def test_what_is_in_use_is_what_the_process_holds() -> None:
+    assert in_use(CPU) > 10**7
