@@ -33,6 +33,10 @@ class OutputError(ImpastoError):
     """The result cannot be written."""
 
 
+class ImpastoWarning(UserWarning):
+    """Something was taken otherwise than it was given; the work goes on. One line on standard error."""
+
+
 class MissingExtraError(RequestError, ImportError):
     """An optional library is needed that is not installed."""
 

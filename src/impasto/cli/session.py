@@ -53,6 +53,9 @@ class Output:
     overwrite: Annotated[bool, _option("Replace files that exist.", default=False)] = False
     quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.")] = 95
     bits: Annotated[int, _option("Bits a channel: 8, or 16 for PNG and TIFF.")] = 8
+    keep_gps: Annotated[
+        bool, _option("Keep where the photograph was taken; the rest of its EXIF is always kept.", default=False)
+    ] = False
     device: Annotated[str, _option("auto, cpu, cuda, cuda:N or mps.")] = "auto"
     quiet: Annotated[bool, _option("Say nothing but errors.", name=("--quiet", "-q"), default=False)] = False
     json: Annotated[
@@ -187,6 +190,7 @@ def _write(painter: Painter, content: Picture, step: Step, output: Output) -> No
         dpi=content.dpi,
         quality=output.quality,
         bits=output.bits,
+        keep_gps=output.keep_gps,
     )
 
 

@@ -74,6 +74,7 @@ def write(
     dpi: tuple[float, float] | None = None,
     quality: int = 95,
     bits: int = 8,
+    keep_gps: bool = False,
 ) -> None:
     """Write a picture, tagged as sRGB, whole or not at all.
 
@@ -83,10 +84,11 @@ def write(
         overwrite: replace the file if it exists.
         metadata: plain JSON data kept inside the file; `metadata.read_metadata` reads it again.
         alpha: 1×1×H×W in [0, 1]. JPEG has none: there the picture is laid over white.
-        exif: EXIF block to carry over. TIFF takes only its plain text tags.
-        dpi: pixels per inch.
+        exif: EXIF block to carry over.
+        dpi: pixels per inch; whole ones in JPEG.
         quality: of JPEG and WebP, 1 to 100.
         bits: per channel, 8; or 16 for PNG and TIFF.
+        keep_gps: carry over also where the photograph was taken.
 
     Raises:
         RequestError: a setting is wrong, or the file exists and `overwrite` is false.
@@ -111,7 +113,7 @@ def write(
     raster = to_raster(picture, alpha)
     if alpha is not None and not form.alpha:
         raster = raster[..., :3] * raster[..., 3:] + (1 - raster[..., 3:])
-    data = _encode(quantise(raster, bits), form, metadata, exif, dpi, quality)
+    data = _encode(quantise(raster, bits), form, metadata, exif, dpi, quality, keep_gps)
     if str(target) != STANDARD_STREAM:
         write_atomically(Path(target), data, overwrite=overwrite)
         return
@@ -139,6 +141,7 @@ def _encode(
     exif: bytes | None,
     dpi: tuple[float, float] | None,
     quality: int,
+    keep_gps: bool,
 ) -> bytes:
     """The bytes of the file: H×W×(3 or 4) values of 8 or 16 bits."""
     settings: dict[str, Any] = {"icc_profile": srgb_profile()}
@@ -148,7 +151,7 @@ def _encode(
         info = PngInfo()
         if metadata is not None:
             info.add_itxt(METADATA_KEY, as_text(metadata))
-        settings |= {"pnginfo": info, "exif": exif or b""}
+        settings |= {"pnginfo": info, "exif": _block(as_exif(exif, keep_gps=keep_gps))}
         if values.dtype == np.uint8:
             return _pillow(values, form, settings)
         from . import deep as codec
@@ -159,18 +162,18 @@ def _encode(
         from . import deep as codec
 
         # Pillow's compressed TIFF takes no nested EXIF, and no 16 bits.
-        joined = as_exif(exif, metadata, Base.ImageDescription)
-        return codec.encode_tiff(
-            values,
-            profile=srgb_profile(),
-            ascii_tags={int(tag): text for tag, text in joined.items() if isinstance(text, str)},
-            dpi=dpi,
-        )
-    joined = as_exif(exif, metadata, Base.UserComment)
-    settings |= {"exif": joined.tobytes() if len(joined) else b"", "quality": quality}
+        joined = as_exif(exif, metadata, Base.ImageDescription, keep_gps=keep_gps)
+        return codec.encode_tiff(values, profile=srgb_profile(), exif=joined, dpi=dpi)
+    joined = as_exif(exif, metadata, keep_gps=keep_gps)
     if form is _JPEG:
         settings |= {"subsampling": 0, "optimize": True}
-    return _pillow(values, form, settings)
+    elif dpi:  # WebP has no place of its own for it
+        joined.update({Base.XResolution: dpi[0], Base.YResolution: dpi[1], Base.ResolutionUnit: 2})
+    return _pillow(values, form, settings | {"exif": _block(joined), "quality": quality})
+
+
+def _block(exif: Image.Exif) -> bytes:
+    return exif.tobytes() if len(exif) else b""
 
 
 def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any]) -> bytes:
