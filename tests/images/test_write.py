@@ -320,6 +320,9 @@ def test_settings_out_of_range(tmp_path):
     refused(RequestError, "quality is 0", tmp_path / "a.jpg", quality=0)
     refused(RequestError, "bits is 12", tmp_path / "a.png", bits=12)
     refused(RequestError, "bits is 16 for JPEG; expected 8, or 16 with PNG, TIFF", tmp_path / "a.jpg", bits=16)
+    for bad in ({"quality": 101}, {"bits": 16}):
+        with pytest.raises(RequestError, match=next(iter(bad))):
+            check_target(tmp_path / "a.jpg", **bad)
     refused(RequestError, "alpha has shape", tmp_path / "a.png", alpha=noise(9, 9, 1))
     assert list(tmp_path.iterdir()) == []
 

@@ -58,7 +58,7 @@ def _warnings_in_a_line(*, quiet: bool) -> Generator[None]:
             if not issubclass(category, ImpastoWarning):
                 plain(message, category, *where)
             elif not quiet:
-                print(f"impasto: warning: {message}", file=sys.stderr)
+                print(f"impasto: {message}", file=sys.stderr)
 
         warnings.showwarning = show
         warnings.simplefilter("always", ImpastoWarning)

@@ -9,6 +9,7 @@ from .demo import demo
 from .export import export
 from .paint import commands
 from .presets import presets
+from .replay import replay
 from .score import score
 from .show import show
 from .weights import app as weights
@@ -29,6 +30,7 @@ def build() -> App:
     app.command(demo)
     app.command(export)
     app.command(presets)
+    app.command(replay, usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
     app.command(score)
     app.command(show)
     # Its flags come from training options that need torch: loaded when asked for.

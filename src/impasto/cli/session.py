@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+import warnings
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from ..api import bind, open_pictures
-from ..errors import ImpastoError, RequestError
+from ..errors import ImpastoError, ImpastoWarning, RequestError
 from ..images.write import check_target, write
 from ..painter import Painter, Step
 from ..recipe import Recipe
 from .flags import OUTPUT, RECORDS
 from .progress import display
+from .provenance import Provenance, changed, inputs_of
 from .records import LossLog, LossPlot, Record, Snapshots
 from .status import DONE, INTERRUPTED
 
@@ -92,8 +94,15 @@ class _Painted:
         return self.last.note if early and self.last and self.last.note else "finished"
 
 
-def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Output) -> int:
-    """Paint, write, tell; the exit status.
+def run(
+    recipe: Recipe,
+    photo: ImageLike,
+    styles: list[ImageLike],
+    output: Output,
+    *,
+    nets: Mapping[str, str] | None = None,
+) -> int:
+    """Paint, write, tell; the exit status. `nets` are the sha256 of networks that a painting of old was made with.
 
     Raises:
         RequestError: something asked for is wrong; as far as can be known, found before any work.
@@ -107,6 +116,7 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
         content, pictures = open_pictures(photo, styles)
         shown.say("loading the networks")
         painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
+        _warn_of_other_nets(painter.recipe, nets or {})
         shown.say("painting")
         painted = _Painted()
         began = time.monotonic()
@@ -123,7 +133,7 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
         if painted.last is None:
             raise ImpastoError("the painting has no steps; expected at least one")
         shown.say("writing")
-        _write(painter, content, painted.last, output)
+        _write(painter, content, pictures, painted, output)
         made = [path for record in records for path in record.finish()]
     _tell(painter, painted, output, made, time.monotonic() - started)
     if painted.interrupted:
@@ -136,7 +146,7 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
 
 def _check(photo: ImageLike, styles: list[ImageLike], output: Output) -> list[Record]:
     """Refuse what cannot end well, before anything is read."""
-    check_target(output.target, output.overwrite)
+    check_target(output.target, output.overwrite, quality=output.quality, bits=output.bits)
     if [photo, *styles].count(STANDARD_STREAM) > 1:
         raise RequestError("- is given twice; expected at most one picture from standard input")
     if output.json and output.target == STANDARD_STREAM:
@@ -175,16 +185,39 @@ def _terminable() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _write(painter: Painter, content: Picture, step: Step, output: Output) -> None:
+def _warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
+    now = recipe.portable()["nets"]
+    for name in changed(then, now):
+        here = f"has the sha256 {now[name]} here" if name in now else "is not used here"
+        warnings.warn(
+            f"the network {name} (sha256 {then[name]}) {here}: the picture will differ", ImpastoWarning, stacklevel=2
+        )
+
+
+def _write(painter: Painter, content: Picture, styles: Sequence[Picture], painted: _Painted, output: Output) -> None:
     from .. import __version__
     from ..images.geometry import resize
 
+    step = painted.last
+    assert step is not None
+    kept = Provenance(
+        version=__version__,
+        photo=Path(content.source).name if content.sha256 else None,
+        device=str(painter.device),
+        bits=output.bits,
+        quality=output.quality,
+        keep_gps=output.keep_gps,
+        stopped=None if painted.stopped == "finished" else painted.stopped,
+        recipe=painter.recipe.portable(),
+        losses=dict(step.losses),
+        inputs=inputs_of(painter.recipe, content, styles),
+    )
     alpha = None if content.alpha is None else resize(content.alpha, *step.image.shape[2:])
     write(
         step.image,
         output.target,
         overwrite=output.overwrite,
-        metadata={"recipe": painter.recipe.portable(), "version": __version__, "losses": dict(step.losses)},
+        metadata=kept.stored(),
         alpha=alpha,
         exif=content.exif,
         dpi=content.dpi,

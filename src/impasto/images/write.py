@@ -49,14 +49,15 @@ FORMATS = {
 }
 
 
-def check_target(target: str | Path, overwrite: bool = False) -> None:
+def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 95, bits: int = 8) -> None:
     """Refuse an output that could not be written, before any painting; imports no torch.
 
     Raises:
-        RequestError: unknown extension, missing folder, existing file without `overwrite`, or a terminal.
+        RequestError: unknown extension, a setting that its format has not, missing folder, existing file without
+            `overwrite`, or a terminal.
         OutputError: the folder takes no new files.
     """
-    _format_of(target)
+    _check_settings(_format_of(target), quality, bits)
     if str(target) != STANDARD_STREAM:
         check_place(Path(target), overwrite=overwrite)
     elif sys.stdout.isatty():
@@ -100,11 +101,7 @@ def write(
         exif = picture.exif if exif is None else exif
         dpi = picture.dpi if dpi is None else dpi
         picture = picture.pixels
-    if not 1 <= quality <= 100:
-        raise RequestError(f"quality is {quality}; expected 1 to 100")
-    if bits not in (8, 16) or (bits == 16 and not form.deep):
-        deep = ", ".join(sorted({f.pillow for f in FORMATS.values() if f.deep}))
-        raise RequestError(f"bits is {bits} for {form.pillow}; expected 8, or 16 with {deep}")
+    _check_settings(form, quality, bits)
     height, width = picture.shape[-2:]
     if max(height, width) > form.longest:
         raise RequestError(
@@ -122,6 +119,14 @@ def write(
         sys.stdout.buffer.flush()
     except OSError as error:
         raise OutputError(f"standard output cannot be written ({error.strerror}); expected a reader") from None
+
+
+def _check_settings(form: _Format, quality: int, bits: int) -> None:
+    if not 1 <= quality <= 100:
+        raise RequestError(f"quality is {quality}; expected 1 to 100")
+    if bits not in (8, 16) or (bits == 16 and not form.deep):
+        deep = ", ".join(sorted({f.pillow for f in FORMATS.values() if f.deep}))
+        raise RequestError(f"bits is {bits} for {form.pillow}; expected 8, or 16 with {deep}")
 
 
 def _format_of(target: str | Path) -> _Format:
