@@ -44,6 +44,16 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
     return method(recipe.method).bind(recipe, pictures, pick_device(device))
 
 
+def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
+    """Styles as a recipe knows them, and where to read each from."""
+    named = [
+        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
+        for n, s in enumerate(styles, 1)
+    ]
+    pairs = zip(named, styles, strict=True)
+    return named, [name.path if isinstance(style, str | Path) else style for name, style in pairs]
+
+
 def open_pictures(photo: ImageLike, styles: Sequence[ImageLike]) -> tuple[Picture, list[Picture]]:
     """Read a photograph and its styles, and refuse what nothing can be painted from.
 
@@ -107,13 +117,7 @@ def paint(
     if method is None:
         method, default_preset = DEFAULT
         preset = preset or default_preset
-    named = [
-        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
-        for n, s in enumerate(styles, 1)
-    ]
-    sources = [
-        name.path if isinstance(style, str | Path) else style for name, style in zip(named, styles, strict=True)
-    ]
+    named, sources = name_styles(styles)
     recipe = make_recipe(method, named, preset=preset, settings=settings)
     content, pictures = open_pictures(photo, sources)
     step = last(bind(recipe, device=device, styles=[p.pixels for p in pictures]).paint(content.pixels))

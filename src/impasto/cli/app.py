@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from ..methods import DEFAULT, METHODS
+from .compare import compare
 from .demo import demo
 from .export import export
 from .paint import commands
@@ -27,6 +28,7 @@ def build() -> App:
     for name, command in commands(DEFAULT).items():
         styles = "STYLE [STYLE ...] " if name not in METHODS or METHODS[name].styles else ""
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO {styles}[OPTIONS]")
+    app.command(compare, usage="Usage: impasto compare PHOTO STYLE [STYLE ...] [OPTIONS]")
     app.command(demo)
     app.command(export)
     app.command(presets)

@@ -138,7 +138,7 @@ def run(
     _tell(painter, painted, output, made, time.monotonic() - started)
     if painted.interrupted:
         last = painted.last
-        kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {_place(output.target)}"
+        kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
         print(f"impasto: {kept}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -147,10 +147,7 @@ def run(
 def _check(photo: ImageLike, styles: list[ImageLike], output: Output) -> list[Record]:
     """Refuse what cannot end well, before anything is read."""
     check_target(output.target, output.overwrite, quality=output.quality, bits=output.bits)
-    if [photo, *styles].count(STANDARD_STREAM) > 1:
-        raise RequestError("- is given twice; expected at most one picture from standard input")
-    if output.json and output.target == STANDARD_STREAM:
-        raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
+    check_streams([photo, *styles], output.target, json=output.json)
     records: list[Record] = []
     if output.snapshot_every is not None:
         folder = output.snapshot_dir
@@ -166,6 +163,14 @@ def _check(photo: ImageLike, styles: list[ImageLike], output: Output) -> list[Re
     if output.loss_plot is not None:
         records.append(LossPlot(output.loss_plot, overwrite=output.overwrite))
     return records
+
+
+def check_streams(sources: Sequence[ImageLike], target: str, *, json: bool) -> None:
+    """Refuse to read standard input twice, and to write two things to standard output."""
+    if sum(isinstance(source, str) and source == STANDARD_STREAM for source in sources) > 1:
+        raise RequestError("- is given twice; expected at most one picture from standard input")
+    if json and target == STANDARD_STREAM:
+        raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
 
 
 @contextlib.contextmanager
@@ -255,12 +260,13 @@ def _tell(painter: Painter, painted: _Painted, output: Output, made: list[Path],
     elif not output.quiet:
         stream = sys.stderr if output.target == STANDARD_STREAM else sys.stdout
         steps = f"{step.index} steps, " if step.total > 1 else ""
-        print(f"{_place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
+        print(f"{place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
         if painted.stopped not in ("finished", "interrupted"):
             print(f"stopped early: {painted.stopped}", file=stream)
         for path in made:
             print(path, file=stream)
 
 
-def _place(target: str) -> str:
+def place(target: str) -> str:
+    """Where a result went, in words."""
     return "on standard output" if target == STANDARD_STREAM else target
