@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .api import bind, last, open_pictures, read_regions
+from .api import bind, last, name_styles, open_pictures, read_regions
 from .errors import RequestError
 from .methods import make_recipe
 from .painter import Step

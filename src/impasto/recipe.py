@@ -66,6 +66,11 @@ class Share(Frozen):
         "alpha channel; unset: everywhere.",
     )
 
+    def written(self, name: str) -> str:
+        """As it is typed, ``NAME[:WEIGHT][@MASK]``."""
+        weight = "" if self.weight == 1 else f":{self.weight:g}"
+        return name + weight + ("" if self.mask is None else f"@{self.mask}")
+
 
 class NetShare(Share):
     """A style that a network knows, and how much it counts beside the others."""
@@ -78,6 +83,9 @@ class NetShare(Share):
         rest, mask = _split_mask(text)
         name, weight = _split_weight(rest)
         return cls(name=name, weight=1.0 if weight is None else weight, mask=mask)
+
+    def __str__(self) -> str:
+        return self.written(self.name)
 
 
 class Style(Share):
@@ -103,6 +111,9 @@ class Style(Share):
             raise RequestError(
                 f"style weight is {weight!r} in {text!r}; expected a positive number, as in scream.jpg:0.3"
             ) from None
+
+    def __str__(self) -> str:
+        return self.written(self.path)
 
 
 ALPHA = "alpha"

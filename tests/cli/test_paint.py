@@ -185,8 +185,8 @@ Paint = Callable[[gatys.GatysPainter, Tensor], Iterator[Step]]
 def interrupted_after(count: int) -> Paint:
     real = gatys.GatysPainter.paint
 
-    def paint(self: gatys.GatysPainter, content: Tensor) -> Iterator[Step]:
-        for number, step in enumerate(real(self, content)):
+    def paint(self: gatys.GatysPainter, *given: Tensor) -> Iterator[Step]:
+        for number, step in enumerate(real(self, *given)):
             if number == count:
                 raise KeyboardInterrupt
             yield step
@@ -215,8 +215,8 @@ def test_ctrl_c_before_the_first_step(cli: Cli, photo: Path, style: Path, monkey
 def test_sigterm_is_an_interruption(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = gatys.GatysPainter.paint
 
-    def paint(self: gatys.GatysPainter, content: Tensor) -> Iterator[Step]:
-        for step in real(self, content):
+    def paint(self: gatys.GatysPainter, *given: Tensor) -> Iterator[Step]:
+        for step in real(self, *given):
             yield step
             os.kill(os.getpid(), signal.SIGTERM)
 

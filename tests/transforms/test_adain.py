@@ -79,12 +79,18 @@ def test_weights_say_how_much_a_position_counts() -> None:
     gathered = Gathered()
     for rows in (slice(0, 4), slice(4, 9), slice(9, 12)):
         gathered.add(x[:, :, rows], weights[:, :, rows])
-    for got in (gathered.moments(), moments(x, weights)):
+    for got in (gathered.moments(), weighed(x, weights)):
         torch.testing.assert_close(got.mean, mean)
         torch.testing.assert_close(got.std, deviation, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(moments(x, torch.full((1, 1, 12, 7), 0.3)), moments(x))
+    torch.testing.assert_close(weighed(x, torch.full((1, 1, 12, 7), 0.3)), moments(x))
+
+
+def weighed(x: torch.Tensor, weights: torch.Tensor) -> Moments:
+    gathered = Gathered()
+    gathered.add(x, weights)
+    return gathered.moments()
 
 
 def test_nothing_that_counts_has_finite_moments() -> None:
-    got = moments(noise(1, 3, 4, 4), torch.zeros(1, 1, 4, 4))
+    got = weighed(noise(1, 3, 4, 4), torch.zeros(1, 1, 4, 4))
     assert torch.isfinite(got.mean).all() and torch.isfinite(got.std).all()

@@ -92,17 +92,11 @@ def _shown(default: Any) -> str:
     if isinstance(default, Mapping):
         return ",".join(f"{key}:{value:.4g}" for key, value in default.items())
     if isinstance(default, tuple):
-        items = (
-            item if isinstance(item, str) else ":".join(_part(part) for part in _parts(item)) for item in default
-        )
+        items = (":".join(map(_part, item)) if isinstance(item, tuple) else str(item) for item in default)
         return ",".join(items) or NONE
     if isinstance(default, bool):
         return "yes" if default else "no"
     return f"{default:.6g}" if isinstance(default, float) else NONE if default is None else str(default)
-
-
-def _parts(item: Any) -> Any:
-    return item.model_dump().values() if isinstance(item, BaseModel) else item
 
 
 def _part(part: Any) -> str:

@@ -67,16 +67,10 @@ class Gathered:
         return Moments(self._mean.float(), (variance.float() + EPSILON).sqrt())
 
 
-def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
-    """Channel moments of N×C×H×W features, in float32 whatever the features' type.
-
-    Args:
-        features: whole.
-        weights: how much each position counts, N or 1 ×1×H×W; alike by default.
-    """
-    gathered = Gathered()
-    gathered.add(features, weights)
-    return gathered.moments()
+def moments(features: Tensor) -> Moments:
+    """Channel moments of N×C×H×W features, in float32 whatever the features' type; differentiable."""
+    variance, mean = torch.var_mean(features.float(), (2, 3), correction=0, keepdim=True)
+    return Moments(mean, (variance + EPSILON).sqrt())
 
 
 def moments_over(

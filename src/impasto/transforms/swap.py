@@ -22,7 +22,7 @@ from torch import Tensor
 from ..errors import ImpastoError, RequestError
 from ..memory import is_out_of_memory
 from ..strips import empty, ranges
-from .adain import Gathered, Moments, affine, blend, moments
+from .adain import Gathered, Moments, affine, blend
 
 Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
@@ -116,7 +116,7 @@ def prepare(
     if not styles:
         raise RequestError("no style is given; expected one or more")
     weights = [1.0] * len(styles) if weights is None else list(weights)
-    stats = [moments(style) for style in styles]
+    stats = [_moments(style) for style in styles]
     mixed = blend(stats, weights)
     generator = torch.Generator().manual_seed(seed)
     sources: list[_Source] = []
@@ -199,6 +199,13 @@ def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGE
             budget /= 4
 
 
+def _moments(features: Tensor) -> Moments:
+    """A part at a time: a copy of large features in float32 would take more memory than they do."""
+    gathered = Gathered()
+    gathered.add(features)
+    return gathered.moments()
+
+
 def _refuse_small(features: Tensor, patch: int, what: str) -> None:
     height, width = features.shape[2:]
     if min(height, width) < patch:
@@ -228,7 +235,7 @@ def _positions(features: Tensor) -> Tensor:
 
 def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
     """1×C×H×W -> ny×nx rows of `style.table`."""
-    stat = moments(content) if style.match == "normalised" else None
+    stat = _moments(content) if style.match == "normalised" else None
     pixels, _ = _pixels(content, stat, style.sources[0].pixels.dtype)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
