@@ -33,7 +33,7 @@ def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
 
     else:
         painter, content = _painter(photo, style)
-        objective = painter.objective(content)
+        objective = painter.painter.objective(content)
 
         def once() -> float:
             losses, _ = objective(content)

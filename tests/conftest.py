@@ -14,7 +14,7 @@ from PIL import Image
 from impasto.weights.canonical import VGGWeights, tiny_weights
 
 
-def picture(width: int, height: int, seed: int) -> Image.Image:
+def _waves(width: int, height: int, seed: int) -> Image.Image:
     """A smooth, colourful picture: a few random waves."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(width, height)
@@ -28,7 +28,7 @@ def picture(width: int, height: int, seed: int) -> Image.Image:
 def photo(tmp_path: Path) -> Path:
     """A photograph of 60×45 pixels."""
     path = tmp_path / "photo.png"
-    picture(60, 45, 1).save(path)
+    _waves(60, 45, 1).save(path)
     return path
 
 
@@ -36,8 +36,21 @@ def photo(tmp_path: Path) -> Path:
 def style(tmp_path: Path) -> Path:
     """A style picture of 40×52 pixels."""
     path = tmp_path / "style.png"
-    picture(40, 52, 2).save(path)
+    _waves(40, 52, 2).save(path)
     return path
+
+
+@pytest.fixture
+def picture() -> Callable[..., torch.Tensor]:
+    """Makes seeded pictures: picture(height, width, seed) is smooth with some grain."""
+
+    def make(height: int, width: int, seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        coarse = torch.rand(1, 3, 4, 4, generator=generator)
+        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+        return (smooth + torch.randn(1, 3, height, width, generator=generator) * 0.05).clamp(0, 1)
+
+    return make
 
 
 @pytest.fixture

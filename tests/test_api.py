@@ -83,7 +83,8 @@ def test_steps_come_one_by_one(files):
         ({"device": "tpu"}, "expected auto, cpu, cuda or mps"),
         ({"device": "cuda:9"} if not torch.cuda.is_available() else {"device": "tpu"}, "cpu"),
         ({"preset": "no-such"}, "no preset"),
-        ({"colour": "luminance"}, "no setting"),
+        ({"colours": "luminance"}, "no setting"),
+        ({"colour": "luminous"}, "colour"),
     ],
 )
 def test_requests_that_cannot_be_met(files, arguments, message):

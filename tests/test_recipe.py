@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto import RequestError, Style, make_recipe
+from impasto.recipe import NetShare
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,39 @@ from impasto import RequestError, Style, make_recipe
 )
 def test_styles_are_written_path_and_weight(text, path, weight):
     assert Style.parse(text) == Style(path=path, weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("text", "style"),
+    [
+        ("scream.jpg:0.7@sky.png", Style(path="scream.jpg", weight=0.7, mask="sky.png")),
+        ("scream.jpg@a/b/sky.TIF", Style(path="scream.jpg", mask="a/b/sky.TIF")),
+        ("scream.jpg@alpha", Style(path="scream.jpg", mask="alpha")),
+        ("-@sky.png", Style(path="-", mask="sky.png")),
+        ("odd.name:2@sky.png", Style(path="odd.name", weight=2, mask="sky.png")),
+        ("me@home.jpg", Style(path="me@home.jpg")),
+        ("john.smith@home.jpg:2", Style(path="john.smith@home.jpg", weight=2)),
+        ("me@home.jpg@sky.png", Style(path="me@home.jpg", mask="sky.png")),
+        ("scream.jpg@home", Style(path="scream.jpg@home")),
+    ],
+)
+def test_a_mask_follows_an_at(text, style):
+    assert Style.parse(text) == style
+
+
+def test_networks_take_masks_too():
+    options = make_recipe("johnson", settings={"net": "great-wave:0.7@sky.png,a@b.safetensors#x"}).options
+    assert options.known_styles == (
+        NetShare(name="great-wave", weight=0.7, mask="sky.png"),
+        NetShare(name="a@b.safetensors#x"),
+    )
+
+
+def test_a_style_may_be_given_once_a_mask():
+    twice = [Style(path="s.png", mask="a.png"), Style(path="s.png", mask="b.png")]
+    assert make_recipe("adain", twice).parts == tuple(twice)
+    with pytest.raises(RequestError, match="twice"):
+        make_recipe("adain", [twice[0], twice[0]])
 
 
 @pytest.mark.parametrize("text", ["scream.jpg:0", "scream.jpg:-1", "scream.jpg:nan", "scream.jpg:inf"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ImpastoError, RequestError
 from .methods import DEFAULT, make_recipe, method
-from .painter import Painter, Step
-from .recipe import Recipe, Style
+from .painter import Step
+from .recipe import ALPHA, Recipe, Style
 
 _SMALLEST = 2  # pixels a side
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .images.picture import Picture
+    from .methods.controls import Controlled
+    from .painter import Regions
 
     ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor
 
 
-def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> Painter:
+def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> Controlled:
     """Load a recipe's networks and styles onto a device, ready for any number of photographs.
 
     Args:
@@ -37,11 +39,55 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
         RequestError: something asked for does not exist or does not fit together.
     """
     from .images.read import read
+    from .methods.controls import Controlled
     from .runtime import pick_device
 
     sources: Sequence[Any] = [style.path for style in recipe.styles] if styles is None else styles
     pictures = [read(source).pixels for source in sources]
-    return method(recipe.method).bind(recipe, pictures, pick_device(device))
+    chosen, place = method(recipe.method), pick_device(device)
+    return Controlled(
+        chosen.bind(recipe, pictures, place), pictures, lambda others: chosen.bind(recipe, others, place)
+    )
+
+
+def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None = None) -> Regions | None:
+    """Where each of a recipe's styles applies on a photograph; None where it has no masks.
+
+    A mask of another size is fitted to the photograph, with a warning where it has other proportions.
+
+    Args:
+        recipe: its styles name the masks.
+        photo: may itself be a mask, by its alpha channel.
+        masks: pictures to use in place of the recipe's, one a style, None for everywhere.
+
+    Raises:
+        RequestError: a mask is unreadable, black all over, or the alpha channel of a photograph that has none.
+    """
+    from .images.geometry import fitted_size
+    from .images.read import read
+    from .images.regions import make_regions, mask_of, warn_of_shape
+
+    sources = [part.mask for part in recipe.parts] if masks is None else list(masks)
+    names = [source if isinstance(source, str) else None for source in sources]
+    found: list[Tensor | None] = []
+    for source in sources:
+        if source is None:
+            found.append(None)
+        elif isinstance(source, str) and source == ALPHA:
+            if photo.alpha is None:
+                raise RequestError(
+                    f"the mask is the photo's alpha channel, but {photo.source or 'the photo'} has none; expected a "
+                    "picture with transparency: give the mask as a file"
+                )
+            found.append(photo.alpha)
+        else:
+            picture = read(source)
+            warn_of_shape(picture, photo)
+            found.append(mask_of(picture))
+    width, height = photo.size
+    height, width = fitted_size(height, width, recipe.size)
+    weights = [part.weight for part in recipe.parts]
+    return make_regions(found, weights, height, width, recipe.feather, names)
 
 
 def open_pictures(photo: ImageLike, styles: Sequence[ImageLike]) -> tuple[Picture, list[Picture]]:
@@ -82,6 +128,7 @@ def paint(
     *styles: ImageLike,
     method: str | None = None,
     preset: str | None = None,
+    masks: Sequence[ImageLike | None] | None = None,
     device: str = "auto",
     **settings: Any,
 ) -> Image.Image:
@@ -89,9 +136,10 @@ def paint(
 
     Args:
         photo: a path, bytes, PIL image, array (H×W×3) or tensor (1×3×H×W in [0, 1]).
-        styles: the same kinds; a path may carry a weight, as in ``"scream.jpg:0.3"``.
+        styles: the same kinds; a path may carry a weight and a mask, as in ``"scream.jpg:0.3@sky.png"``.
         method: one of `METHODS`; by default the one that `impasto paint` uses.
         preset: one of the method's named settings.
+        masks: where each style applies, white for wholly, in place of masks that paths carry; None for everywhere.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         **settings: fields of the method's options or of `Recipe` (`size`, `seed`, `steps`, ...).
 
@@ -116,7 +164,8 @@ def paint(
     ]
     recipe = make_recipe(method, named, preset=preset, settings=settings)
     content, pictures = open_pictures(photo, sources)
-    step = last(bind(recipe, device=device, styles=[p.pixels for p in pictures]).paint(content.pixels))
+    regions = read_regions(recipe, content, masks)
+    step = last(bind(recipe, device=device, styles=[p.pixels for p in pictures]).paint(content.pixels, regions))
     alpha = content.alpha
     if alpha is not None:
         alpha = resize(alpha, *step.image.shape[2:])

@@ -40,6 +40,10 @@ class MissingExtraError(RequestError, ImportError):
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'impasto[{extra}]'")
 
 
+class ImpastoWarning(UserWarning):
+    """Something was got over that the user should know of."""
+
+
 def near_misses(name: str, known: Iterable[str], *, limit: int = 3) -> str:
     """A clause such as ``; did you mean relu4_1, relu4_2?``, or nothing where no known name is close."""
     close = difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5)

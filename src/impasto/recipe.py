@@ -26,6 +26,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=16, le=32_768)]
 Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(ge=2**24)]
 
@@ -44,19 +45,41 @@ class Options(Frozen):
     """
 
     @property
+    def known_styles(self) -> tuple[NetShare, ...]:
+        """Styles out of networks, where the method paints with these and not like pictures."""
+        return ()
+
+    @property
     def manner(self) -> str:
         """What they paint like, in a word fit for a file name, where that is not a style picture; or empty."""
         return ""
 
 
-class NetShare(Frozen):
+class Share(Frozen):
+    """How much a style counts beside the others, and where it applies."""
+
+    weight: NonNegative = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
+    mask: str | None = Field(
+        default=None,
+        description="Grey picture that says where the style applies, white for wholly; 'alpha': the photo's own "
+        "alpha channel; unset: everywhere.",
+    )
+
+
+class NetShare(Share):
     """A style that a network knows, and how much it counts beside the others."""
 
     name: str = Field(description="Of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
-    weight: NonNegative = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``NAME[:WEIGHT][@MASK]``."""
+        rest, mask = _split_mask(text)
+        name, weight = _split_weight(rest)
+        return cls(name=name, weight=1.0 if weight is None else weight, mask=mask)
 
 
-class Style(Frozen):
+class Style(Share):
     """A style picture and how much it counts beside the others."""
 
     path: str = Field(description="File the style is read from; '-' for standard input.")
@@ -64,20 +87,44 @@ class Style(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``PATH[:WEIGHT]``; a colon not followed by a number belongs to the path."""
-        path, colon, tail = text.rpartition(":")
-        if colon and path:
-            try:
-                weight = float(tail)
-            except ValueError:
-                return cls(path=text)
-            try:
-                return cls(path=path, weight=weight)
-            except ValidationError:
-                raise RequestError(
-                    f"style weight is {tail!r} in {text!r}; expected a positive number, as in scream.jpg:0.3"
-                ) from None
-        return cls(path=text)
+        """Read ``PATH[:WEIGHT][@MASK]``.
+
+        A colon not followed by a number belongs to the path, and so does an @ between what are not a style and
+        a mask, as in ``me@home.jpg``.
+        """
+        rest, mask = _split_mask(text)
+        path, weight = _split_weight(rest)
+        if mask is not None and weight is None and path != "-" and not _is_picture(path):
+            path, mask = text, None
+        try:
+            return cls(path=path, weight=1.0 if weight is None else weight, mask=mask)
+        except ValidationError:
+            raise RequestError(
+                f"style weight is {weight!r} in {text!r}; expected a positive number, as in scream.jpg:0.3"
+            ) from None
+
+
+ALPHA = "alpha"
+"""The mask that is the photograph's own alpha channel."""
+
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+
+
+def _is_picture(path: str) -> bool:
+    return PurePath(path).suffix.lower() in _PICTURES
+
+
+def _split_mask(text: str) -> tuple[str, str | None]:
+    rest, at, mask = text.strip().rpartition("@")
+    return (rest, mask) if at and rest and (mask == ALPHA or _is_picture(mask)) else (text.strip(), None)
+
+
+def _split_weight(text: str) -> tuple[str, float | None]:
+    name, colon, tail = text.rpartition(":")
+    try:
+        return (name, float(tail)) if colon and name else (text, None)
+    except ValueError:
+        return text, None
 
 
 class Recipe(Frozen):
@@ -95,6 +142,19 @@ class Recipe(Frozen):
         default="vgg19", description="Encoder: a name from `impasto weights list`, or a weights file."
     )
     size: Size | None = Field(default=512, description="Longest side of the result in pixels.")
+    strength: UnitInterval = Field(
+        default=1.0, description="How much of the painting: 0 gives the photo back, 1 the full effect."
+    )
+    colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = Field(
+        default="style",
+        description="Whose colours. style: the painting's own; luminance, oklab: its lightness with the photo's "
+        "colours, in YIQ or Oklab; histogram: its colours spread as the photo's; coral: a style picture is first "
+        "given the photo's mean colour and covariance.",
+    )
+    colour_strength: UnitInterval = Field(default=1.0, description="How far colours follow that.")
+    feather: UnitInterval = Field(
+        default=0.01, description="Width over which a masked painting fades, as a fraction of the longest side."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Seed of every random draw.")
     precision: Precision = Field(
         default="auto", description="auto: the fastest arithmetic the device does well; exact: float32 throughout."
@@ -108,10 +168,14 @@ class Recipe(Frozen):
     @field_validator("styles")
     @classmethod
     def _unique(cls, styles: tuple[Style, ...]) -> tuple[Style, ...]:
-        seen = {s.path for s in styles}
-        if len(seen) < len(styles):
+        if len({(style.path, style.mask) for style in styles}) < len(styles):
             raise ValueError("the same style is given twice; give it once with the summed weight")
         return styles
+
+    @property
+    def parts(self) -> tuple[Share, ...]:
+        """What styles are mixed: pictures, or those that networks know."""
+        return self.styles or self.options.known_styles
 
     def style_shares(self) -> tuple[float, ...]:
         """Style weights scaled to sum to 1."""
@@ -123,6 +187,7 @@ class Recipe(Frozen):
         data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
         for style in data["styles"]:
             style["path"] = PurePath(style["path"]).name
+            _name_mask(style)
         data["encoder"] = PurePath(data["encoder"]).name
         nets = data["options"].get("net", ())
         if isinstance(nets, str):
@@ -130,8 +195,14 @@ class Recipe(Frozen):
         else:
             for share in nets:
                 share["name"] = PurePath(share["name"]).name
+                _name_mask(share)
         data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
+
+
+def _name_mask(share: dict[str, Any]) -> None:
+    if "mask" in share:
+        share["mask"] = PurePath(share["mask"]).name
 
 
 def explain(error: ValidationError, where: str = "") -> RequestError:

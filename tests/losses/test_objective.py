@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from impasto.encoders.vgg import VGG
 from impasto.losses.functional import covariance, gram, matrix_sqrt, total_variation, wasserstein2
 from impasto.losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
+from impasto.painter import Regions
 from impasto.weights.canonical import tiny_weights
 
 STYLE = {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 3.0, "relu5_1": 0.5}
@@ -52,6 +53,47 @@ def test_several_styles_are_the_sum_of_their_losses(pictures):
     expected = sum(w * float(p[0]["total"]) for w, p in zip((0.3, 0.7), parts, strict=True))
     assert float(together["total"]) == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(gradient, 0.3 * parts[0][1] + 0.7 * parts[1][1], rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["gram", "wasserstein"])
+def test_guided_terms_are_autograds(pictures, kind):
+    image, photo, *styles = pictures
+    vgg = VGG(tiny_weights())
+    left = torch.zeros(1, 1, *image.shape[2:])
+    left[..., :20] = 0.7
+    regions = Regions(torch.cat([left, 1 - left]), torch.ones_like(left))
+    terms = style_terms(vgg, styles, [0.5, 0.5], STYLE, kind=kind, regions=regions)
+    losses, gradient = Objective(vgg, terms + content_terms(vgg, photo, CONTENT))(image)
+
+    leaf = image.clone().requires_grad_()
+    got, kept = vgg(leaf, {**STYLE, **CONTENT}), vgg(photo, CONTENT)
+    expected = sum(w * F.mse_loss(got[layer], kept[layer]) for layer, w in CONTENT.items())
+    for number, style in enumerate(styles):
+        for layer, features in vgg(style, STYLE).items():
+            share = regions.at(*got[layer].shape[2:])[number].flatten()
+            x = got[layer][0].flatten(1).T
+            if kind == "gram":
+                apart = F.mse_loss((x * share[:, None]).T @ x / share.sum(), gram(features))
+            else:
+                mean, cov = covariance(features)
+                apart = wasserstein2(got[layer], mean, cov, matrix_sqrt(cov), share.view(1, 1, *got[layer].shape[2:]))
+            expected = expected + STYLE[layer] * share.mean() * apart
+    (reference,) = torch.autograd.grad(expected, leaf)
+    assert float(losses["total"]) == pytest.approx(expected.item(), rel=1e-4)
+    torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=float(reference.abs().max()) * 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["gram", "wasserstein"])
+def test_a_guide_of_one_is_none_at_all(pictures, kind):
+    image, _, style, _ = pictures
+    vgg = VGG(tiny_weights())
+    ones = torch.ones(1, 1, *image.shape[2:])
+    plain, guided = (
+        Objective(vgg, style_terms(vgg, [style], [1.0], STYLE, kind=kind, regions=regions))(image)
+        for regions in (None, Regions(ones, ones))
+    )
+    assert float(plain[0]["total"]) == pytest.approx(float(guided[0]["total"]), rel=1e-4)
+    torch.testing.assert_close(plain[1], guided[1], rtol=1e-3, atol=float(plain[1].abs().max()) * 1e-4)
 
 
 def test_a_picture_is_at_no_distance_from_itself(pictures):

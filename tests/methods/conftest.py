@@ -1,7 +1,6 @@
-"""A tiny encoder in place of the VGG, and small pictures."""
+"""A tiny encoder in place of the VGG."""
 
 import pytest
-import torch
 
 from impasto.methods.arbitrary import adain, swap
 from impasto.methods.iterative import gatys
@@ -17,16 +16,3 @@ def tiny_encoder(monkeypatch):
 
     for module in (gatys, adain, swap):
         monkeypatch.setattr(module, "load", load)
-
-
-@pytest.fixture
-def picture():
-    """Makes seeded pictures: picture(height, width, seed) is smooth with some grain."""
-
-    def make(height, width, seed=0):
-        generator = torch.Generator().manual_seed(seed)
-        coarse = torch.rand(1, 3, 4, 4, generator=generator)
-        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-        return (smooth + torch.randn(1, 3, height, width, generator=generator) * 0.05).clamp(0, 1)
-
-    return make

@@ -77,6 +77,24 @@ def test_styles_blend_in_their_normalisation() -> None:
     assert not torch.allclose(both, (one + other) / 2, atol=1e-4)
 
 
+def test_styles_mix_by_region() -> None:
+    net, photo = net_of(), torch.rand(1, 3, 32, 48)
+    each = torch.eye(2)
+    alone = [net.paint(photo, mix) for mix in each]
+
+    def halves(height: int, width: int) -> torch.Tensor:
+        left = (torch.arange(width) < width // 2).float().expand(height, width)
+        return torch.stack([left, 1 - left])[:, None]
+
+    everywhere = net.paint(photo, each, lambda h, w: torch.ones(2, 1, h, w) / 2)
+    assert torch.allclose(everywhere, net.paint(photo, torch.tensor([0.5, 0.5])), atol=1e-5)
+    split = net.paint(photo, each, halves)
+    # The statistics are of the whole picture, so a half is its style's to a likeness only.
+    near, far = ((split - other)[..., :8].abs().mean() for other in alone)
+    assert near < 0.7 * far
+    assert torch.allclose(net.paint(photo, each, halves, values=48 * 8 * 32), split, atol=1e-5)
+
+
 def test_a_flat_crop_has_a_gradient_within_bounds() -> None:
     net = Transformer(TransformerSpec(JOHNSON.replace("128", "16").replace("64", "16").replace("32", "16")))
     net(torch.ones(1, 3, 32, 32), torch.ones(1, 1)).square().sum().backward()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ImpastoWarning
 
 
 class _LoneHyphen(str):
@@ -21,10 +25,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; those of the process where None.
     """
+    show = warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, ImpastoWarning):
+            print(f"impasto: {message}", file=sys.stderr)
+        else:
+            show(message, category, *where)
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ImpastoWarning)
+        warnings.showwarning = say
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     from .app import build
     from .status import DONE, report
 
-    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         tokens = [_LoneHyphen(token) if token == "-" else token for token in arguments]
         status = build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")

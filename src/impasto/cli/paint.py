@@ -27,6 +27,7 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
         settings = given({**COMMON, **own}, values)
+        settings |= {name: values[name] for name in method.cannot if values.get(name) is not None}  # to be refused
         recipe = make_recipe(
             method.name,
             [Style.parse(style) for style in styles],
@@ -52,6 +53,12 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
             "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
         ),
         *flags(own, group, defaults),
+        *(
+            Argument(
+                name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, Parameter(show=False)]
+            )
+            for name in method.cannot
+        ),
     ]
     # cyclopts reads a command's flags off its signature.
     command.__name__ = method.name

@@ -142,9 +142,10 @@ def _painted(
         painter = bind(own, device=device, styles=[style])
         figures: dict[str, float] = ruler.measure(last(painter.paint(content)).image, content, style)._asdict()
         if inverse:
-            if not isinstance(painter, Inverts):
+            inner = painter.painter
+            if not isinstance(inner, Inverts):
                 raise RequestError(f"{name} turns no features into pictures; expected adain or swap with --inverse")
-            figures |= {f"{kind} error": value for kind, value in painter.feature_errors(content).items()}
+            figures |= {f"{kind} error": value for kind, value in inner.feature_errors(content).items()}
         yield _Row(label, photo.stem, painting.stem, figures)
 
 

@@ -8,14 +8,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from ..api import bind, open_pictures
+from ..api import bind, open_pictures, read_regions
 from ..errors import ImpastoError, RequestError
 from ..images.write import check_target, write
 from ..painter import Painter, Step
@@ -98,17 +98,18 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
         KeyboardInterrupt: before there was anything to keep.
     """
     started = time.monotonic()
-    records = _check(photo, styles, output)
+    records = _check([photo, *styles, *(part.mask for part in recipe.parts)], output)
     with display(quiet=output.quiet) as shown, _terminable():
         shown.say("reading the pictures")
         content, pictures = open_pictures(photo, styles)
+        regions = read_regions(recipe, content)
         shown.say("loading the networks")
         painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
         shown.say("painting")
         painted = _Painted()
         began = time.monotonic()
         try:
-            for step in painter.paint(content.pixels):
+            for step in painter.paint(content.pixels, regions):
                 painted.last, painted.seconds = step, time.monotonic() - began
                 shown.step(step)
                 for record in records:
@@ -131,10 +132,10 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
     return DONE
 
 
-def _check(photo: ImageLike, styles: list[ImageLike], output: Output) -> list[Record]:
+def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
     """Refuse what cannot end well, before anything is read."""
     check_target(output.target, output.overwrite)
-    if [photo, *styles].count(STANDARD_STREAM) > 1:
+    if sum(isinstance(source, str) and source == STANDARD_STREAM for source in sources) > 1:
         raise RequestError("- is given twice; expected at most one picture from standard input")
     if output.json and output.target == STANDARD_STREAM:
         raise RequestError("--json and -o - both want standard output; expected one: give -o a file")

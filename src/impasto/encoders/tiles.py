@@ -68,7 +68,9 @@ class Tile:
     def inside(self, layer: str, features: Tensor) -> Tensor:
         """Of the crop's features at `layer`, those the tile answers for, a view."""
         stride = layer_stride(layer)
-        return features[:, :, *(_inner(*axis, stride) for axis in zip(self.crop, self.core, self.picture, strict=True))]
+        return features[
+            :, :, *(_inner(*axis, stride) for axis in zip(self.crop, self.core, self.picture, strict=True))
+        ]
 
     def part(self, layer: str, features: Tensor, spec: EncoderSpec) -> Part:
         """`inside`, with its place in the whole layer."""
@@ -76,7 +78,9 @@ class Tile:
         stride = layer_stride(layer)
         top, left = (core.start // stride for core in self.core)
         height, width = inner.shape[2:]
-        return Part(inner, slice(top, top + height), slice(left, left + width), layer_size(spec, layer, *self.picture))
+        return Part(
+            inner, slice(top, top + height), slice(left, left + width), layer_size(spec, layer, *self.picture)
+        )
 
 
 def _inner(crop: slice, core: slice, side: int, stride: int) -> slice:

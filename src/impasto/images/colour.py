@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageCms
 
+from ..errors import ImpastoWarning
 from .picture import Raster
 
 _SPACE = slice(16, 20)  # where an ICC header names the space of its samples
@@ -40,7 +41,9 @@ def to_srgb(samples: Raster, profile: bytes | None, name: str) -> Raster:
         try:
             return _transform(samples, profile)
         except Exception as error:
-            warnings.warn(f"{name}: its colour profile cannot be used ({error}); taken for sRGB", stacklevel=2)
+            warnings.warn(
+                f"{name}: its colour profile cannot be used ({error}); taken for sRGB", ImpastoWarning, stacklevel=2
+            )
     if samples.shape[2] == 4:
         return (1 - samples[..., :3]) * (1 - samples[..., 3:])
     return samples if samples.shape[2] == 3 else samples.repeat(3, axis=2)

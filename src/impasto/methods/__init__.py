@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
@@ -38,6 +38,7 @@ class Method:
 
     Attributes:
         styles: whether it paints like pictures given to it; without, its styles are in its networks.
+        cannot: settings of other methods that it cannot follow, and why.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Method:
     presets: Mapping[str, Preset]
     module: str
     styles: bool = True
+    cannot: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def bind(self) -> Bind:
@@ -84,6 +86,10 @@ METHODS: dict[str, Method] = {
             JOHNSON_PRESETS,
             "impasto.methods.per_style.johnson",
             styles=False,
+            cannot={
+                "style_scale": "a network paints strokes of the size it was trained for; train another with a larger "
+                "--style-scale, or choose a smaller --size and enlarge the picture"
+            },
         ),
     )
 }
@@ -143,12 +149,15 @@ def make_recipe(
         elif key in Recipe.model_fields:
             common[key] = value
         else:
+            if key in chosen.cannot:
+                raise RequestError(f"{name} cannot follow {key}: {chosen.cannot[key]}")
             known = [*own, *Recipe.model_fields]
             raise RequestError(f"{name} has no setting {key!r}{near_misses(key, known)}")
     try:
-        return Recipe(method=name, options=chosen.options(**options), styles=tuple(styles), preset=preset, **common)
+        recipe = Recipe(method=name, options=chosen.options(**options), styles=tuple(styles), preset=preset, **common)
     except ValidationError as error:
         raise explain(error) from None
+    return _possible(recipe)
 
 
 def read_recipe(data: Mapping[str, Any]) -> Recipe:
@@ -160,6 +169,17 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
     chosen = method(name)
     try:
         options = chosen.options.model_validate(fields.pop("options", {}))
-        return Recipe.model_validate({**fields, "method": name, "options": options})
+        recipe = Recipe.model_validate({**fields, "method": name, "options": options})
     except ValidationError as error:
         raise explain(error, "recipe") from None
+    return _possible(recipe)
+
+
+def _possible(recipe: Recipe) -> Recipe:
+    """The recipe, if its method can follow it."""
+    if recipe.colour == "coral" and not method(recipe.method).styles:
+        raise RequestError(
+            f"coral recolours a style picture before painting, and {recipe.method} takes none; "
+            "expected luminance, oklab or histogram"
+        )
+    return recipe

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..images.geometry import fit, resize
+from ..painter import Regions
 
 _SMALLEST = 16  # pixels a side: relu4_1 has then two positions
 
@@ -25,6 +26,16 @@ def fitted_photo(content: Tensor, size: int | None, least: int = _SMALLEST) -> t
     photo = fit(content, size)
     given = photo.shape[2], photo.shape[3]
     return resize(photo, *(max(side, least) for side in given)), given
+
+
+def covered_regions(
+    regions: Regions | None, photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
+) -> Regions | None:
+    """Regions of a photograph, on the larger picture that `covered` makes of it."""
+    if regions is None:
+        return None
+    shares, _ = covered(regions.at(*photo.shape[2:]).to(photo.device), unit, patch, stride, margin)
+    return Regions(shares, regions.coverage)
 
 
 def covered(

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
-from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Window
-from ..transforms.adain import Gathered, Moments, adain, affine, moments
+from ..painter import Regions
+from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
+from ..transforms.adain import Moments, adain, affine, moments, moments_over, spread
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
@@ -300,6 +301,7 @@ class Decoder(nn.Module):
         self,
         features: dict[str, Tensor],
         style: Mapping[str, Moments] | None = None,
+        regions: Regions | None = None,
         *,
         values: int = VALUES,
         keep: int | None = None,
@@ -312,7 +314,8 @@ class Decoder(nn.Module):
 
         Args:
             features: see `forward`. They are not written to, but taken out, so that each is freed once it has served.
-            style: see `forward`.
+            style: see `forward`; a row of moments for each of the regions.
+            regions: where the rows of moments apply; what they replace is then measured by region too.
             values: of the widest layer to work on at a time.
             keep: most values of features to store rather than to work out again; as many as `values` by default.
         """
@@ -329,7 +332,8 @@ class Decoder(nn.Module):
                 chain = self._through(conv, chain, keep)
             if style is not None and name in spec.inject:
                 chain = chain.kept(keep)
-                chain = chain.then(_affine(*affine(_moments(chain), self._inside(style[name], name))))
+                own = moments_over(chain.strips(), chain.size, regions)
+                chain = chain.then(_affine(*affine(own, self._inside(style[name], name)), chain.size, regions))
                 if name in spec.skip:
                     chain = chain.then(Each(partial(self._with_skip, features.pop(name), name)))
             chain = self._through(last, chain, keep)
@@ -346,7 +350,8 @@ class Decoder(nn.Module):
             chain = chain.kept(keep)
             bias, weight = norm.bias.view(1, -1, 1, 1), norm.weight.view(1, -1, 1, 1)
             # The layer's own epsilon is also that of the moments.
-            chain = chain.then(_affine(*affine(_moments(chain), Moments(bias, weight))))
+            own = moments_over(chain.strips(), chain.size)
+            chain = chain.then(_affine(*affine(own, Moments(bias, weight))))
         elif norm is not None:
             chain = chain.then(Each(lambda x, _: norm(x)))
         return chain.then(Each(lambda x, _: F.relu_(x))) if conv.relu else chain
@@ -381,14 +386,14 @@ class Decoder(nn.Module):
         return {layer: moments(features[layer]) for layer in self.spec.style_layers}
 
 
-def _moments(chain: Chain) -> Moments:
-    """Channel moments of all that a chain gives."""
-    gathered = Gathered()
-    for _, strip in chain.strips():
-        gathered.add(strip)
-    return gathered.moments()
-
-
-def _affine(gain: Tensor, shift: Tensor) -> Each:
+def _affine(gain: Tensor, shift: Tensor, size: Size = (0, 0), regions: Regions | None = None) -> Each:
     """A gain and a shift a channel, in a new tensor: what comes in may be stored."""
-    return Each(lambda x, _: (x * gain.to(x.dtype)).add_(shift.to(x.dtype)))
+    if regions is None:
+        return Each(lambda x, _: (x * gain.to(x.dtype)).add_(shift.to(x.dtype)))
+    shares = regions.everywhere(*size)
+
+    def apply(x: Tensor, rows: Rows) -> Tensor:
+        here = shares[:, :, rows[0] : rows[1]]
+        return (x * spread(gain, here, x.dtype)).add_(spread(shift, here, x.dtype))
+
+    return Each(apply)

@@ -8,7 +8,7 @@ Artistic Style"): each style has its own scale and shift after every normalisati
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, cast
@@ -24,6 +24,9 @@ from .architecture import JOHNSON, Block, parse, stride
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
 _WIDTH = 32  # channels that strips are counted in: half of them in a strip's input, half in its output
+
+Shares = Callable[[int, int], Tensor]
+"""Shares of regions at a height and width, R×1×H×W."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ class Transformer(nn.Module):
         return self._output(self.last(x).float(), photo, mix, _colours(photo))
 
     @torch.no_grad()
-    def paint(self, photo: Tensor, mix: Tensor, values: int = VALUES) -> Tensor:
+    def paint(self, photo: Tensor, mix: Tensor, where: Shares | None = None, values: int = VALUES) -> Tensor:
         """`forward` for one picture of any size, in little more memory than two layers take.
 
         Each convolution runs over strips of rows; its output's mean and deviation are those of the whole
@@ -191,29 +194,35 @@ class Transformer(nn.Module):
 
         Args:
             photo: 1×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
-            mix: S weights of the styles, summing to 1.
+            mix: S weights of the styles, summing to 1; or R×S, those of R regions.
+            where: shares of the regions at a height and width, R×1×H×W, summing to 1 at every position, where
+                scales, shifts and colours are mixed by them.
             values: of features to work on at a time.
         """
         most = values // _WIDTH
         dtype = self.last.conv.weight.dtype
-        mix = mix[None].to(photo.device, torch.float32)
+        mix = mix.reshape(-1, mix.shape[-1]).to(photo.device, torch.float32)
         x = _centred(photo).to(dtype, memory_format=torch.channels_last)
         before: _Affine | None = None  # what has yet to be done to x: it is done strip by strip on reading
         for block, found in zip(self.spec.blocks, self.blocks, strict=False):
             layers = cast(list[Layer], found)
             if block.kind == "residual":
-                x = x if before is None else before(x, x)
-                inner, then = _layer(layers[0], x, None, mix, most)
-                inner, last = _layer(layers[1], inner, then, mix, most)
+                x = x if before is None else before.throughout(x, most)
+                inner, then = _layer(layers[0], x, None, mix, where, most)
+                inner, last = _layer(layers[1], inner, then, mix, where, most)
                 last.relu = False
-                x += last(inner, inner)
+                x += last.throughout(inner, most)
                 before = None
             else:
-                x, before = _layer(layers[0], x, before, mix, most)
-        made, colours = _convolved(self.last, x, before, most), _colours(photo)
+                x, before = _layer(layers[0], x, before, mix, where, most)
+        made = _convolved(self.last, x, before, most)
         picture = torch.empty_like(made, dtype=torch.float32)
+        mean, deviation = (value.expand(len(mix), -1) for value in _colours(photo))
+        shares = None if where is None else where(*photo.shape[2:])
         for rows in _ranges(made, most):
-            picture[:, :, rows] = self._output(made[:, :, rows].float(), photo[:, :, rows], mix, colours)
+            seen = photo[:, :, rows].expand(len(mix), -1, -1, -1)
+            parts = self._output(made[:, :, rows].float(), seen, mix, (mean, deviation))
+            picture[:, :, rows] = parts if shares is None else (parts * shares[:, :, rows]).sum(0, keepdim=True)
         return picture
 
     @property
@@ -252,18 +261,35 @@ def _centred(photo: Tensor) -> Tensor:
 
 @dataclass
 class _Affine:
-    """What has yet to be done to a layer: a gain and an offset a channel (C each), and a ReLU."""
+    """What has yet to be done to a layer: gains and offsets of the channels, R×C, and a ReLU.
+
+    `where` has the shares of the R regions at the layer's positions, R×1×H×W; None where there is but one.
+    """
 
     gain: Tensor
     offset: Tensor
+    where: Tensor | None = None
     relu: bool = True
 
-    def __call__(self, x: Tensor, out: Tensor) -> Tensor:
-        """Of 1×C×H×W into `out`, which may be `x` itself."""
-        width = x.shape[3]
-        # Rows of W·C values, as they lie in memory: loops over the few channels alone would be slow.
-        torch.addcmul(self.offset.repeat(width), _lines(x), self.gain.repeat(width), out=_lines(out))
+    def __call__(self, x: Tensor, out: Tensor, top: int) -> Tensor:
+        """Of 1×C×H×W, the layer's rows from `top`, into `out`, which may be `x` itself."""
+        height, width = x.shape[2:]
+        gain, offset = (self._spread(values, top, height, width) for values in (self.gain, self.offset))
+        torch.addcmul(offset, _lines(x), gain, out=_lines(out))
         return out.relu_() if self.relu else out
+
+    def throughout(self, x: Tensor, most: int) -> Tensor:
+        """Of the whole layer, in place."""
+        for rows in _ranges(x, most):
+            self(x[:, :, rows], x[:, :, rows], rows.start)
+        return x
+
+    def _spread(self, values: Tensor, top: int, height: int, width: int) -> Tensor:
+        # Rows of W·C values, as they lie in memory: loops over the few channels alone would be slow.
+        if self.where is None:
+            return values[0].repeat(width)
+        shares = self.where[:, 0, top : top + height].flatten(1).to(values.dtype)
+        return (shares.T @ values).view(height, -1)
 
 
 def _lines(x: Tensor) -> Tensor:
@@ -282,18 +308,21 @@ def _ranges(x: Tensor, most: int) -> list[slice]:
     return [slice(*rows) for rows in ranges(height, max(32, most // width), 2)]
 
 
-def _layer(layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, most: int) -> tuple[Tensor, _Affine]:
+def _layer(
+    layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, where: Shares | None, most: int
+) -> tuple[Tensor, _Affine]:
     """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
     y = _convolved(layer.conv, x, before, most)
     strips = _ranges(y, most)
     parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in strips]
-    shares = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2]
+    counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2]
     means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
-    mean = means @ shares
-    variance = (variances + (means - mean[:, None]).square()) @ shares
-    scale, shift = (t[0] for t in layer.norm.affine(mix))
+    mean = means @ counts
+    variance = (variances + (means - mean[:, None]).square()) @ counts
+    scale, shift = layer.norm.affine(mix)
     gain = scale * (variance + _EPS).rsqrt()
-    return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype))
+    shares = None if where is None else where(*y.shape[2:])
+    return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype), shares)
 
 
 def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:
@@ -309,14 +338,14 @@ def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tens
         low, high = first // zoom, -(-end // zoom)
         part = x[:, :, low:high]
         if conv.up:
-            part = part if before is None else before(part, torch.empty_like(part))
+            part = part if before is None else before(part, torch.empty_like(part), low)
             part = conv.enlarged(part)[:, :, first - low * zoom : end - low * zoom]
         padded = _empty(x, x.shape[1], above + end - first + below, x.shape[3] * zoom + 2 * conv.pad)
         inside = padded[:, :, above : above + end - first, conv.pad : padded.shape[3] - conv.pad]
         if before is None or conv.up:
             inside.copy_(part)
         else:
-            before(part, inside)
+            before(part, inside, low)
         _reflect(padded, above, below, conv.pad)
         made = conv.conv(padded)
         if rows.stop - rows.start == height:

@@ -5,14 +5,15 @@ Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Inst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import RequestError
-from ..strips import ranges
+from ..painter import Regions
+from ..strips import Rows, ranges
 
 _AT_ONCE = 2**23  # values that are brought to float32 together
 
@@ -76,6 +77,45 @@ def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
     gathered = Gathered()
     gathered.add(features, weights)
     return gathered.moments()
+
+
+def moments_over(
+    parts: Iterable[tuple[Rows, Tensor]], size: tuple[int, int], regions: Regions | None = None
+) -> Moments:
+    """Channel moments of features that come in strips of rows.
+
+    Args:
+        parts: the rows, and 1×C×h×W features of them.
+        size: height and width of the whole.
+        regions: over each of which moments are wanted.
+
+    Returns:
+        One row of moments, 1×C×1×1; or one a region, R×C×1×1, those of the whole where it has no position.
+    """
+    whole = Gathered()
+    shares = None if regions is None else regions.at(*size)
+    each = [] if shares is None else [Gathered() for _ in shares]
+    for (first, end), part in parts:
+        whole.add(part)
+        for number, own in enumerate(each):
+            assert shares is not None
+            own.add(part, shares[number : number + 1, :, first:end])
+    if shares is None:
+        return whole.moments()
+    there = shares.sum((1, 2, 3)) >= 1
+    return stacked([(own if some else whole).moments() for own, some in zip(each, there, strict=True)])
+
+
+def stacked(several: Sequence[Moments]) -> Moments:
+    """Moments of several regions or styles, one row each."""
+    return Moments(torch.cat([each.mean for each in several]), torch.cat([each.std for each in several]))
+
+
+def spread(values: Tensor, shares: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values of regions, R×C×1×1, mixed at every position by shares R×1×h×w: 1×C×h×w, channels last."""
+    height, width = shares.shape[2:]
+    mixed = shares.flatten(1).to(dtype).T @ values.flatten(1).to(dtype)
+    return mixed.view(1, height, width, -1).permute(0, 3, 1, 2)
 
 
 def blend(styles: Sequence[Moments], weights: Sequence[float]) -> Moments:

@@ -44,7 +44,7 @@ def test_the_net_is_given_the_styles_moments(tiny_net, picture):
     content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
     own, wanted = moments(content), moments(aim)
     features = (content - own.mean) / own.std * wanted.std + wanted.mean
-    expected = made.decoder({"relu4_1": features}).clamp(0, 1)[:, :, rows, columns]
+    expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)[:, :, rows, columns]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -70,7 +70,7 @@ def test_styles_are_seen_at_the_size_asked_for(net, picture):
     style = picture(40, 20, 1)
 
     def seen(**settings):
-        return tuple(painter(net, [style], **settings)._styles[0].shape[2:])
+        return tuple(painter(net, [style], **settings).painter._styles[0].shape[2:])
 
     assert seen() == (40, 20)
     assert seen(size=80) == (80, 40)
@@ -104,7 +104,7 @@ def test_the_encoder_is_set_as_it_was_in_training(net, tmp_path, picture):
     other = save_net(
         tmp_path / "o.safetensors", tensors, {**metadata, "encoder_padding": "reflect", "pool_ceil": True}
     )
-    spec = painter(other, [picture(40, 40)]).encoder.spec
+    spec = painter(other, [picture(40, 40)]).painter.encoder.spec
     assert (spec.padding, spec.pool_ceil) == ("reflect", True)
 
 
@@ -117,7 +117,7 @@ def test_what_was_used_is_recorded_without_its_folder(net, picture):
 
 def test_feature_errors_are_told_by_kind(net, picture):
     made = painter(net, [picture(40, 40, 1)])
-    errors = made.feature_errors(picture(48, 40))
+    errors = made.painter.feature_errors(picture(48, 40))
     assert set(errors) == {"photo", "painting", "transformed"}
     assert all(0 < error < 1e4 for error in errors.values())
 

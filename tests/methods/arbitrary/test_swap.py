@@ -47,7 +47,7 @@ def test_one_pass_is_encode_swap_decode(layer, tiny_net, picture):
     made = painter(net, [style], layer=layer, **PAPER)
     framed, (rows, columns) = covered(photo, layer_stride(layer), 3, margin=MARGIN)
     target = swap(features(framed, layer), prepare([features(style, layer)]))
-    expected = made.decoder({layer: target}).clamp(0, 1)[:, :, rows, columns]
+    expected = made.painter.decoder({layer: target}).clamp(0, 1)[:, :, rows, columns]
     (step,) = made.paint(photo)
     torch.testing.assert_close(step.image, expected, atol=1e-4, rtol=1e-4)
     assert (step.index, step.total, dict(step.losses)) == (1, 1, {})
@@ -94,7 +94,7 @@ def test_refining_begins_at_the_networks_picture(net, picture):
     framed, _ = covered(photo, 4, 3, margin=MARGIN)
     target = swap(features(framed), prepare([features(style)]))
     manner = {layer: moments(features(style, layer)) for layer in ("relu2_1", "relu1_1")}
-    by_network = painter(net, [style]).decoder({"relu3_1": target}, manner).clamp(0, 1)
+    by_network = painter(net, [style]).painter.decoder({"relu3_1": target}, manner).clamp(0, 1)
     expected = (features(by_network) - target).square().sum()
     assert first.losses["content"] == pytest.approx(float(expected), rel=1e-3)
 
@@ -188,9 +188,9 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
 
 def test_feature_errors_fall_with_optimisation(net, picture):
     photo, style = picture(40, 40), [picture(40, 40, 1)]
-    by_net = painter(net, style).feature_errors(photo)
+    by_net = painter(net, style).painter.feature_errors(photo)
     settings = {"inverse": "optimise", "tv_weight": 0.0}
-    few, many = (painter(net, style, steps=n, **settings).feature_errors(photo) for n in (1, 25))
+    few, many = (painter(net, style, steps=n, **settings).painter.feature_errors(photo) for n in (1, 25))
     assert set(by_net) == set(few) == {"photo", "painting", "swapped"}
     for kind in few:
         assert 0 < many[kind] < few[kind]

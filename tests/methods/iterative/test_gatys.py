@@ -44,19 +44,19 @@ def test_no_style_and_no_content(picture):
 
 def test_beginnings(picture, tmp_path):
     content = picture(40, 40)
-    begun = {init: _painter(picture, init=init).beginning(content) for init in ("content", "style", "random")}
+    begun = {init: _painter(picture, init=init).painter.beginning(content) for init in ("content", "style", "random")}
     assert torch.equal(begun["content"], content)
     assert all(image.shape == content.shape for image in begun.values())
-    other = _painter(picture, init="random", seed=1).beginning(content)
-    again = _painter(picture, init="random", seed=0).beginning(content)
+    other = _painter(picture, init="random", seed=1).painter.beginning(content)
+    again = _painter(picture, init="random", seed=0).painter.beginning(content)
     assert torch.equal(begun["random"], again)
     assert not torch.equal(begun["random"], other)
     write(picture(80, 120, 7), tmp_path / "start.png")
-    from_file = _painter(picture, init=str(tmp_path / "start.png")).beginning(content)
+    from_file = _painter(picture, init=str(tmp_path / "start.png")).painter.beginning(content)
     assert from_file.shape == content.shape
     assert not torch.equal(from_file, content)
     with pytest.raises(RequestError, match="nothing-here"):
-        _painter(picture, init="nothing-here.png").beginning(content)
+        _painter(picture, init="nothing-here.png").painter.beginning(content)
 
 
 def test_style_sizes(picture):
@@ -69,7 +69,7 @@ def test_style_sizes(picture):
         ({"style_fit": "longest", "style_scale": 2.0}, (120, 60)),
         ({"style_fit": "longest", "style_scale": 2.0, "style_upscale": False}, (100, 50)),
     ):
-        assert _painter(picture, **settings)._fit_style(style, content).shape[2:] == expected
+        assert _painter(picture, **settings).painter._fit_style(style, content).shape[2:] == expected
 
 
 def test_stages_climb_and_end_at_the_final_size(picture):
@@ -128,8 +128,8 @@ def test_steps_are_not_changed_afterwards(picture):
 
 def test_settings_reach_the_encoder(picture):
     painter = _painter(picture, pooling="avg", pool_gain=2.0, padding="reflect", preprocess="minus-128")
-    spec = painter.encoder.spec
+    spec = painter.painter.encoder.spec
     assert (spec.pooling, spec.pool_gain, spec.padding) == ("avg", 2.0, "reflect")
     assert spec.mean == pytest.approx((128 / 255,) * 3)
     assert spec.std == (1.0, 1.0, 1.0)
-    assert _painter(picture, preprocess="unnormalised").encoder.spec.mean == (0.0, 0.0, 0.0)
+    assert _painter(picture, preprocess="unnormalised").painter.encoder.spec.mean == (0.0, 0.0, 0.0)

@@ -180,7 +180,7 @@ def test_the_loss_is_pastiches(pictures_on_disk, tv_weight, precision, tolerance
     artist = PasticheArtist(str(photo), [str(style)], device="cpu", tv_weight=tv_weight)
     settings = {"size": None, "tv_weight": tv_weight, "precision": precision}
     recipe = make_recipe("gatys", [Style(path=str(style))], preset="pastiche", settings=settings)
-    painter = bind(recipe, device="cpu")
+    painter = bind(recipe, device="cpu").painter
     assert isinstance(painter, GatysPainter)
     content = read(photo).pixels
     objective = painter.objective(content)

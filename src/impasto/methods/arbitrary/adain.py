@@ -12,17 +12,18 @@ from ...errors import RequestError
 from ...images.geometry import resize
 from ...losses.functional import relative_distance
 from ...nets.decoder import LAYERS
-from ...painter import Painter, Step
+from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...strips import VALUES
 from ...transforms.adain import Moments
 from ...weights.load import load
-from ..fitting import covered, fitted_photo
+from ..fitting import covered, covered_regions, fitted_photo
 from ..within import Strips
 from .inverse import (
     ADAIN_KIND,
     MARGIN,
+    each_apart,
     encoded,
     fitted_style,
     load_inverse,
@@ -58,15 +59,16 @@ class AdainPainter(Painter):
         self.recipe = recipe.model_copy(update={"nets": nets})
         keep_freed_memory()
         self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
-        found = [self._moments_of(style) for style in self._styles]
-        self._moments = mixed_moments(found, recipe.style_shares(), self.spec.style_layers)
+        self._found = [self._moments_of(style) for style in self._styles]
+        self._moments = mixed_moments(self._found, recipe.style_shares(), self.spec.style_layers)
 
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
+        where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN)
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
         plan = self._strips(photo)
-        picture = plan.run(lambda values: self._painted(photo, self.options.alpha, values))
+        picture = plan.run(lambda values: self._painted(photo, self.options.alpha, where, values))
         yield Step(resize(picture[:, :, rows, columns], *given), 1, 1, note=plan.note)
 
     def _strips(self, photo: Tensor) -> Strips:
@@ -80,10 +82,11 @@ class AdainPainter(Painter):
         return strips_for(style, self.encoder, self.recipe.memory).run(work)
 
     @torch.no_grad()
-    def _painted(self, photo: Tensor, alpha: float, values: int = VALUES) -> Tensor:
-        manner = towards(self._moments, self.encoder, photo, self.spec.inject, alpha, values)
-        inputs = transformed(self.decoder, self.encoder, photo, self._moments, alpha, values)
-        return self.decoder.paint(inputs, manner, values=values).clamp_(0, 1).contiguous()
+    def _painted(self, photo: Tensor, alpha: float, regions: Regions | None = None, values: int = VALUES) -> Tensor:
+        styles = self._moments if regions is None else each_apart(self._found)
+        manner = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
+        inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values)
+        return self.decoder.paint(inputs, manner, regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""

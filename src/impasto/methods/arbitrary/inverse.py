@@ -13,8 +13,9 @@ from ...encoders.vgg import VGG
 from ...errors import WeightsError
 from ...images.geometry import fit
 from ...nets.decoder import Decoder, DecoderSpec
-from ...strips import VALUES
-from ...transforms.adain import Gathered, Moments, affine, blend, moments
+from ...painter import Regions
+from ...strips import VALUES, ranges
+from ...transforms.adain import Gathered, Moments, affine, blend, moments_over, spread, stacked
 from ...weights.canonical import VGGWeights
 from ...weights.files import sha256_of
 from ...weights.layers import layer_stride
@@ -104,15 +105,31 @@ def transformed(
     photo: Tensor,
     styles: Mapping[str, Moments],
     alpha: float = 1.0,
+    regions: Regions | None = None,
     values: int = VALUES,
 ) -> dict[str, Tensor]:
-    """What AdaIN's decoder wants of a photo: its features with the style's moments, by layer."""
+    """What AdaIN's decoder wants of a photo: its features with the style's moments, by layer.
+
+    With `regions`, `styles` has a row of moments for each.
+    """
     layers = decoder.spec.content_layers
     features = vgg.encode(photo, layers, values)
-    for layer in layers:  # in place: they are large
-        gain, shift = affine(moments(features[layer]), styles[layer], alpha)
-        features[layer].mul_(gain.to(features[layer].dtype)).add_(shift.to(features[layer].dtype))
+    for layer in layers:
+        impose(features[layer], styles[layer], alpha, regions)
     return features
+
+
+def impose(x: Tensor, style: Moments, alpha: float = 1.0, regions: Regions | None = None) -> None:
+    """Give features 1×C×H×W a style's moments, in place, for they are large; by region where there are several."""
+    height, width = x.shape[2:]
+    gain, shift = affine(moments_over([((0, height), x)], (height, width), regions), style, alpha)
+    if regions is None:
+        x.mul_(gain.to(x.dtype)).add_(shift.to(x.dtype))
+        return
+    shares = regions.everywhere(height, width)
+    for first, end in ranges(height, max(1, VALUES // (x.shape[1] * width))):
+        here = shares[:, :, first:end]
+        x[:, :, first:end].mul_(spread(gain, here, x.dtype)).add_(spread(shift, here, x.dtype))
 
 
 def strips_for(
@@ -166,6 +183,11 @@ def mixed_moments(
 ) -> dict[str, Moments]:
     """Several pictures' channel moments, interpolated by `shares`, by layer."""
     return {layer: blend([each[layer] for each in pictures], shares) for layer in layers}
+
+
+def each_apart(pictures: Sequence[Mapping[str, Moments]]) -> dict[str, Moments]:
+    """Several pictures' channel moments, a row each, by layer."""
+    return {layer: stacked([each[layer] for each in pictures]) for layer in pictures[0]}
 
 
 def towards(

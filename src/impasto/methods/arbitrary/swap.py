@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,17 +18,28 @@ from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
 from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
 from ...nets.decoder import LAYERS, Decoder
-from ...painter import Painter, Step
+from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...strips import VALUES
-from ...transforms.adain import Moments
-from ...transforms.swap import BUDGET_MB, prepare, swap
+from ...transforms.adain import Moments, stacked
+from ...transforms.swap import BUDGET_MB, SwapStyle, prepare, swap
 from ...weights.layers import layer_stride
 from ...weights.load import load
-from ..fitting import covered, fitted_photo
+from ..fitting import covered, covered_regions, fitted_photo
 from ..within import Strips
-from .inverse import MARGIN, SWAP_KIND, encoded, fitted_style, load_inverse, mixed_moments, strips_for, towards
+from .inverse import (
+    MARGIN,
+    SWAP_KIND,
+    each_apart,
+    encoded,
+    fitted_style,
+    impose,
+    load_inverse,
+    mixed_moments,
+    strips_for,
+    towards,
+)
 from .options import SwapOptions
 
 _LEVELS = 255.0
@@ -67,28 +79,25 @@ class SwapPainter(Painter):
         self._inject = self.decoder.spec.inject if self.decoder else ()
         self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
         found = [self._encoded(style) for style in self._styles]
-        self._moments = mixed_moments([each for _, each in found], recipe.style_shares(), self._inject)
-        self._patches = prepare(
-            [features[options.layer] for features, _ in found],
-            recipe.style_shares(),
-            patch=options.patch_size,
-            stride=options.stride,
-            match=options.match,
-            patches_per_style=options.patches_per_style,
-            seed=recipe.seed,
-            dtype=dtype,
-        )
+        self._found = [each for _, each in found]
+        self._moments = mixed_moments(self._found, recipe.style_shares(), self._inject)
+        self._patches = self._prepared([features[options.layer] for features, _ in found], recipe.style_shares())
 
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step by the net; by optimisation, losses are those before the step."""
         options = self.options
         photo, given = self._fitted(content)
-        photo, (rows, columns) = self._covered(photo, MARGIN if self.decoder else 0)
+        margin = MARGIN if self.decoder else 0
+        where = covered_regions(
+            regions, photo, layer_stride(options.layer), options.patch_size, options.stride, margin
+        )
+        photo, (rows, columns) = self._covered(photo, margin)
         plan = self._strips(photo)
-        target = plan.run(lambda values: self._swapped(photo, values))
-        manner = towards(self._moments, self.encoder, photo, self._inject, options.alpha, plan.values)
+        target = plan.run(lambda values: self._swapped(photo, where, values))
+        styles = self._moments if where is None else each_apart(self._found)
+        manner = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
         total = 1 if options.inverse == "network" else options.steps
-        for index, (picture, losses) in enumerate(self._pictures(target, manner, photo, plan), 1):
+        for index, (picture, losses) in enumerate(self._pictures(target, manner, photo, plan, where), 1):
             yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses, plan.note)
 
     def _strips(self, photo: Tensor) -> Strips:
@@ -121,20 +130,51 @@ class SwapPainter(Painter):
         return covered(picture, layer_stride(options.layer), options.patch_size, options.stride, margin)
 
     @torch.no_grad()
-    def _swapped(self, photo: Tensor, values: int = VALUES) -> Tensor:
+    def _swapped(self, photo: Tensor, regions: Regions | None = None, values: int = VALUES) -> Tensor:
         options = self.options
         features = self.encoder.encode(photo, (options.layer,), values)[options.layer]
-        return swap(
-            features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=self._match_budget
+        if regions is None:
+            return swap(
+                features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=self._match_budget
+            )
+        shares = regions.everywhere(*features.shape[2:])
+        made = torch.zeros_like(features)
+        for share, patches in zip(shares, self._apart, strict=True):
+            made += swap(features, patches, budget_mb=self._match_budget) * share.to(features.dtype)
+        if options.moments == "style":
+            impose(made, stacked([patches.moments for patches in self._apart]), regions=regions)
+        return torch.lerp(features, made, options.alpha)
+
+    def _prepared(self, features: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
+        options = self.options
+        return prepare(
+            features,
+            shares,
+            patch=options.patch_size,
+            stride=options.stride,
+            match=options.match,
+            patches_per_style=options.patches_per_style,
+            seed=self.recipe.seed,
+            dtype=self.encoder.dtype,
         )
 
+    @cached_property
+    def _apart(self) -> list[SwapStyle]:
+        """Each style's patches by themselves, for where it has a region of its own."""
+        return [self._prepared([self._encoded(style)[0][self.options.layer]], [1.0]) for style in self._styles]
+
     def _pictures(
-        self, target: Tensor, manner: Mapping[str, Moments], start: Tensor, plan: Strips
+        self,
+        target: Tensor,
+        manner: Mapping[str, Moments],
+        start: Tensor,
+        plan: Strips,
+        regions: Regions | None = None,
     ) -> Iterator[tuple[Tensor, dict[str, float]]]:
         """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step."""
         if self.decoder is not None:
             decoder, layer = self.decoder, self.options.layer
-            made = plan.run(lambda values: decoder.paint({layer: target}, manner, values=values))
+            made = plan.run(lambda values: decoder.paint({layer: target}, manner, regions, values=values))
             start = made.clamp_(0, 1).contiguous()
         if self.options.inverse == "network":
             yield start, {}

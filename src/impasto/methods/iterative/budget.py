@@ -84,9 +84,7 @@ def predict(stage: Stage, options: GatysOptions, encoder: VGG, tile: int | None,
     return max([busiest, *(2 * picture + each for each in styled)]) * _SLACK + _SPARE
 
 
-def _features(
-    stage: Stage, options: GatysOptions, encoder: VGG, size: tuple[int, int], tile: int | None
-) -> float:
+def _features(stage: Stage, options: GatysOptions, encoder: VGG, size: tuple[int, int], tile: int | None) -> float:
     """Bytes of the largest tile's features."""
     if not stage.layers:
         return 0.0

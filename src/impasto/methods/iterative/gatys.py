@@ -32,9 +32,7 @@ _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 
 # Settings a resumed painting may change: it may go on for longer (`_Log` checks the stages), and they decide no step.
-_FREE = frozenset(
-    {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
-)
+_FREE = frozenset({"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"})
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> GatysPainter:
@@ -78,9 +76,7 @@ class GatysPainter(Painter):
         self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, recipe.encoder: weights.sha256}})
         keep_freed_memory()
 
-    def objective(
-        self, content: Tensor, regions: Regions | None = None, tile: int | None = None
-    ) -> TiledObjective:
+    def objective(self, content: Tensor, regions: Regions | None = None, tile: int | None = None) -> TiledObjective:
         """The loss to minimise for a photograph already at its working size, 1×3×H×W; in tiles of `tile` pixels."""
         options = self.options
         styles = (self._fit_style(style, content) for style in self._styles)
@@ -227,7 +223,9 @@ class GatysPainter(Painter):
 
     def _origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
         """What a painting is made from, as far as its next step depends on it; pictures by their pixels."""
-        data = self.recipe.model_dump(mode="json", exclude={"options", "styles", "encoder", "nets", "preset", "memory"})
+        data = self.recipe.model_dump(
+            mode="json", exclude={"options", "styles", "encoder", "nets", "preset", "memory"}
+        )
         data |= self.options.model_dump(mode="json", exclude=_FREE)
         data["encoder"] = ", ".join(self.recipe.nets.values())
         data["photo"] = digest(content)
@@ -401,7 +399,10 @@ class Descent:
             try:
                 return self._optimiser.update(self._image, gradient)
             except (RuntimeError, MemoryError) as error:
-                if not (is_out_of_memory(error) and isinstance(self._optimiser, LBFGS)) or self._optimiser.history < 2:
+                if (
+                    not (is_out_of_memory(error) and isinstance(self._optimiser, LBFGS))
+                    or self._optimiser.history < 2
+                ):
                     raise
                 self._optimiser.forget(self._optimiser.history // 2)
 

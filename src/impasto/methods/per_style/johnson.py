@@ -12,13 +12,15 @@ from torch import Tensor
 from ...errors import RequestError
 from ...images.geometry import resize
 from ...nets.transformer import Transformer
-from ...painter import Painter, Step
+from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ..fitting import covered, fitted_photo
 from ..within import strips
 from .gallery import find, load_transformer
 from .options import JohnsonOptions
+
+_SOME = 1e-6  # where none of a network's styles applies, it paints a mixture that does not show
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> JohnsonPainter:
@@ -29,7 +31,10 @@ def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> John
 
 
 class JohnsonPainter(Painter):
-    """One pass a network; styles of one network are blended in it, those of several by their pictures."""
+    """One pass a network; styles of one network are blended in it, those of several by their pictures.
+
+    Each network goes with the weights of its styles, one row a share of the recipe.
+    """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         options = recipe.options
@@ -37,33 +42,49 @@ class JohnsonPainter(Painter):
             raise RequestError(f"recipe holds {type(options).__name__}; expected JohnsonOptions")
         self.options, self.device = options, device
         dtype = compute_dtype(device, recipe.precision)
-        shares: dict[Path, dict[str, float]] = {}
+        rows: dict[Path, dict[str, list[float]]] = {}
         nets = dict(recipe.nets)
-        for name, share in options.shares().items():
-            path, style = find(name)
-            shares.setdefault(path, {})[style] = share
-        self._nets: list[tuple[float, Transformer, Tensor]] = []
-        for path, wanted in shares.items():
+        for number, share in enumerate(options.net):
+            if not share.weight:
+                continue
+            path, style = find(share.name)
+            row = rows.setdefault(path, {}).setdefault(style, [0.0] * len(options.net))
+            row[number] += share.weight
+        self._nets: list[tuple[Transformer, Tensor]] = []
+        for path, wanted in rows.items():
             net, nets[path.name] = load_transformer(path, device, dtype)
-            total = sum(wanted.values())
-            mix = torch.tensor([wanted.get(style, 0.0) / total for style in net.spec.styles])
-            self._nets.append((total, net, mix))
+            nothing = [0.0] * len(options.net)
+            self._nets.append((net, torch.tensor([wanted.get(style, nothing) for style in net.spec.styles]).T))
         self.recipe = recipe.model_copy(update={"nets": nets})
         keep_freed_memory()
 
-    def paint(self, content: Tensor) -> Iterator[Step]:
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
         picture, note = None, ""
-        for share, net, mix in self._nets:
+        total = sum(weights.sum() for _, weights in self._nets)
+        for net, weights in self._nets:
             framed, (rows, columns) = covered(photo, net.spec.stride)
+            if regions is None:
+                share = weights.sum() / total
+                paint = partial(net.paint, framed, weights.sum(0) / weights.sum(), None)
+            else:
+                its = weights.sum(1) > 0
+                share = regions.everywhere(*photo.shape[2:])[its].sum(0, keepdim=True)
+                mix = weights[its] / weights[its].sum(1, keepdim=True)
+                paint = partial(net.paint, framed, mix, partial(_within, regions, its))
             plan = strips((framed.shape[2], framed.shape[3]), self.device, self.recipe.memory, *_held(framed, net))
             note = plan.note
-            painted = plan.run(partial(net.paint, framed, mix))[:, :, rows, columns].clamp_(0, 1)
-            picture = painted * share if picture is None else picture.add_(painted, alpha=share)
+            painted = plan.run(paint)[:, :, rows, columns].clamp_(0, 1) * share
+            picture = painted if picture is None else picture.add_(painted)
         assert picture is not None
-        picture = torch.lerp(photo, picture, self.options.strength)
         yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
+
+
+def _within(regions: Regions, its: Tensor, height: int, width: int) -> Tensor:
+    """Shares of one network's styles among themselves."""
+    shares = regions.everywhere(height, width)[its] + _SOME
+    return shares / shares.sum(0, keepdim=True)
 
 
 def _held(photo: Tensor, net: Transformer) -> tuple[float, int]:

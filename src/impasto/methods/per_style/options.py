@@ -14,15 +14,7 @@ from ...recipe import NetShare, Options
 def _shares(value: Any) -> Any:
     """``"great-wave:0.7,the-scream:0.3"``, or a sequence of such -> what pydantic reads as shares."""
     parts: Sequence[Any] = value.split(",") if isinstance(value, str) else value
-    return tuple(_share(part) if isinstance(part, str) else part for part in parts)
-
-
-def _share(text: str) -> dict[str, Any]:
-    name, colon, tail = text.strip().rpartition(":")
-    try:
-        return {"name": name, "weight": float(tail)} if colon and name else {"name": text.strip()}
-    except ValueError:
-        return {"name": text.strip()}
+    return tuple(NetShare.parse(part) if isinstance(part, str) else part for part in parts)
 
 
 class JohnsonOptions(Options):
@@ -33,27 +25,23 @@ class JohnsonOptions(Options):
         min_length=1,
         description="Style of the gallery, or a network's FILE[#STYLE]; several, each with a weight, are blended.",
     )
-    strength: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=1.0, description="How far from the photo (0) to the painting (1)."
-    )
 
     @field_validator("net")
     @classmethod
     def _sensible(cls, shares: tuple[NetShare, ...]) -> tuple[NetShare, ...]:
-        names = [share.name for share in shares]
-        if len(set(names)) < len(names):
+        if len({(share.name, share.mask) for share in shares}) < len(shares):
             raise ValueError("the same style is given twice; give it once with the summed weight")
         if sum(share.weight for share in shares) <= 0:
             raise ValueError("the weights sum to 0; give at least one style a positive weight")
         return shares
 
     @property
+    def known_styles(self) -> tuple[NetShare, ...]:
+        """The shares of `net`."""
+        return self.net
+
+    @property
     def manner(self) -> str:
         """The styles' names."""
         named = (share.name.rpartition("#") for share in self.net if share.weight)
         return "+".join(style if hash_ else PurePath(style).stem for _, hash_, style in named)
-
-    def shares(self) -> dict[str, float]:
-        """Weights by name, those of nothing left out, scaled to sum to 1."""
-        total = sum(share.weight for share in self.net)
-        return {share.name: share.weight / total for share in self.net if share.weight}

@@ -59,8 +59,13 @@ class JohnsonTraining(TrainOptions):
     lr: Positive = Field(default=1.2e-3, description="Adam's learning rate at its highest.")
     clip: NonNegative = Field(default=2.0, description="Longest gradient let through; 0 for any.")
     style_rate: Positive = Field(
-        default=6.0,
-        description="Factor on the learning rate of what belongs to one style alone: a step teaches it to few of them.",
+        default=1.0,
+        description="Factor on the learning rate of what belongs to one style alone: a step teaches few of them.",
+    )
+    even: bool = Field(
+        default=True,
+        description="Every picture's gradient has one length: styles and crops whose losses are steep do not drown "
+        "the others.",
     )
     architecture: str = Field(
         default="c9s1-16,d32,d96,R96×5,u32,u16,c9s1-3", description="The network, block by block, as Johnson's."
@@ -119,7 +124,7 @@ _PAPERS: dict[str, Any] = {
     "beta2": 0.999,
     "clip": 0.0,
     "ema": 0.0,
-    "style_rate": 1.0,
+    "even": False,
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -287,6 +292,8 @@ class JohnsonTask:
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(photos.repeat_interleave(each, 0), self._mix(turns))
+        if self.options.even and picture.requires_grad:
+            picture.register_hook(_evened)
         return self._terms(picture, photos, turns)
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
@@ -337,6 +344,12 @@ class JohnsonTask:
                 cells += [picture] if shown else []
         means = {name: sum(values) / len(values) for name, values in figures.items()}
         return means, contact_sheet(cells, columns=len(names) + 1, cell=_CELL, headings=["photo", *names])
+
+
+def _evened(gradient: Tensor) -> Tensor:
+    """The gradient of a batch of pictures, each scaled to the length of one over their number."""
+    length = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny) * len(gradient)
+    return gradient / length.view(-1, 1, 1, 1)
 
 
 def style_parameters(net: Transformer) -> list[nn.Parameter]:
