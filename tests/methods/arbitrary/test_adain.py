@@ -162,7 +162,7 @@ def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatc
 
 
 def test_too_small_a_budget_is_refused(net, picture):
-    with pytest.raises(RequestError, match="takes at least .* raise --memory"):
+    with pytest.raises(RequestError, match=r"takes at least .* raise --memory"):
         painter(net, [picture(40, 40, 1)], memory="20MB")
 
 
