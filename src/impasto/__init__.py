@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import bind, paint
+    from .comparison import compare
     from .errors import ImpastoError, RequestError
     from .methods import METHODS, make_recipe
     from .painter import Painter, Step
@@ -29,6 +30,7 @@ _HOME = {
     "Step": "painter",
     "Style": "recipe",
     "bind": "api",
+    "compare": "comparison",
     "make_recipe": "methods",
     "paint": "api",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "Step",
     "Style",
     "bind",
+    "compare",
     "make_recipe",
     "paint",
 ]

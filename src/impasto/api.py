@@ -90,6 +90,16 @@ def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | Non
     return make_regions(found, weights, height, width, recipe.feather, names)
 
 
+def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
+    """Styles as a recipe knows them, and where to read each from."""
+    named = [
+        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
+        for n, s in enumerate(styles, 1)
+    ]
+    pairs = zip(named, styles, strict=True)
+    return named, [name.path if isinstance(style, str | Path) else style for name, style in pairs]
+
+
 def open_pictures(photo: ImageLike, styles: Sequence[ImageLike]) -> tuple[Picture, list[Picture]]:
     """Read a photograph and its styles, and refuse what nothing can be painted from.
 
@@ -155,13 +165,7 @@ def paint(
     if method is None:
         method, default_preset = DEFAULT
         preset = preset or default_preset
-    named = [
-        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
-        for n, s in enumerate(styles, 1)
-    ]
-    sources = [
-        name.path if isinstance(style, str | Path) else style for name, style in zip(named, styles, strict=True)
-    ]
+    named, sources = name_styles(styles)
     recipe = make_recipe(method, named, preset=preset, settings=settings)
     content, pictures = open_pictures(photo, sources)
     regions = read_regions(recipe, content, masks)

@@ -33,15 +33,15 @@ class OutputError(ImpastoError):
     """The result cannot be written."""
 
 
+class ImpastoWarning(UserWarning):
+    """Something was taken otherwise than it was given; the work goes on. One line on standard error."""
+
+
 class MissingExtraError(RequestError, ImportError):
     """An optional library is needed that is not installed."""
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'impasto[{extra}]'")
-
-
-class ImpastoWarning(UserWarning):
-    """Something was got over that the user should know of."""
 
 
 def near_misses(name: str, known: Iterable[str], *, limit: int = 3) -> str:

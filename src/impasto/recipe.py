@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
@@ -184,25 +185,25 @@ class Recipe(Frozen):
 
     def portable(self) -> dict[str, Any]:
         """The recipe as plain JSON data with file names instead of paths, fit for a picture's metadata."""
-        data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
-        for style in data["styles"]:
-            style["path"] = PurePath(style["path"]).name
-            _name_mask(style)
-        data["encoder"] = PurePath(data["encoder"]).name
-        nets = data["options"].get("net", ())
-        if isinstance(nets, str):
-            data["options"]["net"] = PurePath(nets).name
-        else:
-            for share in nets:
-                share["name"] = PurePath(share["name"]).name
-                _name_mask(share)
+        data = self.renamed(lambda name: PurePath(name).name)
         data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
 
-
-def _name_mask(share: dict[str, Any]) -> None:
-    if "mask" in share:
-        share["mask"] = PurePath(share["mask"]).name
+    def renamed(self, rename: Callable[[str], str]) -> dict[str, Any]:
+        """The recipe as plain JSON data; `rename` sees each name that may be a file's, in order, and replaces it."""
+        data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
+        options = data["options"]
+        for table, model in ((data, self), (options, self.options)):
+            # What is unset without being so by default has to be said.
+            unset = (name for name, field in type(model).model_fields.items() if field.get_default() is not None)
+            table.update({name: None for name in unset if getattr(model, name) is None})
+        net = options.get("net", ())
+        shares = [*data["styles"], *(() if isinstance(net, str) else net)]
+        named = [(share, key) for share in shares for key in ("path", "name", "mask")]
+        for table, key in [*named, (data, "encoder"), (options, "init"), (options, "net")]:
+            if isinstance(table.get(key), str) and (key, table[key]) != ("mask", ALPHA):
+                table[key] = rename(table[key])
+        return data
 
 
 def explain(error: ValidationError, where: str = "") -> RequestError:

@@ -99,7 +99,7 @@ def test_the_picture_carries_its_recipe(cli: Cli, photo: Path, style: Path, name
     assert (recipe.method, recipe.size, recipe.styles[0].weight) == ("gatys", 48, 0.3)
     assert recipe.options.model_dump()["steps"] == 2
     assert kept["losses"]["total"] > 0
-    assert cli("show", name).json == kept
+    assert cli("show", name, "--json").json == kept
 
 
 def test_show_refuses_what_has_no_recipe(cli: Cli, photo: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from impasto.errors import ImageError
+from impasto.errors import ImageError, ImpastoWarning
 from impasto.images import source
 from impasto.images.picture import Picture, require_size
 from impasto.images.read import read
@@ -126,7 +126,7 @@ def exif_of(picture: Picture) -> Image.Exif:
     return exif
 
 
-def test_exif_keeps_the_maker_and_drops_the_place():
+def test_exif_keeps_what_stays_true():
     exif = Image.Exif()
     exif[Base.Artist] = "Åsa"
     exif[Base.Make] = "Camera"
@@ -140,9 +140,9 @@ def test_exif_keeps_the_maker_and_drops_the_place():
     }
     kept = exif_of(read(encoded(Image.fromarray(RGB), "JPEG", exif=exif)))
     assert kept[Base.Make] == "Camera"
-    assert set(kept) == {Base.Artist, Base.Make, IFD.Exif}
+    assert set(kept) == {Base.Artist, Base.Make, IFD.Exif, IFD.GPSInfo}
     assert {tag: float(value) for tag, value in kept.get_ifd(IFD.Exif).items()} == {Base.FNumber: 2.8}
-    assert kept.get_ifd(IFD.GPSInfo) == {}
+    assert kept.get_ifd(IFD.GPSInfo)[1] == "N"  # for `write` to drop or keep
 
 
 def test_broken_exif_does_not_spoil_a_picture():
@@ -158,6 +158,9 @@ def test_resolution_is_kept_and_turned_with_the_picture():
     assert read(encoded(Image.fromarray(RGB), "JPEG", dpi=(300, 150))).dpi == (300, 150)
     assert read(encoded(Image.fromarray(RGB), "JPEG", dpi=(300, 150), exif=exif)).dpi == (150, 300)
     assert read(encoded(Image.fromarray(RGB))).dpi is None
+    in_centimetres = Image.Exif()
+    in_centimetres.update({Base.XResolution: 100.0, Base.YResolution: 50.0, Base.ResolutionUnit: 3})
+    assert read(encoded(Image.fromarray(RGB), "WEBP", exif=in_centimetres)).dpi == pytest.approx((254, 127))
 
 
 # Modes
@@ -207,8 +210,10 @@ def test_colour_key_transparency():
 def test_cmyk_without_profile():
     image = Image.new("CMYK", (2, 2), (0, 128, 255, 51))
     expected = np.asarray(image.convert("RGB"))
-    assert close(read(encoded(image, "TIFF")), expected, 1)
-    assert close(read(encoded(image, "JPEG", quality=100)), expected, 3)
+    with pytest.warns(ImpastoWarning, match="CMYK without a colour profile"):
+        assert close(read(encoded(image, "TIFF")), expected, 1)
+    with pytest.warns(ImpastoWarning, match="CMYK without a colour profile"):
+        assert close(read(encoded(image, "JPEG", quality=100)), expected, 3)
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "HSV", "RGBX", "RGBa", "PA"])
@@ -271,7 +276,8 @@ def test_deep_tiff_kinds():
 
     black, white = (tiff(grey, photometric=kind) for kind in ("minisblack", "miniswhite"))
     np.testing.assert_allclose(raster(black) + raster(white), 1, atol=1e-6)
-    cmyk = tiff(np.full((2, 2, 4), (0, 32768, 65535, 13107), np.uint16), photometric="separated")
+    with pytest.warns(ImpastoWarning, match="plain inks"):
+        cmyk = tiff(np.full((2, 2, 4), (0, 32768, 65535, 13107), np.uint16), photometric="separated")
     assert close(cmyk, np.full((2, 2, 3), (204, 102, 0)), 0.5)
     premultiplied = np.array([[[100, 200, 300, 1000], [0, 0, 0, 0]]], np.uint16)
     freed = tiff(premultiplied, photometric="rgb", extrasamples=["assocalpha"])
@@ -329,9 +335,29 @@ def test_grey_profiles():
     assert close(on_rgb_profile, np.full((2, 2, 3), 128), 2)
 
 
+def test_a_profile_is_believed_by_what_it_does_not_by_its_name():
+    linear = imagecodecs.cms_profile(
+        "rgb",
+        whitepoint=[0.3127, 0.3290, 1.0],
+        primaries=[0.64, 0.33, 1.0, 0.30, 0.60, 1.0, 0.15, 0.06, 1.0],
+        gamma=1.0,
+    )
+    at = linear.index("RGB built-in".encode("utf-16-be"))  # the description, of the same length
+    linear = linear[:at] + "sRGB linear ".encode("utf-16-be") + linear[at + 24 :]
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(linear)))
+    assert close(
+        read(encoded(Image.new("RGB", (2, 2), (55, 55, 55)), icc_profile=linear)), np.full((2, 2, 3), 128), 1
+    )
+
+
+def test_unusable_profile_of_inks():
+    with pytest.warns(ImpastoWarning, match="taken for plain inks"):
+        read(encoded(Image.new("CMYK", (2, 2)), "TIFF", icc_profile=_wide_profile()))
+
+
 @pytest.mark.parametrize("profile", [b"not a profile", imagecodecs.cms_profile("gray", gamma=2.2)])
 def test_unusable_profile_is_ignored_with_a_warning(profile):
-    with pytest.warns(UserWarning, match=r"colour profile cannot be used .* taken for sRGB"):
+    with pytest.warns(ImpastoWarning, match=r"colour profile cannot be used .* taken for sRGB"):
         picture = read(encoded(Image.fromarray(RGB), icc_profile=profile))
     assert close(picture, RGB)
 

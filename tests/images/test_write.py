@@ -99,6 +99,49 @@ def test_metadata_of_what_is_no_picture(tmp_path):
             read_metadata(path)
 
 
+TAKEN = {1: "N", 2: (59.0, 20.0, 0.0), 3: "E", 4: (18.0, 4.0, 0.0)}
+SHOT = {Base.ISOSpeedRatings: 400, Base.ExposureTime: 0.008, Base.DateTimeOriginal: "2024:06:01 12:00:00"}
+
+
+@pytest.mark.parametrize("keep_gps", [False, True])
+@pytest.mark.parametrize(("extension", "bits"), EVERY_WAY)
+def test_round_trip_of_what_a_photograph_carries(tmp_path, extension, bits, keep_gps):
+    exif = Image.Exif()
+    exif.update({Base.Artist: "Somebody", Base.Make: "Camera", Base.Orientation: 6})
+    exif[IFD.Exif] = dict(SHOT)
+    exif[IFD.GPSInfo] = dict(TAKEN)
+    Image.new("RGB", (31, 24)).save(tmp_path / "photo.jpg", exif=exif, dpi=(240, 120))
+    photo = read(tmp_path / "photo.jpg")
+    assert photo.size == (24, 31)
+    path = tmp_path / f"a{extension}"
+    write(photo, path, metadata=RECIPE, bits=bits, keep_gps=keep_gps, alpha=torch.full((1, 1, 31, 24), 0.5))
+    back = read(path)
+    assert back.dpi == pytest.approx((120, 240), rel=1e-3)
+    assert (back.alpha is not None) == FORMATS[extension].alpha
+    kept = Image.Exif()
+    kept.load(back.exif)
+    assert (kept[Base.Artist], kept[Base.Make]) == ("Somebody", "Camera")
+    shot = kept.get_ifd(IFD.Exif)
+    assert {tag: shot[tag] for tag in SHOT} == pytest.approx(SHOT)
+    assert kept.get_ifd(IFD.GPSInfo) == (TAKEN if keep_gps else {})
+    with Image.open(path) as image:  # as other programs see it
+        seen = image.getexif()
+        assert seen.get_ifd(IFD.Exif)[Base.ISOSpeedRatings] == 400
+        assert bool(seen.get_ifd(IFD.GPSInfo)) == keep_gps
+        assert seen.get(Base.Orientation, 1) == 1
+        assert image.info["icc_profile"]
+    assert read_metadata(path) == RECIPE
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+def test_sixteen_bits_do_not_band(tmp_path, extension):
+    ramp = torch.linspace(0.25, 0.3, 2000).expand(1, 3, 4, 2000)  # 13 levels of 8 bits
+    write(ramp, tmp_path / f"a{extension}", bits=16, alpha=ramp[:, :1])
+    back = read(tmp_path / f"a{extension}")
+    assert len(back.pixels.unique()) > 1900
+    assert len(back.alpha.unique()) > 1900
+
+
 @pytest.mark.parametrize(("extension", "bits"), EVERY_WAY)
 def test_tagged_as_srgb_with_exif_and_resolution(tmp_path, extension, bits):
     exif = Image.Exif()
@@ -277,6 +320,9 @@ def test_settings_out_of_range(tmp_path):
     refused(RequestError, "quality is 0", tmp_path / "a.jpg", quality=0)
     refused(RequestError, "bits is 12", tmp_path / "a.png", bits=12)
     refused(RequestError, "bits is 16 for JPEG; expected 8, or 16 with PNG, TIFF", tmp_path / "a.jpg", bits=16)
+    for bad in ({"quality": 101}, {"bits": 16}):
+        with pytest.raises(RequestError, match=next(iter(bad))):
+            check_target(tmp_path / "a.jpg", **bad)
     refused(RequestError, "alpha has shape", tmp_path / "a.png", alpha=noise(9, 9, 1))
     assert list(tmp_path.iterdir()) == []
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ImpastoWarning
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 class _LoneHyphen(str):
@@ -25,29 +27,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; those of the process where None.
     """
-    show = warnings.showwarning
-
-    def say(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, ImpastoWarning):
-            print(f"impasto: {message}", file=sys.stderr)
-        else:
-            show(message, category, *where)
-
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", ImpastoWarning)
-        warnings.showwarning = say
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
     from .app import build
     from .status import DONE, report
 
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        tokens = [_LoneHyphen(token) if token == "-" else token for token in arguments]
-        status = build()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        with _warnings_in_a_line(quiet=bool({"--quiet", "-q"} & set(arguments))):
+            status = run_app(build(), arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return report(error, as_json="--json" in arguments)
     return status if isinstance(status, int) else DONE
+
+
+def run_app(app: App, arguments: Sequence[str]) -> Any:
+    """What the command that the arguments name returns; whatever goes wrong is raised."""
+    tokens = [_LoneHyphen(token) if token == "-" else token for token in arguments]
+    return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line(*, quiet: bool) -> Generator[None]:
+    """Say impasto's own warnings as its errors are said; other libraries' as they are."""
+    from ..errors import ImpastoWarning
+
+    with warnings.catch_warnings():
+        plain = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if not issubclass(category, ImpastoWarning):
+                plain(message, category, *where)
+            elif not quiet:
+                print(f"impasto: {message}", file=sys.stderr)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", ImpastoWarning)
+        yield

@@ -38,10 +38,14 @@ def flags(fields: Fields, group: Group, defaults: BaseModel | None = None) -> It
 
 def given(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of all flag values, those of `fields` that the user gave, `none` turned into None."""
+    return unset(fields, {name: values[name] for name in fields if values.get(name) is not None})
+
+
+def unset(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with `none` turned into None where a field may be that."""
     return {
-        name: None if value == NONE and _optional(field.annotation) else value
-        for name, field in fields.items()
-        if (value := values.get(name)) is not None
+        name: None if value == NONE and name in fields and _optional(fields[name].annotation) else value
+        for name, value in values.items()
     }
 
 

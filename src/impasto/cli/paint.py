@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import Signature
@@ -60,9 +60,12 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
             for name in method.cannot
         ),
     ]
-    # cyclopts reads a command's flags off its signature.
-    command.__name__ = method.name
-    command.__doc__ = summary
+    return signed(command, method.name, summary, arguments)
+
+
+def signed(command: Callable[..., int], name: str, summary: str, arguments: Sequence[Argument]) -> Callable[..., int]:
+    """The command with a signature, off which cyclopts reads its flags."""
+    command.__name__, command.__doc__ = name, summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
     setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
     return command
@@ -71,10 +74,11 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
 def default_name(photo: str, recipe: Recipe) -> str:
     """``PHOTO.STYLE.png`` in the current folder."""
     with_what = recipe.styles[0].path if recipe.styles else recipe.options.manner or recipe.method
-    return f"{_stem(photo)}.{_stem(with_what)}.png"
+    return f"{stem(photo)}.{stem(with_what)}.png"
 
 
-def _stem(path: str) -> str:
+def stem(path: str) -> str:
+    """What the names of results call a picture."""
     return "stdin" if path == STANDARD_STREAM else Path(path).stem
 
 

@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+import warnings
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from ..api import bind, open_pictures, read_regions
-from ..errors import ImpastoError, RequestError
+from ..errors import ImpastoError, ImpastoWarning, RequestError
 from ..images.write import check_target, write
 from ..painter import Painter, Step
 from ..recipe import Recipe
 from .flags import OUTPUT, RECORDS
 from .progress import display
+from .provenance import Provenance, changed, inputs_of
 from .records import LossLog, LossPlot, Record, Snapshots
 from .status import DONE, INTERRUPTED
 
@@ -53,6 +55,9 @@ class Output:
     overwrite: Annotated[bool, _option("Replace files that exist.", default=False)] = False
     quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.")] = 95
     bits: Annotated[int, _option("Bits a channel: 8, or 16 for PNG and TIFF.")] = 8
+    keep_gps: Annotated[
+        bool, _option("Keep where the photograph was taken; the rest of its EXIF is always kept.", default=False)
+    ] = False
     device: Annotated[str, _option("auto, cpu, cuda, cuda:N or mps.")] = "auto"
     quiet: Annotated[bool, _option("Say nothing but errors.", name=("--quiet", "-q"), default=False)] = False
     json: Annotated[
@@ -89,8 +94,15 @@ class _Painted:
         return self.last.note if early and self.last and self.last.note else "finished"
 
 
-def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Output) -> int:
-    """Paint, write, tell; the exit status.
+def run(
+    recipe: Recipe,
+    photo: ImageLike,
+    styles: list[ImageLike],
+    output: Output,
+    *,
+    nets: Mapping[str, str] | None = None,
+) -> int:
+    """Paint, write, tell; the exit status. `nets` are the sha256 of networks that a painting of old was made with.
 
     Raises:
         RequestError: something asked for is wrong; as far as can be known, found before any work.
@@ -105,6 +117,7 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
         regions = read_regions(recipe, content)
         shown.say("loading the networks")
         painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
+        _warn_of_other_nets(painter.recipe, nets or {})
         shown.say("painting")
         painted = _Painted()
         began = time.monotonic()
@@ -121,12 +134,12 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
         if painted.last is None:
             raise ImpastoError("the painting has no steps; expected at least one")
         shown.say("writing")
-        _write(painter, content, painted.last, output)
+        _write(painter, content, pictures, painted, output)
         made = [path for record in records for path in record.finish()]
     _tell(painter, painted, output, made, time.monotonic() - started)
     if painted.interrupted:
         last = painted.last
-        kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {_place(output.target)}"
+        kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
         print(f"impasto: {kept}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -134,11 +147,8 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
 
 def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
     """Refuse what cannot end well, before anything is read."""
-    check_target(output.target, output.overwrite)
-    if sum(isinstance(source, str) and source == STANDARD_STREAM for source in sources) > 1:
-        raise RequestError("- is given twice; expected at most one picture from standard input")
-    if output.json and output.target == STANDARD_STREAM:
-        raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
+    check_target(output.target, output.overwrite, quality=output.quality, bits=output.bits)
+    check_streams(sources, output.target, json=output.json)
     records: list[Record] = []
     if output.snapshot_every is not None:
         folder = output.snapshot_dir
@@ -154,6 +164,14 @@ def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
     if output.loss_plot is not None:
         records.append(LossPlot(output.loss_plot, overwrite=output.overwrite))
     return records
+
+
+def check_streams(sources: Sequence[ImageLike | None], target: str, *, json: bool) -> None:
+    """Refuse to read standard input twice, and to write two things to standard output."""
+    if sum(isinstance(source, str) and source == STANDARD_STREAM for source in sources) > 1:
+        raise RequestError("- is given twice; expected at most one picture from standard input")
+    if json and target == STANDARD_STREAM:
+        raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
 
 
 @contextlib.contextmanager
@@ -173,21 +191,45 @@ def _terminable() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _write(painter: Painter, content: Picture, step: Step, output: Output) -> None:
+def _warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
+    now = recipe.portable()["nets"]
+    for name in changed(then, now):
+        here = f"has the sha256 {now[name]} here" if name in now else "is not used here"
+        warnings.warn(
+            f"the network {name} (sha256 {then[name]}) {here}: the picture will differ", ImpastoWarning, stacklevel=2
+        )
+
+
+def _write(painter: Painter, content: Picture, styles: Sequence[Picture], painted: _Painted, output: Output) -> None:
     from .. import __version__
     from ..images.geometry import resize
 
+    step = painted.last
+    assert step is not None
+    kept = Provenance(
+        version=__version__,
+        photo=Path(content.source).name if content.sha256 else None,
+        device=str(painter.device),
+        bits=output.bits,
+        quality=output.quality,
+        keep_gps=output.keep_gps,
+        stopped=None if painted.stopped == "finished" else painted.stopped,
+        recipe=painter.recipe.portable(),
+        losses=dict(step.losses),
+        inputs=inputs_of(painter.recipe, content, styles),
+    )
     alpha = None if content.alpha is None else resize(content.alpha, *step.image.shape[2:])
     write(
         step.image,
         output.target,
         overwrite=output.overwrite,
-        metadata={"recipe": painter.recipe.portable(), "version": __version__, "losses": dict(step.losses)},
+        metadata=kept.stored(),
         alpha=alpha,
         exif=content.exif,
         dpi=content.dpi,
         quality=output.quality,
         bits=output.bits,
+        keep_gps=output.keep_gps,
     )
 
 
@@ -219,12 +261,13 @@ def _tell(painter: Painter, painted: _Painted, output: Output, made: list[Path],
     elif not output.quiet:
         stream = sys.stderr if output.target == STANDARD_STREAM else sys.stdout
         steps = f"{step.index} steps, " if step.total > 1 else ""
-        print(f"{_place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
+        print(f"{place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
         if painted.stopped not in ("finished", "interrupted"):
             print(f"stopped early: {painted.stopped}", file=stream)
         for path in made:
             print(path, file=stream)
 
 
-def _place(target: str) -> str:
+def place(target: str) -> str:
+    """Where a result went, in words."""
     return "on standard output" if target == STANDARD_STREAM else target

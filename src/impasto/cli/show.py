@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import json as json_text
 
-from ..errors import RequestError
-from ..images.metadata import read_metadata
+from .provenance import kept_in
+from .toml import to_toml
 
 
-def show(picture: str, /) -> None:
-    """Print, as JSON, the recipe a picture was painted by.
+def show(picture: str, /, *, json: bool = False) -> None:
+    """Print the recipe a picture was painted by, as TOML: edit it, and paint by it with `impasto replay`.
 
     Args:
         picture: A picture that impasto made; - reads standard input.
+        json: Print it as JSON.
     """
-    found = read_metadata(picture)
-    if found is None:
-        raise RequestError(f"{picture} carries no recipe; expected a picture that impasto wrote")
-    print(json.dumps(found, indent=2))
+    found = kept_in(picture)
+    print(json_text.dumps(found, indent=2) if json else to_toml(found), end="\n" if json else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import warnings
 from typing import Any
 
@@ -41,9 +40,11 @@ def to_srgb(samples: Raster, profile: bytes | None, name: str) -> Raster:
         try:
             return _transform(samples, profile)
         except Exception as error:
-            warnings.warn(
-                f"{name}: its colour profile cannot be used ({error}); taken for sRGB", ImpastoWarning, stacklevel=2
-            )
+            reason = " ".join(str(error).split())
+            taken = "plain inks" if samples.shape[2] == 4 else "sRGB"
+            _warn(f"{name}: its colour profile cannot be used ({reason}); taken for {taken}")
+    elif samples.shape[2] == 4:
+        _warn(f"{name} is CMYK without a colour profile; taken for plain inks")
     if samples.shape[2] == 4:
         return (1 - samples[..., :3]) * (1 - samples[..., 3:])
     return samples if samples.shape[2] == 3 else samples.repeat(3, axis=2)
@@ -55,13 +56,22 @@ def lab_to_srgb(image: Any) -> Any:
     return ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB"))
 
 
+def _warn(message: str) -> None:
+    warnings.warn(message, ImpastoWarning, stacklevel=2)
+
+
+@functools.lru_cache(maxsize=16)
 def _is_srgb(profile: bytes) -> bool:
-    """Whether conversion would change nothing but rounding."""
+    """Whether conversion would change no 8-bit level; measured, since names lie ("linear sRGB" is none)."""
     if profile == srgb_profile():
         return True
+    if profile[_SPACE] != b"RGB ":
+        return False
+    levels = np.linspace(0, 1, 9, dtype=np.float32)
+    probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 27, 3)
     try:
-        return "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except (OSError, ImageCms.PyCMSError):
+        return bool(np.abs(_transform(probe, profile) - probe).max() < 1 / 255)
+    except Exception:  # broken: `to_srgb` meets it again, and says so
         return False
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     Cell: TypeAlias = Image.Image | Tensor
 
-_PAPER = (248, 247, 244)
+PAPER = (248, 247, 244)
+"""Colour of what no picture covers."""
 _INK = (52, 50, 47)
 _GAP = 12
 _ELLIPSIS = "…"
@@ -29,7 +30,7 @@ _PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "·": "-"
 
 
 def contact_sheet(
-    pictures: Sequence[Cell],
+    pictures: Sequence[Cell | None],
     *,
     columns: int,
     cell: int = 256,
@@ -39,7 +40,7 @@ def contact_sheet(
     """Lay pictures out row by row, in proportion, each row standing on one line.
 
     Args:
-        pictures: PIL images or 1×3×H×W tensors in [0, 1].
+        pictures: PIL images or 1×3×H×W tensors in [0, 1]; None leaves a place empty.
         columns: pictures in a row.
         cell: longest side of each picture on the sheet, in pixels.
         labels: a line under each picture, cut to its width; empty for none.
@@ -55,7 +56,7 @@ def contact_sheet(
     columns = min(columns, len(pictures))
     if headings and len(headings) != columns:
         raise ValueError(f"{len(headings)} headings for {columns} columns; expected one for each")
-    thumbs = [_thumbnail(picture, cell) for picture in pictures]
+    thumbs = [Image.new("RGB", (1, 1), PAPER) if each is None else _thumbnail(each, cell) for each in pictures]
     rows = math.ceil(len(thumbs) / columns)
     widths = [max(thumb.width for thumb in thumbs[column::columns]) for column in range(columns)]
     heights = [max(t.height for t in thumbs[row * columns : (row + 1) * columns]) for row in range(rows)]
@@ -67,7 +68,7 @@ def contact_sheet(
     sheet = Image.new(
         "RGB",
         (sum(widths) + _GAP * (columns + 1), above + sum(heights) + rows * (below + _GAP) + _GAP),
-        _PAPER,
+        PAPER,
     )
     draw = ImageDraw.Draw(sheet)
 
@@ -157,10 +158,13 @@ def _thumbnail(picture: Cell, cell: int) -> Image.Image:
 
 
 def _as_rgb(picture: Cell) -> Image.Image:
+    return on_paper(picture if isinstance(picture, Image.Image) else to_pil(picture))
+
+
+def on_paper(image: Image.Image) -> Image.Image:
     """An RGB image; what is transparent shows the paper."""
-    image = picture if isinstance(picture, Image.Image) else to_pil(picture)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, (*_PAPER, 255))
+        paper = Image.new("RGBA", image.size, (*PAPER, 255))
         image = Image.alpha_composite(paper, image)
     return image.convert("RGB")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ..errors import ImageError
 from .metadata import carried_exif
@@ -22,7 +24,8 @@ from .source import require_sane_area
 # What tifffile logs about a broken file it then raises.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
-_EXIF_ASCII = 2  # TIFF field type
+_EXIF_ASCII, _EXIF_LONG = 2, 4  # TIFF field types
+_SHORT, _LONG, _ENTRY = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<HHII")
 
 
 def read_png(data: bytes) -> tuple[Raster, Raster | None]:
@@ -103,14 +106,17 @@ def encode_tiff(
     values: NDArray[Any],
     *,
     profile: bytes,
-    ascii_tags: Mapping[int, str],
+    exif: Image.Exif,
     dpi: tuple[float, float] | None,
 ) -> bytes:
     """A deflate-compressed TIFF of H×W×3 or H×W×4 samples of 8 or 16 bits, not premultiplied."""
+    texts = {int(tag): value for tag, value in exif.items() if isinstance(value, str)}
+    nested = {int(tag): cast(dict[int, Any], value) for tag, value in exif.items() if isinstance(value, dict)}
     out = io.BytesIO()
     tifffile.imwrite(
         out,
         values,
+        byteorder="<",
         photometric="rgb",
         extrasamples=["unassalpha"] if values.shape[2] == 4 else None,
         compression="zlib",
@@ -120,6 +126,35 @@ def encode_tiff(
         software=False,
         resolution=dpi,
         resolutionunit="INCH" if dpi else None,
-        extratags=[(tag, _EXIF_ASCII, 0, text, True) for tag, text in ascii_tags.items()],
+        extratags=[(tag, _EXIF_ASCII, 0, text, True) for tag, text in texts.items()],
     )
-    return out.getvalue()
+    return _with_directories(out.getvalue(), nested)
+
+
+def _with_directories(tiff: bytes, nested: Mapping[int, Mapping[int, Any]]) -> bytes:
+    """A little-endian TIFF of one page with EXIF directories added, which tifffile will not write.
+
+    They go behind its end, and with them a new main directory that points there. A BigTIFF, laid out
+    otherwise, stays as it is.
+    """
+    if not nested or tiff[:4] != b"II*\0":
+        return tiff
+    out = bytearray(tiff)
+    (start,) = _LONG.unpack_from(tiff, 4)
+    (count,) = _SHORT.unpack_from(tiff, start)
+    entries = [tiff[at : at + 12] for at in range(start + 2, start + 2 + 12 * count, 12)]
+    for tag, values in nested.items():
+        directory = ImageFileDirectory_v2(group=tag)
+        for key, value in values.items():
+            directory[key] = value
+        entries.append(_ENTRY.pack(tag, _EXIF_LONG, 1, _word_end(out)))
+        out += directory.tobytes(len(out))
+    _LONG.pack_into(out, 4, _word_end(out))
+    out += _SHORT.pack(len(entries)) + b"".join(sorted(entries, key=_SHORT.unpack_from)) + _LONG.pack(0)
+    return bytes(out)
+
+
+def _word_end(out: bytearray) -> int:
+    """The even length a TIFF is brought to: its directories begin on a word."""
+    out += bytes(len(out) % 2)
+    return len(out)

@@ -10,12 +10,15 @@ from typing import Any, cast
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from .picture import sane_dpi
 from .source import damaged, load_bytes, open_image
 
 METADATA_KEY = "impasto"
+_INCHES = {2: 1.0, 3: 2.54}  # by EXIF ResolutionUnit: how many of it are an inch
 
-# Who took the photograph, when and with what. Left behind: the place (GPS IFD), the orientation and sizes
-# (no longer true of the result), thumbnail and maker notes (they hold the old picture and the place again).
+# Who took the photograph, when, with what and where (`as_exif` drops that unless asked). Left behind: the
+# orientation and sizes (no longer true of the result), thumbnail and maker notes (they hold the old picture and
+# the place again).
 _CARRIED = (Base.Make, Base.Model, Base.DateTime, Base.Artist, Base.Copyright)
 _STALE = (Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, Base.UserComment, IFD.Interop)
 _ASCII = b"ASCII\0\0\0"  # character code at the head of EXIF UserComment
@@ -31,6 +34,8 @@ def carried_exif(exif: Image.Exif) -> bytes | None:
         shot = {tag: value for tag, value in exif.get_ifd(IFD.Exif).items() if tag not in _STALE}
         if shot:
             kept[IFD.Exif] = shot
+        if place := dict(exif.get_ifd(IFD.GPSInfo)):
+            kept[IFD.GPSInfo] = place
         return kept.tobytes() if len(kept) else None
     except Exception:  # EXIF is often broken; a picture is not refused for that
         return None
@@ -41,14 +46,29 @@ def as_text(metadata: Mapping[str, Any]) -> str:
     return json.dumps(metadata, separators=(",", ":"))
 
 
-def as_exif(exif: bytes | None, metadata: Mapping[str, Any] | None, tag: int) -> Image.Exif:
-    """Join a carried EXIF block with the recipe, which goes under `tag`: UserComment or ImageDescription."""
+def exif_dpi(exif: Image.Exif) -> tuple[float, float] | None:
+    """Pixels per inch as EXIF states them, or None."""
+    unit = _INCHES.get(exif.get(Base.ResolutionUnit, 2))
+    stated = sane_dpi((exif.get(Base.XResolution), exif.get(Base.YResolution)))
+    return (stated[0] * unit, stated[1] * unit) if stated and unit else None
+
+
+def as_exif(
+    exif: bytes | None, metadata: Mapping[str, Any] | None = None, tag: int = Base.UserComment, *, keep_gps: bool
+) -> Image.Exif:
+    """Join a carried EXIF block, without the place unless `keep_gps`, with the recipe.
+
+    That goes under `tag`: UserComment or ImageDescription.
+    """
     joined = Image.Exif()
     if exif:
         joined.load(exif)
         # A nested IFD is only written out by every format once it is plain data.
-        if IFD.Exif in joined:
-            joined[IFD.Exif] = dict(joined.get_ifd(IFD.Exif))
+        for nested in (IFD.Exif, IFD.GPSInfo):
+            if nested in joined:
+                joined[nested] = dict(joined.get_ifd(nested))
+    if not keep_gps and IFD.GPSInfo in joined:
+        del joined[IFD.GPSInfo]
     if metadata is not None:
         text = as_text({METADATA_KEY: metadata})
         if tag == Base.UserComment:

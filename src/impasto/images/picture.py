@@ -28,6 +28,7 @@ class Picture:
         exif: EXIF block to carry over (see `metadata.carried_exif`), or None.
         dpi: horizontal and vertical pixels per inch, or None.
         source: where it came from, for messages.
+        sha256: of the file's bytes; None where it came from no file.
     """
 
     pixels: Tensor
@@ -35,6 +36,7 @@ class Picture:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     source: str = ""
+    sha256: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:

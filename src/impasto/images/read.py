@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from PIL.ExifTags import Base
 
 from ..errors import ImageError
 from .colour import lab_to_srgb, to_srgb
-from .metadata import carried_exif
+from .metadata import carried_exif, exif_dpi
 from .picture import Decoded, Picture, Raster, sane_dpi, unit_range
 from .source import damaged, load_bytes, open_image
 
@@ -47,10 +48,10 @@ def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor) -> Pi
     """
     if isinstance(source, str | Path):
         data, name = load_bytes(source)
-        return _picture(_from_file(data, name), name)
+        return _picture(_from_file(data, name), name, data)
     if isinstance(source, bytes):
         name = "the picture given as bytes"
-        return _picture(_from_file(source, name), name)
+        return _picture(_from_file(source, name), name, source)
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "the image given")
         return _picture(_from_pillow(source, name), name)
@@ -59,7 +60,7 @@ def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor) -> Pi
     return _picture(_from_tensor(source), "the tensor given")
 
 
-def _picture(decoded: Decoded, name: str) -> Picture:
+def _picture(decoded: Decoded, name: str, file: bytes | None = None) -> Picture:
     import torch
 
     def tensor(raster: Raster) -> Tensor:
@@ -75,6 +76,7 @@ def _picture(decoded: Decoded, name: str) -> Picture:
         exif=decoded.exif,
         dpi=dpi,
         source=name,
+        sha256=None if file is None else hashlib.sha256(file).hexdigest(),
     )
 
 
@@ -146,7 +148,8 @@ def _described(image: Image.Image, samples: Raster, alpha: Raster | None) -> Dec
         orientation = int(exif.get(Base.Orientation, 1))
     except Exception:  # broken EXIF does not spoil a picture
         return Decoded(samples, alpha, profile)
-    return Decoded(samples, alpha, profile, orientation, carried_exif(exif), sane_dpi(image.info.get("dpi")))
+    dpi = sane_dpi(image.info.get("dpi")) or exif_dpi(exif)  # WebP has only the latter
+    return Decoded(samples, alpha, profile, orientation, carried_exif(exif), dpi)
 
 
 def _from_array(array: NDArray[Any]) -> Decoded:

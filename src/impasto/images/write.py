@@ -49,14 +49,15 @@ FORMATS = {
 }
 
 
-def check_target(target: str | Path, overwrite: bool = False) -> None:
+def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 95, bits: int = 8) -> None:
     """Refuse an output that could not be written, before any painting; imports no torch.
 
     Raises:
-        RequestError: unknown extension, missing folder, existing file without `overwrite`, or a terminal.
+        RequestError: unknown extension, a setting that its format has not, missing folder, existing file without
+            `overwrite`, or a terminal.
         OutputError: the folder takes no new files.
     """
-    _format_of(target)
+    _check_settings(_format_of(target), quality, bits)
     if str(target) != STANDARD_STREAM:
         check_place(Path(target), overwrite=overwrite)
     elif sys.stdout.isatty():
@@ -74,6 +75,7 @@ def write(
     dpi: tuple[float, float] | None = None,
     quality: int = 95,
     bits: int = 8,
+    keep_gps: bool = False,
 ) -> None:
     """Write a picture, tagged as sRGB, whole or not at all.
 
@@ -83,10 +85,11 @@ def write(
         overwrite: replace the file if it exists.
         metadata: plain JSON data kept inside the file; `metadata.read_metadata` reads it again.
         alpha: 1×1×H×W in [0, 1]. JPEG has none: there the picture is laid over white.
-        exif: EXIF block to carry over. TIFF takes only its plain text tags.
-        dpi: pixels per inch.
+        exif: EXIF block to carry over.
+        dpi: pixels per inch; whole ones in JPEG.
         quality: of JPEG and WebP, 1 to 100.
         bits: per channel, 8; or 16 for PNG and TIFF.
+        keep_gps: carry over also where the photograph was taken.
 
     Raises:
         RequestError: a setting is wrong, or the file exists and `overwrite` is false.
@@ -98,11 +101,7 @@ def write(
         exif = picture.exif if exif is None else exif
         dpi = picture.dpi if dpi is None else dpi
         picture = picture.pixels
-    if not 1 <= quality <= 100:
-        raise RequestError(f"quality is {quality}; expected 1 to 100")
-    if bits not in (8, 16) or (bits == 16 and not form.deep):
-        deep = ", ".join(sorted({f.pillow for f in FORMATS.values() if f.deep}))
-        raise RequestError(f"bits is {bits} for {form.pillow}; expected 8, or 16 with {deep}")
+    _check_settings(form, quality, bits)
     height, width = picture.shape[-2:]
     if max(height, width) > form.longest:
         raise RequestError(
@@ -111,7 +110,7 @@ def write(
     raster = to_raster(picture, alpha)
     if alpha is not None and not form.alpha:
         raster = raster[..., :3] * raster[..., 3:] + (1 - raster[..., 3:])
-    data = _encode(quantise(raster, bits), form, metadata, exif, dpi, quality)
+    data = _encode(quantise(raster, bits), form, metadata, exif, dpi, quality, keep_gps)
     if str(target) != STANDARD_STREAM:
         write_atomically(Path(target), data, overwrite=overwrite)
         return
@@ -120,6 +119,14 @@ def write(
         sys.stdout.buffer.flush()
     except OSError as error:
         raise OutputError(f"standard output cannot be written ({error.strerror}); expected a reader") from None
+
+
+def _check_settings(form: _Format, quality: int, bits: int) -> None:
+    if not 1 <= quality <= 100:
+        raise RequestError(f"quality is {quality}; expected 1 to 100")
+    if bits not in (8, 16) or (bits == 16 and not form.deep):
+        deep = ", ".join(sorted({f.pillow for f in FORMATS.values() if f.deep}))
+        raise RequestError(f"bits is {bits} for {form.pillow}; expected 8, or 16 with {deep}")
 
 
 def _format_of(target: str | Path) -> _Format:
@@ -139,6 +146,7 @@ def _encode(
     exif: bytes | None,
     dpi: tuple[float, float] | None,
     quality: int,
+    keep_gps: bool,
 ) -> bytes:
     """The bytes of the file: H×W×(3 or 4) values of 8 or 16 bits."""
     settings: dict[str, Any] = {"icc_profile": srgb_profile()}
@@ -148,7 +156,7 @@ def _encode(
         info = PngInfo()
         if metadata is not None:
             info.add_itxt(METADATA_KEY, as_text(metadata))
-        settings |= {"pnginfo": info, "exif": exif or b""}
+        settings |= {"pnginfo": info, "exif": _block(as_exif(exif, keep_gps=keep_gps))}
         if values.dtype == np.uint8:
             return _pillow(values, form, settings)
         from . import deep as codec
@@ -159,18 +167,18 @@ def _encode(
         from . import deep as codec
 
         # Pillow's compressed TIFF takes no nested EXIF, and no 16 bits.
-        joined = as_exif(exif, metadata, Base.ImageDescription)
-        return codec.encode_tiff(
-            values,
-            profile=srgb_profile(),
-            ascii_tags={int(tag): text for tag, text in joined.items() if isinstance(text, str)},
-            dpi=dpi,
-        )
-    joined = as_exif(exif, metadata, Base.UserComment)
-    settings |= {"exif": joined.tobytes() if len(joined) else b"", "quality": quality}
+        joined = as_exif(exif, metadata, Base.ImageDescription, keep_gps=keep_gps)
+        return codec.encode_tiff(values, profile=srgb_profile(), exif=joined, dpi=dpi)
+    joined = as_exif(exif, metadata, keep_gps=keep_gps)
     if form is _JPEG:
         settings |= {"subsampling": 0, "optimize": True}
-    return _pillow(values, form, settings)
+    elif dpi:  # WebP has no place of its own for it
+        joined.update({Base.XResolution: dpi[0], Base.YResolution: dpi[1], Base.ResolutionUnit: 2})
+    return _pillow(values, form, settings | {"exif": _block(joined), "quality": quality})
+
+
+def _block(exif: Image.Exif) -> bytes:
+    return exif.tobytes() if len(exif) else b""
 
 
 def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,167 @@
+"""How a picture came to be, as it is kept inside it, and the way back from there to the files it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ..errors import RequestError
+from ..images.metadata import read_metadata
+from ..images.source import STANDARD_STREAM
+from ..recipe import Frozen, Recipe, explain, read_toml
+from ..weights.files import sha256_of
+
+if TYPE_CHECKING:
+    from ..images.picture import Picture
+
+RECIPE_FILE = ".toml"
+
+
+class Input(Frozen):
+    """A file that went into a picture: what it was called, never where it was."""
+
+    name: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Provenance(Frozen):
+    """What is kept inside a picture, and what a recipe file says.
+
+    `inputs` are in the order the recipe names them, the photograph first: of two with one name, the first
+    is the one named first.
+    """
+
+    version: str | None = Field(default=None, description="Of impasto.")
+    photo: str | None = Field(default=None, description="File name of the photograph.")
+    device: str = "auto"
+    bits: int = 8
+    quality: int = 95
+    keep_gps: bool = False
+    stopped: str | None = Field(default=None, description="Why the painting ended early.")
+    recipe: dict[str, Any]
+    losses: dict[str, float] = Field(default_factory=dict[str, float])
+    inputs: tuple[Input, ...] = ()
+
+    def stored(self) -> dict[str, Any]:
+        """As plain JSON data; what is None is left out, but for what the recipe says."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+
+
+def read_provenance(source: str) -> Provenance:
+    """What a picture that impasto wrote carries, or what a TOML file says in its place.
+
+    Raises:
+        RequestError: there is none, or it is nonsense.
+    """
+    if PurePath(source).suffix.lower() == RECIPE_FILE:
+        try:
+            text = Path(source).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RequestError(f"{source} cannot be read ({reason}); expected a recipe in TOML") from None
+        found = read_toml(text, source)
+    else:
+        found = kept_in(source)
+    try:
+        return Provenance.model_validate(found)
+    except ValidationError as error:
+        raise explain(error, source) from None
+
+
+def kept_in(picture: str) -> dict[str, Any]:
+    """What a picture carries, as plain data.
+
+    Raises:
+        RequestError: nothing, or it is no picture.
+    """
+    found = read_metadata(picture)
+    if found is None:
+        raise RequestError(f"{picture} carries no recipe; expected a picture that impasto wrote")
+    return found
+
+
+def inputs_of(recipe: Recipe, content: Picture, styles: Sequence[Picture]) -> tuple[Input, ...]:
+    """The files a picture is made of, as they are now."""
+    found = [(content.source, content.sha256)]
+    read = {style.path: picture.sha256 for style, picture in zip(recipe.styles, styles, strict=True)}
+
+    def note(name: str) -> str:
+        file, _ = _file_of(name, Path(name).is_file())
+        if name in read:
+            found.append((name, read[name]))
+        elif _is_file_name(file) and Path(file).expanduser().is_file():
+            found.append((file, sha256_of(file)))
+        return name
+
+    recipe.renamed(note)
+    return tuple(Input(name=PurePath(name).name, sha256=digest) for name, digest in found if digest)
+
+
+class Finder:
+    """Looks for inputs by name and sha256, and keeps account of what is not found."""
+
+    def __init__(self, inputs: Sequence[Input], folders: Sequence[Path]) -> None:
+        self._folders = list(dict.fromkeys(folders))
+        self._digests: dict[str, deque[str]] = {}
+        for each in inputs:
+            self._digests.setdefault(each.name, deque()).append(each.sha256)
+        self._troubles: list[str] = []
+
+    def expected(self, name: str) -> str | None:
+        """The sha256 recorded under a name; of several, the next."""
+        digests = self._digests.get(name)
+        if not digests:
+            return None
+        return digests.popleft() if len(digests) > 1 else digests[0]
+
+    def find(self, name: str) -> str:
+        """The path of what a recipe calls `name`; the name itself where that is no file, or none is found."""
+        file, style = _file_of(name, name in self._digests)
+        digest = self.expected(file)
+        if digest is None and not _is_file_name(file):
+            return name
+        there = [folder / file for folder in self._folders if (folder / file).is_file()]
+        for path in there:
+            if digest is None or _sha256(path) == digest:
+                return f"{path}{style}"
+        recorded = f" (sha256 {digest})" if digest else ""
+        if there:
+            self._troubles.append(f"{there[0]} is another file (sha256 {_sha256(there[0])}) than recorded{recorded}")
+        else:
+            self._troubles.append(f"{file}{recorded} is not there")
+        return name
+
+    def check(self, source: str) -> None:
+        """Refuse to go on where something was not found."""
+        if self._troubles:
+            places = ", ".join("the current folder" if folder == Path() else str(folder) for folder in self._folders)
+            raise RequestError(
+                f"{source}: {'; '.join(self._troubles)}; looked in {places}: add its folder with --inputs DIR, "
+                "or give --photo FILE or --style FILE to paint with another"
+            )
+
+
+def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Names of the networks that are not, byte for byte, what they were."""
+    return sorted(name for name, sha256 in then.items() if now.get(name) != sha256)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a word in a recipe is a file's, as elsewhere: what is known by name has neither dot nor slash."""
+    return name != STANDARD_STREAM and (bool(PurePath(name).suffix) or len(PurePath(name).parts) > 1)
+
+
+def _file_of(name: str, whole: bool) -> tuple[str, str]:
+    """A network's ``FILE#STYLE`` in its two parts, unless it is the `whole` name of a file."""
+    file, hash_, style = (name, "", "") if whole else name.partition("#")
+    return file, hash_ + style
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

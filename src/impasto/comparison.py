@@ -1,0 +1,165 @@
+"""One photograph painted in several ways, side by side on a sheet. Imports no torch until it paints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .api import bind, last, open_pictures, read_regions
+from .errors import RequestError
+from .methods import make_recipe
+from .painter import Step
+from .recipe import Recipe, Style
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from .api import ImageLike
+    from .images.picture import Picture
+
+WAYS = ("adain", "swap", "gatys:quick")
+STRENGTHS = (0.4, 0.7, 1.0)
+SIZE = 384
+_LARGEST = 512  # pixels of a picture's longest side on the sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One painting of a comparison, at full strength.
+
+    Attributes:
+        label: its method and preset.
+        image: 1×3×H×W float32 RGB in [0, 1].
+        seconds: it took, its networks loaded.
+    """
+
+    label: str
+    image: Tensor
+    seconds: float
+
+
+def compare(
+    photo: ImageLike,
+    *styles: ImageLike,
+    methods: Sequence[str] = WAYS,
+    strengths: Sequence[float] = STRENGTHS,
+    size: int = SIZE,
+    device: str = "auto",
+) -> Image.Image:
+    """Paint a photograph by several methods and strengths, on one labelled sheet.
+
+    Args:
+        photo: whatever `paint` takes.
+        styles: whatever `paint` takes; several are mixed.
+        methods: a row each, as METHOD or METHOD:PRESET.
+        strengths: a column each, 0 to 1.
+        size: longest side of each painting in pixels.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        RequestError: an unreadable picture, an unknown name, a value out of range.
+    """
+    named, sources = name_styles(styles)
+    recipes = plan(named, methods, size)
+    check_strengths(strengths)
+    content, pictures = open_pictures(photo, sources)
+    trials = [try_out(label, recipe, content, pictures, device) for label, recipe in recipes.items()]
+    return sheet(content, pictures, trials, strengths)
+
+
+def plan(styles: Sequence[Style], methods: Sequence[str], size: int) -> dict[str, Recipe]:
+    """The recipes of a comparison by label, each METHOD or METHOD:PRESET of `methods`.
+
+    Raises:
+        RequestError: an unknown name, a method that takes no style pictures, or a size out of range.
+    """
+    if not styles:
+        raise RequestError("no style picture; give at least one")
+    if not methods or len(set(methods)) < len(methods):
+        raise RequestError(f"methods are {', '.join(methods) or 'none'}; expected at least one, each once")
+    recipes: dict[str, Recipe] = {}
+    for way in methods:
+        name, _, preset = way.partition(":")
+        recipes[f"{name} {preset}".strip()] = make_recipe(
+            name, styles, preset=preset or None, settings={"size": size}
+        )
+    return recipes
+
+
+def check_strengths(strengths: Sequence[float]) -> None:
+    """Refuse strengths that no sheet can show."""
+    if not strengths or not all(0 <= strength <= 1 for strength in strengths):
+        shown = ", ".join(f"{strength:g}" for strength in strengths) or "none"
+        raise RequestError(f"strengths are {shown}; expected at least one, each from 0 to 1")
+
+
+def try_out(
+    label: str,
+    recipe: Recipe,
+    content: Picture,
+    styles: Sequence[Picture],
+    device: str,
+    watch: Callable[[Step], None] | None = None,
+) -> Trial:
+    """Make one painting; `watch` sees its steps."""
+    painter = bind(recipe, device=device, styles=[style.pixels for style in styles])
+    regions = read_regions(recipe, content)
+
+    def watched() -> Iterator[Step]:
+        for step in painter.paint(content.pixels, regions):
+            if watch is not None:
+                watch(step)
+            yield step
+
+    began = time.monotonic()
+    image = last(watched()).image
+    return Trial(label, image, time.monotonic() - began)
+
+
+def sheet(
+    content: Picture, styles: Sequence[Picture], trials: Sequence[Trial], strengths: Sequence[float]
+) -> Image.Image:
+    """Photo and styles down the first column, then a row a painting and a column a strength, seconds under each."""
+    from PIL import ImageOps
+
+    from .images.contact import PAPER, contact_sheet, on_paper
+    from .images.geometry import resize
+
+    height, width = trials[0].image.shape[2:]
+
+    def framed(picture: Picture) -> Image.Image:
+        """As large as the paintings: a tall style beside wide ones would stretch its whole row."""
+        return ImageOps.pad(on_paper(picture.to_pil()), (width, height), color=PAPER)
+
+    inputs = [("the photo", content), *((Path(style.source).stem, style) for style in styles)]
+    cells: list[Image.Image | Tensor | None] = []
+    labels: list[str] = []
+    for row in range(max(len(trials), len(inputs))):
+        label, picture = inputs[row] if row < len(inputs) else ("", None)
+        labels.append(label)
+        cells.append(picture and framed(picture))
+        if row < len(trials):
+            trial = trials[row]
+            image = trial.image.cpu()
+            photo = resize(content.pixels, height, width)
+            # Strength means this in every method, so one painting serves the whole row.
+            cells += [photo.lerp(image, strength) for strength in strengths]
+            labels += [f"{trial.label}, {_seconds(trial.seconds)}"] * len(strengths)
+        else:
+            cells += [None] * len(strengths)
+            labels += [""] * len(strengths)
+    return contact_sheet(
+        cells,
+        columns=1 + len(strengths),
+        cell=min(max(height, width), _LARGEST),
+        labels=labels,
+        headings=["", *(f"strength {strength:g}" for strength in strengths)],
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"

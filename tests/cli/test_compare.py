@@ -1,0 +1,118 @@
+"""Methods and strengths side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import impasto
+from impasto import comparison
+from impasto.images.picture import Picture
+from impasto.methods.arbitrary import adain, swap
+from impasto.painter import Step
+
+from .conftest import Cli
+
+pytestmark = pytest.mark.usefixtures("tiny_encoder")
+
+
+@pytest.fixture(autouse=True)
+def _one_pass_paints_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nets inside the package fit no tiny encoder."""
+
+    class Plain(impasto.Painter):
+        def __init__(self, recipe: impasto.Recipe, styles: list[Tensor], device: torch.device) -> None:
+            self.recipe, self.device = recipe, device
+
+        def paint(self, content: Tensor, *_: Any) -> Iterator[Step]:
+            side = self.recipe.size or 0
+            yield Step(torch.ones(1, 3, math.ceil(side * 0.75), side), 1, 1)
+
+    for module in (adain, swap):
+        monkeypatch.setattr(module, "bind", Plain)
+
+
+FAST = ("--methods", "adain,swap,gatys:quick", "--size", 40)
+
+
+def test_a_sheet_of_methods_and_strengths(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("compare", photo, style, *FAST, "--strengths", "0.5,1")
+    assert ran.status == 0, ran.err
+    assert ran.out.startswith("photo.style.sheet.png  ")
+    assert "3 paintings" in ran.out
+    with Image.open("photo.style.sheet.png") as sheet:
+        assert sheet.width == 3 * 40 + 4 * 12  # photo and style, and two strengths
+        assert sheet.height > 3 * 30
+    cli("compare", photo, style, *FAST).refused(2, "exists already")
+
+
+def test_json_lists_the_times(cli: Cli, photo: Path, style: Path) -> None:
+    report = cli("compare", photo, style, *FAST, "--strengths", "1", "-o", "a.png", "--json", "-q").json
+    assert [(p["method"], p["preset"]) for p in report["paintings"]] == [
+        ("adain", None),
+        ("swap", None),
+        ("gatys", "quick"),
+    ]
+    assert all(painting["seconds"] >= 0 for painting in report["paintings"])
+    assert (report["output"], report["strengths"]) == ("a.png", [1])
+
+
+def test_a_column_is_a_strength() -> None:
+    photo = Picture(torch.zeros(1, 3, 40, 40))
+    made = comparison.sheet(photo, [], [comparison.Trial("adain", torch.ones(1, 3, 40, 40), 1.0)], (0, 0.5, 1))
+    values = np.asarray(made.convert("L"))
+    top = int(np.argmax(values[:, 30] == 0))  # where the photo begins
+    shown = [int(values[top + 20, 12 + 20 + 52 * column]) for column in range(4)]
+    assert shown == [0, 0, 128, 255]
+
+
+def test_more_styles_than_methods_and_of_any_shape() -> None:
+    photo = Picture(torch.zeros(1, 3, 30, 40))
+    styles = [
+        Picture(torch.rand(1, 3, 64, 8), source="tall.png"),
+        Picture(torch.rand(1, 3, 8, 64), source="wide.png"),
+    ]
+    one = comparison.sheet(photo, [], [comparison.Trial("adain", torch.ones(1, 3, 30, 40), 1.0)], (1,))
+    made = comparison.sheet(photo, styles, [comparison.Trial("adain", torch.ones(1, 3, 30, 40), 1.0)], (1,))
+    assert made.width == one.width
+    assert made.height > 2.5 * (one.height - 40)
+
+
+def test_from_python(photo: Path, style: Path) -> None:
+    sheet = impasto.compare(photo, style, methods=["adain"], strengths=[0.2, 1], size=40)
+    assert sheet.mode == "RGB"
+    assert sheet.width == 3 * 40 + 4 * 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--methods", "adian"], ["did you mean adain"]),
+        (["--methods", "johnson"], ["takes no style picture"]),
+        (["--methods", "gatys:quik"], ["did you mean quick"]),
+        (["--methods", ","], ["expected at least one"]),
+        (["--methods", "adain,adain"], ["each once"]),
+        (["--strengths", "0.5,much"], ["'much'", "from 0 to 1"]),
+        (["--strengths", "0.5,2"], ["2", "from 0 to 1"]),
+        (["--strengths", "nan"], ["nan", "from 0 to 1"]),
+        (["--size", "3"], ["size", "16"]),
+        (["-o", "sheet.gif"], [".gif"]),
+    ],
+)
+def test_bad_requests(cli: Cli, photo: Path, style: Path, arguments: list[str], words: list[str]) -> None:
+    ran = cli("compare", photo, style, "--quiet", *arguments)
+    ran.refused(2, *words)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_style_is_needed(cli: Cli, photo: Path) -> None:
+    cli("compare", photo).refused(2, "no style picture")
+    cli("compare", "-", "-").refused(2, "given twice")
