@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-VALUES = 2**25
-"""Values of the widest layer that are worked on at a time; of 64 channels that is a picture of 724×724."""
+VALUES = 5 * 2**22
+"""Values of the widest layer that are worked on at a time: 64 channels of 512 px and a margin are done in one go."""
 
 LEAST = 2**21
 """As few of them as make sense: with less, most of the work is on rows beyond the strips."""

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import RequestError
-from impasto.transforms.adain import Gathered, adain, blend, moments
+from impasto.transforms.adain import Gathered, Moments, adain, blend, moments
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -91,7 +91,7 @@ def strips(size: tuple[int, int], on: device, budget: int | None, held: float, i
         )
     values = VALUES
     while values > LEAST and used + held + _SPARE + values * COPIES * item > most:
-        values //= 2
+        values = max(LEAST, values // 2)
     several = size[0] * size[1] * 64 > values
     return Strips(
         values,

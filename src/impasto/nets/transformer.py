@@ -23,7 +23,7 @@ from .architecture import JOHNSON, Block, parse, stride
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
-_WIDTH = 32  # channels that strips are counted in: half of them in a strip's input, half in its output
+_WIDTH = 32  # channels that strips are counted in
 
 Shares = Callable[[int, int], Tensor]
 """Shares of regions at a height and width, R×1×H×W."""

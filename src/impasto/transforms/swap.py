@@ -46,16 +46,32 @@ class _Source:
     """One style picture, ready to be matched.
 
     Attributes:
-        pixels: h×w×C features to match on, in the arithmetic of the match.
+        features: h×w×C, a part of the table of all styles.
+        stat: moments that the match takes out of them, or None.
+        dtype: arithmetic of the match.
         inverse: nv×nu, one over the length of each patch; zero marks a patch that is not in the pool.
         pool: indices into the nv·nu patches that are in it, ascending, or None for all.
         offset: where this style's positions begin in the table of all styles.
     """
 
-    pixels: Tensor
+    features: Tensor
+    stat: Moments | None
+    dtype: torch.dtype
     inverse: Tensor
     pool: Tensor | None
     offset: int
+
+    @property
+    def width(self) -> int:
+        """Positions a row."""
+        return self.features.shape[1]
+
+    def pixels(self, where: slice | Tensor) -> Tensor:
+        """What is matched of some rows, or of some positions counted row by row: …×C."""
+        chosen = self.features[where] if isinstance(where, slice) else self.features.flatten(0, 1)[where]
+        if self.stat is not None:  # made anew each time: whole, they would take as much memory as the features
+            chosen = _normalise(chosen, self.stat)
+        return chosen.to(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -116,17 +132,25 @@ def prepare(
     if not styles:
         raise RequestError("no style is given; expected one or more")
     weights = [1.0] * len(styles) if weights is None else list(weights)
-    stats = [_moments(style) for style in styles]
-    mixed = blend(stats, weights)
-    generator = torch.Generator().manual_seed(seed)
-    sources: list[_Source] = []
-    tables: list[Tensor] = []
-    offset = 0
-    for style, stat in zip(styles, stats, strict=True):
+    for style in styles:
         if style.dim() != 4 or style.shape[0] != 1:
             raise RequestError(f"style features have shape {tuple(style.shape)}; expected 1×C×h×w")
         _refuse_small(style, patch, "style")
-        pixels, squares = _pixels(style, stat if match == "normalised" else None, dtype)
+    stats = [_moments(style) for style in styles]
+    mixed = blend(stats, weights)
+    tables = [_positions(style).flatten(0, 1) for style in styles]
+    table = tables[0] if len(tables) == 1 else torch.cat(tables)
+    generator = torch.Generator().manual_seed(seed)
+    sources: list[_Source] = []
+    offset = 0
+    for style, stat in zip(styles, stats, strict=True):
+        height, width = style.shape[2:]
+        features = table[offset : offset + height * width].unflatten(0, (height, width))
+        taken = stat if match == "normalised" else None
+        squares = torch.empty(height, width, device=table.device)
+        for first, end in ranges(height, _AT_ONCE // features[0].numel()):
+            part = features[first:end].float() if taken is None else _normalise(features[first:end], taken)
+            squares[first:end] = part.square().sum(2)
         length = F.avg_pool2d(squares[None, None], patch, stride, divisor_override=1).sqrt()
         inverse = 1 / (length[0, 0] + _EPSILON)
         pool = None
@@ -136,12 +160,10 @@ def prepare(
             inverse = (
                 torch.zeros_like(inverse).flatten().index_copy(0, pool, inverse.flatten()[pool]).view_as(inverse)
             )
-        sources.append(_Source(pixels, inverse, pool, offset))
-        tables.append(_positions(style).flatten(0, 1))
-        offset += tables[-1].shape[0]
+        sources.append(_Source(features, taken, dtype, inverse, pool, offset))
+        offset += height * width
     total = sum(weights)
     shares = tuple(weight / total for weight in weights)
-    table = tables[0] if len(tables) == 1 else torch.cat(tables)
     return SwapStyle(patch, stride, match, shares, mixed, table, tuple(sources))
 
 
@@ -166,7 +188,9 @@ def swap(
         stride - 1 less than H.
     """
     found = match_patches(content, style, budget_mb=budget_mb)
-    return torch.cat([_rebuilt(one, content[[n]], style, alpha, restore) for n, one in enumerate(found)])
+    if alpha == 1:  # large features are free from here, where the caller holds them no longer
+        content = content.new_empty(*content.shape[:2], 0, 0)
+    return torch.cat([_rebuilt(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)])
 
 
 def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGET_MB) -> Tensor:
@@ -215,17 +239,9 @@ def _refuse_small(features: Tensor, patch: int, what: str) -> None:
         )
 
 
-def _pixels(features: Tensor, stat: Moments | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """1×C×h×w -> h×w×C in `dtype`, of zero mean and unit deviation by `stat`, and the sum of squares of each, h×w."""
-    _, channels, height, width = features.shape
-    pixels = features.new_empty(height, width, channels, dtype=dtype)
-    squares = features.new_empty(height, width, dtype=torch.float32)
-    for first, end in ranges(height, _AT_ONCE // (width * channels)):
-        part = features[:, :, first:end].float()
-        part = part if stat is None else (part - stat.mean) / stat.std
-        squares[first:end] = part.square().sum(1)[0]
-        pixels[first:end] = _positions(part)
-    return pixels, squares
+def _normalise(positions: Tensor, stat: Moments) -> Tensor:
+    """…×C float32 of zero mean and unit deviation."""
+    return (positions.float() - stat.mean.flatten()) / stat.std.flatten()
 
 
 def _positions(features: Tensor) -> Tensor:
@@ -236,7 +252,12 @@ def _positions(features: Tensor) -> Tensor:
 def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
     """1×C×H×W -> ny×nx rows of `style.table`."""
     stat = _moments(content) if style.match == "normalised" else None
-    pixels, _ = _pixels(content, stat, style.sources[0].pixels.dtype)
+    pixels = _positions(content)
+    if stat is not None:
+        whole, pixels = pixels, torch.empty_like(pixels, dtype=style.sources[0].dtype)
+        for first, end in ranges(len(whole), _AT_ONCE // whole[0].numel()):
+            pixels[first:end] = _normalise(whole[first:end], stat)
+    pixels = pixels.to(style.sources[0].dtype)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
     for source in style.sources:
@@ -245,7 +266,7 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
         top = index.div(columns, rounding_mode="floor") * style.stride
         left = index.remainder(columns) * style.stride
         scores.append(score)
-        rows.append(source.offset + top * source.pixels.shape[1] + left)
+        rows.append(source.offset + top * source.width + left)
     if len(scores) == 1:
         return rows[0]
     choice = _share_out(torch.stack(scores), style.weights)
@@ -281,7 +302,7 @@ def _best_of(pixels: Tensor, source: _Source, patch: int, stride: int, budget: f
     ny, nx = (height - patch) // stride + 1, (width - patch) // stride + 1
     best = pixels.new_full((ny, nx), -torch.inf, dtype=torch.float32)
     index = torch.zeros(ny, nx, dtype=torch.int64, device=pixels.device)
-    sampled = source.pool is not None and source.pool.numel() * patch**2 < source.pixels[:, :, 0].numel()
+    sampled = source.pool is not None and source.pool.numel() * patch**2 < source.features[:, :, 0].numel()
     blocks = _sampled_scores if sampled else _dense_scores
     for y, x, first, scores in blocks(pixels, source, patch, stride, budget):
         value, place = _first_largest(scores)
@@ -314,7 +335,7 @@ def _dense_scores(pixels: Tensor, source: _Source, patch: int, stride: int, budg
     width = pixels.shape[1]
     nx = (width - patch) // stride + 1
     nv, nu = source.inverse.shape
-    style_width = source.pixels.shape[1]
+    style_width = source.width
     # Live at once: `patch` rows of sums over columns, the products, and the sum over rows: float32.
     per_position = (patch + 3) * 4 * style_width
     positions = max(1, int(min(budget, max(_CACHE_MB * 2**20, budget / 16)) / per_position))
@@ -329,7 +350,7 @@ def _dense_scores(pixels: Tensor, source: _Source, patch: int, stride: int, budg
     if bands == 1:
         columns = max(1, min(columns, (positions // patch - patch) // stride + 1))
     for v0, v1 in _split(nv, bands):
-        band = source.pixels[v0 * stride : v0 * stride + span(v1 - v0)]
+        band = source.pixels(slice(v0 * stride, v0 * stride + span(v1 - v0)))
         flat = band.flatten(0, 1)
         inverse = source.inverse[v0:v1]
         left_out = None if wanted is None else ~wanted[v0:v1].flatten()
@@ -397,20 +418,20 @@ def _sampled_scores(pixels: Tensor, source: _Source, patch: int, stride: int, bu
     height, width, channels = pixels.shape
     ny, nx = (height - patch) // stride + 1, (width - patch) // stride + 1
     nu = source.inverse.shape[1]
-    style_width = source.pixels.shape[1]
-    flat = source.pixels.flatten(0, 1)
+    style_width = source.width
     corners = source.pool.div(nu, rounding_mode="floor") * stride * style_width + source.pool.remainder(nu) * stride
     lengths = source.inverse.flatten()[source.pool]
     # For each drawn patch: its features, and scores, products and sums along a row of the photo.
     most = max(1, int(budget / 4 / (patch**2 * channels + 3 * nx)))
     for first, end in _split(len(corners), most):
-        filters = [flat[corners[first:end] + dy * style_width + dx].T for dy in range(patch) for dx in range(patch)]
+        chosen = corners[first:end]
+        filters = [source.pixels(chosen + dy * style_width + dx).T for dy in range(patch) for dx in range(patch)]
         for y in range(ny):
             scores = pixels.new_zeros(nx, end - first, dtype=torch.float32)
-            for place, chosen in enumerate(filters):
+            for place, filtered in enumerate(filters):
                 dy, dx = divmod(place, patch)
                 row = pixels[y * stride + dy, dx : dx + (nx - 1) * stride + 1 : stride]
-                scores += row @ chosen
+                scores += row @ filtered
             yield y, 0, first, scores * lengths[first:end]
 
 
@@ -452,7 +473,7 @@ def _rebuild(rows: Tensor, style: SwapStyle) -> Tensor:
     # Styles differ in width, so a step down the style differs by where the patch comes from.
     step = torch.zeros_like(rows)
     for source in style.sources:
-        step = torch.where(rows >= source.offset, source.pixels.shape[1], step)
+        step = torch.where(rows >= source.offset, source.width, step)
     total = style.table.new_zeros(height, width, style.table.shape[1], dtype=torch.float32)
     count = total.new_zeros(height, width, 1)
     for dy in range(patch):

@@ -70,7 +70,8 @@ def test_styles_are_seen_at_the_size_asked_for(net, picture):
     style = picture(40, 20, 1)
 
     def seen(**settings):
-        return tuple(painter(net, [style], **settings).painter._styles[0].shape[2:])
+        bound = painter(net, [style], **settings).painter
+        return tuple(bound._fitted_style(bound._styles[0]).shape[2:])
 
     assert seen() == (40, 20)
     assert seen(size=80) == (80, 40)

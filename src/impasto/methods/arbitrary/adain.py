@@ -58,7 +58,7 @@ class AdainPainter(Painter):
         nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
         self.recipe = recipe.model_copy(update={"nets": nets})
         keep_freed_memory()
-        self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
+        self._styles = [style.to(device) for style in styles]
         self._found = [self._moments_of(style) for style in self._styles]
         self._moments = mixed_moments(self._found, recipe.style_shares(), self.spec.style_layers)
 
@@ -75,7 +75,12 @@ class AdainPainter(Painter):
         layers, memory = self.spec.content_layers, self.recipe.memory
         return strips_for(photo, self.encoder, memory, layers=layers, decoder=self.decoder)
 
+    def _fitted_style(self, style: Tensor) -> Tensor:
+        return fitted_style(style, self.recipe.size, self.options)
+
     def _moments_of(self, style: Tensor) -> Mapping[str, Moments]:
+        style = self._fitted_style(style)
+
         def work(values: int) -> Mapping[str, Moments]:
             return encoded(self.encoder, style, (), self.spec.style_layers, values)[1]
 
@@ -95,7 +100,7 @@ class AdainPainter(Painter):
         errors: dict[str, float] = {}
         for kind, picture, alpha in (
             ("photo", photo, 0.0),
-            ("painting", self._styles[0], 0.0),
+            ("painting", self._fitted_style(self._styles[0]), 0.0),
             ("transformed", photo, self.options.alpha),
         ):
             covering, _ = covered(picture, self.spec.stride)

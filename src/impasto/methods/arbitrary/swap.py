@@ -77,7 +77,7 @@ class SwapPainter(Painter):
         self.encoder = VGG(weights, device=device, dtype=dtype, until=options.layer, **as_trained)
         keep_freed_memory()
         self._inject = self.decoder.spec.inject if self.decoder else ()
-        self._styles = [fitted_style(style.to(device), recipe.size, options) for style in styles]
+        self._styles = [style.to(device) for style in styles]
         found = [self._encoded(style) for style in self._styles]
         self._found = [each for _, each in found]
         self._moments = mixed_moments(self._found, recipe.style_shares(), self._inject)
@@ -116,9 +116,12 @@ class SwapPainter(Painter):
         """Working memory of the match in MiB."""
         return BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 8 / 2**20)
 
+    def _fitted_style(self, style: Tensor) -> Tensor:
+        return fitted_style(style, self.recipe.size, self.options)
+
     def _encoded(self, style: Tensor) -> tuple[dict[str, Tensor], dict[str, Moments]]:
-        layers = (self.options.layer,)
-        plan = strips_for(style, self.encoder, self.recipe.memory, layers=layers, copies=2)
+        style, layers = self._fitted_style(style), (self.options.layer,)
+        plan = strips_for(style, self.encoder, self.recipe.memory, layers=layers)
         return plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
 
     def _fitted(self, content: Tensor) -> tuple[Tensor, tuple[int, int]]:
@@ -132,15 +135,20 @@ class SwapPainter(Painter):
     @torch.no_grad()
     def _swapped(self, photo: Tensor, regions: Regions | None = None, values: int = VALUES) -> Tensor:
         options = self.options
-        features = self.encoder.encode(photo, (options.layer,), values)[options.layer]
-        if regions is None:
+        layer, budget = options.layer, self._match_budget
+        if regions is None:  # the features are not held here: they are free once they are matched
             return swap(
-                features, self._patches, alpha=options.alpha, restore=options.moments, budget_mb=self._match_budget
+                self.encoder.encode(photo, (layer,), values)[layer],
+                self._patches,
+                alpha=options.alpha,
+                restore=options.moments,
+                budget_mb=budget,
             )
+        features = self.encoder.encode(photo, (layer,), values)[layer]
         shares = regions.everywhere(*features.shape[2:])
         made = torch.zeros_like(features)
         for share, patches in zip(shares, self._apart, strict=True):
-            made += swap(features, patches, budget_mb=self._match_budget) * share.to(features.dtype)
+            made += swap(features, patches, budget_mb=budget) * share.to(features.dtype)
         if options.moments == "style":
             impose(made, stacked([patches.moments for patches in self._apart]), regions=regions)
         return torch.lerp(features, made, options.alpha)
@@ -216,7 +224,9 @@ class SwapPainter(Painter):
         Optimisation begins from mid-grey where the features are a picture's own, or it would begin at the answer.
         """
         layer = self.options.layer
-        photo, style = (self._covered(each)[0] for each in (self._fitted(content)[0], self._styles[0]))
+        photo, style = (
+            self._covered(each)[0] for each in (self._fitted(content)[0], self._fitted_style(self._styles[0]))
+        )
         errors: dict[str, float] = {}
         for kind, picture in {"photo": photo, "painting": style, "swapped": photo}.items():
             if kind == "swapped":

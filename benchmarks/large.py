@@ -1,0 +1,120 @@
+"""Pictures from small to large: seconds, and the peak memory of a process that paints one and nothing else.
+
+    python -m benchmarks.large --output benchmarks/results/large.json --memory 4GB
+
+The photograph is a square, the most pixels that a `--size` can have, and the style picture as large as it. Each
+picture is painted in a fresh process, from reading the networks to the finished pixels; painting alone is what
+comes after the networks are loaded and the style is encoded. Results are written after every picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+METHODS = ("adain", "johnson", "swap", "gatys")
+SIZES = (512, 1024, 2048, 4096)
+
+
+def paint(request: dict) -> dict:
+    """Paint one picture in this process."""
+    from impasto import Style, bind, make_recipe
+    from impasto.api import last
+    from impasto.demo.photos import demo_photo
+    from impasto.demo.styles import draw
+    from impasto.images.read import read
+    from impasto.runtime import peak_memory_mb
+
+    method, size = request["method"], request["size"]
+    photo = read(demo_photo("astronaut").resize((size, size))).pixels
+    styles = [] if method == "johnson" else [read(draw("night", size)).pixels]
+    settings = {"size": size, **request["settings"]}
+    recipe = make_recipe(method, [Style(path="night")] * len(styles), settings=settings)
+    started = time.perf_counter()
+    painter = bind(recipe, styles=styles, device="cpu")
+    bound = time.perf_counter()
+    step = last(painter.paint(photo))
+    ended = time.perf_counter()
+    return {
+        "seconds": ended - started,
+        "painting_seconds": ended - bound,
+        "peak_mb": peak_memory_mb(),
+        "note": step.note,
+    }
+
+
+def _worker(request: dict) -> dict:
+    command = [sys.executable, "-m", "benchmarks.large", "--worker", json.dumps(request)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _net(folder: Path) -> tuple[str, str]:
+    """A feed-forward network's name and what it is: one of the gallery, or an untrained one, which costs the same."""
+    from impasto.methods.per_style.gallery import KIND, gallery
+    from impasto.nets.transformer import Transformer, TransformerSpec
+    from impasto.weights.shipped import save_net
+
+    for name, hanging in gallery().items():
+        return name, hanging.metadata["network"]["architecture"]
+    net = Transformer(TransformerSpec())
+    metadata = {"kind": KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
+    return str(save_net(folder / "untrained.safetensors", net.state_dict(), metadata)), net.spec.architecture
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/large.json"))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--memory", help="budget of the one-pass methods, as in 4GB; none by default")
+    parser.add_argument("--gatys-memory", help="budget of gatys; none by default")
+    parser.add_argument("--steps", type=int, default=2, help="of gatys, at each picture's full size")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(paint(json.loads(options.worker))))
+        return
+
+    from benchmarks.machine import describe
+
+    result: dict = {
+        "command": " ".join(["python -m benchmarks.large", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": describe(),
+        "memory": {"one-pass": options.memory, "gatys": options.gatys_memory},
+        "methods": {},
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        settings: dict[str, dict] = {method: {"memory": options.memory} for method in METHODS}
+        settings["gatys"] = {"memory": options.gatys_memory, "steps": options.steps}
+        net, result["johnson_architecture"] = _net(Path(folder))
+        settings["johnson"]["net"] = net
+        for method in options.methods:
+            rows = result["methods"].setdefault(method, {})
+            wanted = {name: value for name, value in settings[method].items() if value is not None}
+            for size in options.sizes:
+                row = _worker({"method": method, "size": size, "settings": wanted})
+                rows[size] = row
+                if "failed" in row:
+                    print(f"{method}, {size} px: {row['failed']}", flush=True)
+                else:
+                    print(
+                        f"{method}, {size} px: peak {row['peak_mb']:.0f} MiB, {row['seconds']:.1f} s, "
+                        f"{row['painting_seconds']:.1f} s of them painting {row['note']}".rstrip(),
+                        flush=True,
+                    )
+                options.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()
