@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .api import bind, paint
     from .errors import ImpastoError, RequestError
     from .methods import METHODS, make_recipe
+    from .methods.resume import StateFile
     from .painter import Painter, Step
     from .recipe import Recipe, Style
 
@@ -26,6 +27,7 @@ _HOME = {
     "Painter": "painter",
     "Recipe": "recipe",
     "RequestError": "errors",
+    "StateFile": "methods.resume",
     "Step": "painter",
     "Style": "recipe",
     "bind": "api",
@@ -39,6 +41,7 @@ __all__ = [
     "Painter",
     "Recipe",
     "RequestError",
+    "StateFile",
     "Step",
     "Style",
     "bind",

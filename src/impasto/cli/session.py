@@ -11,14 +11,14 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Group, Parameter
 
 from ..api import bind, open_pictures
 from ..errors import ImpastoError, RequestError
 from ..images.write import check_target, write
-from ..painter import Painter, Step
+from ..painter import Checkpoint, Painter, Step
 from ..recipe import Recipe
 from .flags import OUTPUT, RECORDS
 from .progress import display
@@ -64,6 +64,15 @@ class Output:
     snapshot_dir: Annotated[Path | None, _option("Folder for the snapshots.", RECORDS, default="OUTPUT-steps")] = None
     loss_log: Annotated[Path | None, _option("Write the losses here, a JSON line a step.", RECORDS)] = None
     loss_plot: Annotated[Path | None, _option("Plot the losses here (.png, .svg, .pdf).", RECORDS)] = None
+    state: Annotated[
+        Path | None,
+        _option(
+            "Keep the state in this .safetensors file: every minute, at Ctrl-C, at the end of each size.",
+            RECORDS,
+            default="FILE of --resume",
+        ),
+    ] = None
+    resume: Annotated[Path | None, _option("Go on with the painting whose state is in this file.", RECORDS)] = None
 
     @property
     def target(self) -> str:
@@ -99,20 +108,25 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
     """
     started = time.monotonic()
     records = _check(photo, styles, output)
+    checkpoint = _checkpoint(output)
     with display(quiet=output.quiet) as shown, _terminable():
         shown.say("reading the pictures")
         content, pictures = open_pictures(photo, styles)
         shown.say("loading the networks")
         painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
+        if checkpoint is not None:
+            painter = painter.keeping(checkpoint)
         shown.say("painting")
         painted = _Painted()
         began = time.monotonic()
         try:
-            for step in painter.paint(content.pixels):
-                painted.last, painted.seconds = step, time.monotonic() - began
-                shown.step(step)
-                for record in records:
-                    record.step(step, painted.seconds)
+            # Closed at once when interrupted, which saves its state.
+            with contextlib.closing(cast(Generator[Step], painter.paint(content.pixels))) as steps:
+                for step in steps:
+                    painted.last, painted.seconds = step, time.monotonic() - began
+                    shown.step(step)
+                    for record in records:
+                        record.step(step, painted.seconds)
         except KeyboardInterrupt:
             if painted.last is None:
                 raise KeyboardInterrupt("interrupted before the first step; nothing was written") from None
@@ -126,6 +140,8 @@ def run(recipe: Recipe, photo: ImageLike, styles: list[ImageLike], output: Outpu
     if painted.interrupted:
         last = painted.last
         kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {_place(output.target)}"
+        if state := output.state or output.resume:
+            kept += f"; go on with --resume {state}"
         print(f"impasto: {kept}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -153,6 +169,16 @@ def _check(photo: ImageLike, styles: list[ImageLike], output: Output) -> list[Re
     if output.loss_plot is not None:
         records.append(LossPlot(output.loss_plot, overwrite=output.overwrite))
     return records
+
+
+def _checkpoint(output: Output) -> Checkpoint | None:
+    """Where the painting's state is kept and found, if anywhere."""
+    path = output.state or output.resume
+    if path is None:
+        return None
+    from ..methods.resume import StateFile
+
+    return StateFile(path, resume=output.resume, overwrite=output.overwrite)
 
 
 @contextlib.contextmanager
