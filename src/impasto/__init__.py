@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .comparison import compare
     from .errors import ImpastoError, RequestError
     from .methods import METHODS, make_recipe
+    from .methods.resume import StateFile
     from .painter import Painter, Step
     from .recipe import Recipe, Style
 
@@ -27,6 +28,7 @@ _HOME = {
     "Painter": "painter",
     "Recipe": "recipe",
     "RequestError": "errors",
+    "StateFile": "methods.resume",
     "Step": "painter",
     "Style": "recipe",
     "bind": "api",
@@ -41,6 +43,7 @@ __all__ = [
     "Painter",
     "Recipe",
     "RequestError",
+    "StateFile",
     "Step",
     "Style",
     "bind",

@@ -72,32 +72,22 @@ def peak_memory_mb(device: torch.device | None = None) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def give_back_freed_memory() -> None:
-    """Return to the system what `keep_freed_memory` kept: before work whose blocks are of other sizes."""
-    import ctypes
-
-    if not sys.platform.startswith("linux"):
-        return
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-@functools.cache
-def keep_freed_memory() -> None:
-    """Let the C library keep large freed blocks for the next step instead of giving them back.
+def keep_freed_memory(keep: bool = True) -> None:
+    """Let the C library keep large freed blocks for the next step, or have it give them back at once.
 
     An optimisation frees and asks for the same hundreds of megabytes at every step; glibc would return
-    each to the system and fetch it anew, page by page, a tenth of the step's time. Elsewhere a no-op.
+    each to the system and fetch it anew, page by page, a tenth of the step's time. But blocks of many sizes leave
+    gaps among those kept, a third of the memory: where it is scarce they had better go. Elsewhere a no-op.
     """
     import ctypes
 
     if not sys.platform.startswith("linux"):
         return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    trim_threshold, top_pad, mmap_max = -1, -2, -4
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 64 * 2**20)
+    trim_threshold, top_pad, mmap_threshold, mmap_max = -1, -2, -3, -4
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        library = ctypes.CDLL(None)
+        library.mallopt(mmap_max, 0 if keep else 2**16)
+        library.mallopt(mmap_threshold, 32 * 2**20)  # the most glibc takes; of no effect where none is mapped
+        library.mallopt(trim_threshold, 2**31 - 1 if keep else 2**27)
+        library.mallopt(top_pad, 64 * 2**20)
+        library.malloc_trim(0)

@@ -136,7 +136,7 @@ def test_nothing_shows_at_the_borders_of_tiles():
 def test_tiles_that_know_nothing_of_each_other_would_differ():
     """What the test above would find if statistics were each tile's own."""
     vgg, size = VGG(tiny_weights()), SIZES[0]
-    whole, tiled = objectives(vgg, size)
+    whole, _ = objectives(vgg, size)
     image = noise(*size, 5)
     alone = torch.cat([Objective(vgg, whole.terms[:5])(half)[1] for half in image.split(128, dim=2)], dim=2)
     together = TiledObjective(vgg, whole.terms[:5], tile=128)(image)[1]

@@ -19,7 +19,7 @@ from cyclopts import Group, Parameter
 from ..api import bind, open_pictures, read_regions
 from ..errors import ImpastoError, ImpastoWarning, RequestError
 from ..images.write import check_target, write
-from ..painter import Painter, Step
+from ..painter import Checkpoint, Painter, Step
 from ..recipe import Recipe
 from .flags import OUTPUT, RECORDS
 from .progress import display
@@ -69,6 +69,15 @@ class Output:
     snapshot_dir: Annotated[Path | None, _option("Folder for the snapshots.", RECORDS, default="OUTPUT-steps")] = None
     loss_log: Annotated[Path | None, _option("Write the losses here, a JSON line a step.", RECORDS)] = None
     loss_plot: Annotated[Path | None, _option("Plot the losses here (.png, .svg, .pdf).", RECORDS)] = None
+    state: Annotated[
+        Path | None,
+        _option(
+            "Keep the state in this .safetensors file: every minute, at Ctrl-C, at the end of each size.",
+            RECORDS,
+            default="FILE of --resume",
+        ),
+    ] = None
+    resume: Annotated[Path | None, _option("Go on with the painting whose state is in this file.", RECORDS)] = None
 
     @property
     def target(self) -> str:
@@ -111,6 +120,7 @@ def run(
     """
     started = time.monotonic()
     records = _check([photo, *styles, *(part.mask for part in recipe.parts)], output)
+    checkpoint = _checkpoint(output)
     with display(quiet=output.quiet) as shown, _terminable():
         shown.say("reading the pictures")
         content, pictures = open_pictures(photo, styles)
@@ -118,15 +128,19 @@ def run(
         shown.say("loading the networks")
         painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
         _warn_of_other_nets(painter.recipe, nets or {})
+        if checkpoint is not None:
+            painter = painter.keeping(checkpoint)
         shown.say("painting")
         painted = _Painted()
         began = time.monotonic()
         try:
-            for step in painter.paint(content.pixels, regions):
-                painted.last, painted.seconds = step, time.monotonic() - began
-                shown.step(step)
-                for record in records:
-                    record.step(step, painted.seconds)
+            # Closed at once when interrupted, which saves its state.
+            with contextlib.closing(painter.paint(content.pixels, regions)) as steps:
+                for step in steps:
+                    painted.last, painted.seconds = step, time.monotonic() - began
+                    shown.step(step)
+                    for record in records:
+                        record.step(step, painted.seconds)
         except KeyboardInterrupt:
             if painted.last is None:
                 raise KeyboardInterrupt("interrupted before the first step; nothing was written") from None
@@ -140,6 +154,8 @@ def run(
     if painted.interrupted:
         last = painted.last
         kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
+        if state := output.state or output.resume:
+            kept += f"; go on with --resume {state}"
         print(f"impasto: {kept}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -172,6 +188,16 @@ def check_streams(sources: Sequence[ImageLike | None], target: str, *, json: boo
         raise RequestError("- is given twice; expected at most one picture from standard input")
     if json and target == STANDARD_STREAM:
         raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
+
+
+def _checkpoint(output: Output) -> Checkpoint | None:
+    """Where the painting's state is kept and found, if anywhere."""
+    path = output.state or output.resume
+    if path is None:
+        return None
+    from ..methods.resume import StateFile
+
+    return StateFile(path, resume=output.resume, overwrite=output.overwrite)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ picture's own border it has no halo: there the network pads, as it does for the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -113,30 +115,44 @@ def cut(spec: EncoderSpec, layers: Collection[str], height: int, width: int, sid
 
     Their borders lie on multiples of the deepest layer's stride, so that pooling windows are the whole picture's.
     """
-    picture = (height, width)
-    unit = layer_stride(deepest(layers, spec.arch)) if layers else 1
-    if side is None or not layers or min(picture) < 2 * unit:
-        whole = (slice(0, height), slice(0, width))
-        return [Tile(whole, whole, picture)]
-    reach = halo(spec, layers)
-
-    def along(length: int) -> list[tuple[slice, slice]]:
-        count = max(1, min(-(-length // max(side, SMALLEST)), length // (2 * unit)))
-        bounds = [*(round(i * length / count / unit) * unit for i in range(count)), length]
-        return [
-            (slice(max(0, start - reach), min(length, stop + reach)), slice(start, stop))
-            for start, stop in zip(bounds, bounds[1:], strict=False)
-        ]
-
+    rows, columns = (_along(spec, layers, length, min(height, width), side) for length in (height, width))
     return [
-        Tile((crop_rows, crop_columns), (rows, columns), picture)
-        for crop_rows, rows in along(height)
-        for crop_columns, columns in along(width)
+        Tile((crop_rows, crop_columns), (core_rows, core_columns), (height, width))
+        for crop_rows, core_rows in rows
+        for crop_columns, core_columns in columns
+    ]
+
+
+def largest(
+    spec: EncoderSpec, layers: Collection[str], height: int, width: int, side: int | None
+) -> tuple[int, int, int]:
+    """Pixels of the largest crop and of the largest core that `cut` makes, and how many tiles."""
+    rows, columns = (_along(spec, layers, length, min(height, width), side) for length in (height, width))
+    crop, core = (
+        math.prod(max(axis[which].stop - axis[which].start for axis in axes) for axes in (rows, columns))
+        for which in (0, 1)
+    )
+    return crop, core, len(rows) * len(columns)
+
+
+def _along(
+    spec: EncoderSpec, layers: Collection[str], length: int, shorter: int, side: int | None
+) -> list[tuple[slice, slice]]:
+    """Crops and cores along a picture's side of `length` pixels; `shorter` is its shorter side."""
+    unit = layer_stride(deepest(layers, spec.arch)) if layers else 1
+    if side is None or not layers or shorter < 2 * unit:
+        return [(slice(0, length), slice(0, length))]
+    reach = halo(spec, layers)
+    count = max(1, min(-(-length // max(side, SMALLEST)), length // (2 * unit)))
+    bounds = [*(round(i * length / count / unit) * unit for i in range(count)), length]
+    return [
+        (slice(max(0, start - reach), min(length, stop + reach)), slice(start, stop))
+        for start, stop in pairwise(bounds)
     ]
 
 
 def parts(encoder: VGG, picture: Tensor, layers: Collection[str], side: int | None) -> Iterator[dict[str, Part]]:
     """Features of a picture at canonical `layers`, tile by tile; together they are the whole picture's."""
-    for tile in cut(encoder.spec, layers, *picture.shape[2:], side):
+    for tile in cut(encoder.spec, layers, picture.shape[2], picture.shape[3], side):
         found = encoder(tile.pixels(picture), layers)
         yield {layer: tile.part(layer, features, encoder.spec) for layer, features in found.items()}

@@ -41,7 +41,7 @@ class TiledObjective(Objective):
         self._layers = frozenset(term.layer for term in self.terms)
 
     def _of_features(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        tiles = cut(self.encoder.spec, self._layers, *image.shape[2:], self.tile)
+        tiles = cut(self.encoder.spec, self._layers, image.shape[2], image.shape[3], self.tile)
         if len(tiles) == 1:
             return super()._of_features(image)
         sums: dict[int, tuple[Tensor, ...]] = {}
@@ -49,11 +49,8 @@ class TiledObjective(Objective):
         for found in self._parts(image):
             for number, term in enumerate(self.terms):
                 part = found[term.layer]
-                gathered = term.gather(part)
-                before = sums.get(number)
-                sums[number] = (
-                    tuple(a + b for a, b in zip(before, gathered, strict=True)) if before is not None else gathered
-                )
+                more = term.gather(part)
+                sums[number] = tuple(map(torch.add, sums[number], more)) if number in sums else more
                 sizes[term.layer] = part.size
         losses: dict[str, Tensor] = {}
         slopes: list[Slope] = []

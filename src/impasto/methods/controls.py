@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from ..images import palette
 from ..images.geometry import fit, resize
-from ..painter import Painter, Regions, Step
+from ..painter import Checkpoint, Painter, Regions, Step
 
 _AFTER: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "luminance": palette.luminance,
@@ -27,9 +28,15 @@ class Controlled(Painter):
     ) -> None:
         """`rebind` makes a painter like `painter` for other style pictures."""
         self.painter, self._styles, self._rebind = painter, styles, rebind
-        self.recipe, self.device = painter.recipe, painter.device
+        self.recipe, self.device, self.resumable = painter.recipe, painter.device, painter.resumable
 
-    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
+    def keeping(self, checkpoint: Checkpoint) -> Self:
+        """See `Painter.keeping`."""
+        painter = super().keeping(checkpoint)
+        painter.painter = self.painter.keeping(checkpoint)
+        return painter
+
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Generator[Step]:
         """Paint; see `Painter.paint`."""
         painter = self.painter
         if self.recipe.colour == "coral" and self.recipe.colour_strength:
@@ -37,6 +44,8 @@ class Controlled(Painter):
             painter = self._rebind(
                 [torch.lerp(style, palette.coral(style, content), strength) for style in self._styles]
             )
+            if self.checkpoint is not None:
+                painter = painter.keeping(self.checkpoint)
         photo = fit(content.to(self.device), self.recipe.size)
         for step in painter.paint(content, regions):
             yield dataclasses.replace(step, image=self._finished(step.image, photo, regions))

@@ -6,11 +6,12 @@ L-BFGS; `benchmarks/memory.py` compares it with what processes really took.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...encoders.tiles import SMALLEST, cut, halo
+from ...encoders.tiles import SMALLEST, halo, largest
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError
 from ...memory import describe, is_out_of_memory
@@ -19,8 +20,8 @@ from .options import GatysOptions
 
 _PICTURE = 3 * 4  # bytes a pixel of a picture
 _SPARE = 150e6  # kernels in both directions, matrices, the libraries' own buffers
-_SLACK = 1.15  # what the allocator loses between blocks of different sizes
-_ENOUGH = 512  # a tile of that side spends as much on its halo as on itself: a shorter history is the better saving
+_SLACK = 1.2  # what the allocator loses between blocks of different sizes
+_ENOUGH = 512  # a tile of that side takes 1.7 times the work of its pixels: below, a shorter history saves more
 _FEW = 5  # pairs of L-BFGS below which smaller tiles are the better saving
 
 # Pictures alive beside the features, counted in `Descent` and the optimisers at each moment.
@@ -88,16 +89,14 @@ def _features(stage: Stage, options: GatysOptions, encoder: VGG, size: tuple[int
     """Bytes of the largest tile's features."""
     if not stage.layers:
         return 0.0
-    tiles = cut(encoder.spec, stage.layers, *size, tile)
-    crop = max(math.prod(axis.stop - axis.start for axis in each.crop) for each in tiles)
-    core = max(math.prod(axis.stop - axis.start for axis in each.core) for each in tiles)
+    crop, core, tiles = largest(encoder.spec, stage.layers, *size, tile)
     # Statistics of an inner region are of a copy; those of Gaussians of two, in float32.
     copies = {"gram": encoder.dtype.itemsize, "wasserstein": 3 * 4}[options.style_loss]
     copied = max(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in stage.layers) * copies
-    return crop * encoder.bytes_per_pixel(stage.layers) + core * copied * (len(tiles) > 1 or copies > 4)
+    return crop * encoder.bytes_per_pixel(stage.layers) + core * copied * (tiles > 1 or copies > 4)
 
 
-def plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float, budget: float, strict: bool) -> Plan:
+def make_plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float, budget: float, strict: bool) -> Plan:
     """The largest tiles and the longest history that fit.
 
     Args:
@@ -112,29 +111,29 @@ def plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float, budg
         RequestError: nothing fits, and the budget is `strict`.
     """
     wanted = options.lbfgs_history
-
-    def fits(tile: int | None, history: int) -> Plan | None:
-        peak = used + predict(stage, options, encoder, tile, history)
-        return Plan(tile, history, peak) if peak <= budget else None
-
     sides = _sides(stage, encoder)
-    for side in sides:
-        if (side is None or side >= _ENOUGH) and (found := fits(side, wanted)):
-            return found
-    histories = range(min(wanted, stage.steps), 0, -1) if options.optimizer == "lbfgs" else (wanted,)
-    for fewest in (_FEW, 1):
-        for side in sides:
-            if side is None or side >= _ENOUGH or side == sides[-1] or fewest == _FEW:
-                for history in histories:
-                    if history >= min(fewest, wanted) and (found := fits(side, history)):
-                        return found
-    least = Plan(sides[-1], histories[-1], used + predict(stage, options, encoder, sides[-1], histories[-1]))
+
+    def planned(side: int | None, history: int) -> Plan:
+        return Plan(side, history, used + predict(stage, options, encoder, side, history))
+
+    # The longest history that fits, by side; 0 where none does.
+    longest = {
+        side: bisect.bisect_right(range(1, wanted + 1), budget, key=lambda n, side=side: planned(side, n).peak)
+        for side in sides
+    }
+    efficient = [side for side in sides if side is None or side >= _ENOUGH]
+    # The history first: a shorter one makes, if hardly, another picture; smaller tiles only take longer.
+    for fewest, allowed in ((_FEW, efficient), (1, sides)):
+        side = max(allowed, key=lambda side: longest[side])  # of equals the first, which is the largest
+        if longest[side] >= min(fewest, wanted):
+            return planned(side, longest[side])
+    least = planned(sides[-1], 1 if options.optimizer == "lbfgs" else wanted)
     if not strict:
         return least
     height, width = stage.size
     raise RequestError(
-        f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least {describe(least.peak * 1.005)}: "
-        "raise --memory, or paint with a smaller --size"
+        f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least "
+        f"{describe(least.peak * 1.005)}: raise --memory, or paint with a smaller --size"
     )
 
 

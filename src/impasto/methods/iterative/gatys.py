@@ -20,11 +20,11 @@ from ...losses.tiled import TiledObjective
 from ...memory import available, describe, in_use, is_out_of_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
-from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
+from ...runtime import compute_dtype, keep_freed_memory
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
 from ..resume import digest
-from .budget import Plan, Stage, plan, smaller
+from .budget import Plan, Stage, make_plan, smaller
 from .options import GatysOptions
 
 _PLATEAU_WINDOW = 50
@@ -32,7 +32,7 @@ _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 
 # Settings a resumed painting may change: it may go on for longer (`_Log` checks the stages), and they decide no step.
-_FREE = frozenset({"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"})
+_FREE = {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> GatysPainter:
@@ -80,7 +80,8 @@ class GatysPainter(Painter):
         """The loss to minimise for a photograph already at its working size, 1×3×H×W; in tiles of `tile` pixels."""
         options = self.options
         styles = (self._fit_style(style, content) for style in self._styles)
-        terms: list[Term] = style_terms(
+        terms: list[Term] = []
+        terms += style_terms(
             self.encoder,
             styles,
             self.recipe.style_shares(),
@@ -166,7 +167,7 @@ class GatysPainter(Painter):
                 note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
-            give_back_freed_memory()
+            keep_freed_memory(plan.tile is None)  # in tiles memory is scarce
             run = Descent(self._objective_within(photo, regions, plan), image, options, plan.history)
             image = None
             log.begin(number, run)
@@ -199,7 +200,7 @@ class GatysPainter(Painter):
         )
         used = in_use(self.device)
         budget = self.recipe.memory or used + _SHARE_OF_FREE * available(self.device)
-        return plan(stage, self.options, self.encoder, used=used, budget=budget, strict=bool(self.recipe.memory))
+        return make_plan(stage, self.options, self.encoder, used=used, budget=budget, strict=bool(self.recipe.memory))
 
     def _note(self, photo: Tensor, plan: Plan, tile: int | None, *, alone: bool) -> str:
         """The size where there are several, and how memory is kept within bounds where it has to be."""
