@@ -72,6 +72,16 @@ def peak_memory_mb(device: torch.device | None = None) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def give_back_freed_memory() -> None:
+    """Return to the system what `keep_freed_memory` kept: before work whose blocks are of other sizes."""
+    import ctypes
+
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def keep_freed_memory(keep: bool = True) -> None:
     """Let the C library keep large freed blocks for the next step, or have it give them back at once.
 
