@@ -3,7 +3,7 @@
     python -m benchmarks.large --output benchmarks/results/large.json --memory 4GB
 
 The photograph is a square, the most pixels that a `--size` can have, and the style picture as large as it. Each
-picture is painted in a fresh process, from reading the networks to the finished pixels; painting alone is what
+picture is painted in a fresh process, from reading the files to the finished pixels; painting alone is what
 comes after the networks are loaded and the style is encoded. Results are written after every picture.
 """
 
@@ -25,18 +25,15 @@ def paint(request: dict) -> dict:
     """Paint one picture in this process."""
     from impasto import Style, bind, make_recipe
     from impasto.api import last
-    from impasto.demo.photos import demo_photo
-    from impasto.demo.styles import draw
     from impasto.images.read import read
     from impasto.runtime import peak_memory_mb
 
     method, size = request["method"], request["size"]
-    photo = read(demo_photo("astronaut").resize((size, size))).pixels
-    styles = [] if method == "johnson" else [read(draw("night", size)).pixels]
-    settings = {"size": size, **request["settings"]}
-    recipe = make_recipe(method, [Style(path="night")] * len(styles), settings=settings)
+    styles = [] if method == "johnson" else [Style(path=request["style"])]
+    recipe = make_recipe(method, styles, settings={"size": size, **request["settings"]})
     started = time.perf_counter()
-    painter = bind(recipe, styles=styles, device="cpu")
+    photo = read(request["photo"]).pixels
+    painter = bind(recipe, device="cpu")
     bound = time.perf_counter()
     step = last(painter.paint(photo))
     ended = time.perf_counter()
@@ -54,6 +51,18 @@ def _worker(request: dict) -> dict:
     if done.returncode:
         return {"failed": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _pictures(folder: Path, size: int) -> dict[str, str]:
+    """Files of a photograph and a style picture; made here, since drawing takes memory of its own."""
+    from impasto.demo.photos import demo_photo
+    from impasto.demo.styles import draw
+
+    files = {"photo": folder / f"photo-{size}.png", "style": folder / f"style-{size}.png"}
+    if not files["photo"].exists():
+        demo_photo("astronaut").resize((size, size)).save(files["photo"])
+        draw("night", size).save(files["style"])
+    return {what: str(file) for what, file in files.items()}
 
 
 def _net(folder: Path) -> tuple[str, str]:
@@ -102,7 +111,7 @@ def main() -> None:
             rows = result["methods"].setdefault(method, {})
             wanted = {name: value for name, value in settings[method].items() if value is not None}
             for size in options.sizes:
-                row = _worker({"method": method, "size": size, "settings": wanted})
+                row = _worker({"method": method, "size": size, "settings": wanted, **_pictures(Path(folder), size)})
                 rows[size] = row
                 if "failed" in row:
                     print(f"{method}, {size} px: {row['failed']}", flush=True)
