@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("gatys", "arbitrary", "johnson")
+BENCHMARKS = ("gatys", "memory", "arbitrary", "johnson")
 
 
 def main() -> None:
