@@ -87,7 +87,7 @@ def keep_freed_memory(keep: bool = True) -> None:
 
     An optimisation frees and asks for the same hundreds of megabytes at every step; glibc would return
     each to the system and fetch it anew, page by page, a tenth of the step's time. But blocks of many sizes leave
-    gaps among those kept, a third of the memory: where it is scarce they had better go. Elsewhere a no-op.
+    gaps among those kept: where memory is scarce they had better go. With another C library a no-op.
     """
     import ctypes
 

@@ -153,7 +153,7 @@ class GatysPainter(Painter):
         if min(content.shape[2:]) < 1 or max(content.shape[2:]) < 2:
             height, width = content.shape[2:]
             raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
-        plans = [self._plan(content, size, steps) for size, steps in stages]
+        plans = [self.plan(content, size, steps) for size, steps in stages]
         total = sum(steps for _, steps in stages)
         log = _Log(self.checkpoint, self._origin(content, regions) if self.checkpoint else {}, stages)
         image: Tensor | None = None
@@ -188,7 +188,7 @@ class GatysPainter(Painter):
             if stop:
                 return
 
-    def _plan(self, content: Tensor, size: int, steps: int) -> Plan:
+    def plan(self, content: Tensor, size: int, steps: int) -> Plan:
         """How a stage is worked on within the budget."""
         photo = _fitted_size(content, size)
         stage = Stage(
@@ -208,7 +208,7 @@ class GatysPainter(Painter):
         parts = [] if alone else [f"{max(size)} px"]
         if tile is not None and tile < max(size):
             parts.append(f"tiles of {tile} px")
-        if self.options.optimizer == "lbfgs" and plan.history < min(self.options.lbfgs_history, self.options.steps):
+        if self.options.optimizer == "lbfgs" and plan.history < self.options.lbfgs_history:
             parts.append(f"{plan.history} of {self.options.lbfgs_history} pairs")
         if self.recipe.memory or len(parts) > (not alone):
             parts.append(f"about {describe(plan.peak)}")

@@ -1,0 +1,83 @@
+"""Memory of painting by optimisation: what is predicted beside what a process took, by size, arithmetic and budget.
+
+    python -m benchmarks.memory --output benchmarks/results/memory.json
+
+Each picture is begun in a process of its own. The memory is at its peak once L-BFGS has all its pairs, so the
+steps are those of the smallest history that shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+HISTORY = 3
+RUNS = [  # size, precision, budget, further settings
+    (512, "auto", None, {}),
+    (1024, "auto", None, {}),
+    (1024, "auto", "1GB", {}),
+    (1024, "auto", "1GB", {"style_loss": "wasserstein"}),
+    (1024, "exact", None, {}),
+    (1024, "exact", "1.2GB", {"pooling": "avg"}),
+    (2048, "auto", "2GB", {}),
+    (2048, "auto", "2GB", {"optimizer": "adam", "tv_weight": 1.0, "tv_kind": "nine-point"}),
+    (4096, "auto", "5GB", {}),
+]
+
+
+def measure(size: int, precision: str, memory: str | None, settings: dict) -> dict:
+    """Predicted and measured peak in MB, and the plan."""
+    from impasto import bind, make_recipe
+    from impasto.demo.photos import demo_photo
+    from impasto.demo.styles import draw
+    from impasto.images.read import read
+    from impasto.recipe import Style
+    from impasto.runtime import peak_memory_mb
+
+    common = {"size": size, "precision": precision, "memory": memory, "lbfgs_history": HISTORY}
+    recipe = make_recipe("gatys", [Style(path="style")], settings={**common, **settings})
+    painter = bind(recipe, styles=[read(draw("night")).pixels], device="cpu")
+    photo = read(demo_photo("astronaut")).pixels
+    plan = painter.plan(photo, size, recipe.options.steps)
+    steps = painter.paint(photo)
+    for _ in islice(steps, HISTORY + 2):
+        pass
+    steps.close()
+    peak = peak_memory_mb() * 2**20
+    return {
+        "tile": plan.tile,
+        "history": plan.history,
+        "predicted_mb": round(plan.peak / 1e6),
+        "measured_mb": round(peak / 1e6),
+        "ratio": round(plan.peak / peak, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/memory.json"))
+    parser.add_argument("--largest", type=int, default=4096, help="longest side to try")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(measure(*json.loads(options.worker))))
+        return
+
+    from benchmarks.machine import describe
+
+    rows = []
+    for run in (run for run in RUNS if run[0] <= options.largest):
+        command = [sys.executable, "-m", "benchmarks.memory", "--worker", json.dumps(run)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        size, precision, memory, settings = run
+        rows.append({"size": size, "precision": precision, "memory": memory, "settings": settings, **found})
+        print(rows[-1], flush=True)
+    options.output.write_text(json.dumps({"machine": describe(), "runs": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
