@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from inspect import Parameter as Argument
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter
 from rich import box
@@ -42,8 +42,9 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
 
     signature = inspect.signature(paint)
     photo, *others = signature.parameters.values()
+    kind, about = get_args(photo.annotation)
     arguments = [
-        photo.replace(default=None),
+        photo.replace(default=None, annotation=Annotated[kind | None, about]),
         flag("list", bool, False, "List the styles of the gallery instead of painting."),
         flag("sheet", Path | None, None, "Paint the photo (or a demo one) small in every style, on one sheet (PNG)."),
         *others,
