@@ -128,6 +128,24 @@ def test_a_photo_in_several_styles_is_the_photo_given_as_often(settings: Make, p
     )
 
 
+def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None:
+    task = task_of(settings(), picture(40, 40, 2) * 0.05, picture(40, 40, 3))
+    made: list[torch.Tensor] = []
+
+    def net(photos: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
+        made.append(task.net(photos, mix))
+        made[-1].retain_grad()
+        return made[-1]
+
+    photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8) * 0.1])
+    for even in (True, False):
+        task.options = settings(even=even)
+        sum(task.loss(net, photos, photos[:0], 0).values()).backward()
+    evened, plain = ([float(gradient.norm()) for gradient in pictures.grad] for pictures in made)
+    assert evened == pytest.approx([0.5, 0.5], rel=1e-4)
+    assert max(plain) > 1.2 * min(plain)
+
+
 def test_a_style_is_added_by_its_normalisation_alone(
     settings: Make, photos: str, styles: dict[str, str], tmp_path: Path
 ) -> None:
