@@ -47,22 +47,21 @@ def paint(request: dict) -> dict:
 
 def _worker(request: dict) -> dict:
     command = [sys.executable, "-m", "benchmarks.large", "--worker", json.dumps(request)]
+    # The peak of a process counts as that of those it starts, too: nothing large is done in this one.
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return {"failed": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _pictures(folder: Path, size: int) -> dict[str, str]:
-    """Files of a photograph and a style picture; made here, since drawing takes memory of its own."""
-    from impasto.demo.photos import demo_photo
-    from impasto.demo.styles import draw
+def draw(files: dict) -> dict:
+    """Write a photograph and a style picture, which is enlarged as it is painted with."""
+    from impasto.demo import photos, styles
 
-    files = {"photo": folder / f"photo-{size}.png", "style": folder / f"style-{size}.png"}
-    if not files["photo"].exists():
-        demo_photo("astronaut").resize((size, size)).save(files["photo"])
-        draw("night", size).save(files["style"])
-    return {what: str(file) for what, file in files.items()}
+    size = files["size"]
+    photos.demo_photo("astronaut").resize((size, size)).save(files["photo"])
+    styles.draw("night", min(size, 1024)).save(files["style"])
+    return {}
 
 
 def _net(folder: Path) -> tuple[str, str]:
@@ -89,7 +88,8 @@ def main() -> None:
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(paint(json.loads(options.worker))))
+        request = json.loads(options.worker)
+        print(json.dumps(paint(request) if "method" in request else draw(request)))
         return
 
     from benchmarks.machine import describe
@@ -107,11 +107,16 @@ def main() -> None:
         settings["gatys"] = {"memory": options.gatys_memory, "steps": options.steps}
         net, result["johnson_architecture"] = _net(Path(folder))
         settings["johnson"]["net"] = net
+        pictures = {
+            size: {what: f"{folder}/{what}-{size}.png" for what in ("photo", "style")} for size in options.sizes
+        }
+        for size, files in pictures.items():
+            _worker({"size": size, **files})
         for method in options.methods:
             rows = result["methods"].setdefault(method, {})
             wanted = {name: value for name, value in settings[method].items() if value is not None}
             for size in options.sizes:
-                row = _worker({"method": method, "size": size, "settings": wanted, **_pictures(Path(folder), size)})
+                row = _worker({"method": method, "size": size, "settings": wanted, **pictures[size]})
                 rows[size] = row
                 if "failed" in row:
                     print(f"{method}, {size} px: {row['failed']}", flush=True)
