@@ -17,7 +17,8 @@ demo: setup
 	$(BIN)/impasto demo -o $(OUT)/demo.png --overwrite
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
+	# One thread a worker: more than one in each would wait for one another.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
