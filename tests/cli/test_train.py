@@ -39,6 +39,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tiny_encoder: object) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
+    (pictures / "broken.png").write_text("no picture")
     data = ("--photos", pictures, "--paintings", pictures, f"{pictures}:0.5", "--out", "run", *QUICK)
     data += ("--inject", "relu2_1", *(("--skip", "none") if name == "adain" else ()))
     ran = cli("train", name, *data)
@@ -46,6 +47,7 @@ def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, 
     net = Path(ran.out.strip())
     assert net.is_file() and (Path("run") / "sheet-000004.png").is_file()
     assert "images/s" in ran.err
+    assert "4 steps, " in ran.err and " crops a second; unreadable pictures: 1" in ran.err
     painted = cli(name, photo, style, "--net", net, "--size", 48, "-o", "out.png", "--json")
     assert painted.status == 0, painted.err
     assert painted.json["recipe"]["options"]["net"] == net.name

@@ -5,6 +5,7 @@ Imports torch; the application loads this file only when training is asked for.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ..methods.preset import Preset
 from ..recipe import explain, read_toml
 from ..training.loop import CHECKPOINT, progress_bar
 from ..training.options import TrainOptions
+from ..weights.container import load_metadata
 from .flags import flags, given
 from .status import DONE
 
@@ -154,6 +156,10 @@ def _command(training: _Training) -> Callable[..., int]:
                 raise
             raise KeyboardInterrupt(f"interrupted; {run.out} keeps the run: go on with --resume") from None
         print(net)
+        if not run.quiet:
+            done = load_metadata(net) or {}
+            lost = f"; unreadable pictures: {done['unreadable']}" if done["unreadable"] else ""
+            print(f"{done['steps']} steps, {done['crops_per_second']} crops a second{lost}", file=sys.stderr)
         return DONE
 
     own = training.options.model_fields

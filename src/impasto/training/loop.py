@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import ImpastoError, MissingExtraError, OutputError, RequestError
 from ..weights.shipped import save_net
+from .curve import LOG, draw_curve
 from .data import Ahead, Batches
 from .options import TrainOptions
 from .state import State, load_state, random_state, restore_random_state, save_state
@@ -28,7 +29,7 @@ from .task import Task
 FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers", "tensorboard"})
 _LOG_EVERY = 10
 
-CHECKPOINT, NET, LOG = "checkpoint.pt", "net.safetensors", "log.jsonl"
+CHECKPOINT, NET = "checkpoint.pt", "net.safetensors"
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,10 @@ def train(
                 "steps": step,
                 "validation": figures,
                 "unreadable": len(batches.photos.broken | batches.paintings.broken),
+                "crops_per_second": clock.mean(),
             }
             save_net(out / NET, average.weights, {**task.metadata(), **metadata, **done})
+            draw_curve(out)
         group.wait_for_everyone()
 
     step = start
@@ -224,7 +227,8 @@ class _Clock:
 
     def __init__(self, steps: int, images: int) -> None:
         self.left, self.images = steps, images
-        self.last = time.monotonic()
+        self.begun = self.last = time.monotonic()
+        self.done = 0
         self.seconds: float | None = None
 
     def tick(self) -> tuple[float, float]:
@@ -232,8 +236,13 @@ class _Clock:
         took = now - self.last
         self.last = now
         self.left -= 1
+        self.done += 1
         self.seconds = took if self.seconds is None else 0.95 * self.seconds + 0.05 * took
         return self.images / max(self.seconds, 1e-9), self.left * self.seconds
+
+    def mean(self) -> float:
+        """Images a second since the start, validation included."""
+        return round(self.images * self.done / max(self.last - self.begun, 1e-9), 2)
 
 
 class _Writer(Protocol):

@@ -1,0 +1,84 @@
+"""The course of a run as a picture: ``curve.png`` beside its log."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..images.atomic import write_atomically
+
+LOG = "log.jsonl"
+CURVE = "curve.png"
+
+_NOT_LOSSES = ("step", "lr", "gradient", "validation", "loss")
+_SMOOTH = 25  # entries of the log that a running median looks over
+_FEW = 6
+
+Points = dict[str, list[tuple[float, float]]]
+
+
+def read_log(path: Path) -> tuple[Points, Points]:
+    """Loss terms of the training crops, and the figures of the held-out ones: (step, value) by name.
+
+    Lines cut short by a crash are passed over.
+    """
+    training: Points = defaultdict(list)
+    validation: Points = defaultdict(list)
+    for line in path.read_text().splitlines():
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            step = float(entry["step"])
+        except (ValueError, KeyError):
+            continue
+        for name, value in entry.items():
+            if name not in _NOT_LOSSES:
+                training[name].append((step, value))
+        for name, value in entry.get("validation", {}).items():
+            validation[name].append((step, value))
+    return dict(training), dict(validation)
+
+
+def draw_curve(run: Path) -> Path | None:
+    """Draw the log of the run in a folder, where matplotlib is installed (the extra ``plot``).
+
+    Faint: a term's running median over the training crops. Marked: figures of what is held out. Penalties too small
+    to matter are left out, and so are figures by style where the styles are many.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        return None
+    from matplotlib.figure import Figure  # not pyplot: no window, no global state
+
+    training, validation = read_log(run / LOG)
+    largest = max((_middle(points) for points in training.values()), default=0.0)
+    training = {name: points for name, points in training.items() if _middle(points) > largest / 100}
+    figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    colours: dict[str, Any] = {}
+    for name, points in training.items():
+        steps, values = np.array(points).T
+        smooth = [float(np.median(values[max(0, n - _SMOOTH) : n + 1])) for n in range(len(values))]
+        colours[name] = axes.plot(steps, smooth, linewidth=1.2, alpha=0.45, label=name)[0].get_color()
+    others = [name for name in validation if name not in training and min(validation[name])[1] > 0]
+    for name in [*(name for name in validation if name in training), *(others if len(others) <= _FEW else ())]:
+        steps, values = np.array(validation[name]).T
+        axes.plot(steps, values, "o-", markersize=4, color=colours.get(name), label=f"{name}, held out")
+    if axes.lines:
+        axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.spines[["top", "right"]].set_visible(False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    write_atomically(run / CURVE, out.getvalue(), overwrite=True)
+    return run / CURVE
+
+
+def _middle(points: list[tuple[float, float]]) -> float:
+    return float(np.median([value for _, value in points]))
