@@ -104,7 +104,8 @@ def test_memory_stays_within_the_budget() -> None:
             live += event.nbytes()
             peak = max(peak, live)
     pixels = content.numel() * 4
-    assert peak < budget * 2**20 + pixels + ready.held(130, 130)
+    assert ready.excess(130, 130, budget) == 0 < ready.excess(130, 130, budget / 8)
+    assert peak < budget * 2**20 + pixels
 
 
 def test_cells_of_equal_patches_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +125,7 @@ def test_flat_features_are_matched() -> None:
         assert found.shape == (1, 7, 7) and (found >= 0).all() and (found < 81).all()
 
 
-@pytest.mark.parametrize(("height", "width"), [(3, 3), (3, 40), (4, 5)])
+@pytest.mark.parametrize(("height", "width"), [(3, 40), (4, 5)])
 def test_a_photo_or_a_style_of_few_patches_is_matched(height: int, width: int) -> None:
     small, large = scene(height, width, 1), scene(20, 21, 2)
     for content, style in ((small, large), (large, small), (small, small)):
@@ -154,10 +155,10 @@ def test_auto_is_exact_up_to_a_number_of_comparisons(monkeypatch: pytest.MonkeyP
     auto = prepare(styles, search="auto")
     comparisons = 18 * 20 * (16 * 16 + 10 * 28)
     monkeypatch.setattr(room, "COMPARISONS", comparisons)
-    assert not auto.is_approximate(20, 22) and auto.held(20, 22) == 0
+    assert not auto.is_approximate(20, 22)
     assert torch.equal(match_patches(content, auto), exact)
     monkeypatch.setattr(room, "COMPARISONS", comparisons - 1)
-    assert auto.is_approximate(20, 22) and auto.held(20, 22) > 0
+    assert auto.is_approximate(20, 22)
     near = match_patches(content, auto)
     assert torch.equal(near, match_patches(content, prepare(styles, search="patchmatch")))
     assert not torch.equal(near, exact)

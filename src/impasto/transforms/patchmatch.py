@@ -61,9 +61,20 @@ class _Grid:
         return torch.cat([self.rows(which, dy) for dy in range(self.patch)], 1)
 
 
-def channels_kept(channels: int, patch: int) -> int:
-    """Principal channels in which the start is searched for; copies of photo and style in them are held."""
+def _channels(channels: int, patch: int) -> int:
+    """Principal channels in which the start is searched for."""
     return min(channels, max(_FEWEST, _VALUES // patch**2))
+
+
+def copies(positions: int, source: Source, patch: int) -> int:
+    """Bytes of the copies, in principal channels, of a style and of a photo of so many positions."""
+    height, width, channels = source.features.shape
+    return (positions + height * width) * _channels(channels, patch) * source.dtype.itemsize
+
+
+def left(budget: float, copied: int) -> float:
+    """What the copies leave of a budget, for all else; a quarter at least."""
+    return max(budget - copied, budget / 4)
 
 
 def search(
@@ -76,18 +87,19 @@ def search(
         source: the style, without a pool.
         patch: side of a patch.
         stride: positions between patches.
-        budget: working memory in bytes, beside copies of photo and style in principal channels.
+        budget: working memory in bytes; see `left`.
         seed: of what is drawn.
     """
     generator = torch.Generator().manual_seed(seed)
     photo = _Grid(pixels, patch, stride)
+    budget = left(budget, copies(pixels[..., 0].numel(), source, patch))
     index = _start(photo, source, budget, generator)
     return _refined(index.view(photo.shape), photo, source, budget, generator)
 
 
 def _start(photo: _Grid, source: Source, budget: float, generator: torch.Generator) -> Tensor:
     """For each patch of the photo the best of the nearest cells, in principal channels."""
-    photo, style = _principal(photo, source, generator)
+    photo, style = _principal(photo, source, budget, generator)
     lengths = source.inverse.flatten()
     # As many cells as make finding the nearest of them cost what looking into them does.
     cells = max(1, round(math.sqrt(_PROBES * len(lengths) / 2)))
@@ -112,22 +124,24 @@ def _start(photo: _Grid, source: Source, budget: float, generator: torch.Generat
     return index
 
 
-def _principal(photo: _Grid, source: Source, generator: torch.Generator) -> tuple[_Grid, _Grid]:
+def _principal(photo: _Grid, source: Source, budget: float, generator: torch.Generator) -> tuple[_Grid, _Grid]:
     """Photo and style in the few channels, turned, that hold most of both."""
     pixels = photo.positions
     channels = pixels.shape[2]
 
-    def some(count: int) -> Tensor:
-        return torch.randint(count, (_DRAWN,), generator=generator).to(pixels.device)
+    def gram(count: int, take: Callable[[Tensor], Tensor]) -> Tensor:
+        some = torch.randint(count, (_DRAWN,), generator=generator).to(pixels.device)
+        drawn = take(some).float()
+        return (drawn.T @ drawn).double().cpu()
 
-    parts = pixels.flatten(0, 1)[some(pixels[..., 0].numel())], source.pixels(some(source.features[..., 0].numel()))
-    gram = sum((part.float().T @ part.float() for part in parts), start=pixels.new_zeros((), dtype=torch.float32))
-    kept = channels_kept(channels, photo.patch)
-    basis = torch.linalg.eigh(gram.double().cpu()).eigenvectors[:, -kept:].to(pixels)
+    of_photo = gram(pixels[..., 0].numel(), lambda some: pixels.flatten(0, 1)[some])
+    of_style = gram(source.features[..., 0].numel(), source.pixels)
+    kept = _channels(channels, photo.patch)
+    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(pixels)
 
     def turned(like: Tensor, take: Callable[[slice], Tensor]) -> _Grid:
         made = pixels.new_empty(*like.shape[:2], kept)
-        for first, end in ranges(len(like), _AT_ONCE // like[0].numel()):
+        for first, end in ranges(len(like), min(_AT_ONCE, int(budget / 32)) // like[0].numel()):
             made[first:end] = take(slice(first, end)) @ basis
         return _Grid(made, photo.patch, photo.stride)
 

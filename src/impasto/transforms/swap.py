@@ -69,13 +69,13 @@ class SwapStyle:
         ny, nx = ((side - self.patch) // self.stride + 1 for side in (height, width))
         return self.search == "patchmatch" or ny * nx * sum(whole) > COMPARISONS
 
-    def held(self, height: int, width: int) -> int:
-        """Bytes that the match of a photo of so many positions takes beside its budget."""
+    def excess(self, height: int, width: int, budget_mb: float) -> float:
+        """Bytes that the match of a photo of so many positions takes beyond its budget: none but of huge pictures."""
         if not self.is_approximate(height, width):
             return 0
-        source = max(self.sources, key=lambda each: each.features.numel())
-        positions = height * width + source.features[:, :, 0].numel()
-        return positions * patchmatch.channels_kept(self.table.shape[1], self.patch) * source.dtype.itemsize
+        budget = budget_mb * 2**20
+        copies = max(patchmatch.copies(height * width, source, self.patch) for source in self.sources)
+        return copies + patchmatch.left(budget, copies) - budget
 
 
 def prepare(
@@ -167,7 +167,7 @@ def swap(
         alpha: share of the swapped features; the rest is the photo's own.
         restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which greys it;
             ``style`` gives it the style's channel means and deviations back.
-        budget_mb: working memory of the match in MiB, beside `SwapStyle.held`; the result does not depend on it.
+        budget_mb: working memory of the match in MiB, but for `SwapStyle.excess`; the result does not depend on it.
 
     Returns:
         N×C×H'×W' in the type of `content`, where H' = (n-1)·stride + patch for the n patches that fit, at most

@@ -102,6 +102,7 @@ class SwapPainter(Painter):
             yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses, note)
 
     def _strips(self, photo: Tensor) -> Strips:
+        budget = self._match_budget
         return strips_for(
             photo,
             self.encoder,
@@ -109,7 +110,7 @@ class SwapPainter(Painter):
             layers=(self.options.layer,),
             copies=2,  # the photo's features, and what is matched, then made, of them
             decoder=self.decoder,
-            more=self._match_budget * 2**20 + self._patches.held(*self._positions(photo)),
+            more=budget * 2**20 + self._patches.excess(*self._positions(photo), budget),
         )
 
     def _positions(self, photo: Tensor) -> tuple[int, int]:
