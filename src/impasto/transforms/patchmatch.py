@@ -132,12 +132,12 @@ def _principal(photo: _Grid, source: Source, budget: float, generator: torch.Gen
     def gram(count: int, take: Callable[[Tensor], Tensor]) -> Tensor:
         some = torch.randint(count, (_DRAWN,), generator=generator).to(pixels.device)
         drawn = take(some).float()
-        return (drawn.T @ drawn).double().cpu()
+        return (drawn.T @ drawn).cpu().double()
 
     of_photo = gram(pixels[..., 0].numel(), lambda some: pixels.flatten(0, 1)[some])
     of_style = gram(source.features[..., 0].numel(), source.pixels)
     kept = _channels(channels, photo.patch)
-    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(pixels)
+    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(pixels.dtype).to(pixels.device)
 
     def turned(like: Tensor, take: Callable[[slice], Tensor]) -> _Grid:
         made = pixels.new_empty(*like.shape[:2], kept)
