@@ -30,7 +30,7 @@ BUDGET_MB = 512.0
 """Working memory of the match, beside the features themselves, in MiB."""
 
 COMPARISONS = 2**33
-"""Pairs of patches up to which ``auto`` is exact: about 1200 px with as large a style, under a minute on two cores."""
+"""Pairs of patches up to which ``auto`` is exact: about 1200 px with as large a style, a minute on two busy cores."""
 
 _EPSILON = 1e-8  # added to a style patch's length, as the original does: a patch of zeros has none
 _AT_ONCE = 2**24  # values of features that are worked on together beside the match
