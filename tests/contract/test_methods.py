@@ -19,6 +19,7 @@ WAYS = {
     "adain, half": ("adain", {"alpha": 0.5}),
     "swap": ("swap", {}),
     "swap, coarse": ("swap", {"patch_size": 5, "stride": 3, "alpha": 0.7, "moments": "keep", "match": "plain"}),
+    "swap, by PatchMatch": ("swap", {"search": "patchmatch"}),
     "swap, optimised": ("swap", {"inverse": "optimise", "steps": 3}),
     "johnson": ("johnson", {}),
     "johnson, half": ("johnson", {"strength": 0.5}),

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import ImpastoError, RequestError
+from impasto.transforms import patches
 from impasto.transforms import swap as room
 from impasto.transforms.adain import moments
 from impasto.transforms.swap import Keep, match_patches, prepare, swap
@@ -78,7 +79,7 @@ def test_the_first_of_equals_wins() -> None:
 def test_the_largest_is_found_where_it_first_occurs(count: int) -> None:
     scores = torch.randint(0, 40, (50, count), generator=torch.Generator().manual_seed(count)).float()
     scores[0] = -torch.inf
-    value, place = room._first_largest(scores)
+    value, place = patches.first_largest(scores)
     torch.testing.assert_close(value, scores.amax(1))
     first = [row.index(max(row)) for row in scores.tolist()]
     assert place.tolist() == first
@@ -90,7 +91,7 @@ def test_the_largest_is_found_where_it_first_occurs(count: int) -> None:
 def test_the_budget_changes_nothing(
     budget_mb: float, stride: int, cap: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_CACHE_MB", 0.001)
+    monkeypatch.setattr(patches, "_CACHE_MB", 0.001)
     content, style = noise(1, 5, 19, 23), noise(1, 5, 17, 14, seed=1)
     ready = prepare([style], stride=stride, patches_per_style=cap)
     expected = match_patches(content, ready)

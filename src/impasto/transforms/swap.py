@@ -1,18 +1,13 @@
 """Style-swap: rebuild a photo's features out of the most similar patches of a style's features.
 
-Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style". The match is exact, yet the full
-table of photo positions by style positions is never held: one row of the photo's positions is correlated
-with a band of the style's *single* positions by a matrix product, and the correlation of p×p patches is the
-sum of its p² diagonal shifts, which costs p² additions where convolving with the patches as filters costs p²
-matrix products.
+Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style". The definition, over two searches for the
+most similar patch: `patches` compares all with all, `patchmatch` finds nearly as similar ones where that takes hours.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -22,56 +17,23 @@ from torch import Tensor
 from ..errors import ImpastoError, RequestError
 from ..memory import is_out_of_memory
 from ..strips import empty, ranges
+from . import patchmatch
 from .adain import Gathered, Moments, affine, blend
+from .patches import Source, best_of, normalise
 
 Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
+Search = Literal["auto", "exact", "patchmatch"]
 
 MAX_PATCH = 15
 BUDGET_MB = 512.0
 """Working memory of the match, beside the features themselves, in MiB."""
 
+COMPARISONS = 2**33
+"""Pairs of patches up to which ``auto`` is exact: about 1200 px with as large a style, a minute on two busy cores."""
+
 _EPSILON = 1e-8  # added to a style patch's length, as the original does: a patch of zeros has none
 _AT_ONCE = 2**24  # values of features that are worked on together beside the match
-_RUN = 128  # scores whose maximum is looked for together
-_CACHE_MB = 64.0  # a row's working set is kept near this: larger blocks spill the processor's cache and are slower
-
-# PyTorch's float32 products go through MKL, which on processors that are not Intel's takes nearly twice the
-# time of oneDNN. Builds without oneDNN lack the operator.
-_onednn_linear = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """One style picture, ready to be matched.
-
-    Attributes:
-        features: h×w×C, a part of the table of all styles.
-        stat: moments that the match takes out of them, or None.
-        dtype: arithmetic of the match.
-        inverse: nv×nu, one over the length of each patch; zero marks a patch that is not in the pool.
-        pool: indices into the nv·nu patches that are in it, ascending, or None for all.
-        offset: where this style's positions begin in the table of all styles.
-    """
-
-    features: Tensor
-    stat: Moments | None
-    dtype: torch.dtype
-    inverse: Tensor
-    pool: Tensor | None
-    offset: int
-
-    @property
-    def width(self) -> int:
-        """Positions a row."""
-        return self.features.shape[1]
-
-    def pixels(self, where: slice | Tensor) -> Tensor:
-        """What is matched of some rows, or of some positions counted row by row: …×C."""
-        chosen = self.features[where] if isinstance(where, slice) else self.features.flatten(0, 1)[where]
-        if self.stat is not None:  # made anew each time: whole, they would take as much memory as the features
-            chosen = _normalise(chosen, self.stat)
-        return chosen.to(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -82,6 +44,8 @@ class SwapStyle:
         patch: side of a patch, in positions of the features.
         stride: positions between neighbouring patches, of the style and of the photo.
         match: what is compared, see `prepare`.
+        search: how, see `prepare`.
+        seed: of what is drawn.
         weights: of the styles, summing to 1.
         moments: the styles' channel moments, mixed by `weights`.
         table: all styles' features, position by position, one after another: P×C.
@@ -90,10 +54,28 @@ class SwapStyle:
     patch: int
     stride: int
     match: Match
+    search: Search
+    seed: int
     weights: tuple[float, ...]
     moments: Moments
     table: Tensor
-    sources: tuple[_Source, ...]
+    sources: tuple[Source, ...]
+
+    def is_approximate(self, height: int, width: int) -> bool:
+        """Whether a photo of so many positions is matched by PatchMatch, in a style whose patches are not drawn."""
+        whole = [source.inverse.numel() for source in self.sources if source.pool is None]
+        if not whole or self.search == "exact":
+            return False
+        ny, nx = ((side - self.patch) // self.stride + 1 for side in (height, width))
+        return self.search == "patchmatch" or ny * nx * sum(whole) > COMPARISONS
+
+    def excess(self, height: int, width: int, budget_mb: float) -> float:
+        """Bytes that the match of a photo of so many positions takes beyond its budget: none but of huge pictures."""
+        if not self.is_approximate(height, width):
+            return 0
+        budget = budget_mb * 2**20
+        copies = max(patchmatch.copies(height * width, source, self.patch) for source in self.sources)
+        return copies + patchmatch.left(budget, copies) - budget
 
 
 def prepare(
@@ -103,6 +85,7 @@ def prepare(
     patch: int = 3,
     stride: int = 1,
     match: Match = "plain",
+    search: Search = "exact",
     patches_per_style: int | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
@@ -116,8 +99,11 @@ def prepare(
         stride: positions between patches, at most `patch`.
         match: ``plain`` compares the features (the paper); ``normalised`` compares features scaled to zero mean
             and unit deviation in every channel, so that a photo finds patches by structure, not by brightness.
+        search: ``exact`` compares every patch of the photo with every one of the style; ``patchmatch`` finds nearly
+            the same score in a fraction of the time, see `patchmatch`; ``auto`` is exact up to `COMPARISONS`.
+            Drawn patches are always compared exactly.
         patches_per_style: at most so many patches of each style, drawn at random; None for all.
-        seed: of that draw.
+        seed: of that draw, and of PatchMatch's.
         dtype: arithmetic of the match's products; sums are made in float32.
 
     Raises:
@@ -141,7 +127,7 @@ def prepare(
     tables = [_positions(style).flatten(0, 1) for style in styles]
     table = tables[0] if len(tables) == 1 else torch.cat(tables)
     generator = torch.Generator().manual_seed(seed)
-    sources: list[_Source] = []
+    sources: list[Source] = []
     offset = 0
     for style, stat in zip(styles, stats, strict=True):
         height, width = style.shape[2:]
@@ -149,7 +135,7 @@ def prepare(
         taken = stat if match == "normalised" else None
         squares = torch.empty(height, width, device=table.device)
         for first, end in ranges(height, _AT_ONCE // features[0].numel()):
-            part = features[first:end].float() if taken is None else _normalise(features[first:end], taken)
+            part = features[first:end].float() if taken is None else normalise(features[first:end], taken)
             squares[first:end] = part.square().sum(2)
         length = F.avg_pool2d(squares[None, None], patch, stride, divisor_override=1).sqrt()
         inverse = 1 / (length[0, 0] + _EPSILON)
@@ -160,11 +146,11 @@ def prepare(
             inverse = (
                 torch.zeros_like(inverse).flatten().index_copy(0, pool, inverse.flatten()[pool]).view_as(inverse)
             )
-        sources.append(_Source(features, taken, dtype, inverse, pool, offset))
+        sources.append(Source(features, taken, dtype, inverse, pool, offset))
         offset += height * width
     total = sum(weights)
     shares = tuple(weight / total for weight in weights)
-    return SwapStyle(patch, stride, match, shares, mixed, table, tuple(sources))
+    return SwapStyle(patch, stride, match, search, seed, shares, mixed, table, tuple(sources))
 
 
 def swap(
@@ -181,7 +167,7 @@ def swap(
         alpha: share of the swapped features; the rest is the photo's own.
         restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which greys it;
             ``style`` gives it the style's channel means and deviations back.
-        budget_mb: working memory of the match in MiB; the result does not depend on it.
+        budget_mb: working memory of the match in MiB, but for `SwapStyle.excess`; the result does not depend on it.
 
     Returns:
         N×C×H'×W' in the type of `content`, where H' = (n-1)·stride + patch for the n patches that fit, at most
@@ -194,7 +180,7 @@ def swap(
 
 
 def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGET_MB) -> Tensor:
-    """For each patch of the photo the most similar style patch; the first of equals.
+    """For each patch of the photo the most similar style patch; the first of equals where the search is exact.
 
     Returns:
         N×ny×nx int64: the row of `style.table` that holds the patch's upper left position.
@@ -239,11 +225,6 @@ def _refuse_small(features: Tensor, patch: int, what: str) -> None:
         )
 
 
-def _normalise(positions: Tensor, stat: Moments) -> Tensor:
-    """…×C float32 of zero mean and unit deviation."""
-    return (positions.float() - stat.mean.flatten()) / stat.std.flatten()
-
-
 def _positions(features: Tensor) -> Tensor:
     """1×C×h×w -> h×w×C, contiguous."""
     return features[0].permute(1, 2, 0).contiguous()
@@ -256,12 +237,16 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
     if stat is not None:
         whole, pixels = pixels, torch.empty_like(pixels, dtype=style.sources[0].dtype)
         for first, end in ranges(len(whole), _AT_ONCE // whole[0].numel()):
-            pixels[first:end] = _normalise(whole[first:end], stat)
+            pixels[first:end] = normalise(whole[first:end], stat)
     pixels = pixels.to(style.sources[0].dtype)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
+    approximate = style.is_approximate(*pixels.shape[:2])
     for source in style.sources:
-        score, index = _best_of(pixels, source, style.patch, style.stride, budget)
+        if approximate and source.pool is None:
+            score, index = patchmatch.search(pixels, source, style.patch, style.stride, budget, style.seed)
+        else:
+            score, index = best_of(pixels, source, style.patch, style.stride, budget)
         columns = source.inverse.shape[1]
         top = index.div(columns, rounding_mode="floor") * style.stride
         left = index.remainder(columns) * style.stride
@@ -294,145 +279,6 @@ def _share_out(scores: Tensor, weights: Sequence[float]) -> Tensor:
             else:
                 bias[k] = -edge.mean()
     return (scores + bias[:, :, None]).argmax(0)
-
-
-def _best_of(pixels: Tensor, source: _Source, patch: int, stride: int, budget: float) -> tuple[Tensor, Tensor]:
-    """Score and index of the best patch of one style for every patch of the photo, both ny×nx."""
-    height, width, _ = pixels.shape
-    ny, nx = (height - patch) // stride + 1, (width - patch) // stride + 1
-    best = pixels.new_full((ny, nx), -torch.inf, dtype=torch.float32)
-    index = torch.zeros(ny, nx, dtype=torch.int64, device=pixels.device)
-    sampled = source.pool is not None and source.pool.numel() * patch**2 < source.features[:, :, 0].numel()
-    blocks = _sampled_scores if sampled else _dense_scores
-    for y, x, first, scores in blocks(pixels, source, patch, stride, budget):
-        value, place = _first_largest(scores)
-        if sampled:
-            assert source.pool is not None
-            place = source.pool[place + first]
-        else:
-            place = place + first
-        here = slice(x, x + len(value))
-        # Blocks of the style come in order, so "greater" keeps the first of equals.
-        better = value > best[y, here]
-        best[y, here] = torch.where(better, value, best[y, here])
-        index[y, here] = torch.where(better, place, index[y, here])
-    return best, index
-
-
-def _split(count: int, most: int) -> list[tuple[int, int]]:
-    """``count`` things in the fewest nearly equal runs of at most `most`."""
-    runs = -(-count // max(1, min(count, most)))
-    edges = [count * i // runs for i in range(runs + 1)]
-    return list(pairwise(edges))
-
-
-Scores = Iterator[tuple[int, int, int, Tensor]]
-"""Photo row, first photo column, first style patch of a block, and its scores: columns × patches."""
-
-
-def _dense_scores(pixels: Tensor, source: _Source, patch: int, stride: int, budget: float) -> Scores:
-    """Against all patches: the diagonal shifts of single-position products."""
-    width = pixels.shape[1]
-    nx = (width - patch) // stride + 1
-    nv, nu = source.inverse.shape
-    style_width = source.width
-    # Live at once: `patch` rows of sums over columns, the products, and the sum over rows: float32.
-    per_position = (patch + 3) * 4 * style_width
-    positions = max(1, int(min(budget, max(_CACHE_MB * 2**20, budget / 16)) / per_position))
-    wanted = source.inverse > 0 if source.pool is not None else None
-
-    def span(count: int) -> int:
-        return (count - 1) * stride + patch
-
-    # Split the photo's columns down to 32 first, then the style's rows, then the columns again.
-    columns = max(1, min(nx, max((positions // span(nv) - patch) // stride + 1, 32)))
-    bands = max(1, min(nv, (positions // span(columns) - patch) // stride + 1))
-    if bands == 1:
-        columns = max(1, min(columns, (positions // patch - patch) // stride + 1))
-    for v0, v1 in _split(nv, bands):
-        band = source.pixels(slice(v0 * stride, v0 * stride + span(v1 - v0)))
-        flat = band.flatten(0, 1)
-        inverse = source.inverse[v0:v1]
-        left_out = None if wanted is None else ~wanted[v0:v1].flatten()
-        for x0, x1 in _split(nx, columns):
-            recent: deque[Tensor] = deque(maxlen=patch)
-            for y in range(pixels.shape[0]):
-                row = pixels[y, x0 * stride : x0 * stride + span(x1 - x0)]
-                product = _products(row, flat).view(len(row), len(band), style_width)
-                recent.append(_shifted(product, patch, stride, x1 - x0, nu))
-                top = y - patch + 1
-                if top < 0 or top % stride:
-                    continue
-                total = recent[0][:, : (v1 - v0 - 1) * stride + 1 : stride]
-                for dy in range(1, patch):
-                    total = _add(total, recent[dy][:, dy : dy + (v1 - v0 - 1) * stride + 1 : stride], dy > 1)
-                scores = (total * inverse).flatten(1)
-                if left_out is not None:
-                    scores.masked_fill_(left_out, -torch.inf)
-                yield top // stride, x0, v0 * nu, scores
-
-
-def _products(one: Tensor, other: Tensor) -> Tensor:
-    """Inner products of all pairs of rows: m×C and n×C -> m×n."""
-    if _onednn_linear is not None and one.device.type == "cpu" and one.dtype == torch.float32:
-        return _onednn_linear(one, other, None, "none", [], "")
-    return one @ other.T
-
-
-def _shifted(product: Tensor, patch: int, stride: int, nx: int, nu: int) -> Tensor:
-    """Sum over dx of product[x+dx, :, u+dx] at the strided x and u, float32: nx × rows × nu."""
-    total = product[: (nx - 1) * stride + 1 : stride, :, : (nu - 1) * stride + 1 : stride].float()
-    for dx in range(1, patch):
-        part = product[dx : dx + (nx - 1) * stride + 1 : stride, :, dx : dx + (nu - 1) * stride + 1 : stride]
-        total = _add(total, part, dx > 1)
-    return total
-
-
-def _add(total: Tensor, part: Tensor, own: bool) -> Tensor:
-    """The sum, written into `total` where that is the caller's own."""
-    return total.add_(part) if own else total + part
-
-
-def _first_largest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest of each row and where it first occurs: what ``scores.max(1)`` gives, several times faster.
-
-    A maximum without its index is vectorised, one with it is not: so first the run, then the place in it.
-    """
-    rows, count = scores.shape
-    whole = count // _RUN * _RUN
-    if whole < 2 * _RUN:
-        return scores.max(1)
-    runs = scores[:, :whole].unflatten(1, (-1, _RUN))
-    value, run = runs.amax(2).max(1)
-    place = runs[torch.arange(rows, device=scores.device), run].argmax(1) + run * _RUN
-    if whole < count:
-        rest, late = scores[:, whole:].max(1)
-        place = torch.where(rest > value, late + whole, place)
-        value = torch.maximum(value, rest)
-    return value, place
-
-
-def _sampled_scores(pixels: Tensor, source: _Source, patch: int, stride: int, budget: float) -> Scores:
-    """Against few drawn patches: one product for each place within the patch."""
-    assert source.pool is not None
-    height, width, channels = pixels.shape
-    ny, nx = (height - patch) // stride + 1, (width - patch) // stride + 1
-    nu = source.inverse.shape[1]
-    style_width = source.width
-    corners = source.pool.div(nu, rounding_mode="floor") * stride * style_width + source.pool.remainder(nu) * stride
-    lengths = source.inverse.flatten()[source.pool]
-    # For each drawn patch: its features, and scores, products and sums along a row of the photo.
-    most = max(1, int(budget / 4 / (patch**2 * channels + 3 * nx)))
-    for first, end in _split(len(corners), most):
-        chosen = corners[first:end]
-        filters = [source.pixels(chosen + dy * style_width + dx).T for dy in range(patch) for dx in range(patch)]
-        for y in range(ny):
-            scores = pixels.new_zeros(nx, end - first, dtype=torch.float32)
-            for place, filtered in enumerate(filters):
-                dy, dx = divmod(place, patch)
-                row = pixels[y * stride + dy, dx : dx + (nx - 1) * stride + 1 : stride]
-                scores += row @ filtered
-            yield y, 0, first, scores * lengths[first:end]
 
 
 def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, restore: Keep) -> Tensor:

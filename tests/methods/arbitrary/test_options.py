@@ -40,6 +40,7 @@ def test_the_released_form_swaps_alike_and_inverts_in_one_pass():
     script, released = (SWAP_PRESETS[name].options.model_dump() for name in ("style-swap", "style-swap-released"))
     for name in ("layer", "patch_size", "stride", "match", "moments", "style_scale", "style_upscale"):
         assert script[name] == released[name]
+    assert script["search"] == released["search"] == "exact"
     assert released["inverse"] == "network"
 
 

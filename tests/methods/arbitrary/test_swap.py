@@ -186,6 +186,18 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
         last(painter(net, style).paint(photo))
 
 
+def test_a_note_tells_of_an_approximate_search(net, picture, monkeypatch):
+    photo, style = picture(64, 48), [picture(40, 56, 1)]
+    exact = last(painter(net, style).paint(photo))
+    assert exact.note == ""
+    monkeypatch.setattr(transform, "COMPARISONS", 100)
+    near = last(painter(net, style).paint(photo))
+    assert near.note == "patches by PatchMatch"
+    assert last(painter(net, style, search="exact").paint(photo)).note == ""
+    asked = last(painter(net, style, search="patchmatch").paint(photo))
+    assert torch.equal(asked.image, near.image) and not torch.equal(near.image, exact.image)
+
+
 def test_feature_errors_fall_with_optimisation(net, picture):
     photo, style = picture(40, 40), [picture(40, 40, 1)]
     by_net = painter(net, style).painter.feature_errors(photo)

@@ -47,6 +47,11 @@ class SwapOptions(ArbitraryOptions):
         default="style",
         description="After the swap, keep the averaged features, or give them the style's means and deviations.",
     )
+    search: Literal["auto", "exact", "patchmatch"] = Field(
+        default="auto",
+        description="Compare all patches with all, or find nearly as similar ones by PatchMatch; auto: exact up to "
+        "about 1200 px, where that takes a minute.",
+    )
     patches_per_style: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="At most so many patches of each style, drawn by the seed; unset for all."
     )

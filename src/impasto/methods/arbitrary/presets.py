@@ -29,6 +29,7 @@ _PAPERS_SWAP: dict[str, Any] = {
     "patch_size": 3,
     "stride": 1,
     "match": "plain",
+    "search": "exact",
     "moments": "keep",
     "alpha": 1.0,
     "style_scale": 512 / 640,

@@ -97,10 +97,12 @@ class SwapPainter(Painter):
         styles = self._moments if where is None else each_apart(self._found)
         manner = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
         total = 1 if options.inverse == "network" else options.steps
+        note = "; ".join(filter(None, (plan.note, self._match_note(photo, where))))
         for index, (picture, losses) in enumerate(self._pictures(target, manner, photo, plan, where), 1):
-            yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses, plan.note)
+            yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses, note)
 
     def _strips(self, photo: Tensor) -> Strips:
+        budget = self._match_budget
         return strips_for(
             photo,
             self.encoder,
@@ -108,8 +110,18 @@ class SwapPainter(Painter):
             layers=(self.options.layer,),
             copies=2,  # the photo's features, and what is matched, then made, of them
             decoder=self.decoder,
-            more=self._match_budget * 2**20,
+            more=budget * 2**20 + self._patches.excess(*self._positions(photo), budget),
         )
+
+    def _positions(self, photo: Tensor) -> tuple[int, int]:
+        """Height and width of a picture's features."""
+        stride = layer_stride(self.options.layer)
+        return photo.shape[2] // stride, photo.shape[3] // stride
+
+    def _match_note(self, photo: Tensor, regions: Regions | None) -> str:
+        prepared = [self._patches] if regions is None else self._apart
+        approximate = any(each.is_approximate(*self._positions(photo)) for each in prepared)
+        return "patches by PatchMatch" if approximate else ""
 
     @property
     def _match_budget(self) -> float:
@@ -161,6 +173,7 @@ class SwapPainter(Painter):
             patch=options.patch_size,
             stride=options.stride,
             match=options.match,
+            search=options.search,
             patches_per_style=options.patches_per_style,
             seed=self.recipe.seed,
             dtype=self.encoder.dtype,
