@@ -233,3 +233,7 @@ def test_main_reads_the_process_arguments(
     monkeypatch.setattr("sys.argv", ["impasto", "paint", "none.png", "nothing.png", "-o", "x.png"])
     assert main() == 2
     assert "none.png" in capsys.readouterr().err
+
+
+def test_an_argument_too_many_is_told_where_flags_are(cli: Cli, photo: Path, style: Path) -> None:
+    cli("johnson", photo, style, "-o", "out.png").refused(2, f"no place for {style}", "johnson --help")

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnusedCliTokensError
 
 from ..errors import ImpastoError
 from ..memory import is_out_of_memory
@@ -37,6 +37,12 @@ def report(error: BaseException, *, as_json: bool) -> int:
 def _explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, ImpastoError):
         return error.exit_status, str(error)
+    if isinstance(error, UnusedCliTokensError):
+        command = " ".join(["impasto", *(error.command_chain or ())])
+        return WRONG_REQUEST, (
+            f"{command} has no place for {', '.join(error.unused_tokens or ())}; expected it after the flag that it "
+            f"belongs to: see {command} --help"
+        )
     if isinstance(error, CycloptsError):
         error.verbose = False
         return WRONG_REQUEST, str(error)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...encoders.vgg import VGG
-from ...errors import ImpastoError, RequestError
+from ...errors import ImpastoError, RequestError, WeightsError
 from ...images.geometry import resize
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
@@ -68,9 +68,12 @@ class SwapPainter(Painter):
         self.decoder: Decoder | None = None
         as_trained: Mapping[str, Any] = {}
         if options.inverse != "optimise":
-            net = load_inverse(
-                options.net, kind=SWAP_KIND, weights=weights, layer=options.layer, device=device, dtype=dtype
-            )
+            try:
+                net = load_inverse(
+                    options.net, kind=SWAP_KIND, weights=weights, layer=options.layer, device=device, dtype=dtype
+                )
+            except WeightsError as error:
+                raise WeightsError(f"{error}; or use --inverse optimise, which needs no net") from None
             self.decoder, as_trained = net.decoder, net.encoder
             nets[options.net] = net.sha256
         self.recipe = recipe.model_copy(update={"nets": nets})
