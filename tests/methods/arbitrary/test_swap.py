@@ -153,7 +153,7 @@ def test_a_style_smaller_than_a_patch_is_refused(net, picture):
 
 
 def test_a_net_for_another_layer_or_method_is_refused(net, tiny_nets, picture):
-    with pytest.raises(WeightsError, match="works on relu3_1; expected one for relu2_1.*--inverse optimise"):
+    with pytest.raises(WeightsError, match=r"works on relu3_1; expected one for relu2_1.*--inverse optimise"):
         painter(net, [picture(40, 40)], layer="relu2_1")
     with pytest.raises(WeightsError, match="expected swap-decoder"):
         painter(tiny_nets["adain"], [picture(40, 40)])
