@@ -102,7 +102,7 @@ def plan(styles: Sequence[Style], methods: Sequence[str], size: int) -> dict[str
             recipes[label] = make_recipe(name, settings={"size": size, "net": more})
         else:
             raise RequestError(
-                f"{name} takes no style picture, its networks know their styles; expected one of these as well, as in "
+                f"{name} takes no style picture, its networks know their styles; expected one of these, as in "
                 f"{name}:great-wave"
             )
     return recipes

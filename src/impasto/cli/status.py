@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnusedCliTokensError
 
 from ..errors import ImpastoError
 from ..memory import is_out_of_memory
@@ -37,6 +37,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
 def _explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, ImpastoError):
         return error.exit_status, str(error)
+    if isinstance(error, UnusedCliTokensError):
+        return WRONG_REQUEST, f"{' '.join(error.unused_tokens or ())} is more than was expected: leave it out"
     if isinstance(error, CycloptsError):
         error.verbose = False
         return WRONG_REQUEST, str(error)
