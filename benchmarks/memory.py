@@ -74,7 +74,7 @@ def main() -> None:
         "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
         "machine": describe(),
-        "left_out": [run for run in RUNS if run[0] > options.largest],
+        "left_out": list(RUNS),
         "runs": [],
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +93,7 @@ def main() -> None:
             **json.loads(done.stdout),
         }
         result["runs"].append(row)
+        result["left_out"].remove(run)
         print(
             f"{size:>6}{row['predicted_mb']:>8} MB{row['measured_mb']:>7} MB{row['ratio']:>7.2f}  "
             f"{row['tile'] or 'whole'}, {row['history']}; "
