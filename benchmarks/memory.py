@@ -12,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     recipe = make_recipe("gatys", [Style(path="style")], settings={**common, **settings})
     painter = bind(recipe, styles=[read(draw("night")).pixels], device="cpu")
     photo = read(demo_photo("astronaut")).pixels
-    plan = painter.plan(photo, size, recipe.options.steps)
+    plan = painter.painter.plan(photo, size, recipe.options.steps)
     steps = painter.paint(photo)
     for _ in islice(steps, HISTORY + 2):
         pass
@@ -69,14 +70,38 @@ def main() -> None:
 
     from benchmarks.machine import describe
 
-    rows = []
+    result: dict = {
+        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": describe(),
+        "left_out": list(RUNS),
+        "runs": [],
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{'size':>6}{'predicted':>11}{'measured':>10}{'ratio':>7}  tile, pairs; precision, budget, settings")
     for run in (run for run in RUNS if run[0] <= options.largest):
-        command = [sys.executable, "-m", "benchmarks.memory", "--worker", json.dumps(run)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         size, precision, memory, settings = run
-        rows.append({"size": size, "precision": precision, "memory": memory, "settings": settings, **found})
-        print(rows[-1], flush=True)
-    options.output.write_text(json.dumps({"machine": describe(), "runs": rows}, indent=2) + "\n")
+        command = [sys.executable, "-m", "benchmarks.memory", "--worker", json.dumps(run)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{size} px failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        row = {
+            "size": size,
+            "precision": precision,
+            "memory": memory,
+            "settings": settings,
+            **json.loads(done.stdout),
+        }
+        result["runs"].append(row)
+        result["left_out"].remove(run)
+        print(
+            f"{size:>6}{row['predicted_mb']:>8} MB{row['measured_mb']:>7} MB{row['ratio']:>7.2f}  "
+            f"{row['tile'] or 'whole'}, {row['history']}; "
+            f"{precision}, {memory or 'no budget'}, {settings or 'as usual'}",
+            flush=True,
+        )
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"written to {options.output}")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .api import bind, last, name_styles, open_pictures, read_regions
-from .errors import RequestError
-from .methods import make_recipe
+from .errors import ImpastoError, ImpastoWarning, RequestError
+from .methods import make_recipe, method
 from .painter import Step
 from .recipe import Recipe, Style
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 WAYS = ("adain", "swap", "gatys:quick")
 STRENGTHS = (0.4, 0.7, 1.0)
-SIZE = 384
+SIZE = 320
 _LARGEST = 512  # pixels of a picture's longest side on the sheet
 
 
@@ -55,27 +56,37 @@ def compare(
     Args:
         photo: whatever `paint` takes.
         styles: whatever `paint` takes; several are mixed.
-        methods: a row each, as METHOD or METHOD:PRESET.
+        methods: a row each, as METHOD or METHOD:PRESET; of johnson, which takes no style picture, as johnson:NET.
         strengths: a column each, 0 to 1.
         size: longest side of each painting in pixels.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
         RequestError: an unreadable picture, an unknown name, a value out of range.
+        ImpastoError: none could be painted. Where only some could not, they are left out with a warning.
     """
     named, sources = name_styles(styles)
     recipes = plan(named, methods, size)
     check_strengths(strengths)
     content, pictures = open_pictures(photo, sources)
-    trials = [try_out(label, recipe, content, pictures, device) for label, recipe in recipes.items()]
+    trials: list[Trial] = []
+    failed: ImpastoError | None = None
+    for label, recipe in recipes.items():
+        try:
+            trials.append(try_out(label, recipe, content, pictures, device))
+        except ImpastoError as error:
+            failed = error
+            warnings.warn(f"{label} is left out: {error}", ImpastoWarning, stacklevel=2)
+    if failed is not None and not trials:
+        raise failed
     return sheet(content, pictures, trials, strengths)
 
 
 def plan(styles: Sequence[Style], methods: Sequence[str], size: int) -> dict[str, Recipe]:
-    """The recipes of a comparison by label, each METHOD or METHOD:PRESET of `methods`.
+    """The recipes of a comparison by label, each METHOD, METHOD:PRESET or METHOD:NET of `methods`.
 
     Raises:
-        RequestError: an unknown name, a method that takes no style pictures, or a size out of range.
+        RequestError: an unknown name, a method that takes no style pictures without its net, or a size out of range.
     """
     if not styles:
         raise RequestError("no style picture; give at least one")
@@ -83,10 +94,17 @@ def plan(styles: Sequence[Style], methods: Sequence[str], size: int) -> dict[str
         raise RequestError(f"methods are {', '.join(methods) or 'none'}; expected at least one, each once")
     recipes: dict[str, Recipe] = {}
     for way in methods:
-        name, _, preset = way.partition(":")
-        recipes[f"{name} {preset}".strip()] = make_recipe(
-            name, styles, preset=preset or None, settings={"size": size}
-        )
+        name, _, more = way.partition(":")
+        label = f"{name} {more}".strip()
+        if method(name).styles:
+            recipes[label] = make_recipe(name, styles, preset=more or None, settings={"size": size})
+        elif more:
+            recipes[label] = make_recipe(name, settings={"size": size, "net": more})
+        else:
+            raise RequestError(
+                f"{name} takes no style picture, its networks know their styles; expected one of these, as in "
+                f"{name}:great-wave"
+            )
     return recipes
 
 
@@ -106,7 +124,7 @@ def try_out(
     watch: Callable[[Step], None] | None = None,
 ) -> Trial:
     """Make one painting; `watch` sees its steps."""
-    painter = bind(recipe, device=device, styles=[style.pixels for style in styles])
+    painter = bind(recipe, device=device, styles=[style.pixels for style in styles] if recipe.styles else None)
     regions = read_regions(recipe, content)
 
     def watched() -> Iterator[Step]:

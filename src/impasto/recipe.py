@@ -29,7 +29,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=16, le=32_768)]
-Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(ge=2**24)]
+Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
 
 
 class Frozen(BaseModel):

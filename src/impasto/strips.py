@@ -20,7 +20,7 @@ VALUES = 5 * 2**22
 LEAST = 2**21
 """As few of them as make sense: with less, most of the work is on rows beyond the strips."""
 
-COPIES = 16
+COPIES = 20
 """Times that many are in memory at once: what goes in and comes out, copies, and gaps between blocks freed."""
 
 Rows = tuple[int, int]

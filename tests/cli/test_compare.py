@@ -15,8 +15,10 @@ from torch import Tensor
 
 import impasto
 from impasto import comparison
+from impasto.errors import ImpastoWarning
 from impasto.images.picture import Picture
 from impasto.methods.arbitrary import adain, swap
+from impasto.methods.iterative import gatys
 from impasto.painter import Step
 
 from .conftest import Cli
@@ -96,7 +98,7 @@ def test_from_python(photo: Path, style: Path) -> None:
     ("arguments", "words"),
     [
         (["--methods", "adian"], ["did you mean adain"]),
-        (["--methods", "johnson"], ["takes no style picture"]),
+        (["--methods", "johnson"], ["takes no style picture", "johnson:great-wave"]),
         (["--methods", "gatys:quik"], ["did you mean quick"]),
         (["--methods", ","], ["expected at least one"]),
         (["--methods", "adain,adain"], ["each once"]),
@@ -116,3 +118,57 @@ def test_bad_requests(cli: Cli, photo: Path, style: Path, arguments: list[str], 
 def test_a_style_is_needed(cli: Cli, photo: Path) -> None:
     cli("compare", photo).refused(2, "no style picture")
     cli("compare", "-", "-").refused(2, "given twice")
+
+
+def test_a_network_is_named_where_a_method_paints_by_one(
+    cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, Path]
+) -> None:
+    ran = cli("compare", photo, style, "--methods", f"adain,johnson:{tiny_nets['johnson']}", "--size", 40)
+    assert ran.status == 0, ran.err
+    assert "2 paintings" in ran.out
+
+
+FAILING = ("--methods", "adain,gatys:pystiche", "--size", 40)
+
+
+@pytest.fixture
+def without_gatys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise impasto.ImpastoError("no such weights")
+
+    monkeypatch.setattr(gatys, "bind", refuse)
+
+
+@pytest.mark.usefixtures("without_gatys")
+def test_what_fails_is_left_out_and_said(cli: Cli, photo: Path, style: Path) -> None:
+    ran = cli("compare", photo, style, *FAILING, "--json", "--quiet", "-o", "a.png")
+    assert ran.status == 1
+    assert ran.err == "impasto: gatys pystiche is left out: no such weights\n"
+    assert [p.get("error") for p in ran.json["paintings"]] == [None, "no such weights"]
+    assert Path("a.png").exists()
+    with pytest.warns(ImpastoWarning, match="gatys is left out: no such weights"):
+        impasto.compare(photo, style, methods=["adain", "gatys"], size=40)
+
+
+@pytest.mark.usefixtures("without_gatys")
+def test_where_all_fail_there_is_no_sheet(cli: Cli, photo: Path, style: Path) -> None:
+    cli("compare", photo, style, "--methods", "gatys", "--size", 40, "--quiet").refused(1, "no such weights")
+    with pytest.warns(ImpastoWarning), pytest.raises(impasto.ImpastoError, match="no such weights"):
+        impasto.compare(photo, style, methods=["gatys"], size=40)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_ctrl_c_keeps_the_rows_that_are_done(
+    cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gatys, "bind", interrupted)
+    ran = cli("compare", photo, style, *FAILING, "--quiet", "-o", "a.png")
+    assert ran.status == 130
+    assert "a.png shows what was done: adain" in ran.err
+    assert Path("a.png").exists()
+    monkeypatch.setattr(adain, "bind", interrupted)
+    cli("compare", photo, style, *FAILING, "--quiet", "-o", "b.png").refused(130, "nothing was written")
+    assert not Path("b.png").exists()

@@ -79,6 +79,9 @@ def test_every_method(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, P
     done(cli(method, *pictures, "-o", "a.png", "--size", 32, "--precision", "exact", "--net", tiny_nets[method]))
     done(cli("replay", "a.png", "--inputs", photo.parent))
     assert Path("a.replay.png").read_bytes() == Path("a.png").read_bytes()
+    if method == "johnson":
+        cli("replay", "a.png", "--style", style, "-o", "b.png").refused(2, "takes no style picture", "--net")
+        cli("replay", "a.png", "--style-scale", 2, "-o", "b.png").refused(2, "cannot follow style_scale")
     tiny_nets[method].rename(tiny_nets[method].with_suffix(".gone"))
     cli("replay", "a.png", "--inputs", photo.parent, "-o", "b.png").refused(2, tiny_nets[method].name, "not there")
 
@@ -91,6 +94,16 @@ def test_where_inputs_are_looked_for(cli: Cli, painted: Path, photo: Path, style
     shutil.copy(style, Path.cwd())  # in the current folder
     done(cli("replay", album / "out.png", "-o", "again.png"))
     assert np.array_equal(pixels("again.png"), pixels(painted))
+
+
+def test_a_file_that_was_renamed_is_known_by_its_sha256(cli: Cli, painted: Path, photo: Path, style: Path) -> None:
+    elsewhere = photo.rename(photo.with_name("holiday.png")), style.rename(style.with_name("night.png"))
+    cli("replay", painted, "--inputs", photo.parent).refused(2, "photo.png", "not there", "--inputs")
+    done(cli("replay", painted, "--inputs", *elsewhere))
+    assert np.array_equal(pixels("out.replay.png"), pixels(painted))
+    ran = cli("replay", painted, "--inputs", elsewhere[1], "-o", "b.png")
+    ran.refused(2, "photo.png")
+    assert "style.png" not in ran.err
 
 
 def test_what_is_missing_is_named_by_its_sha256(cli: Cli, painted: Path, photo: Path, style: Path) -> None:
@@ -221,6 +234,7 @@ def test_what_cannot_be_replayed(cli: Cli, painted: Path, photo: Path) -> None:
     Path("latin.toml").write_bytes(b"\xff\xfe")
     cli("replay", "latin.toml").refused(2, "latin.toml cannot be read")
     cli("replay", "--size", 3, painted).refused(2, "expected it first")
+    cli("replay", painted, photo, "--size", 40).refused(2, f"no place for {photo}")
     cli("replay", painted, "--stpes", 3).refused(2, "Did you mean --steps")
     cli("replay", painted, "--inputs", photo.parent, "-o", painted).refused(2, "exists already")
     cli("replay", painted, "--inputs", photo.parent, "--style-weight", -1).refused(2, "style_weight")

@@ -44,6 +44,14 @@ def test_too_small_a_budget_is_told_the_least_that_would_do() -> None:
     assert strips((3000, 4000), CPU, parse(least), 1e9, 2).values == LEAST
 
 
+def test_a_style_is_refused_with_what_does_for_the_photograph_too() -> None:
+    with pytest.raises(RequestError) as caught:
+        strips((3000, 4000), CPU, parse("1.5GB"), 1e9, 2, later=1.4e9)
+    least = str(caught.value).partition("at least ")[2].partition(":")[0]
+    strips((3000, 4000), CPU, parse(least), 1.4e9, 2)
+    strips((3000, 4000), CPU, parse("2.4GB"), 1e9, 2, later=1.4e9)  # the photograph may be smaller
+
+
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(within, "available", lambda _: 10**8)
     plan = strips((3000, 4000), CPU, None, 1e9, 2)

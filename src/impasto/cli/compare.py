@@ -7,13 +7,13 @@ import json as json_text
 import sys
 import time
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from ..api import open_pictures
 from ..comparison import SIZE, STRENGTHS, WAYS, Trial, check_strengths, plan, sheet, try_out
-from ..errors import RequestError
+from ..errors import ImpastoError, RequestError
 from ..images.read import read
 from ..images.source import STANDARD_STREAM
 from ..images.write import check_target, write
@@ -22,7 +22,7 @@ from ..recipe import Style
 from .paint import stem
 from .progress import Display, display
 from .session import check_streams, place
-from .status import DONE
+from .status import DONE, FAILED, INTERRUPTED
 
 
 def compare(
@@ -40,10 +40,13 @@ def compare(
 ) -> int:
     """Paint a photo small by several methods and strengths, on one sheet with the seconds under each: to choose by.
 
+    A method that fails, or that Ctrl-C cuts short, is left out of the sheet, which says so.
+
     Args:
         photo: The photograph; - reads standard input.
         styles: Pictures to paint like, as FILE[:WEIGHT][@MASK]; several are mixed.
-        methods: A row each, as METHOD or METHOD:PRESET with commas between.
+        methods: A row each, as METHOD or METHOD:PRESET with commas between; johnson, which takes no style picture, as
+            johnson:NET.
         strengths: A column each, from 0 to 1, with commas between.
         size: Longest side of each painting in pixels.
         output: PNG, JPEG, WebP or TIFF by extension.
@@ -62,26 +65,45 @@ def compare(
     check_target(target, overwrite)
     check_streams([photo, *paths], target, json=json)
     content, pictures = open_pictures(photo, paths)
-    trials: list[Trial] = []
-    for label, recipe in recipes.items():
-        with display(quiet=quiet) as shown:
-            shown.say(f"loading {label}")
-            watch = functools.partial(_named, shown, label)
-            trials.append(try_out(label, recipe, content, pictures, device, watch))
-    made = sheet(content, pictures, trials, columns)
+    trials: dict[str, Trial] = {}
+    failed: dict[str, ImpastoError] = {}
+    interrupted = False
+    try:
+        for label, recipe in recipes.items():
+            try:
+                with display(quiet=quiet) as shown:
+                    shown.say(f"loading {label}")
+                    watch = functools.partial(_named, shown, label)
+                    trials[label] = try_out(label, recipe, content, pictures, device, watch)
+            except ImpastoError as error:
+                if len(failed) + 1 == len(recipes):
+                    raise
+                failed[label] = error
+                print(f"impasto: {label} is left out: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        if not trials:
+            raise
+        interrupted = True
+    made = sheet(content, pictures, list(trials.values()), columns)
     write(read(made), target, overwrite=overwrite)
     seconds = time.monotonic() - began
     if json:
-        listed = [
-            {"method": recipe.method, "preset": recipe.preset, "seconds": round(trial.seconds, 3)}
-            for recipe, trial in zip(recipes.values(), trials, strict=True)
-        ]
+        listed: list[dict[str, Any]] = []
+        for label, recipe in recipes.items():
+            found = {"method": recipe.method, "preset": recipe.preset}
+            if label in trials:
+                listed.append({**found, "seconds": round(trials[label].seconds, 3)})
+            elif label in failed:
+                listed.append({**found, "error": str(failed[label])})
         report = {"output": target, "seconds": round(seconds, 3), "strengths": columns, "paintings": listed}
         print(json_text.dumps(report))
     elif not quiet:
         stream = sys.stderr if target == STANDARD_STREAM else sys.stdout
         print(f"{place(target)}  {made.width}×{made.height}, {len(trials)} paintings, {seconds:.1f} s", file=stream)
-    return DONE
+    if interrupted:
+        print(f"impasto: interrupted; {place(target)} shows what was done: {', '.join(trials)}", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED if failed else DONE
 
 
 def _named(shown: Display, label: str, step: Step) -> None:

@@ -103,10 +103,16 @@ def inputs_of(recipe: Recipe, content: Picture, styles: Sequence[Picture]) -> tu
 
 
 class Finder:
-    """Looks for inputs by name and sha256, and keeps account of what is not found."""
+    """Looks for inputs by name and sha256, and keeps account of what is not found.
 
-    def __init__(self, inputs: Sequence[Input], folders: Sequence[Path]) -> None:
-        self._folders = list(dict.fromkeys(folders))
+    Args:
+        inputs: as recorded.
+        places: folders that may hold them, and files that may be one of them under another name.
+    """
+
+    def __init__(self, inputs: Sequence[Input], places: Sequence[Path]) -> None:
+        self._folders = [place for place in dict.fromkeys(places) if not place.is_file()]
+        self._files = [place for place in dict.fromkeys(places) if place.is_file()]
         self._digests: dict[str, deque[str]] = {}
         for each in inputs:
             self._digests.setdefault(each.name, deque()).append(each.sha256)
@@ -125,8 +131,10 @@ class Finder:
         digest = self.expected(file)
         if digest is None and not _is_file_name(file):
             return name
-        there = [folder / file for folder in self._folders if (folder / file).is_file()]
-        for path in there:
+        there = [path for path in self._files if path.name == file]
+        there += [folder / file for folder in self._folders if (folder / file).is_file()]
+        renamed = [path for path in self._files if path.name != file and digest is not None]
+        for path in (*there, *renamed):
             if digest is None or _sha256(path) == digest:
                 return f"{path}{style}"
         recorded = f" (sha256 {digest})" if digest else ""
@@ -141,8 +149,8 @@ class Finder:
         if self._troubles:
             places = ", ".join("the current folder" if folder == Path() else str(folder) for folder in self._folders)
             raise RequestError(
-                f"{source}: {'; '.join(self._troubles)}; looked in {places}: add its folder with --inputs DIR, "
-                "or give --photo FILE or --style FILE to paint with another"
+                f"{source}: {'; '.join(self._troubles)}; looked in {places}: add the folder or the file with "
+                "--inputs, or paint with another: --photo FILE, --style FILE"
             )
 
 

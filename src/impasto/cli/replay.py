@@ -19,7 +19,7 @@ from ..methods import make_recipe, method, read_recipe
 from ..recipe import Recipe, Style, explain
 from . import run_app
 from .flags import OUTPUT, PAINTING, PICTURES, flags, given, unset
-from .paint import COMMON, signed, stem
+from .paint import COMMON, refused_flags, signed, stem
 from .provenance import Finder, Provenance, read_provenance
 from .session import Output, run
 from .status import DONE
@@ -73,7 +73,7 @@ def _recipe_in(source: str, kept: Provenance) -> Recipe:
 
 def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int]:
     """The command whose flags have, as their defaults, what the picture says."""
-    own = type(recipe.options).model_fields
+    own, cannot = type(recipe.options).model_fields, method(recipe.method).cannot
     as_before = _output_of(kept)
 
     def command(
@@ -88,8 +88,9 @@ def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int
         if output.output is None:
             output = replace(output, output=_default_name(source, photo))
         settings = given({**COMMON, **own}, values)
+        settings |= {name: values[name] for name in cannot if values.get(name) is not None}  # to be refused
         instead = [Style.parse(each) for each in style or ()]
-        finder = Finder(kept.inputs, [*_folders(inputs or ()), Path(source).parent, Path()])
+        finder = Finder(kept.inputs, [*_places(inputs or ()), Path(source).parent, Path()])
         photo, found = _found(source, kept.photo, photo, recipe, instead, settings, finder)
         if kept.stopped:
             warnings.warn(
@@ -106,20 +107,26 @@ def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int
         *_arguments(as_before, styles=method(recipe.method).styles),
         *flags(COMMON, PAINTING, recipe),
         *flags(own, Group.create_ordered(f"Settings of {recipe.method}"), recipe.options),
+        *refused_flags(cannot),
     ]
     return signed(command, "replay", summary, arguments)
 
 
 def _arguments(output: type[Output], *, styles: bool = True) -> list[Argument]:
-    def several(name: str, kind: Any, help: str) -> Argument:
-        parameter = Parameter(help=help, group=PICTURES, negative="", consume_multiple=True)
+    def several(name: str, kind: Any, help: str, *, show: bool = True) -> Argument:
+        parameter = Parameter(help=help, group=PICTURES, negative="", consume_multiple=True, show=show)
         return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
 
-    style = several("style", list[str], "Other pictures to paint like, as FILE[:WEIGHT][@MASK], in place of all.")
+    about = "Other pictures to paint like, as FILE[:WEIGHT][@MASK], in place of all."
     return [
         several("photo", str, "Another photograph to paint; - reads standard input."),
-        *([style] if styles else []),
-        several("inputs", list[Path], "Folders to look for photo and styles in, before the picture's own and this."),
+        several("style", list[str], about, show=styles),  # where there are none, to be refused
+        several(
+            "inputs",
+            list[Path],
+            "Folders to look for photo, styles and masks in, before the picture's own and this one; or the files "
+            "themselves, whatever they are called now.",
+        ),
         Argument(
             "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[output | None, Parameter(name="*")]
         ),
@@ -160,10 +167,12 @@ def _device(name: str) -> str:
     return name
 
 
-def _folders(named: Sequence[Path]) -> Sequence[Path]:
-    for folder in named:
-        if not folder.is_dir():
-            raise RequestError(f"--inputs {folder} is not a folder; expected one that holds the photo or the styles")
+def _places(named: Sequence[Path]) -> Sequence[Path]:
+    for place in named:
+        if not place.exists():
+            raise RequestError(
+                f"--inputs {place} is not a folder or a file; expected what holds the photo or a style, or is it"
+            )
     return named
 
 
@@ -181,6 +190,11 @@ def _found(
     Raises:
         RequestError: a setting is wrong, or an input is missing or is another file than it was.
     """
+    if styles and not method(recipe.method).styles:
+        raise RequestError(
+            f"{recipe.method} takes no style picture (got {styles[0].path}): its networks know their styles; "
+            "name another with --net"
+        )
     recipe = _overridden(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
     if photo is None and recorded_photo is None:
         raise RequestError(f"{source} does not say what photo it is of; expected --photo FILE")

@@ -15,6 +15,7 @@ from ..strips import COPIES, LEAST, VALUES
 
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 _SPARE = 100e6  # kernels in other layouts, the libraries' own buffers
+_SETTLED = 40e6  # of that is in use, and spared once more, when the photograph comes after its style
 
 Made = TypeVar("Made")
 
@@ -64,7 +65,7 @@ class Strips:
             give_back_freed_memory()
 
 
-def strips(size: tuple[int, int], on: device, budget: int | None, held: float, item: int) -> Strips:
+def strips(size: tuple[int, int], on: device, budget: int | None, held: float, item: int, later: float = 0) -> Strips:
     """The largest strips that fit.
 
     Args:
@@ -73,6 +74,7 @@ def strips(size: tuple[int, int], on: device, budget: int | None, held: float, i
         budget: bytes the process may use at most; None for most of what is free.
         held: bytes that will be held, whatever the strips, beside what is in use now.
         item: bytes of a value.
+        later: what a picture as large will hold when it is painted, after this: a refusal says what does for both.
 
     Raises:
         RequestError: the budget is less than the smallest strips take.
@@ -85,9 +87,10 @@ def strips(size: tuple[int, int], on: device, budget: int | None, held: float, i
         used = in_use(on)
     if budget is not None and used + need > budget:
         height, width = size
+        least = used + need + (max(0, later - held) + _SETTLED if later else 0)
         raise RequestError(
             f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least "
-            f"{describe(1.005 * (used + need))}: raise --memory, or paint with a smaller --size"
+            f"{describe(1.005 * least)}: raise --memory, or paint with a smaller --size"
         )
     values = VALUES
     while values > LEAST and used + held + _SPARE + values * COPIES * item > most:

@@ -84,7 +84,8 @@ class AdainPainter(Painter):
         def work(values: int) -> Mapping[str, Moments]:
             return encoded(self.encoder, style, (), self.spec.style_layers, values)[1]
 
-        return strips_for(style, self.encoder, self.recipe.memory).run(work)
+        later, memory = self.spec.content_layers, self.recipe.memory
+        return strips_for(style, self.encoder, memory, decoder=self.decoder, later=later).run(work)
 
     @torch.no_grad()
     def _painted(self, photo: Tensor, alpha: float, regions: Regions | None = None, values: int = VALUES) -> Tensor:

@@ -141,6 +141,7 @@ def strips_for(
     copies: int = 1,
     decoder: Decoder | None = None,
     more: float = 0,
+    later: Iterable[str] | None = None,
 ) -> Strips:
     """Strips for encoding a picture, and for decoding another of its size, within a budget.
 
@@ -152,21 +153,27 @@ def strips_for(
         copies: of them, at the busiest moment.
         decoder: what makes a picture of features, if it is to be made.
         more: bytes that are held beside.
+        later: layers whose features the photograph will be painted from with `decoder`, where this is its style.
     """
 
     def values(layer: str) -> float:
         return vgg.channels(layer) / layer_stride(layer) ** 2
 
-    kept = sum(map(values, layers))
-    busiest = max(kept + values("pool2"), copies * kept)
-    picture_bytes = 0.0
-    if decoder is not None:
-        busiest = max(busiest, (copies - 1) * kept + decoder.held)
-        picture_bytes = 3 * 4
     item = vgg.dtype.itemsize
     height, width = picture.shape[2:]
-    held = height * width * (busiest * item + picture_bytes) + more
-    return strips((height, width), picture.device, memory, held, item)
+
+    def held(layers: Iterable[str], decoder: Decoder | None) -> float:
+        kept = sum(map(values, layers))
+        busiest = max(kept + values("pool2"), copies * kept)
+        picture_bytes = 0.0
+        if decoder is not None:
+            busiest = max(busiest, (copies - 1) * kept + decoder.held)
+            picture_bytes = 3 * 4
+        return height * width * (busiest * item + picture_bytes) + more
+
+    painting = 0.0 if later is None else held(later, decoder)
+    now = held(layers, None if later is not None else decoder)
+    return strips((height, width), picture.device, memory, now, item, painting)
 
 
 def encoded(
