@@ -42,7 +42,7 @@ def compare(
 
     Args:
         photo: The photograph; - reads standard input.
-        styles: Pictures to paint like, as FILE or FILE:WEIGHT; several are mixed.
+        styles: Pictures to paint like, as FILE[:WEIGHT][@MASK]; several are mixed.
         methods: A row each, as METHOD or METHOD:PRESET with commas between.
         strengths: A column each, from 0 to 1, with commas between.
         size: Longest side of each painting in pixels.

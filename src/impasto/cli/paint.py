@@ -44,7 +44,7 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
     arguments = [
         _picture("photo", Argument.POSITIONAL_ONLY, "The photograph; - reads standard input."),
         *(
-            [_picture("styles", Argument.VAR_POSITIONAL, "Pictures to paint like, as FILE or FILE:WEIGHT.")]
+            [_picture("styles", Argument.VAR_POSITIONAL, "Pictures to paint like, as FILE[:WEIGHT][@MASK].")]
             if method.styles
             else []
         ),

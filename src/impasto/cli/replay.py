@@ -115,7 +115,7 @@ def _arguments(output: type[Output], *, styles: bool = True) -> list[Argument]:
         parameter = Parameter(help=help, group=PICTURES, negative="", consume_multiple=True)
         return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
 
-    style = several("style", list[str], "Other pictures to paint like, as FILE or FILE:WEIGHT, in place of all.")
+    style = several("style", list[str], "Other pictures to paint like, as FILE[:WEIGHT][@MASK], in place of all.")
     return [
         several("photo", str, "Another photograph to paint; - reads standard input."),
         *([style] if styles else []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -63,12 +63,14 @@ class _Manner:
         apart: each one's moments by layer.
         mixed: these, mixed by weight.
         patches: of all styles together.
+        alone: each one's patches, once a painting with regions has asked for them.
     """
 
     size: int
     apart: Sequence[Mapping[str, Moments]]
     mixed: Mapping[str, Moments]
     patches: SwapStyle
+    alone: list[SwapStyle] = field(default_factory=list[SwapStyle])
 
 
 class SwapPainter(Painter):
@@ -207,11 +209,13 @@ class SwapPainter(Painter):
         features = self.encoder.encode(photo, (layer,), values)[layer]
         shares = regions.everywhere(*features.shape[2:])
         made = torch.zeros_like(features)
-        apart = [self._prepared([self._encoded(style, manner.size)[0][layer]], [1.0]) for style in self._styles]
-        for share, patches in zip(shares, apart, strict=True):
+        if not manner.alone:
+            found = [self._encoded(style, manner.size)[0][layer] for style in self._styles]
+            manner.alone.extend(self._prepared([each], [1.0]) for each in found)
+        for share, patches in zip(shares, manner.alone, strict=True):
             made += swap(features, patches, budget_mb=budget) * share.to(features.dtype)
         if options.moments == "style":
-            impose(made, stacked([patches.moments for patches in apart]), regions=regions)
+            impose(made, stacked([patches.moments for patches in manner.alone]), regions=regions)
         return torch.lerp(features, made, options.alpha)
 
     def _prepared(self, features: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
