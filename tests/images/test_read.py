@@ -156,7 +156,9 @@ def test_resolution_is_kept_and_turned_with_the_picture():
     exif = Image.Exif()
     exif[Base.Orientation] = 6
     assert read(encoded(Image.fromarray(RGB), "JPEG", dpi=(300, 150))).dpi == (300, 150)
-    assert read(encoded(Image.fromarray(RGB), "JPEG", dpi=(300, 150), exif=exif)).dpi == (150, 300)
+    for form in ("JPEG", "TIFF"):
+        lying = read(encoded(Image.fromarray(RGB), form, dpi=(300, 150), exif=exif))
+        assert lying.dpi == (150, 300) and lying.size == RGB.shape[:2]
     assert read(encoded(Image.fromarray(RGB))).dpi is None
     in_centimetres = Image.Exif()
     in_centimetres.update({Base.XResolution: 100.0, Base.YResolution: 50.0, Base.ResolutionUnit: 3})

@@ -79,7 +79,7 @@ def _kind(annotation: Any) -> tuple[Any, str]:
     if origin is Literal:
         return annotation, ""
     if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, BaseModel):
-        return list[str], "NAME[:WEIGHT]"  # given again and again
+        return list[str], "NAME[:WEIGHT][@MASK]"  # given again and again
     words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", tuple: "A:B,...", dict: "A:B,..."}
     return str, words.get(origin or annotation, "TEXT")
 

@@ -105,7 +105,10 @@ def _from_file(data: bytes, name: str) -> Decoded:
 
 def _from_pillow(image: Image.Image, name: str) -> Decoded:
     try:
-        image.load()
+        lying = image.format == "TIFF" and image.getexif().get(Base.Orientation, 1) >= 5
+        image.load()  # turns a TIFF upright, and leaves its resolution as it was
+        if lying and (dpi := sane_dpi(image.info.get("dpi"))):
+            image.info["dpi"] = dpi[::-1]
         samples, alpha = _samples(image, name)
     except ImageError:
         raise

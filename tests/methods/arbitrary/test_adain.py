@@ -10,7 +10,7 @@ from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
 from impasto.methods import within
-from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN
+from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, fitted_style
 from impasto.methods.fitting import covered
 from impasto.transforms.adain import moments
 from impasto.weights import container
@@ -37,7 +37,7 @@ def net(tiny_nets):
 
 def test_the_net_is_given_the_styles_moments(tiny_net, picture):
     net = tiny_net(ADAIN_KIND, "relu4_1")
-    photo, style = picture(64, 48), picture(40, 56, 1)
+    photo, style = picture(64, 48), picture(40, 64, 1)
     made = painter(net, [style])
     vgg = VGG(tiny_weights())
     framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
@@ -66,17 +66,26 @@ def test_styles_are_interpolated_by_weight(net, picture):
     assert 0 < float((third - alone).abs().mean()) < float((even - alone).abs().mean())
 
 
-def test_styles_are_seen_at_the_size_asked_for(net, picture):
-    style = picture(40, 20, 1)
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [({}, (40, 20)), ({"style_scale": 0.25}, (10, 5)), ({"style_scale": 2}, (80, 40))],
+)
+def test_styles_are_seen_beside_the_picture(net, picture, settings, size):
+    options = painter(net, [picture(40, 40)], **settings).painter.options
+    assert fitted_style(picture(60, 30), 40, options).shape[2:] == size
 
-    def seen(**settings):
-        bound = painter(net, [style], **settings).painter
-        return tuple(bound._fitted_style(bound._styles[0]).shape[2:])
 
-    assert seen() == (40, 20)
-    assert seen(size=80) == (80, 40)
-    assert seen(size=80, style_scale=0.25) == (20, 10)
-    assert seen(size=80, style_upscale=False) == (40, 20)
+def test_small_styles_are_not_enlarged_unless_they_may(net, picture):
+    options = painter(net, [picture(40, 40)], style_upscale=False).painter.options
+    assert fitted_style(picture(60, 30), 400, options).shape[2:] == (60, 30)
+
+
+def test_a_picture_at_its_own_size_is_as_at_that_size(net, picture):
+    photo, style = picture(48, 64), [picture(90, 60, 1)]
+    painted = painter(net, style)
+    for pixels in (picture(40, 40), photo):  # one painter, several sizes
+        own = last(painted.paint(pixels)).image
+        torch.testing.assert_close(own, paint(net, pixels, style, size=max(pixels.shape[2:])))
 
 
 def test_odd_sizes_are_mirrored_up_and_cut_back(net, picture):
@@ -163,7 +172,7 @@ def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatc
 
 def test_too_small_a_budget_is_refused(net, picture):
     with pytest.raises(RequestError, match=r"takes at least .* raise --memory"):
-        painter(net, [picture(40, 40, 1)], memory="20MB")
+        painter(net, [picture(40, 40, 1)], memory="20MB", size=48)
 
 
 def test_strips_with_statistics_of_their_own_would_show(net, picture):

@@ -43,7 +43,7 @@ def net(tiny_nets):
 @pytest.mark.parametrize("layer", ["relu2_1", "relu3_1", "relu4_1"])
 def test_one_pass_is_encode_swap_decode(layer, tiny_net, picture):
     net = tiny_net(SWAP_KIND, layer)
-    photo, style = picture(64, 48), picture(40, 56, 1)
+    photo, style = picture(64, 48), picture(40, 64, 1)
     made = painter(net, [style], layer=layer, **PAPER)
     framed, (rows, columns) = covered(photo, layer_stride(layer), 3, margin=MARGIN)
     target = swap(features(framed, layer), prepare([features(style, layer)]))
@@ -63,7 +63,7 @@ def test_patches_cover_pictures_of_any_size(patch, stride, net, picture):
 
 
 def test_the_loss_is_the_papers(net, picture):
-    photo, style = picture(48, 40), picture(40, 40, 1)
+    photo, style = picture(48, 40), picture(48, 48, 1)
     first = steps(net, photo, [style], inverse="optimise", steps=1, tv_weight=0.5, **PAPER)[0]
     target = swap(features(photo), prepare([features(style)]))
     content = (features(photo) - target).square().sum()
@@ -89,7 +89,7 @@ def test_a_picture_swapped_with_itself_is_itself(net, picture):
 
 
 def test_refining_begins_at_the_networks_picture(net, picture):
-    photo, style = picture(40, 48), picture(40, 40, 1)
+    photo, style = picture(40, 48), picture(40, 48, 1)
     first = steps(net, photo, [style], inverse="refine", steps=2, tv_weight=0.0, **PAPER)[0]
     framed, _ = covered(photo, 4, 3, margin=MARGIN)
     target = swap(features(framed), prepare([features(style)]))
@@ -147,9 +147,9 @@ def test_a_photo_smaller_than_a_patch_is_painted_larger(net, picture):
 
 def test_a_style_smaller_than_a_patch_is_refused(net, picture):
     with pytest.raises(RequestError, match=r"the style has 2×10 positions.*3×3"):
-        painter(net, [picture(8, 40)])
+        painter(net, [picture(8, 40)], size=40)
     with pytest.raises(RequestError, match="stride is 4 with patches of 3"):
-        painter(net, [picture(40, 40)], stride=4)
+        painter(net, [picture(40, 40)], stride=4, size=40)
 
 
 def test_a_net_for_another_layer_or_method_is_refused(net, tiny_nets, picture):
@@ -220,4 +220,4 @@ def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatc
 
 def test_too_small_a_budget_is_refused(net, picture):
     with pytest.raises(RequestError, match=r"takes at least .* raise --memory"):
-        painter(net, [picture(40, 40, 1)], memory="20MB")
+        painter(net, [picture(40, 40, 1)], memory="20MB", size=48)

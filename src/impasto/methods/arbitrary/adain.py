@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import RequestError
-from ...images.geometry import resize
+from ...images.geometry import fitted_size, resize
 from ...losses.functional import relative_distance
 from ...nets.decoder import LAYERS
 from ...painter import Painter, Regions, Step
@@ -33,6 +35,7 @@ from .inverse import (
     transformed,
 )
 from .options import AdainOptions
+from .scales import finer, scales
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> AdainPainter:
@@ -40,8 +43,16 @@ def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> Adai
     return AdainPainter(recipe, styles, device)
 
 
+@dataclass(frozen=True)
+class _Manner:
+    """The styles' moments by layer, as seen beside a picture of one size: each style's, and mixed by weight."""
+
+    apart: Sequence[Mapping[str, Moments]]
+    mixed: Mapping[str, Moments]
+
+
 class AdainPainter(Painter):
-    """One pass: encode, give the features the styles' moments, decode."""
+    """Encode, give the features the styles' moments, decode; a large picture from coarse to fine."""
 
     def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
         options = recipe.options
@@ -59,28 +70,50 @@ class AdainPainter(Painter):
         self.recipe = recipe.model_copy(update={"nets": nets})
         keep_freed_memory()
         self._styles = [style.to(device) for style in styles]
-        self._found = [self._moments_of(style) for style in self._styles]
-        self._moments = mixed_moments(self._found, recipe.style_shares(), self.spec.style_layers)
+        self._manners: dict[int, _Manner] = {}
+        if recipe.size:
+            self._encode(scales(recipe.size, options.style_scale))
 
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
-        photo, given = fitted_photo(content.to(self.device), self.recipe.size)
+        content = content.to(self.device)
+        final = self.recipe.size or max(content.shape[2:])
+        sizes = scales(final, self.options.style_scale)
+        self._encode(sizes)
+        begun = photo = fitted_photo(content, sizes[0])[0]
+        for size, larger in pairwise(sizes):
+            begun, _ = self._once(begun, size, regions)
+            smaller, photo = photo, fitted_photo(content, larger)[0]
+            begun = finer(begun, smaller, photo)
+            del smaller
+        del photo
+        picture, note = self._once(begun, sizes[-1], regions)
+        height, width = content.shape[2:]
+        yield Step(resize(picture, *fitted_size(height, width, final)), 1, 1, note=note)
+
+    def _once(self, photo: Tensor, size: int, regions: Regions | None) -> tuple[Tensor, str]:
+        """A picture painted in one pass, and what is worth telling of it."""
         where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN)
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
-        plan = self._strips(photo)
-        picture = plan.run(lambda values: self._painted(photo, self.options.alpha, where, values))
-        yield Step(resize(picture[:, :, rows, columns], *given), 1, 1, note=plan.note)
+        plan, manner = self._strips(photo), self._manners[size]
+        picture = plan.run(lambda values: self._painted(photo, manner, self.options.alpha, where, values))
+        return picture[:, :, rows, columns], plan.note
+
+    def _encode(self, sizes: Sequence[int]) -> None:
+        """Have the styles encoded as they are seen beside pictures of these sizes, and of no others."""
+        for size in self._manners.keys() - set(sizes):
+            del self._manners[size]
+        for size in sizes:
+            if size not in self._manners:
+                apart = [self._moments_of(fitted_style(style, size, self.options)) for style in self._styles]
+                mixed = mixed_moments(apart, self.recipe.style_shares(), self.spec.style_layers)
+                self._manners[size] = _Manner(apart, mixed)
 
     def _strips(self, photo: Tensor) -> Strips:
         layers, memory = self.spec.content_layers, self.recipe.memory
         return strips_for(photo, self.encoder, memory, layers=layers, decoder=self.decoder)
 
-    def _fitted_style(self, style: Tensor) -> Tensor:
-        return fitted_style(style, self.recipe.size, self.options)
-
     def _moments_of(self, style: Tensor) -> Mapping[str, Moments]:
-        style = self._fitted_style(style)
-
         def work(values: int) -> Mapping[str, Moments]:
             return encoded(self.encoder, style, (), self.spec.style_layers, values)[1]
 
@@ -88,24 +121,29 @@ class AdainPainter(Painter):
         return strips_for(style, self.encoder, memory, decoder=self.decoder, later=later).run(work)
 
     @torch.no_grad()
-    def _painted(self, photo: Tensor, alpha: float, regions: Regions | None = None, values: int = VALUES) -> Tensor:
-        styles = self._moments if regions is None else each_apart(self._found)
-        manner = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
+    def _painted(
+        self, photo: Tensor, manner: _Manner, alpha: float, regions: Regions | None = None, values: int = VALUES
+    ) -> Tensor:
+        styles = manner.mixed if regions is None else each_apart(manner.apart)
+        inside = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
         inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values)
-        return self.decoder.paint(inputs, manner, regions, values=values).clamp_(0, 1).contiguous()
+        return self.decoder.paint(inputs, inside, regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""
-        photo, _ = fitted_photo(content.to(self.device), self.recipe.size)
-        layer = self.spec.layer
+        size = self.recipe.size or max(content.shape[2:])
+        photo, _ = fitted_photo(content.to(self.device), size)
+        style = fitted_style(self._styles[0], size, self.options)
+        self._encode([size])
+        layer, manner = self.spec.layer, self._manners[size]
         errors: dict[str, float] = {}
         for kind, picture, alpha in (
             ("photo", photo, 0.0),
-            ("painting", self._fitted_style(self._styles[0]), 0.0),
+            ("painting", style, 0.0),
             ("transformed", photo, self.options.alpha),
         ):
             covering, _ = covered(picture, self.spec.stride)
-            target = transformed(self.decoder, self.encoder, covering, self._moments, alpha)[layer]
-            made = self._painted(covering, alpha)
+            target = transformed(self.decoder, self.encoder, covering, manner.mixed, alpha)[layer]
+            made = self._painted(covering, manner, alpha)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

@@ -207,8 +207,7 @@ def towards(
     return {layer: blend((style[layer], own[layer]), (alpha, 1 - alpha)) for layer in layers}
 
 
-def fitted_style(style: Tensor, size: int | None, options: ArbitraryOptions) -> Tensor:
-    """A style picture as large as the options see it beside a result of `size` (its own size for None)."""
-    own = max(style.shape[2:])
-    longest = (size or own) * options.style_scale
-    return fit(style, max(1, round(longest if options.style_upscale else min(longest, own))))
+def fitted_style(style: Tensor, longest: int, options: ArbitraryOptions) -> Tensor:
+    """A style picture as large as the options see it beside a picture whose longest side is `longest`."""
+    wanted = longest * options.style_scale
+    return fit(style, max(1, round(wanted if options.style_upscale else min(wanted, max(style.shape[2:])))))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError, WeightsError
-from ...images.geometry import resize
+from ...images.geometry import fitted_size, resize
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
 from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
@@ -41,6 +42,7 @@ from .inverse import (
     towards,
 )
 from .options import SwapOptions
+from .scales import finer, scales
 
 _LEVELS = 255.0
 _HISTORY = 20  # pairs L-BFGS remembers
@@ -52,8 +54,27 @@ def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> Swap
     return SwapPainter(recipe, styles, device)
 
 
+@dataclass(frozen=True)
+class _Manner:
+    """The styles as seen beside a picture of one size.
+
+    Attributes:
+        size: its longest side.
+        apart: each one's moments by layer.
+        mixed: these, mixed by weight.
+        patches: of all styles together.
+        alone: each one's patches, once a painting with regions has asked for them.
+    """
+
+    size: int
+    apart: Sequence[Mapping[str, Moments]]
+    mixed: Mapping[str, Moments]
+    patches: SwapStyle
+    alone: list[SwapStyle] = field(default_factory=list[SwapStyle])
+
+
 class SwapPainter(Painter):
-    """Encode, rebuild the features out of the styles' patches, and turn them back into a picture."""
+    """Encode, rebuild the features out of the styles' patches, turn them back; large pictures from coarse to fine."""
 
     def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
         options = recipe.options
@@ -81,30 +102,52 @@ class SwapPainter(Painter):
         keep_freed_memory()
         self._inject = self.decoder.spec.inject if self.decoder else ()
         self._styles = [style.to(device) for style in styles]
-        found = [self._encoded(style) for style in self._styles]
-        self._found = [each for _, each in found]
-        self._moments = mixed_moments(self._found, recipe.style_shares(), self._inject)
-        self._patches = self._prepared([features[options.layer] for features, _ in found], recipe.style_shares())
+        self._manners: dict[int, _Manner] = {}
+        if recipe.size:
+            self._encode(self._scales(recipe.size))
 
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step by the net; by optimisation, losses are those before the step."""
-        options = self.options
-        photo, given = self._fitted(content)
+        content = content.to(self.device)
+        final = self.recipe.size or max(content.shape[2:])
+        sizes = self._scales(final)
+        self._encode(sizes)
+        begun = photo = self._fitted(content, sizes[0])
+        for size, larger in pairwise(sizes):
+            ((begun, *_),) = self._once(begun, size, regions, steps=0)
+            smaller, photo = photo, self._fitted(content, larger)
+            begun = finer(begun, smaller, photo)
+            del smaller
+        del photo
+        height, width = content.shape[2:]
+        given = fitted_size(height, width, final)
+        steps = 0 if self.options.inverse == "network" else self.options.steps
+        for index, (picture, losses, note) in enumerate(self._once(begun, sizes[-1], regions, steps), 1):
+            yield Step(resize(picture, *given), index, steps or 1, losses, note)
+
+    def _once(
+        self, photo: Tensor, size: int, regions: Regions | None, steps: int
+    ) -> Iterator[tuple[Tensor, Mapping[str, float], str]]:
+        """Pictures painted at one size, losses, and what is worth telling; see `_pictures`."""
+        options, manner = self.options, self._manners[size]
         margin = MARGIN if self.decoder else 0
         where = covered_regions(
             regions, photo, layer_stride(options.layer), options.patch_size, options.stride, margin
         )
         photo, (rows, columns) = self._covered(photo, margin)
-        plan = self._strips(photo)
-        target = plan.run(lambda values: self._swapped(photo, where, values))
-        styles = self._moments if where is None else each_apart(self._found)
-        manner = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
-        total = 1 if options.inverse == "network" else options.steps
-        note = "; ".join(filter(None, (plan.note, self._match_note(photo, where))))
-        for index, (picture, losses) in enumerate(self._pictures(target, manner, photo, plan, where), 1):
-            yield Step(resize(picture[:, :, rows, columns], *given), index, total, losses, note)
+        plan = self._strips(photo, manner)
+        target = plan.run(lambda values: self._swapped(photo, manner, where, values))
+        styles = manner.mixed if where is None else each_apart(manner.apart)
+        inside = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
+        note = "; ".join(filter(None, (plan.note, self._match_note(photo, manner, where))))
+        for picture, losses in self._pictures(target, inside, photo, plan, steps, where):
+            yield picture[:, :, rows, columns], losses, note
 
-    def _strips(self, photo: Tensor) -> Strips:
+    def _scales(self, final: int) -> tuple[int, ...]:
+        """Longest sides to paint at; without a net nothing bounds the strokes but the patches, and there is one."""
+        return scales(final, self.options.style_scale) if self.decoder else (final,)
+
+    def _strips(self, photo: Tensor, manner: _Manner) -> Strips:
         budget = self._match_budget
         return strips_for(
             photo,
@@ -113,7 +156,7 @@ class SwapPainter(Painter):
             layers=(self.options.layer,),
             copies=2,  # the photo's features, and what is matched, then made, of them
             decoder=self.decoder,
-            more=budget * 2**20 + self._patches.excess(*self._positions(photo), budget),
+            more=budget * 2**20 + manner.patches.excess(*self._positions(photo), budget),
         )
 
     def _positions(self, photo: Tensor) -> tuple[int, int]:
@@ -121,8 +164,8 @@ class SwapPainter(Painter):
         stride = layer_stride(self.options.layer)
         return photo.shape[2] // stride, photo.shape[3] // stride
 
-    def _match_note(self, photo: Tensor, regions: Regions | None) -> str:
-        prepared = [self._patches] if regions is None else self._apart
+    def _match_note(self, photo: Tensor, manner: _Manner, regions: Regions | None) -> str:
+        prepared = [manner.patches] if regions is None else manner.alone
         approximate = any(each.is_approximate(*self._positions(photo)) for each in prepared)
         return "patches by PatchMatch" if approximate else ""
 
@@ -131,30 +174,49 @@ class SwapPainter(Painter):
         """Working memory of the match in MiB."""
         return BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 8 / 2**20)
 
-    def _fitted_style(self, style: Tensor) -> Tensor:
-        return fitted_style(style, self.recipe.size, self.options)
+    def _encode(self, sizes: Sequence[int]) -> None:
+        """Have the styles encoded as they are seen beside pictures of these sizes, and of no others."""
+        for size in self._manners.keys() - set(sizes):
+            del self._manners[size]
+        shares = self.recipe.style_shares()
+        for size in sizes:
+            if size not in self._manners:
+                found = [self._encoded(style, size) for style in self._styles]
+                apart = [moments for _, moments in found]
+                mixed = mixed_moments(apart, shares, self._inject)
+                patches = self._prepared([features[self.options.layer] for features, _ in found], shares)
+                self._manners[size] = _Manner(size, apart, mixed, patches)
 
-    def _encoded(self, style: Tensor) -> tuple[dict[str, Tensor], dict[str, Moments]]:
-        style, layers = self._fitted_style(style), (self.options.layer,)
+    def _encoded(self, style: Tensor, size: int) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+        style, layers = self._fitted_style(style, size), (self.options.layer,)
         plan = strips_for(style, self.encoder, self.recipe.memory, layers=layers)
         return plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
 
-    def _fitted(self, content: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        least = max(16, layer_stride(self.options.layer) * self.options.patch_size)
-        return fitted_photo(content.to(self.device), self.recipe.size, least)
+    @property
+    def _least(self) -> int:
+        """Pixels a side that a picture is worked on with: a patch has to fit in."""
+        return max(16, layer_stride(self.options.layer) * self.options.patch_size)
+
+    def _fitted_style(self, style: Tensor, size: int) -> Tensor:
+        return fitted_style(style, max(size, self._least), self.options)
+
+    def _fitted(self, content: Tensor, size: int) -> Tensor:
+        return fitted_photo(content, size, self._least)[0]
 
     def _covered(self, picture: Tensor, margin: int = 0) -> tuple[Tensor, tuple[slice, slice]]:
         options = self.options
         return covered(picture, layer_stride(options.layer), options.patch_size, options.stride, margin)
 
     @torch.no_grad()
-    def _swapped(self, photo: Tensor, regions: Regions | None = None, values: int = VALUES) -> Tensor:
+    def _swapped(
+        self, photo: Tensor, manner: _Manner, regions: Regions | None = None, values: int = VALUES
+    ) -> Tensor:
         options = self.options
         layer, budget = options.layer, self._match_budget
         if regions is None:  # the features are not held here: they are free once they are matched
             return swap(
                 self.encoder.encode(photo, (layer,), values)[layer],
-                self._patches,
+                manner.patches,
                 alpha=options.alpha,
                 restore=options.moments,
                 budget_mb=budget,
@@ -162,10 +224,13 @@ class SwapPainter(Painter):
         features = self.encoder.encode(photo, (layer,), values)[layer]
         shares = regions.everywhere(*features.shape[2:])
         made = torch.zeros_like(features)
-        for share, patches in zip(shares, self._apart, strict=True):
+        if not manner.alone:
+            found = [self._encoded(style, manner.size)[0][layer] for style in self._styles]
+            manner.alone.extend(self._prepared([each], [1.0]) for each in found)
+        for share, patches in zip(shares, manner.alone, strict=True):
             made += swap(features, patches, budget_mb=budget) * share.to(features.dtype)
         if options.moments == "style":
-            impose(made, stacked([patches.moments for patches in self._apart]), regions=regions)
+            impose(made, stacked([patches.moments for patches in manner.alone]), regions=regions)
         return torch.lerp(features, made, options.alpha)
 
     def _prepared(self, features: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
@@ -182,30 +247,29 @@ class SwapPainter(Painter):
             dtype=self.encoder.dtype,
         )
 
-    @cached_property
-    def _apart(self) -> list[SwapStyle]:
-        """Each style's patches by themselves, for where it has a region of its own."""
-        return [self._prepared([self._encoded(style)[0][self.options.layer]], [1.0]) for style in self._styles]
-
     def _pictures(
         self,
         target: Tensor,
         manner: Mapping[str, Moments],
         start: Tensor,
         plan: Strips,
+        steps: int,
         regions: Regions | None = None,
     ) -> Iterator[tuple[Tensor, dict[str, float]]]:
-        """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step."""
+        """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step.
+
+        Without steps the net's picture alone.
+        """
         if self.decoder is not None:
             decoder, layer = self.decoder, self.options.layer
             made = plan.run(lambda values: decoder.paint({layer: target}, manner, regions, values=values))
             start = made.clamp_(0, 1).contiguous()
-        if self.options.inverse == "network":
-            yield start, {}
+        if steps:
+            yield from self._descent(target, start, steps)
         else:
-            yield from self._descent(target, start)
+            yield start, {}
 
-    def _descent(self, target: Tensor, start: Tensor) -> Iterator[tuple[Tensor, dict[str, float]]]:
+    def _descent(self, target: Tensor, start: Tensor, steps: int) -> Iterator[tuple[Tensor, dict[str, float]]]:
         """Minimise ``‖Φ(I) − target‖² + λ Σ(Δx² + Δy²)`` over pictures I."""
         options = self.options
         # Twice a half sum; or, normalised as style-swap.lua does, a gradient whose L1 norm is 1.
@@ -221,7 +285,7 @@ class SwapPainter(Painter):
             height, width = image.shape[2:]
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
             update = LBFGS(options.learning_rate or 1.0, _HISTORY, preconditioner).update
-        for step in range(1, options.steps + 1):
+        for step in range(1, steps + 1):
             tensors, gradient = objective(image)
             losses = {name: float(value) for name, value in tensors.items()}
             if not math.isfinite(losses["total"]):
@@ -239,17 +303,21 @@ class SwapPainter(Painter):
 
         Optimisation begins from mid-grey where the features are a picture's own, or it would begin at the answer.
         """
-        layer = self.options.layer
-        photo, style = (
-            self._covered(each)[0] for each in (self._fitted(content)[0], self._fitted_style(self._styles[0]))
-        )
+        layer, size = self.options.layer, self.recipe.size or max(content.shape[2:])
+        self._encode([size])
+        manner = self._manners[size]
+        steps = 0 if self.options.inverse == "network" else self.options.steps
+        fitted = self._fitted(content.to(self.device), size), self._fitted_style(self._styles[0], size)
+        photo, style = (self._covered(each)[0] for each in fitted)
         errors: dict[str, float] = {}
         for kind, picture in {"photo": photo, "painting": style, "swapped": photo}.items():
             if kind == "swapped":
-                target, alpha, start = self._swapped(photo), self.options.alpha, photo
+                target, alpha, start = self._swapped(photo, manner), self.options.alpha, photo
             else:
                 target, alpha, start = self.encoder(picture, (layer,))[layer], 0.0, torch.full_like(picture, 0.5)
-            manner = towards(self._moments, self.encoder, picture, self._inject, alpha)
-            (made, _), *_ = deque(self._pictures(target, manner, start, self._strips(picture)), maxlen=1)
+            inside = towards(manner.mixed, self.encoder, picture, self._inject, alpha)
+            (made, _), *_ = deque(
+                self._pictures(target, inside, start, self._strips(picture, manner), steps), maxlen=1
+            )
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

@@ -1,0 +1,101 @@
+"""Stroke size beside the picture: whether one setting of style_scale gives a sketch and a print the same strokes.
+
+    python -m benchmarks.strokes --output benchmarks/results/strokes.json
+    python -m benchmarks.strokes --methods adain --sizes 256 2048 --scales 1      # adds to what is there
+
+A stroke's size is the mean wavelength, as a share of the picture's side, of what the painting adds to the photograph:
+the logarithmic mean over the power spectrum of the difference of their luminances, from `LEAST` waves across the
+picture (coarser changes are of tone, not strokes) to the finest that its pixels hold. Of two sizes, `own` compares
+this; since a sketch has no pixels for a print's finest waves, `shared` compares waves that both can hold.
+The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are made anew: nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.machine import describe
+from impasto import Style, bind, make_recipe
+from impasto.api import last
+from impasto.demo import photos, styles
+from impasto.images.geometry import fit
+from impasto.images.read import read
+
+LEAST = 8
+METHODS = ("adain", "swap", "gatys")
+STYLE_SIDE = 512  # pixels a style is drawn at
+
+
+def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) -> float:
+    """Mean wavelength of what a painting adds to a photograph, both 1×3×N×N, as a share of N.
+
+    Args:
+        painting: in [0, 1].
+        photo: of the same size.
+        finest: most waves across the picture that count; N/2 where None.
+    """
+    luminance = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1)
+    added = ((painting - photo)[0].double() * luminance).sum(0)
+    side = added.shape[0]
+    window = torch.hann_window(side, periodic=False, dtype=torch.float64)
+    power = torch.fft.fft2((added - added.mean()) * window.outer(window)).abs().square()
+    waves = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64)
+    across = (waves.square()[:, None] + waves.square()).sqrt()
+    counted = (across >= LEAST) & (across <= (finest or side / 2))
+    power, across = power[counted], across[counted]
+    return float(torch.exp(-(power * across.log()).sum() / power.sum()))
+
+
+def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int) -> dict:
+    """Stroke sizes at several sizes of a picture, and the largest's by the smallest's."""
+    settings = {"style_scale": scale} | ({"steps": steps} if method == "gatys" else {})
+    rows: dict[str, dict] = {}
+    finest = min(sizes) / 2
+    for size in sizes:
+        started = time.perf_counter()
+        recipe = make_recipe(method, [Style(path="style.png")], settings={"size": size, **settings})
+        painting = last(bind(recipe, device="cpu", styles=[style]).paint(photo)).image
+        fitted = fit(photo, size)
+        rows[str(size)] = {
+            "own": stroke_size(painting, fitted),
+            "shared": stroke_size(painting, fitted, finest),
+            "seconds": time.perf_counter() - started,
+        }
+    small, large = rows[str(min(sizes))], rows[str(max(sizes))]
+    return {"sizes": rows, "ratio": {kind: large[kind] / small[kind] for kind in ("own", "shared")}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/strokes.json"))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=["wave", "night"])
+    parser.add_argument("--scales", nargs="+", type=float, default=[0.5, 1.0, 2.0])
+    parser.add_argument("--sizes", nargs=2, type=int, default=[256, 1024], help="two to compare")
+    parser.add_argument("--steps", type=int, default=12, help="of gatys, at one size")
+    options = parser.parse_args()
+    result = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
+    result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE, "gatys_steps": options.steps}
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    photo = read(photos.demo_photo("astronaut")).pixels
+    for name in options.styles:
+        style = read(styles.draw(name, STYLE_SIDE)).pixels
+        for method in options.methods:
+            for scale in options.scales:
+                row = compare(method, style, photo, scale, sorted(options.sizes), options.steps)
+                key = f"{method} {name} {scale:g} {min(options.sizes)}-{max(options.sizes)}"
+                result["rows"][key] = row
+                shown = ", ".join(f"{size} px {each['own']:.4f}" for size, each in row["sizes"].items())
+                ratio = row["ratio"]
+                print(f"{key}: {shown}; ratio {ratio['own']:.2f}, shared waves {ratio['shared']:.2f}", flush=True)
+                options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

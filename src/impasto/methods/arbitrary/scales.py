@@ -1,0 +1,46 @@
+"""Strokes of one size beside the picture, whatever its size: painted coarsely first, then finer and finer.
+
+A net sees, and so paints, shapes of so many pixels and no larger. A large picture painted at once has strokes that
+are fine beside it; so it begins small, and every larger one takes its strokes from the one before.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from ...images.geometry import resize
+
+_SIDE = 512
+"""Longest side at which a picture whose style picture is as large as it is painted at once."""
+_LEAST, _MOST = 64, 4  # pixels to begin with at least; at most times the picture's own size
+_SMALL = 128  # pixels: smaller pictures have no room for finer strokes than those they would have
+_SAME = 1.25  # a ratio of sizes that is not worth another pass
+
+
+def scales(final: int, style_scale: float) -> tuple[int, ...]:
+    """Longest sides to paint at one after the other, for a picture of `final` pixels and strokes of that scale.
+
+    Each is at most about twice the one before. The only one is larger than `final` where strokes are to be finer than
+    it could be painted with: the picture is then made smaller.
+    """
+    if final < _SMALL:
+        return (final,)
+    first = round(max(_LEAST, min(min(_SIDE, 2 * final) / style_scale, _MOST * final)))
+    if first > final:
+        return (first if first > final * _SAME else final,)
+    passes = math.ceil(math.log2(final / first / _SAME))
+    return (*(round(first * (final / first) ** (number / passes)) for number in range(passes)), final)
+
+
+def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
+    """What to paint at the next size: the painting so far, with what the photograph shows only there.
+
+    Args:
+        painting: 1×3×H×W in [0, 1].
+        photo: the photograph it was painted from, of its size.
+        larger: the photograph at the next size.
+    """
+    height, width = larger.shape[2:]
+    return resize(painting, height, width).add(larger).sub_(resize(photo, height, width)).clamp_(0, 1)
