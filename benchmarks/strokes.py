@@ -7,6 +7,8 @@ A stroke's size is the mean wavelength, as a share of the picture's side, of wha
 the logarithmic mean over the power spectrum of the difference of their luminances, from `LEAST` waves across the
 picture (coarser changes are of tone, not strokes) to the finest that its pixels hold. Of two sizes, `own` compares
 this; since a sketch has no pixels for a print's finest waves, `shared` compares waves that both can hold.
+`gatys` works at one size, as by default; `gatys-climbing` has all its steps at the smaller size, and then half as many
+at each that is twice as large.
 The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are made anew: nothing else is needed.
 """
 
@@ -28,7 +30,7 @@ from impasto.images.geometry import fit
 from impasto.images.read import read
 
 LEAST = 8
-METHODS = ("adain", "swap", "gatys")
+METHODS = ("adain", "swap", "gatys", "gatys-climbing")
 STYLE_SIDE = 512  # pixels a style is drawn at
 
 
@@ -54,12 +56,12 @@ def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) ->
 
 def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int) -> dict:
     """Stroke sizes at several sizes of a picture, and the largest's by the smallest's."""
-    settings = {"style_scale": scale} | ({"steps": steps} if method == "gatys" else {})
     rows: dict[str, dict] = {}
     finest = min(sizes) / 2
     for size in sizes:
         started = time.perf_counter()
-        recipe = make_recipe(method, [Style(path="style.png")], settings={"size": size, **settings})
+        settings = {"size": size, "style_scale": scale, **_steps(method, sizes, size, steps)}
+        recipe = make_recipe(method.partition("-")[0], [Style(path="style.png")], settings=settings)
         painting = last(bind(recipe, device="cpu", styles=[style]).paint(photo)).image
         fitted = fit(photo, size)
         rows[str(size)] = {
@@ -69,6 +71,17 @@ def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list
         }
     small, large = rows[str(min(sizes))], rows[str(max(sizes))]
     return {"sizes": rows, "ratio": {kind: large[kind] / small[kind] for kind in ("own", "shared")}}
+
+
+def _steps(method: str, sizes: list[int], size: int, steps: int) -> dict:
+    if method == "gatys":
+        return {"steps": steps}
+    if method == "gatys-climbing":
+        stages = [(min(sizes), steps)]
+        while stages[-1][0] * 2 <= size:
+            stages.append((stages[-1][0] * 2, max(2, stages[-1][1] // 2)))
+        return {"schedule": tuple(stages)}
+    return {}
 
 
 def main() -> None:

@@ -59,7 +59,9 @@ def _flag(name: str, field: FieldInfo, group: Group, default: Any) -> Argument:
     parameter = Parameter(
         help=(field.description or "").replace("`", "'"),
         show_default=_shown(default),
-        metavar=None if kind is bool else metavar,
+        # rich takes what is in brackets and begins with @ for markup
+        metavar=None if kind is bool else metavar.replace("[@", r"\[@"),
+        negative_iterable=(),
         group=group,
         # a negative number is then read, and refused with its range
         allow_leading_hyphen=metavar in ("INT", "FLOAT"),
