@@ -7,8 +7,8 @@ A stroke's size is the mean wavelength, as a share of the picture's side, of wha
 the logarithmic mean over the power spectrum of the difference of their luminances, from `LEAST` waves across the
 picture (coarser changes are of tone, not strokes) to the finest that its pixels hold. Of two sizes, `own` compares
 this; since a sketch has no pixels for a print's finest waves, `shared` compares waves that both can hold.
-`gatys` works at one size, as by default; `gatys-climbing` has all its steps at the smaller size, and then half as many
-at each that is twice as large.
+`gatys` works at one size, as by default; `gatys-climbing` has all its steps at the smaller size, and then half as
+many at each that is twice as large.
 The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are made anew: nothing else is needed.
 """
 
