@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("gatys", "memory", "arbitrary", "johnson", "large")
+BENCHMARKS = ("gatys", "memory", "arbitrary", "johnson", "strokes", "large")
 
 
 def main() -> None:

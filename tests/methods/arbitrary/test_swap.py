@@ -147,7 +147,8 @@ def test_a_photo_smaller_than_a_patch_is_painted_larger(net, picture):
 
 def test_a_style_smaller_than_a_patch_is_refused(net, picture):
     with pytest.raises(RequestError, match=r"the style has 2×10 positions.*3×3"):
-        painter(net, [picture(8, 40)], size=40)
+        painter(net, [picture(8, 40)], size=40, style_upscale=False)
+    assert last(painter(net, [picture(8, 40)], size=40).paint(picture(40, 40))).image.shape[2:] == (40, 40)
     with pytest.raises(RequestError, match="stride is 4 with patches of 3"):
         painter(net, [picture(40, 40)], stride=4, size=40)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError, WeightsError
-from ...images.geometry import fitted_size, resize
+from ...images.geometry import fit, fitted_size, resize
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
 from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
@@ -198,7 +198,10 @@ class SwapPainter(Painter):
         return max(16, layer_stride(self.options.layer) * self.options.patch_size)
 
     def _fitted_style(self, style: Tensor, size: int) -> Tensor:
-        return fitted_style(style, max(size, self._least), self.options)
+        fitted = fitted_style(style, size, self.options)
+        if not self.options.style_upscale or min(fitted.shape[2:]) >= self._least:
+            return fitted
+        return fit(style, math.ceil(self._least * max(style.shape[2:]) / min(style.shape[2:])))
 
     def _fitted(self, content: Tensor, size: int) -> Tensor:
         return fitted_photo(content, size, self._least)[0]
