@@ -181,7 +181,7 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
 
     monkeypatch.setattr(transform, "_match_one", scarce)
     assert torch.equal(last(painter(net, style, memory="512MiB").paint(photo)).image, expected)
-    assert budgets == [64 * 2**20, 16 * 2**20, 4 * 2**20]
+    assert budgets == [32 * 2**20, 8 * 2**20, 2 * 2**20]
     monkeypatch.setattr(transform, "_match_one", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(ImpastoError, match="memory ran out"):
         last(painter(net, style).paint(photo))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -35,7 +34,7 @@ from .inverse import (
     transformed,
 )
 from .options import AdainOptions
-from .scales import finer, scales
+from .scales import coarse_to_fine, scales
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> AdainPainter:
@@ -80,16 +79,21 @@ class AdainPainter(Painter):
         final = self.recipe.size or max(content.shape[2:])
         sizes = scales(final, self.options.style_scale)
         self._encode(sizes)
-        begun = photo = fitted_photo(content, sizes[0])[0]
-        for size, larger in pairwise(sizes):
-            begun, _ = self._once(begun, size, regions)
-            smaller, photo = photo, fitted_photo(content, larger)[0]
-            begun = finer(begun, smaller, photo)
-            del smaller
-        del photo
-        picture, note = self._once(begun, sizes[-1], regions)
         height, width = content.shape[2:]
-        yield Step(resize(picture, *fitted_size(height, width, final)), 1, 1, note=note)
+        given = fitted_size(height, width, final)
+        largest = sizes[-1]
+        if len(sizes) > 1:  # refused, if at all, before the passes of less memory
+            self._strips(content.new_empty(1).expand(1, 3, *given))
+
+        def fitted(photo: Tensor, size: int) -> Tensor:
+            return fitted_photo(photo, size)[0]
+
+        def coarse(photo: Tensor, size: int) -> Tensor:
+            return self._once(photo, size, regions)[0]
+
+        # Handed over, not held: a large picture is let go as soon as it is used.
+        picture, note = self._once(coarse_to_fine(content, sizes, fitted, coarse), largest, regions)
+        yield Step(resize(picture, *given), 1, 1, note=note)
 
     def _once(self, photo: Tensor, size: int, regions: Regions | None) -> tuple[Tensor, str]:
         """A picture painted in one pass, and what is worth telling of it."""

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -42,7 +41,7 @@ from .inverse import (
     towards,
 )
 from .options import SwapOptions
-from .scales import finer, scales
+from .scales import coarse_to_fine, scales
 
 _LEVELS = 255.0
 _HISTORY = 20  # pairs L-BFGS remembers
@@ -112,17 +111,22 @@ class SwapPainter(Painter):
         final = self.recipe.size or max(content.shape[2:])
         sizes = self._scales(final)
         self._encode(sizes)
-        begun = photo = self._fitted(content, sizes[0])
-        for size, larger in pairwise(sizes):
-            ((begun, *_),) = self._once(begun, size, regions, steps=0)
-            smaller, photo = photo, self._fitted(content, larger)
-            begun = finer(begun, smaller, photo)
-            del smaller
-        del photo
         height, width = content.shape[2:]
         given = fitted_size(height, width, final)
+        largest = sizes[-1]
+        if len(sizes) > 1:  # refused, if at all, before the passes of less memory
+            self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest])
+
+        def coarse(photo: Tensor, size: int) -> Tensor:
+            ((picture, *_),) = self._once(photo, size, regions, steps=0)
+            if self.recipe.memory is not None:
+                del self._manners[size]
+            return picture
+
         steps = 0 if self.options.inverse == "network" else self.options.steps
-        for index, (picture, losses, note) in enumerate(self._once(begun, sizes[-1], regions, steps), 1):
+        # Handed over, not held: a large picture is let go as soon as it is used.
+        pictures = self._once(coarse_to_fine(content, sizes, self._fitted, coarse), largest, regions, steps)
+        for index, (picture, losses, note) in enumerate(pictures, 1):
             yield Step(resize(picture, *given), index, steps or 1, losses, note)
 
     def _once(
@@ -140,6 +144,8 @@ class SwapPainter(Painter):
         styles = manner.mixed if where is None else each_apart(manner.apart)
         inside = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
         note = "; ".join(filter(None, (plan.note, self._match_note(photo, manner, where))))
+        if self.decoder is not None:
+            photo = photo.new_empty(0)  # the net begins without it
         for picture, losses in self._pictures(target, inside, photo, plan, steps, where):
             yield picture[:, :, rows, columns], losses, note
 
@@ -149,6 +155,7 @@ class SwapPainter(Painter):
 
     def _strips(self, photo: Tensor, manner: _Manner) -> Strips:
         budget = self._match_budget
+        let_go = photo.numel() * photo.element_size() if self.decoder else 0  # before the picture is made
         return strips_for(
             photo,
             self.encoder,
@@ -156,7 +163,7 @@ class SwapPainter(Painter):
             layers=(self.options.layer,),
             copies=2,  # the photo's features, and what is matched, then made, of them
             decoder=self.decoder,
-            more=budget * 2**20 + manner.patches.excess(*self._positions(photo), budget),
+            more=budget * 2**20 + manner.patches.excess(*self._positions(photo), budget) - let_go,
         )
 
     def _positions(self, photo: Tensor) -> tuple[int, int]:
@@ -172,7 +179,7 @@ class SwapPainter(Painter):
     @property
     def _match_budget(self) -> float:
         """Working memory of the match in MiB."""
-        return BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 8 / 2**20)
+        return BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 16 / 2**20)
 
     def _encode(self, sizes: Sequence[int]) -> None:
         """Have the styles encoded as they are seen beside pictures of these sizes, and of no others."""
