@@ -21,7 +21,7 @@ from ..errors import RequestError, WeightsError
 from ..strips import VALUES, ranges
 from .architecture import JOHNSON, Block, parse, stride
 
-EPSILON = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
+_EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
 _WIDTH = 32  # channels that strips are counted in
 
@@ -97,7 +97,7 @@ class Norm(nn.Module):
         """N×C×H×W, normalised over positions."""
         scale, shift = self.affine(mix)
         variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)
-        gain = scale * (variance + EPSILON).rsqrt()
+        gain = scale * (variance + _EPS).rsqrt()
         offset = shift - mean * gain
         return torch.addcmul(offset[:, :, None, None].to(x.dtype), x, gain[:, :, None, None].to(x.dtype))
 
@@ -320,7 +320,7 @@ def _layer(
     mean = means @ counts
     variance = (variances + (means - mean[:, None]).square()) @ counts
     scale, shift = layer.norm.affine(mix)
-    gain = scale * (variance + EPSILON).rsqrt()
+    gain = scale * (variance + _EPS).rsqrt()
     shares = None if where is None else where(*y.shape[2:])
     return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype), shares)
 

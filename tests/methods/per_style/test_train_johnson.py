@@ -63,7 +63,6 @@ def test_presets_are_the_systems() -> None:
     assert (examples.content_weight, examples.style_weight, [*examples.content_layers]) == (1e5, 1e10, ["relu2_2"])
     assert (lengstrom.content_weight, lengstrom.style_weight, [*lengstrom.content_layers]) == (7.5, 100, ["relu4_2"])
     assert lengstrom.tv == 200 * 255**2
-    assert not any(each.even or each.spikes for each in (johnson, examples, lengstrom, dumoulin))
     assert (dumoulin.content_weight, dumoulin.style_weight, dumoulin.batch) == (1, 1e-4, 16)
     assert [PRESETS[name].encoder for name in ("johnson-2016", "pytorch-examples", "lengstrom", "dumoulin")] == [
         "vgg16",
@@ -145,27 +144,6 @@ def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None
     evened, plain = ([float(gradient.norm()) for gradient in pictures.grad] for pictures in made)
     assert evened == pytest.approx([0.5, 0.5], rel=1e-4)
     assert max(plain) > 1.2 * min(plain)
-
-
-def test_a_spike_before_a_normalisation_costs(settings: Make, picture) -> None:
-    task = task_of(settings(), picture(40, 40, 2))
-    norm = next(module for module in task.net.modules() if isinstance(module, Norm))
-    smooth = torch.zeros(1, norm.scale.shape[1], 32, 32)
-    smooth[:, :, :16] = 1
-    spiked = smooth.clone()
-    spiked[:, 0, 3, 3] = 100
-    costs: list[float] = []
-    for features in (smooth, spiked):
-        norm(features, torch.ones(1, 1))
-        (cost,) = task.watched()
-        costs.append(float(cost.detach()))
-    assert costs[0] == 0 < costs[1]
-    photo = picture(32, 32, 7)
-    assert "spikes" in task.loss(task.net, photo, photo[:0], 0)
-    task.net.eval()
-    assert "spikes" not in task.loss(task.net, photo, photo[:0], 0)
-    free = task_of(settings(spikes=0), picture(40, 40, 2))
-    assert "spikes" not in free.loss(free.net, photo, photo[:0], 0)
 
 
 def test_a_style_is_added_by_its_normalisation_alone(

@@ -24,7 +24,7 @@ from ...images.geometry import fit
 from ...images.read import read
 from ...losses.functional import GramNorm
 from ...nets.architecture import JOHNSON, parse
-from ...nets.transformer import EPSILON, Norm, Transformer, TransformerSpec
+from ...nets.transformer import Norm, Transformer, TransformerSpec
 from ...recipe import NonNegative, Positive, Size
 from ...training.loop import Progress
 from ...training.options import Count, TrainOptions
@@ -40,7 +40,6 @@ from .gallery import KIND, Credit
 
 _CELL = 224  # pixels of a picture on the sample sheet
 _SHEET_PHOTOS = 3
-_SPIKE = 6.0  # deviations that normalised features may have
 
 Form = Literal["relative", "mean"]
 
@@ -97,11 +96,6 @@ class JohnsonTraining(TrainOptions):
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
-    spikes: NonNegative = Field(
-        default=100.0,
-        description="Weight of features beyond 6 deviations before a normalisation: it invites a net to hide a spike "
-        "somewhere, which shows as a round blotch (Karras et al. 2020, StyleGAN2).",
-    )
     learn: Literal["everything", "styles"] = Field(
         default="everything",
         description="styles: with --init, add styles to a network by training their normalisation alone.",
@@ -131,7 +125,6 @@ _PAPERS: dict[str, Any] = {
     "clip": 0.0,
     "ema": 0.0,
     "even": False,
-    "spikes": 0.0,
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -270,11 +263,6 @@ class JohnsonTask:
             for parameter in style_parameters(self.net):
                 parameter.requires_grad_(True)
         self.net.to(self.device)
-        self._excess: list[Tensor] = []
-        if options.spikes:
-            for module in self.net.modules():
-                if isinstance(module, Norm):
-                    module.register_forward_pre_hook(self._watch)
         self.learnt = [spec.styles.index(name) for name in styles]
         self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
 
@@ -302,27 +290,11 @@ class JohnsonTask:
         each = self.options.styles_per_photo
         count = len(photos) * each
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
-        self.watched()
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(photos.repeat_interleave(each, 0), self._mix(turns))
         if self.options.even and picture.requires_grad:
             picture.register_hook(_evened)
-        terms = self._terms(picture, photos, turns)
-        if found := self.watched():
-            terms["spikes"] = self.options.spikes * torch.stack(found).mean()
-        return terms
-
-    def watched(self) -> list[Tensor]:
-        """Mean squares of what was beyond `_SPIKE` deviations before each normalisation since the last call."""
-        found, self._excess = self._excess, []
-        return found
-
-    def _watch(self, _norm: nn.Module, given: tuple[Tensor, Tensor]) -> None:
-        if self.net.training:
-            x = given[0].float()
-            variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
-            beyond = ((x - mean) * (variance + EPSILON).rsqrt()).abs() - _SPIKE
-            self._excess.append(beyond.relu().square().mean())
+        return self._terms(picture, photos, turns)
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
         mix = torch.zeros(len(turns), len(self.spec.styles), device=self.device)
