@@ -10,7 +10,7 @@ from torch import device
 
 from ..errors import ImpastoError, RequestError
 from ..memory import available, describe, in_use, is_out_of_memory
-from ..runtime import give_back_freed_memory
+from ..runtime import give_back_freed_memory, keep_freed_memory
 from ..strips import COPIES, LEAST, VALUES
 
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
@@ -48,6 +48,7 @@ class Strips:
             ImpastoError: it does with the smallest strips.
         """
         values = self.values
+        keep_freed_memory(not self.noted)  # in strips memory is scarce
         while True:
             try:
                 return work(values)

@@ -28,6 +28,7 @@ _LARGEST_CELL = 4096  # patches of a cell that are looked at; more are near copi
 _ROUNDS = 2  # of propagation and random search
 _RADIUS = 1  # of the random search, in patches
 _DRAWN = 2**12  # positions that the principal channels are found from, of photo and style each
+_ROUND = 256  # sizes of products are multiples of it: oneDNN makes, and keeps, code for every size it meets
 _ROWS = 4096  # patches that are worked on together in the search for a start
 _AT_ONCE = 2**22  # values of features that are worked on together in the refinement
 
@@ -114,14 +115,22 @@ def _start(photo: _Grid, source: Source, budget: float, generator: torch.Generat
             inside = inside[torch.arange(_LARGEST_CELL, device=inside.device) * len(inside) // _LARGEST_CELL]
         if not len(inside):
             continue
+        inside = _padded(inside)  # the first of equals is found, never a repetition
         filters = style.patches(inside)
         filters = (filters * lengths[inside, None]).to(filters.dtype)
         for some in lookers.split(_rows(budget, filters)):
-            value, place = first_largest(products(photo.patches(some), filters))
+            found = first_largest(products(photo.patches(_padded(some)), filters))
+            value, place = (each[: len(some)] for each in found)
             better = value > best[some]
             best[some[better]] = value[better].float()
             index[some[better]] = inside[place[better]]
     return index
+
+
+def _padded(which: Tensor) -> Tensor:
+    """Indices, the last repeated until there are a multiple of `_ROUND`."""
+    more = -len(which) % _ROUND
+    return torch.cat([which, which[-1:].expand(more)]) if more else which
 
 
 def _principal(photo: _Grid, source: Source, budget: float, generator: torch.Generator) -> tuple[_Grid, _Grid]:

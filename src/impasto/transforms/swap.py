@@ -176,7 +176,8 @@ def swap(
     found = match_patches(content, style, budget_mb=budget_mb)
     if alpha == 1:  # large features are free from here, where the caller holds them no longer
         content = content.new_empty(*content.shape[:2], 0, 0)
-    return torch.cat([_rebuilt(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)])
+    made = [_rebuilt(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)]
+    return made[0] if len(made) == 1 else torch.cat(made)  # a copy of large features would take as much again
 
 
 def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGET_MB) -> Tensor:

@@ -19,7 +19,7 @@ from ...weights.layers import layer_stride
 from .options import GatysOptions
 
 _PICTURE = 3 * 4  # bytes a pixel of a picture
-_SPARE = 150e6  # kernels in both directions, matrices, the libraries' own buffers
+_SPARE = 180e6  # kernels in both directions, matrices, the libraries' own buffers
 _SLACK = 1.2  # what the allocator loses between blocks of different sizes
 _ENOUGH = 512  # a tile of that side takes 1.7 times the work of its pixels: below, a shorter history saves more
 _FEW = 5  # pairs of L-BFGS below which smaller tiles are the better saving
