@@ -123,7 +123,7 @@ def main() -> None:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         settings: dict[str, dict] = {method: {"memory": options.memory} for method in METHODS}
-        settings["gatys"] = {"memory": options.gatys_memory}
+        settings["gatys"] = {"memory": options.gatys_memory, "min_size": None}
         net, result["johnson_architecture"] = _net(Path(folder))
         settings["johnson"]["net"] = net
         pictures = {
@@ -133,9 +133,8 @@ def main() -> None:
             _worker({"size": size, **files})
         for method in options.methods:
             rows = result["methods"].setdefault(method, {})
-            wanted = {name: value for name, value in settings[method].items() if value is not None}
             for size in options.sizes:
-                request = {"method": method, "size": size, "settings": wanted, "steps": options.steps}
+                request = {"method": method, "size": size, "settings": settings[method], "steps": options.steps}
                 row = _worker({**request, **pictures[size]})
                 rows[size] = row
                 if "failed" in row:

@@ -39,7 +39,7 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     from impasto.recipe import Style
     from impasto.runtime import peak_memory_mb
 
-    common = {"size": size, "precision": precision, "memory": memory, "lbfgs_history": HISTORY}
+    common = {"size": size, "precision": precision, "memory": memory, "lbfgs_history": HISTORY, "min_size": None}
     recipe = make_recipe("gatys", [Style(path="style")], settings={**common, **settings})
     painter = bind(recipe, styles=[read(draw("night")).pixels], device="cpu")
     photo = read(demo_photo("astronaut")).pixels

@@ -7,8 +7,7 @@ A stroke's size is the mean wavelength, as a share of the picture's side, of wha
 the logarithmic mean over the power spectrum of the difference of their luminances, from `LEAST` waves across the
 picture (coarser changes are of tone, not strokes) to the finest that its pixels hold. Of two sizes, `own` compares
 this; since a sketch has no pixels for a print's finest waves, `shared` compares waves that both can hold.
-`gatys` works at one size, as by default; `gatys-climbing` has all its steps at the smaller size, and then half as
-many at each that is twice as large.
+`gatys` climbs to its size, as by default; `gatys-at-once` works at it alone.
 The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are made anew: nothing else is needed.
 """
 
@@ -30,7 +29,7 @@ from impasto.images.geometry import fit
 from impasto.images.read import read
 
 LEAST = 8
-METHODS = ("adain", "swap", "gatys", "gatys-climbing")
+METHODS = ("adain", "swap", "gatys", "gatys-at-once")
 STYLE_SIDE = 512  # pixels a style is drawn at
 
 
@@ -60,7 +59,9 @@ def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list
     finest = min(sizes) / 2
     for size in sizes:
         started = time.perf_counter()
-        settings = {"size": size, "style_scale": scale, **_steps(method, sizes, size, steps)}
+        settings = {"size": size, "style_scale": scale}
+        if method.startswith("gatys"):
+            settings |= {"steps": steps, "min_size": "auto" if method == "gatys" else None}
         recipe = make_recipe(method.partition("-")[0], [Style(path="style.png")], settings=settings)
         painting = last(bind(recipe, device="cpu", styles=[style]).paint(photo)).image
         fitted = fit(photo, size)
@@ -73,17 +74,6 @@ def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list
     return {"sizes": rows, "ratio": {kind: large[kind] / small[kind] for kind in ("own", "shared")}}
 
 
-def _steps(method: str, sizes: list[int], size: int, steps: int) -> dict:
-    if method == "gatys":
-        return {"steps": steps}
-    if method == "gatys-climbing":
-        stages = [(min(sizes), steps)]
-        while stages[-1][0] * 2 <= size:
-            stages.append((stages[-1][0] * 2, max(2, stages[-1][1] // 2)))
-        return {"schedule": tuple(stages)}
-    return {}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/strokes.json"))
@@ -91,7 +81,7 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=["wave", "night"])
     parser.add_argument("--scales", nargs="+", type=float, default=[0.5, 1.0, 2.0])
     parser.add_argument("--sizes", nargs=2, type=int, default=[256, 1024], help="two to compare")
-    parser.add_argument("--steps", type=int, default=12, help="of gatys, at one size")
+    parser.add_argument("--steps", type=int, default=12, help="of gatys, at the first size")
     options = parser.parse_args()
     result = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
     result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE, "gatys_steps": options.steps}

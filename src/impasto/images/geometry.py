@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+SAME = 1.25
+"""A ratio of sizes that is not worth another pass."""
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
@@ -39,6 +43,15 @@ def fit_area(image: Tensor, pixels: int) -> Tensor:
     height, width = image.shape[-2:]
     scale = (pixels / (height * width)) ** 0.5
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def climb(first: int, final: int) -> list[int]:
+    """Longest sides from `first` up to `final` in even steps, each at most about twice the one before.
+
+    `final` alone where it is hardly larger.
+    """
+    passes = max(0, math.ceil(math.log2(final / first / SAME)))
+    return [*(round(first * (final / first) ** (number / passes)) for number in range(passes)), final]
 
 
 def scale_ladder(final: int, minimum: int, step: float = 2**0.5) -> list[int]:

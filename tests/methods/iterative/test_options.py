@@ -6,6 +6,7 @@ import pytest
 
 from impasto import RequestError, make_recipe
 from impasto.methods.iterative.options import GatysOptions
+from impasto.methods.iterative.presets import PRESETS
 
 
 def test_layers_are_read_from_text_lists_and_mappings():
@@ -15,11 +16,26 @@ def test_layers_are_read_from_text_lists_and_mappings():
 
 
 def test_stages():
-    assert GatysOptions(steps=7).stages(512) == ((512, 7),)
+    assert GatysOptions(steps=7, min_size=None).stages(512) == ((512, 7),)
     ladder = GatysOptions(min_size=128, first_steps=1000, steps=500).stages(512)
     assert ladder == ((128, 1000), (181, 500), (256, 500), (362, 500), (512, 500))
     assert GatysOptions(schedule="0.5:60,1:20").stages(513) == ((256, 60), (513, 20))
     assert GatysOptions(schedule="256:60,700:20").stages(513) == ((256, 60), (700, 20))
+
+
+def test_a_large_picture_begins_small_where_nothing_else_is_said():
+    assert GatysOptions().stages(300) == ((300, 300),)
+    assert GatysOptions().stages(512) == ((256, 300), (512, 150))
+    assert GatysOptions(steps=5).stages(2048) == ((256, 5), (512, 3), (1024, 2), (2048, 1))
+    assert GatysOptions(first_steps=40, steps=0).stages(1024) == ((256, 40), (512, 0), (1024, 0))
+    assert [size for size, _ in GatysOptions().stages(900)] == [256, 480, 900]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS.keys() - {"quick", "crowsonkb"}))
+def test_the_systems_reproduced_work_at_one_size_as_they_do(preset):
+    options = PRESETS[preset].options
+    assert isinstance(options, GatysOptions)
+    assert len(options.stages(2048)) == 1
 
 
 @pytest.mark.parametrize(

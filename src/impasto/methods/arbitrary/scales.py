@@ -6,19 +6,17 @@ are fine beside it; so it begins small, and every larger one takes its strokes f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from torch import Tensor
 
-from ...images.geometry import resize
+from ...images.geometry import SAME, climb, resize
 
 _SIDE = 512
 """Longest side at which a picture whose style picture is as large as it is painted at once."""
 _LEAST, _MOST = 64, 4  # pixels to begin with at least; at most times the picture's own size
 _SMALL = 128  # pixels: smaller pictures have no room for finer strokes than those they would have
-_SAME = 1.25  # a ratio of sizes that is not worth another pass
 
 
 def scales(final: int, style_scale: float) -> tuple[int, ...]:
@@ -31,9 +29,8 @@ def scales(final: int, style_scale: float) -> tuple[int, ...]:
         return (final,)
     first = round(max(_LEAST, min(min(_SIDE, 2 * final) / style_scale, _MOST * final)))
     if first > final:
-        return (first if first > final * _SAME else final,)
-    passes = math.ceil(math.log2(final / first / _SAME))
-    return (*(round(first * (final / first) ** (number / passes)) for number in range(passes)), final)
+        return (first if first > final * SAME else final,)
+    return tuple(climb(first, final))
 
 
 def coarse_to_fine(

@@ -35,6 +35,8 @@ BY_CHANNELS = {
     layer: 10 / channels**2 for layer, channels in zip(STYLE_LAYERS, (64, 128, 256, 512, 512), strict=True)
 }
 
+_BEGIN = 256  # pixels: the longest side that a larger painting begins at
+
 
 class GatysOptions(Options):
     """Gatys, Ecker & Bethge 2015 and what grew out of it: pixels optimised against a fixed VGG."""
@@ -103,12 +105,17 @@ class GatysOptions(Options):
     average: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0, description="Decay of a running mean of the picture, which is then what is shown; 0 for none."
     )
-    steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(default=300, description="Steps at the final size.")
-    min_size: Annotated[int, Field(ge=16)] | None = Field(
-        default=None, description="Begin at this longest side and climb to the final one; unset works at one size."
+    steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=300,
+        description="Steps at the final size; with --min-size auto at the smallest, and half as many at each after.",
+    )
+    min_size: Annotated[int, Field(ge=16)] | Literal["auto"] | None = Field(
+        default="auto",
+        description="Longest side to begin at, and to climb from to the final one: strokes then keep their size "
+        "beside the picture. auto: from 256 px, about doubling; none: one size.",
     )
     scale_step: Annotated[float, Field(gt=1, le=8)] = Field(
-        default=math.sqrt(2), description="Ratio between one size and the next when climbing."
+        default=math.sqrt(2), description="Ratio between one size and the next when climbing from a given one."
     )
     first_steps: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
         default=None, description="Steps at the smallest size when climbing; unset for the same as `steps`."
@@ -148,13 +155,17 @@ class GatysOptions(Options):
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """(longest side, steps) of each scale for a picture whose longest side is `final` pixels."""
-        from ...images.geometry import scale_ladder
+        from ...images.geometry import climb, scale_ladder
 
         if self.schedule:
             sizes = [(round(size * final) if size <= 1 else round(size), steps) for size, steps in self.schedule]
             return tuple((max(size, 1), steps) for size, steps in sizes)
         if self.min_size is None:
             return ((final, self.steps),)
-        ladder = scale_ladder(final, self.min_size, self.scale_step)
         first = self.steps if self.first_steps is None else self.first_steps
+        if self.min_size == "auto":
+            ladder = climb(_BEGIN, final)
+            halved = [math.ceil(self.steps / 2**rung) for rung in range(len(ladder))]
+            return tuple(zip(ladder, [first, *halved[1:]] if len(ladder) > 1 else halved, strict=True))
+        ladder = scale_ladder(final, self.min_size, self.scale_step)
         return tuple((size, first if i == 0 and len(ladder) > 1 else self.steps) for i, size in enumerate(ladder))

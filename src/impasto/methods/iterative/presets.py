@@ -20,12 +20,13 @@ _NEURAL_STYLE = GatysOptions(
     lbfgs_history=100,
     precondition=0,
     steps=1000,
+    min_size=None,
 )
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
         "A good picture in under a minute on a laptop: most of the steps at half the size.",
-        GatysOptions(schedule=((0.5, 75), (1, 45)), content_weight=0.03, range_weight=100),
+        GatysOptions(schedule=((0.5, 75), (1, 45)), min_size=None, content_weight=0.03, range_weight=100),
     ),
     "gatys-2015": Preset(
         "Gatys, Ecker & Bethge 2015 with the paper's open settings: conv4_2, conv1_1-conv5_1 each 1/5, "
@@ -42,6 +43,7 @@ PRESETS: dict[str, Preset] = {
             lbfgs_history=100,
             precondition=0,
             steps=5000,
+            min_size=None,
         ),
     ),
     "vgg16-relu3_3": Preset(
@@ -56,6 +58,7 @@ PRESETS: dict[str, Preset] = {
             lbfgs_history=100,
             precondition=0,
             steps=1000,
+            min_size=None,
         ),
         encoder="vgg16",
     ),
@@ -75,6 +78,7 @@ PRESETS: dict[str, Preset] = {
             optimizer="adam",
             learning_rate=10,
             steps=1000,
+            min_size=None,
             style_fit="native",
             keep_best=True,
         ),
@@ -94,6 +98,7 @@ PRESETS: dict[str, Preset] = {
             precondition=0,
             clamp=True,
             steps=300,
+            min_size=None,
         ),
         encoder="vgg19-torchvision",
     ),
@@ -137,6 +142,7 @@ PRESETS: dict[str, Preset] = {
             lbfgs_history=100,
             precondition=0,
             steps=500,
+            min_size=None,
         ),
         encoder="vgg19-torchvision",
         size=500,
@@ -152,6 +158,7 @@ PRESETS: dict[str, Preset] = {
             lbfgs_history=100,
             precondition=0,
             steps=1000,
+            min_size=None,
             style_fit="area",
         ),
     ),
