@@ -109,7 +109,47 @@ def test_a_description_survives_json() -> None:
             TransformerSpec.from_json(broken)
 
 
-@pytest.mark.parametrize("fields", [{"styles": ()}, {"styles": ("a", "a")}, {"output": "blue"}])
+@pytest.mark.parametrize("fields", [{"styles": ()}, {"styles": ("a", "a")}, {"output": "blue"}, {"norm": "no"}])
 def test_nonsense_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(RequestError):
         TransformerSpec(SMALL, **fields)
+
+
+def test_without_late_normalisation_strips_need_no_statistics() -> None:
+    net = net_of(norm="encoder")
+    assert [m.instance for m in net.modules() if isinstance(m, Norm)] == [True] * 3 + [False] * 6
+    photo, mix = torch.rand(1, 3, 132, 100), torch.tensor([0.3, 0.7])
+    whole = net(photo, mix[None])
+    assert torch.allclose(net.paint(photo, mix, values=1), whole, atol=1e-4)
+
+
+def test_a_spike_moves_no_distant_pixel_without_late_normalisation() -> None:
+    """What lets a network quiet a feature by a spike somewhere else is gone after the encoder."""
+    photo, mix = torch.rand(1, 3, 256, 32), torch.tensor([[1.0, 0.0]])
+
+    def change(net: Transformer) -> float:
+        whole = net(photo, mix)
+
+        def spike(_: torch.nn.Module, __: object, made: torch.Tensor) -> torch.Tensor:
+            made = made.clone()
+            made[:, :, 0, 0] += 1000
+            return made
+
+        hook = net.blocks[3][0].conv.register_forward_hook(spike)
+        moved = (net(photo, mix) - whole).abs()[:, :, 192:].max()
+        hook.remove()
+        return float(moved)
+
+    assert change(net_of(norm="encoder")) == 0
+    assert change(net_of(norm="everywhere")) > 0.01
+
+
+def test_normalisation_is_folded_into_the_encoders_networks() -> None:
+    net, photos, mix = net_of(), torch.rand(6, 3, 64, 64), torch.tensor([[0.4, 0.6]])
+    folded = net.normalised_in_encoder(photos)
+    assert folded.spec.norm == "encoder" and folded.spec.styles == net.spec.styles
+    for photo in photos.split(1):
+        was, now = net(photo, mix), folded(photo, mix)
+        assert (now - was).square().mean() < 0.02 * was.var()
+    again = folded.normalised_in_encoder(photos)
+    assert torch.equal(again(photos[:1], mix), folded(photos[:1], mix))

@@ -40,11 +40,16 @@ class TransformerSpec:
             photograph in colours of the style: its channels normalised as by instance normalisation, then a
             matrix and an offset of the style, which begin as a transfer of mean and deviation (Reinhard et al.
             2001) and leave the convolutions to learn strokes alone.
+        norm: everywhere: instance normalisation after every convolution but the last, as Dumoulin et al.; encoder:
+            only before the first residual block, where it takes the photograph's contrast away. Later layers are
+            but scaled and shifted, as each style has it: a spike in a feature cannot quiet the rest of it, so
+            none is learnt (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", part 2).
     """
 
     architecture: str = JOHNSON
     styles: tuple[str, ...] = ("style",)
     output: Literal["linear", "tanh", "colour"] = "colour"
+    norm: Literal["everywhere", "encoder"] = "everywhere"
 
     def __post_init__(self) -> None:
         parse(self.architecture)
@@ -52,6 +57,8 @@ class TransformerSpec:
             raise RequestError(f"styles are {', '.join(self.styles) or 'none'}; expected one or more, each once")
         if self.output not in ("linear", "tanh", "colour"):
             raise RequestError(f"output is {self.output!r}; expected linear, tanh or colour")
+        if self.norm not in ("everywhere", "encoder"):
+            raise RequestError(f"norm is {self.norm!r}; expected everywhere or encoder")
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -82,10 +89,11 @@ class TransformerSpec:
 
 
 class Norm(nn.Module):
-    """Instance normalisation with a scale and a shift for every style."""
+    """Instance normalisation with a scale and a shift for every style; or the scale and the shift alone."""
 
-    def __init__(self, styles: int, channels: int) -> None:
+    def __init__(self, styles: int, channels: int, *, instance: bool = True) -> None:
         super().__init__()
+        self.instance = instance
         self.scale = nn.Parameter(torch.ones(styles, channels))
         self.shift = nn.Parameter(torch.zeros(styles, channels))
 
@@ -95,10 +103,11 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
         """N×C×H×W, normalised over positions."""
-        scale, shift = self.affine(mix)
-        variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)
-        gain = scale * (variance + _EPS).rsqrt()
-        offset = shift - mean * gain
+        gain, offset = self.affine(mix)
+        if self.instance:
+            variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)
+            gain = gain * (variance + _EPS).rsqrt()
+            offset = offset - mean * gain
         return torch.addcmul(offset[:, :, None, None].to(x.dtype), x, gain[:, :, None, None].to(x.dtype))
 
 
@@ -140,11 +149,14 @@ class Transformer(nn.Module):
         self.spec = spec
         styles, inputs = len(spec.styles), 3
         blocks: list[nn.Module] = []
+        instance = True
         for block in spec.blocks[:-1]:
+            instance = instance and (spec.norm == "everywhere" or block.kind not in ("residual", "up"))
             convs = [Conv(inputs, block.filters, block.kernel, block.stride, up=block.kind == "up", bias=False)]
             if block.kind == "residual":
                 convs.append(Conv(inputs, block.filters, block.kernel, up=False, bias=False))
-            blocks.append(nn.ModuleList(Layer(conv, Norm(styles, block.filters)) for conv in convs))
+            layers = [Layer(conv, Norm(styles, block.filters, instance=instance)) for conv in convs]
+            blocks.append(nn.ModuleList(layers))
             inputs = block.filters
         self.blocks = nn.ModuleList(blocks)
         last = spec.blocks[-1]
@@ -167,6 +179,45 @@ class Transformer(nn.Module):
             mean, deviation = _colours(picture)
             self.matrix[place] = torch.diag(deviation[0])
             self.offset[place] = mean[0]
+
+    @torch.no_grad()
+    def normalised_in_encoder(self, photos: Tensor) -> Transformer:
+        """This network with `spec.norm` encoder, which paints ordinary photographs much as it does.
+
+        Where it normalises after the encoder, the scale and the shift of every style take over the median deviation
+        and mean of some photographs, and the convolution what the deviations of all styles have in common.
+
+        Args:
+            photos: N×3×H×W in [0, 1], sides multiples of `spec.stride`.
+        """
+        made = Transformer(dataclasses.replace(self.spec, norm="encoder"))
+        made.load_state_dict(self.state_dict())
+        pairs = [
+            (old, new)
+            for old, new in zip(self.modules(), made.modules(), strict=True)
+            if isinstance(old, Layer) and isinstance(new, Layer) and old.norm.instance != new.norm.instance
+        ]
+        found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in pairs]
+
+        def look(place: int) -> Callable[[nn.Module, tuple[Tensor, Tensor]], None]:
+            def hook(_: nn.Module, seen: tuple[Tensor, Tensor]) -> None:
+                variance, mean = torch.var_mean(seen[0].float(), (2, 3), correction=0)
+                found[place].append((mean.median(0).values, (variance + _EPS).sqrt().median(0).values))
+
+            return hook
+
+        hooks = [old.norm.register_forward_pre_hook(look(place)) for place, (old, _) in enumerate(pairs)]
+        for mix in torch.eye(len(self.spec.styles), device=photos.device):
+            self(photos, mix.expand(len(photos), -1))
+        for hook in hooks:
+            hook.remove()
+        for (_, layer), rows in zip(pairs, found, strict=True):
+            mean, deviation = (torch.stack(values) for values in zip(*rows, strict=True))
+            shared = deviation.log().mean(0).exp()
+            layer.norm.shift.sub_(layer.norm.scale * mean / deviation)
+            layer.norm.scale.mul_(shared / deviation)
+            layer.conv.conv.weight.div_(shared[:, None, None, None])
+        return made
 
     def forward(self, photo: Tensor, mix: Tensor) -> Tensor:
         """Repaint a batch, whole and differentiably.
@@ -313,16 +364,18 @@ def _layer(
 ) -> tuple[Tensor, _Affine]:
     """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
     y = _convolved(layer.conv, x, before, most)
+    gain, offset = layer.norm.affine(mix)
+    shares = None if where is None else where(*y.shape[2:])
+    if not layer.norm.instance:
+        return y, _Affine(gain.to(y.dtype), offset.to(y.dtype), shares)
     strips = _ranges(y, most)
     parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in strips]
     counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2]
     means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
     mean = means @ counts
     variance = (variances + (means - mean[:, None]).square()) @ counts
-    scale, shift = layer.norm.affine(mix)
-    gain = scale * (variance + _EPS).rsqrt()
-    shares = None if where is None else where(*y.shape[2:])
-    return y, _Affine(gain.to(y.dtype), (shift - mean * gain).to(y.dtype), shares)
+    gain = gain * (variance + _EPS).rsqrt()
+    return y, _Affine(gain.to(y.dtype), (offset - mean * gain).to(y.dtype), shares)
 
 
 def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:

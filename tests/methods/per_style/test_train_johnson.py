@@ -146,6 +146,18 @@ def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None
     assert max(plain) > 1.2 * min(plain)
 
 
+def test_a_net_normalised_everywhere_is_changed_over_unless_styles_are_added(
+    settings: Make, photos: str, styles: dict[str, str], tmp_path: Path
+) -> None:
+    first = train(settings(norm="everywhere"), [photos], [styles["waves"]], tmp_path / "one")
+    further = train(settings(), [photos], [styles["waves"]], tmp_path / "two", init=str(first))
+    added = train(settings(learn="styles"), [photos], [styles["stars"]], tmp_path / "three", init=str(first))
+    found = [
+        load_transformer(path, torch.device("cpu"), torch.float32)[0].spec.norm for path in (first, further, added)
+    ]
+    assert found == ["everywhere", "encoder", "everywhere"]
+
+
 def test_a_style_is_added_by_its_normalisation_alone(
     settings: Make, photos: str, styles: dict[str, str], tmp_path: Path
 ) -> None:

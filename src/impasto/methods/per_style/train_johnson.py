@@ -75,6 +75,12 @@ class JohnsonTraining(TrainOptions):
         description="Last step: linear; tanh: scaled as Johnson's; colour: linear, added to the photo in "
         "colours of the style.",
     )
+    norm: Literal["encoder", "everywhere"] = Field(
+        default="encoder",
+        description="Where instance normalisation is: everywhere, as Dumoulin's; encoder: before the residual blocks "
+        "alone, which keeps spots out of large even areas. A net to begin with that has it everywhere is changed "
+        "over, unless --learn styles.",
+    )
     content_layers: LayerWeights = Field(
         default={"relu4_1": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
     )
@@ -125,6 +131,7 @@ _PAPERS: dict[str, Any] = {
     "clip": 0.0,
     "ema": 0.0,
     "even": False,
+    "norm": "everywhere",
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -252,19 +259,22 @@ class JohnsonTask:
             until=deepest([*content, *(resolve_layer(name, arch) for name in options.style_layers)], arch),
         )
         self.targets = StyleTargets(self.vgg, list(styles.values()), options)
-        self.spec, self.credits = spec, list(credits)
+        self.credits = list(credits)
         self.net = Transformer(spec)
+        self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
         known = begin_with(self.net, setting.init) if setting.init else 0
         for place, name in list(enumerate(spec.styles))[known:]:
             self.net.begin_with_colours(place, styles[name])
+        self.net.to(self.device)
+        if setting.init and options.learn == "everything" and options.norm == "encoder" != spec.norm:
+            self.net = self.net.normalised_in_encoder(_squares(self.held_out, options.crop, self.net.spec.stride))
+        self.spec = self.net.spec
         if options.learn == "styles":
             for parameter in self.net.parameters():
                 parameter.requires_grad_(False)
             for parameter in style_parameters(self.net):
                 parameter.requires_grad_(True)
-        self.net.to(self.device)
         self.learnt = [spec.styles.index(name) for name in styles]
-        self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
 
     def metadata(self) -> Mapping[str, Any]:
         """Kind, encoder and description of the net, and whose pictures its styles are."""
@@ -344,6 +354,13 @@ class JohnsonTask:
                 cells += [picture] if shown else []
         means = {name: sum(values) / len(values) for name, values in figures.items()}
         return means, contact_sheet(cells, columns=len(names) + 1, cell=_CELL, headings=["photo", *names])
+
+
+def _squares(photos: Sequence[Tensor], side: int, stride: int) -> Tensor:
+    """The middle of each photo, as large a square as all have, `side` at most."""
+    side = min(side, *(min(photo.shape[2:]) for photo in photos)) // stride * stride
+    corners = [((photo.shape[2] - side) // 2, (photo.shape[3] - side) // 2) for photo in photos]
+    return torch.cat([photo[:, :, y : y + side, x : x + side] for photo, (y, x) in zip(photos, corners, strict=True)])
 
 
 def _evened(gradient: Tensor) -> Tensor:
@@ -431,7 +448,7 @@ def train(
     names = (*known, *(name for name in pictures if name not in known))
     if options.learn == "styles" and len(names) == len(known):
         raise RequestError(f"{init} has all these styles; give one it lacks, or --learn everything")
-    spec = TransformerSpec(options.architecture, names, options.output)
+    spec = TransformerSpec(options.architecture, names, options.output, options.norm)
     if past:
         spec = dataclasses.replace(TransformerSpec.from_json(past["network"]), styles=names)
     earlier = {credit["name"]: credit for credit in past.get("credits", [])}
