@@ -48,7 +48,7 @@ class Strips:
             ImpastoError: it does with the smallest strips.
         """
         values = self.values
-        keep_freed_memory(not self.noted)  # in strips memory is scarce
+        keep_freed_memory(self.values == VALUES)  # in smaller strips memory is scarce
         while True:
             try:
                 return work(values)
