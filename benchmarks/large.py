@@ -1,6 +1,7 @@
 """Pictures from small to large: seconds, and the peak memory of a process that paints one and nothing else.
 
     python -m benchmarks.large --output benchmarks/results/large.json
+    python -m benchmarks.large --methods adain        # in place of what is there of it
 
 The photograph is a square, the most pixels that a `--size` can have, and the style picture as large as it. Each
 picture is painted in a fresh process, from reading the files to the finished pixels; painting alone is what
@@ -113,12 +114,12 @@ def main() -> None:
 
     from benchmarks.machine import describe
 
+    before: dict = json.loads(options.output.read_text()) if options.output.exists() else {}
     result: dict = {
-        "command": " ".join(["python -m benchmarks.large", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
         "machine": describe(),
         "memory": {"one-pass": options.memory, "gatys": options.gatys_memory},
-        "methods": {},
+        "dates": before.get("dates", {}),
+        "methods": before.get("methods", {}),
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +133,8 @@ def main() -> None:
         for size, files in pictures.items():
             _worker({"size": size, **files})
         for method in options.methods:
-            rows = result["methods"].setdefault(method, {})
+            rows = result["methods"][method] = {}
+            result["dates"][method] = time.strftime("%Y-%m-%d")
             for size in options.sizes:
                 request = {"method": method, "size": size, "settings": settings[method], "steps": options.steps}
                 row = _worker({**request, **pictures[size]})
@@ -146,7 +148,7 @@ def main() -> None:
                         flush=True,
                     )
                 options.output.write_text(json.dumps(result, indent=1) + "\n")
-    print(table(result["methods"], options.sizes))
+    print(table({method: result["methods"][method] for method in options.methods}, options.sizes))
     print(f"written to {options.output}")
 
 
