@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--styles", type=Path, required=True)
-    parser.add_argument("--names", nargs="+", help="only these styles")
+    parser.add_argument("--names", nargs="+", help="only these styles, in place of what is there of them")
     parser.add_argument("--most", type=int, default=100, help="steps to stop at")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/worth.json"))
@@ -42,7 +42,8 @@ def main() -> None:
     device = torch.device("cpu")
     vgg = VGG(load("vgg19"), device=device, dtype=compute_dtype(device, "auto"))
     photos = [fit(read(path).pixels, options.size) for path in options.photos]
-    table = {}
+    before = json.loads(options.output.read_text()) if options.names and options.output.exists() else {}
+    table = before.get("styles", {})
     for name, hanging in gallery().items():
         if options.names and name not in options.names:
             continue
