@@ -71,7 +71,8 @@ def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list
             "seconds": time.perf_counter() - started,
         }
     small, large = rows[str(min(sizes))], rows[str(max(sizes))]
-    return {"sizes": rows, "ratio": {kind: large[kind] / small[kind] for kind in ("own", "shared")}}
+    counted = {"steps": steps} if method.startswith("gatys") else {}
+    return {**counted, "sizes": rows, "ratio": {kind: large[kind] / small[kind] for kind in ("own", "shared")}}
 
 
 def main() -> None:
@@ -84,7 +85,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="of gatys, at the first size")
     options = parser.parse_args()
     result = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
-    result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE, "gatys_steps": options.steps}
+    result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     photo = read(photos.demo_photo("astronaut")).pixels
     for name in options.styles:
