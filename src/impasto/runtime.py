@@ -97,7 +97,8 @@ def keep_freed_memory(keep: bool = True) -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library
         library = ctypes.CDLL(None)
         library.mallopt(mmap_max, 0 if keep else 2**16)
-        library.mallopt(mmap_threshold, 32 * 2**20)  # the most glibc takes; of no effect where none is mapped
+        # Of no effect where none is mapped, and 32 MiB the most glibc takes.
+        library.mallopt(mmap_threshold, (32 if keep else 4) * 2**20)
         library.mallopt(trim_threshold, 2**31 - 1 if keep else 2**27)
         library.mallopt(top_pad, 64 * 2**20)
         library.malloc_trim(0)

@@ -15,7 +15,7 @@ from ..strips import COPIES, LEAST, VALUES
 
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 _SPARE = 100e6  # kernels in other layouts, the libraries' own buffers
-_SETTLED = 40e6  # of that is in use, and spared once more, when the photograph comes after its style
+_SETTLED = 50e6  # of that is in use, and spared once more, when the photograph comes after its style
 
 Made = TypeVar("Made")
 

@@ -134,6 +134,8 @@ def test_what_is_done_within_a_budget_is_said(painting):
 def test_too_small_a_budget_is_refused_before_any_work(painting):
     with pytest.raises(RequestError, match="memory is 1 MB; painting 200×150 pixels takes at least"):
         painting(memory="1MB")
+    with pytest.raises(RequestError, match="painting 200×150 pixels takes at least"):  # of all sizes, the last
+        painting(memory="1MB", schedule="0.5:1,1:1")
 
 
 def short_of_memory(real, times):

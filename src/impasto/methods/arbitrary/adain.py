@@ -27,6 +27,7 @@ from .inverse import (
     each_apart,
     encoded,
     fitted_style,
+    held,
     load_inverse,
     mixed_moments,
     strips_for,
@@ -107,22 +108,25 @@ class AdainPainter(Painter):
         """Have the styles encoded as they are seen beside pictures of these sizes, and of no others."""
         for size in self._manners.keys() - set(sizes):
             del self._manners[size]
-        for size in sizes:
+        for size in reversed(sizes):  # the largest first: a budget too small is told what does for all
             if size not in self._manners:
                 apart = [self._moments_of(fitted_style(style, size, self.options)) for style in self._styles]
                 mixed = mixed_moments(apart, self.recipe.style_shares(), self.spec.style_layers)
                 self._manners[size] = _Manner(apart, mixed)
 
     def _strips(self, photo: Tensor) -> Strips:
-        layers, memory = self.spec.content_layers, self.recipe.memory
-        return strips_for(photo, self.encoder, memory, layers=layers, decoder=self.decoder)
+        return strips_for(photo, self.encoder, self.recipe.memory, self._held(photo))
+
+    def _held(self, photo: Tensor) -> float:
+        """Bytes that painting holds beside its strips."""
+        return held(photo, self.encoder, self.spec.content_layers, decoder=self.decoder)
 
     def _moments_of(self, style: Tensor) -> Mapping[str, Moments]:
         def work(values: int) -> Mapping[str, Moments]:
             return encoded(self.encoder, style, (), self.spec.style_layers, values)[1]
 
-        later, memory = self.spec.content_layers, self.recipe.memory
-        return strips_for(style, self.encoder, memory, decoder=self.decoder, later=later).run(work)
+        now, later = held(style, self.encoder), self._held(style)
+        return strips_for(style, self.encoder, self.recipe.memory, now, later).run(work)
 
     @torch.no_grad()
     def _painted(

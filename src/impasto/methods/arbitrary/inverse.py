@@ -132,48 +132,46 @@ def impose(x: Tensor, style: Moments, alpha: float = 1.0, regions: Regions | Non
         x[:, :, first:end].mul_(spread(gain, here, x.dtype)).add_(spread(shift, here, x.dtype))
 
 
-def strips_for(
+def held(
     picture: Tensor,
     vgg: VGG,
-    memory: int | None,
-    *,
     layers: Iterable[str] = (),
+    *,
     copies: int = 1,
     decoder: Decoder | None = None,
     more: float = 0,
-    later: Iterable[str] | None = None,
-) -> Strips:
-    """Strips for encoding a picture, and for decoding another of its size, within a budget.
+) -> float:
+    """Bytes that encoding a picture holds beside the strips, and decoding another of its size.
 
     Args:
         picture: 1×3×H×W, which is in memory.
         vgg: the encoder.
-        memory: budget in bytes; None for most of what is free.
         layers: whose features are kept.
         copies: of them, at the busiest moment.
         decoder: what makes a picture of features, if it is to be made.
         more: bytes that are held beside.
-        later: layers whose features the photograph will be painted from with `decoder`, where this is its style.
     """
+    kept = sum(vgg.channels(layer) / layer_stride(layer) ** 2 for layer in layers)
+    busiest = max(kept + vgg.channels("pool2") / layer_stride("pool2") ** 2, copies * kept)
+    picture_bytes = 0.0
+    if decoder is not None:
+        busiest = max(busiest, (copies - 1) * kept + decoder.held)
+        picture_bytes = 3 * 4
+    return picture.shape[2] * picture.shape[3] * (busiest * vgg.dtype.itemsize + picture_bytes) + more
 
-    def values(layer: str) -> float:
-        return vgg.channels(layer) / layer_stride(layer) ** 2
 
-    item = vgg.dtype.itemsize
+def strips_for(picture: Tensor, vgg: VGG, memory: int | None, holding: float, later: float = 0) -> Strips:
+    """Strips for encoding a picture, and for what is made of its features, within a budget.
+
+    Args:
+        picture: 1×3×H×W.
+        vgg: the encoder.
+        memory: budget in bytes; None for most of what is free.
+        holding: bytes beside the strips, see `held`.
+        later: the same of the photograph, where this is its style.
+    """
     height, width = picture.shape[2:]
-
-    def held(layers: Iterable[str], decoder: Decoder | None) -> float:
-        kept = sum(map(values, layers))
-        busiest = max(kept + values("pool2"), copies * kept)
-        picture_bytes = 0.0
-        if decoder is not None:
-            busiest = max(busiest, (copies - 1) * kept + decoder.held)
-            picture_bytes = 3 * 4
-        return height * width * (busiest * item + picture_bytes) + more
-
-    painting = 0.0 if later is None else held(later, decoder)
-    now = held(layers, None if later is not None else decoder)
-    return strips((height, width), picture.device, memory, now, item, painting)
+    return strips((height, width), picture.device, memory, holding, vgg.dtype.itemsize, later)
 
 
 def encoded(

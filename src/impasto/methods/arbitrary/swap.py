@@ -34,6 +34,7 @@ from .inverse import (
     each_apart,
     encoded,
     fitted_style,
+    held,
     impose,
     load_inverse,
     mixed_moments,
@@ -154,16 +155,19 @@ class SwapPainter(Painter):
         return scales(final, self.options.style_scale) if self.decoder else (final,)
 
     def _strips(self, photo: Tensor, manner: _Manner) -> Strips:
-        budget = self._match_budget
+        excess = manner.patches.excess(*self._positions(photo), self._match_budget)
+        return strips_for(photo, self.encoder, self.recipe.memory, self._held(photo) + excess)
+
+    def _held(self, photo: Tensor) -> float:
+        """Bytes that painting holds beside its strips, if the match keeps to its budget."""
         let_go = photo.numel() * photo.element_size() if self.decoder else 0  # before the picture is made
-        return strips_for(
+        return held(
             photo,
             self.encoder,
-            self.recipe.memory,
-            layers=(self.options.layer,),
+            (self.options.layer,),
             copies=2,  # the photo's features, and what is matched, then made, of them
             decoder=self.decoder,
-            more=budget * 2**20 + manner.patches.excess(*self._positions(photo), budget) - let_go,
+            more=self._match_budget * 2**20 - let_go,
         )
 
     def _positions(self, photo: Tensor) -> tuple[int, int]:
@@ -186,7 +190,7 @@ class SwapPainter(Painter):
         for size in self._manners.keys() - set(sizes):
             del self._manners[size]
         shares = self.recipe.style_shares()
-        for size in sizes:
+        for size in reversed(sizes):  # the largest first: a budget too small is told what does for all
             if size not in self._manners:
                 found = [self._encoded(style, size) for style in self._styles]
                 apart = [moments for _, moments in found]
@@ -196,7 +200,12 @@ class SwapPainter(Painter):
 
     def _encoded(self, style: Tensor, size: int) -> tuple[dict[str, Tensor], dict[str, Moments]]:
         style, layers = self._fitted_style(style, size), (self.options.layer,)
-        plan = strips_for(style, self.encoder, self.recipe.memory, layers=layers)
+        now = held(style, self.encoder, layers)
+        height, width = self._positions(style)
+        patches = height * width * self.encoder.channels(self.options.layer) * self.encoder.dtype.itemsize
+        # Every style's stay, and those of the smaller sizes, each a quarter of the one before.
+        later = self._held(style) + patches * len(self._styles) * 4 / 3
+        plan = strips_for(style, self.encoder, self.recipe.memory, now, later)
         return plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
 
     @property

@@ -20,7 +20,7 @@ from ...losses.tiled import TiledObjective
 from ...memory import available, describe, in_use, is_out_of_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
-from ...runtime import compute_dtype, keep_freed_memory
+from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
 from ..resume import digest
@@ -153,7 +153,8 @@ class GatysPainter(Painter):
         if min(content.shape[2:]) < 1 or max(content.shape[2:]) < 2:
             height, width = content.shape[2:]
             raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
-        plans = [self.plan(content, size, steps) for size, steps in stages]
+        # The last first: a budget too small is told what does for all.
+        plans = [self.plan(content, size, steps) for size, steps in reversed(stages)][::-1]
         total = sum(steps for _, steps in stages)
         log = _Log(self.checkpoint, self._origin(content, regions) if self.checkpoint else {}, stages)
         image: Tensor | None = None
@@ -390,9 +391,13 @@ class Descent:
         """Losses and gradient, in smaller tiles where memory runs out."""
         while True:
             try:
-                return self._objective(self._image / self._unit)
+                found = self._objective(self._image / self._unit)
+                break
             except (RuntimeError, MemoryError) as error:
                 self._objective.tile = smaller(error, self._objective.tile, _size_of(self._image))
+        if self._objective.tile is not None:  # the features of tiles leave gaps, of no use to the move's pictures
+            give_back_freed_memory()
+        return found
 
     def _move(self, gradient: Tensor) -> None:
         """One step of the optimiser, with a shorter history where memory runs out."""
