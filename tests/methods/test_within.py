@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from impasto import Style, bind, make_recipe
+from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.memory import in_use, parse
 from impasto.methods import within
@@ -50,6 +52,22 @@ def test_a_style_is_refused_with_what_does_for_the_photograph_too() -> None:
     least = str(caught.value).partition("at least ")[2].partition(":")[0]
     strips((3000, 4000), CPU, parse(least), 1.4e9, 2)
     strips((3000, 4000), CPU, parse("2.4GB"), 1e9, 2, later=1.4e9)  # the photograph may be smaller
+
+
+@pytest.mark.usefixtures("tiny_encoder")
+@pytest.mark.parametrize("method", ["adain", "swap"])
+def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, tiny_nets, picture):
+    pictures = [picture(150, 160, 1), picture(160, 160, 2)]
+
+    def painter(memory):
+        settings = {"net": str(tiny_nets[method]), "size": 700, "memory": memory}
+        recipe = make_recipe(method, [Style(path="one"), Style(path="two")], settings=settings)
+        return bind(recipe, styles=pictures, device="cpu")
+
+    with pytest.raises(RequestError, match=r"painting 700×656 pixels takes at least ([\d.]+ GB)") as refusal:
+        painter("1GB")
+    least = str(refusal.value).partition("at least ")[2].partition(":")[0]
+    assert last(painter(least).paint(picture(60, 80))).image.shape == (1, 3, 525, 700)
 
 
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
