@@ -6,6 +6,7 @@ import torch
 from impasto import Style, bind, make_recipe
 from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
+from impasto.images.regions import make_regions
 from impasto.memory import in_use, parse
 from impasto.methods import within
 from impasto.methods.within import strips
@@ -55,19 +56,26 @@ def test_a_style_is_refused_with_what_does_for_the_photograph_too() -> None:
 
 
 @pytest.mark.usefixtures("tiny_encoder")
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("method", ["adain", "swap"])
-def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, tiny_nets, picture):
+def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, masked, tiny_nets, picture):
     pictures = [picture(150, 160, 1), picture(160, 160, 2)]
+    regions = None
+    if masked:
+        left = torch.linspace(1, 0, 80).expand(1, 1, 60, 80)
+        regions = make_regions([left, 1 - left], [1.0, 1.0], 60, 80, 0.01, ["left", "right"])
 
     def painter(memory):
         settings = {"net": str(tiny_nets[method]), "size": 700, "memory": memory}
-        recipe = make_recipe(method, [Style(path="one"), Style(path="two")], settings=settings)
+        masks = ("left.png", "right.png") if masked else (None, None)
+        styles = [Style(path=path, mask=mask) for path, mask in zip(("one", "two"), masks, strict=True)]
+        recipe = make_recipe(method, styles, settings=settings)
         return bind(recipe, styles=pictures, device="cpu")
 
     with pytest.raises(RequestError, match=r"painting 700×656 pixels takes at least ([\d.]+ GB)") as refusal:
         painter("1GB")
     least = str(refusal.value).partition("at least ")[2].partition(":")[0]
-    assert last(painter(least).paint(picture(60, 80))).image.shape == (1, 3, 525, 700)
+    assert last(painter(least).paint(picture(60, 80), regions)).image.shape == (1, 3, 525, 700)
 
 
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:

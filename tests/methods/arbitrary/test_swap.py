@@ -7,7 +7,9 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
+from impasto.images.regions import make_regions
 from impasto.methods import within
+from impasto.methods.arbitrary import swap as method
 from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
 from impasto.methods.fitting import covered
 from impasto.transforms import swap as transform
@@ -217,6 +219,24 @@ def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatc
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_styles_with_masks_are_all_encoded_before_painting_begins(named, net, picture, monkeypatch):
+    left = torch.linspace(1, 0, 48).expand(1, 1, 40, 48)
+    regions = make_regions([left, 1 - left], [1.0, 1.0], 40, 48)
+    masks = ("left.png", "right.png") if named else (None, None)
+    styles = [Style(path=path, mask=mask) for path, mask in zip(("one", "two"), masks, strict=True)]
+    log = []
+    for name in ("encoded", "swap"):
+        work = getattr(method, name)
+        monkeypatch.setattr(method, name, lambda *a, name=name, work=work, **k: (log.append(name), work(*a, **k))[1])
+    recipe = make_recipe("swap", styles, settings={"net": str(net), "size": 250, "style_scale": 4.0})
+    painting = bind(recipe, styles=[picture(60, 60, 1), picture(50, 60, 2)], device="cpu")
+    last(painting.paint(picture(40, 48), regions))
+    first = log.index("swap")
+    assert log.count("swap") == 4 and "encoded" not in log[first:]
+    assert first == (4 if named else 8)  # a mask that only the painting brings finds the styles encoded together
 
 
 def test_too_small_a_budget_is_refused(net, picture):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -59,18 +59,14 @@ class _Manner:
     """The styles as seen beside a picture of one size.
 
     Attributes:
-        size: its longest side.
         apart: each one's moments by layer.
         mixed: these, mixed by weight.
-        patches: of all styles together.
-        alone: each one's patches, once a painting with regions has asked for them.
+        patches: of all styles together; or, for a painting with regions, each one's.
     """
 
-    size: int
     apart: Sequence[Mapping[str, Moments]]
     mixed: Mapping[str, Moments]
-    patches: SwapStyle
-    alone: list[SwapStyle] = field(default_factory=list[SwapStyle])
+    patches: Sequence[SwapStyle]
 
 
 class SwapPainter(Painter):
@@ -104,19 +100,19 @@ class SwapPainter(Painter):
         self._styles = [style.to(device) for style in styles]
         self._manners: dict[int, _Manner] = {}
         if recipe.size:
-            self._encode(self._scales(recipe.size))
+            self._encode(self._scales(recipe.size), apart=any(part.mask for part in recipe.parts))
 
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step by the net; by optimisation, losses are those before the step."""
         content = content.to(self.device)
         final = self.recipe.size or max(content.shape[2:])
         sizes = self._scales(final)
-        self._encode(sizes)
+        self._encode(sizes, apart=regions is not None)
         height, width = content.shape[2:]
         given = fitted_size(height, width, final)
         largest = sizes[-1]
         if len(sizes) > 1:  # refused, if at all, before the passes of less memory
-            self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest])
+            self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest], regions)
 
         def coarse(photo: Tensor, size: int) -> Tensor:
             ((picture, *_),) = self._once(photo, size, regions, steps=0)
@@ -140,11 +136,11 @@ class SwapPainter(Painter):
             regions, photo, layer_stride(options.layer), options.patch_size, options.stride, margin
         )
         photo, (rows, columns) = self._covered(photo, margin)
-        plan = self._strips(photo, manner)
+        plan = self._strips(photo, manner, regions)
         target = plan.run(lambda values: self._swapped(photo, manner, where, values))
         styles = manner.mixed if where is None else each_apart(manner.apart)
         inside = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
-        note = "; ".join(filter(None, (plan.note, self._match_note(photo, manner, where))))
+        note = "; ".join(filter(None, (plan.note, self._match_note(photo, manner))))
         if self.decoder is not None:
             photo = photo.new_empty(0)  # the net begins without it
         for picture, losses in self._pictures(target, inside, photo, plan, steps, where):
@@ -154,18 +150,20 @@ class SwapPainter(Painter):
         """Longest sides to paint at; without a net nothing bounds the strokes but the patches, and there is one."""
         return scales(final, self.options.style_scale) if self.decoder else (final,)
 
-    def _strips(self, photo: Tensor, manner: _Manner) -> Strips:
-        excess = manner.patches.excess(*self._positions(photo), self._match_budget)
-        return strips_for(photo, self.encoder, self.recipe.memory, self._held(photo) + excess)
+    def _strips(self, photo: Tensor, manner: _Manner, regions: Regions | None = None) -> Strips:
+        excess = max(each.excess(*self._positions(photo), self._match_budget) for each in manner.patches)
+        holding = self._held(photo, apart=regions is not None) + excess
+        return strips_for(photo, self.encoder, self.recipe.memory, holding)
 
-    def _held(self, photo: Tensor) -> float:
+    def _held(self, photo: Tensor, *, apart: bool) -> float:
         """Bytes that painting holds beside its strips, if the match keeps to its budget."""
         let_go = photo.numel() * photo.element_size() if self.decoder else 0  # before the picture is made
+        # The photo's features, and what is matched, then made, of them; and, by region, the sum of what is made.
         return held(
             photo,
             self.encoder,
             (self.options.layer,),
-            copies=2,  # the photo's features, and what is matched, then made, of them
+            copies=3 if apart else 2,
             decoder=self.decoder,
             more=self._match_budget * 2**20 - let_go,
         )
@@ -175,9 +173,8 @@ class SwapPainter(Painter):
         stride = layer_stride(self.options.layer)
         return photo.shape[2] // stride, photo.shape[3] // stride
 
-    def _match_note(self, photo: Tensor, manner: _Manner, regions: Regions | None) -> str:
-        prepared = [manner.patches] if regions is None else manner.alone
-        approximate = any(each.is_approximate(*self._positions(photo)) for each in prepared)
+    def _match_note(self, photo: Tensor, manner: _Manner) -> str:
+        approximate = any(each.is_approximate(*self._positions(photo)) for each in manner.patches)
         return "patches by PatchMatch" if approximate else ""
 
     @property
@@ -185,26 +182,36 @@ class SwapPainter(Painter):
         """Working memory of the match in MiB."""
         return BUDGET_MB if self.recipe.memory is None else min(BUDGET_MB, self.recipe.memory / 16 / 2**20)
 
-    def _encode(self, sizes: Sequence[int]) -> None:
+    def _encode(self, sizes: Sequence[int], *, apart: bool = False) -> None:
         """Have the styles encoded as they are seen beside pictures of these sizes, and of no others."""
-        for size in self._manners.keys() - set(sizes):
+        count = len(self._styles) if apart else 1
+        kept = {size for size in sizes if size in self._manners and len(self._manners[size].patches) == count}
+        for size in self._manners.keys() - kept:
             del self._manners[size]
         shares = self.recipe.style_shares()
         for size in reversed(sizes):  # the largest first: a budget too small is told what does for all
-            if size not in self._manners:
-                found = [self._encoded(style, size) for style in self._styles]
-                apart = [moments for _, moments in found]
-                mixed = mixed_moments(apart, shares, self._inject)
-                patches = self._prepared([features[self.options.layer] for features, _ in found], shares)
-                self._manners[size] = _Manner(size, apart, mixed, patches)
+            if size in self._manners:
+                continue
+            patches: list[SwapStyle] = []
+            features: list[Tensor] = []
+            moments: list[dict[str, Moments]] = []
+            for style in self._styles:
+                found, own = self._encoded(style, size, apart=apart)
+                moments.append(own)
+                features.append(found.pop(self.options.layer))
+                if apart:
+                    patches.append(self._prepared([features.pop()], [1.0]))
+            if not apart:
+                patches.append(self._prepared(features, shares))
+            self._manners[size] = _Manner(moments, mixed_moments(moments, shares, self._inject), patches)
 
-    def _encoded(self, style: Tensor, size: int) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+    def _encoded(self, style: Tensor, size: int, *, apart: bool) -> tuple[dict[str, Tensor], dict[str, Moments]]:
         style, layers = self._fitted_style(style, size), (self.options.layer,)
         now = held(style, self.encoder, layers)
         height, width = self._positions(style)
         patches = height * width * self.encoder.channels(self.options.layer) * self.encoder.dtype.itemsize
         # Every style's stay, and those of the smaller sizes, each a quarter of the one before.
-        later = self._held(style) + patches * len(self._styles) * 4 / 3
+        later = self._held(style, apart=apart) + patches * len(self._styles) * 4 / 3
         plan = strips_for(style, self.encoder, self.recipe.memory, now, later)
         return plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
 
@@ -235,7 +242,7 @@ class SwapPainter(Painter):
         if regions is None:  # the features are not held here: they are free once they are matched
             return swap(
                 self.encoder.encode(photo, (layer,), values)[layer],
-                manner.patches,
+                manner.patches[0],
                 alpha=options.alpha,
                 restore=options.moments,
                 budget_mb=budget,
@@ -243,14 +250,11 @@ class SwapPainter(Painter):
         features = self.encoder.encode(photo, (layer,), values)[layer]
         shares = regions.everywhere(*features.shape[2:])
         made = torch.zeros_like(features)
-        if not manner.alone:
-            found = [self._encoded(style, manner.size)[0][layer] for style in self._styles]
-            manner.alone.extend(self._prepared([each], [1.0]) for each in found)
-        for share, patches in zip(shares, manner.alone, strict=True):
-            made += swap(features, patches, budget_mb=budget) * share.to(features.dtype)
+        for share, patches in zip(shares, manner.patches, strict=True):
+            made += swap(features, patches, budget_mb=budget).mul_(share.to(features.dtype))
         if options.moments == "style":
-            impose(made, stacked([patches.moments for patches in manner.alone]), regions=regions)
-        return torch.lerp(features, made, options.alpha)
+            impose(made, stacked([patches.moments for patches in manner.patches]), regions=regions)
+        return features.lerp_(made, options.alpha)
 
     def _prepared(self, features: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
         options = self.options
