@@ -101,4 +101,5 @@ def keep_freed_memory(keep: bool = True) -> None:
         library.mallopt(mmap_threshold, (32 if keep else 4) * 2**20)
         library.mallopt(trim_threshold, 2**31 - 1 if keep else 2**27)
         library.mallopt(top_pad, 64 * 2**20)
-        library.malloc_trim(0)
+        if not keep:
+            library.malloc_trim(0)

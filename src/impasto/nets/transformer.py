@@ -24,6 +24,8 @@ from .architecture import JOHNSON, Block, parse, stride
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
 _WIDTH = 32  # channels that strips are counted in
+_COLUMNS = 4  # of a picture, worked on together where a position has few channels
+_FEW = 4
 
 Shares = Callable[[int, int], Tensor]
 """Shares of regions at a height and width, R×1×H×W."""
@@ -369,9 +371,11 @@ def _layer(
     if not layer.norm.instance:
         return y, _Affine(gain.to(y.dtype), offset.to(y.dtype), shares)
     strips = _ranges(y, most)
-    parts = [torch.batch_norm_update_stats(y[:, :, rows], None, None, 0.0) for rows in strips]
-    counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2]
-    means, variances = (torch.stack([part[n].float() for part in parts], 1) for n in (0, 1))
+    together = 1 if y.shape[3] % _COLUMNS else _COLUMNS  # of few channels alone, statistics are slow
+    parts = [torch.batch_norm_update_stats(_beside(y[:, :, rows], together), None, None, 0.0) for rows in strips]
+    counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2] / together
+    counts = counts.repeat_interleave(together)
+    means, variances = (torch.cat([part[n].float().view(together, -1).T for part in parts], 1) for n in (0, 1))
     mean = means @ counts
     variance = (variances + (means - mean[:, None]).square()) @ counts
     gain = gain * (variance + _EPS).rsqrt()
@@ -390,21 +394,53 @@ def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tens
         first, end = first + above, end - below
         low, high = first // zoom, -(-end // zoom)
         part = x[:, :, low:high]
+        padded = _empty(x, x.shape[1], above + (high - low) * zoom + below, x.shape[3] * zoom + 2 * conv.pad)
+        inside = padded[:, :, above : padded.shape[2] - below, conv.pad : padded.shape[3] - conv.pad]
         if conv.up:
-            part = part if before is None else before(part, torch.empty_like(part), low)
-            part = conv.enlarged(part)[:, :, first - low * zoom : end - low * zoom]
-        padded = _empty(x, x.shape[1], above + end - first + below, x.shape[3] * zoom + 2 * conv.pad)
-        inside = padded[:, :, above : above + end - first, conv.pad : padded.shape[3] - conv.pad]
-        if before is None or conv.up:
+            _enlarge(part if before is None else before(part, torch.empty_like(part), low), inside)
+        elif before is None:
             inside.copy_(part)
         else:
             before(part, inside, low)
         _reflect(padded, above, below, conv.pad)
-        made = conv.conv(padded)
+        if zoom > 1:  # a strip may begin and end between two rows that come of one
+            padded = padded[:, :, first - low * zoom : padded.shape[2] - (high * zoom - end)]
+        made = _products(conv.conv, padded)
         if rows.stop - rows.start == height:
             return made
         y[:, :, rows] = made
     return y
+
+
+def _beside(x: Tensor, columns: int) -> Tensor:
+    """1×C×H×W, channels last, with neighbouring columns as channels of one: 1×(columns·C)×H×(W/columns)."""
+    channels, height, width = x.shape[1:]
+    return x.permute(0, 2, 3, 1).reshape(1, height, width // columns, columns * channels).permute(0, 3, 1, 2)
+
+
+def _products(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """`conv` of 1×C×H×W, channels last; where its channels are few, several columns at once.
+
+    Libraries work on 16 channels or more and pad fewer with nothing: a picture's 3 colours, in four columns, make 12.
+    """
+    inputs, outputs, kernel = conv.in_channels, conv.out_channels, conv.kernel_size[1]
+    columns = _COLUMNS if outputs < inputs else _COLUMNS // 2
+    width = x.shape[3] - kernel + 1
+    if conv.stride[1] > 1 or min(inputs, outputs) > _FEW or x.shape[3] % columns or width % columns:
+        return conv(x)
+    taps = -(-(kernel + columns - 1) // columns)
+    rows = [F.pad(conv.weight, (n, columns * taps - kernel - n)) for n in range(columns)]
+    weight = torch.stack(rows).unflatten(4, (taps, columns)).permute(0, 1, 5, 2, 3, 4).flatten(2, 3).flatten(0, 1)
+    found = F.conv2d(_beside(x, columns), weight, None if conv.bias is None else conv.bias.repeat(columns))
+    return found.permute(0, 2, 3, 1).reshape(1, -1, width, outputs).permute(0, 3, 1, 2)
+
+
+def _enlarge(x: Tensor, out: Tensor) -> None:
+    """Every position of `x`, 1×C×H×W, four times into `out`, 1×C×2H×2W, both channels last."""
+    channels, height, width = x.shape[1:]
+    row, column = out.stride(2), out.stride(3)
+    fours = out.as_strided((height, 2, width, 2, channels), (2 * row, row, 2 * column, column, 1))
+    fours.copy_(x[0].permute(1, 2, 0)[:, None, :, None].expand_as(fours))
 
 
 def _reflect(x: Tensor, above: int, below: int, sides: int) -> None:
