@@ -21,6 +21,7 @@ from ..errors import ImpastoError, MissingExtraError, OutputError, RequestError
 from ..weights.shipped import save_net
 from .curve import LOG, draw_curve
 from .data import Ahead, Batches
+from .muon import Muon
 from .options import TrainOptions
 from .state import State, load_state, random_state, restore_random_state, save_state
 from .task import Task
@@ -98,7 +99,8 @@ def train(
     group = processes or accelerator(task.device)
     recipe = dict(metadata["recipe"])
     lots = [{"params": parameters, "factor": factor} for parameters, factor in task.rates()]
-    optimiser = torch.optim.Adam(lots, lr=options.lr, betas=(0.9, options.beta2))
+    method = Muon if options.optimizer == "muon" else torch.optim.Adam
+    optimiser = method(lots, lr=options.lr, betas=(0.9, options.beta2))
     average = _Average(task.net, options.ema)
     start = 0
     _make_folder(out)

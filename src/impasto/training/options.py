@@ -35,7 +35,10 @@ class TrainOptions(Options):
     squash: bool = Field(
         default=False, description="With --resize: to a square, giving up the picture's proportions."
     )
-    lr: Positive = Field(default=5e-4, description="Adam's learning rate at its highest.")
+    optimizer: Literal["muon", "adam"] = Field(
+        default="adam", description="Adam for everything; muon: Muon for the filters of convolutions."
+    )
+    lr: Positive = Field(default=5e-4, description="Learning rate at its highest.")
     schedule: Literal["cosine", "inverse", "constant"] = Field(
         default="cosine",
         description="cosine: falls to a hundredth by the last step; inverse: lr / (1 + decay · step).",

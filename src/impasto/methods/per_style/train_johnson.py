@@ -56,7 +56,7 @@ class JohnsonTraining(TrainOptions):
         description="Side of the crops in pixels. Each is held against the whole style: small ones, with little of a "
         "photo in them, teach a net to paint pale.",
     )
-    lr: Positive = Field(default=1.2e-3, description="Adam's learning rate at its highest.")
+    lr: Positive = Field(default=1.2e-3, description="Learning rate at its highest.")
     clip: NonNegative = Field(default=2.0, description="Longest gradient let through; 0 for any.")
     style_rate: Positive = Field(
         default=1.0,
