@@ -58,6 +58,17 @@ def test_strips_of_other_networks() -> None:
         assert torch.allclose(net.paint(photo, mix, values=1), net(photo, mix[None]), atol=1e-5), architecture
 
 
+@pytest.mark.parametrize("architecture", ["c9s1-8,c9s1-3", "c3s1-4,c5s1-3", "c9s1-6,d8,u6,c9s1-3"])
+@pytest.mark.parametrize("width", [30, 32])  # where columns can be taken four together, or two, or one by one
+def test_columns_worked_on_together_give_the_same(architecture: str, width: int) -> None:
+    torch.manual_seed(0)
+    net = Transformer(TransformerSpec(architecture))
+    photo = torch.rand(1, 3, 24, width)
+    with torch.no_grad():
+        whole = net(photo, torch.ones(1, 1))
+    torch.testing.assert_close(net.paint(photo, torch.ones(1)), whole, atol=2e-5, rtol=0)
+
+
 def test_statistics_are_of_the_whole_picture() -> None:
     """Strips (here of 32 rows) with statistics of their own would show: the test fails if they are used."""
     net = net_of()
