@@ -25,7 +25,7 @@ _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond
 _LEAST_DEVIATION = 0.05
 _WIDTH = 32  # channels that strips are counted in
 _COLUMNS = 4  # of a picture, worked on together where a position has few channels
-_FEW = 4
+_FEW = 4  # channels, a picture's 3 colours above all
 
 Shares = Callable[[int, int], Tensor]
 """Shares of regions at a height and width, R×1×H×W."""
