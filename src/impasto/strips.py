@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 VALUES = 5 * 2**22
@@ -112,20 +111,23 @@ class Halve:
 
 @dataclass(frozen=True)
 class Double:
-    """Each position repeated, twice as high and wide."""
+    """A 3×3 window that gives four positions for one: ``function(x, edges)`` is as that of `Window`."""
+
+    function: Callable[[Tensor, Edges], Tensor]
 
     def size(self, size: Size, /) -> Size:
         """Twice it."""
         return 2 * size[0], 2 * size[1]
 
-    def needs(self, rows: Rows, _size: Size, /) -> Rows:
-        """Half as many."""
-        return rows[0] // 2, -(-rows[1] // 2)
+    def needs(self, rows: Rows, size: Size, /) -> Rows:
+        """Half as many, and a row more on either side."""
+        return max(0, rows[0] // 2 - 1), min(size[0], -(-rows[1] // 2) + 1)
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, _size: Size, /) -> Tensor:
-        """Enlarged, and the odd rows cut off."""
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
-        return x[:, :, rows[0] - 2 * given[0] : rows[1] - 2 * given[0]]
+    def __call__(self, x: Tensor, _given: Rows, rows: Rows, size: Size, /) -> Tensor:
+        """The rows whose windows are known, and the odd ones cut off."""
+        first, end = rows[0] // 2, -(-rows[1] // 2)
+        made = self.function(x, (first == 0, end == size[0]))
+        return made[:, :, rows[0] - 2 * first : rows[1] - 2 * first]
 
 
 def ranges(height: int, rows: int, unit: int = 1) -> list[Rows]:

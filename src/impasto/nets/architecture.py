@@ -5,7 +5,7 @@
 * ``cKsS-F``: a K×K convolution of stride S with F filters;
 * ``dF``: a 3×3 convolution of stride 2, which halves the picture;
 * ``RF``: a residual block of two 3×3 convolutions, ``RF×N`` for N of them;
-* ``uF``: the picture enlarged by 2 (nearest), then a 3×3 convolution.
+* ``uF``: the picture enlarged by 2, then a 3×3 convolution.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from ..painter import Regions
 from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
 from ..transforms.adain import Moments, adain, affine, moments, moments_over, spread
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
+from .enlarge import FORMS, Enlarge, folded, interleaved
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 """Layers an inverse network can start from."""
@@ -44,6 +45,7 @@ class DecoderSpec:
         skip: those of `inject` where the photo's own features, transformed like the deepest ones, are added
             with a learned gain a channel: they carry the outlines that the deepest layer has lost.
         channels: channels of the encoder by block, at least as far as `layer`.
+        enlarge: how the picture doubles between stages.
     """
 
     layer: str = "relu4_1"
@@ -55,6 +57,7 @@ class DecoderSpec:
     inject: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     channels: tuple[int, ...] = CHANNELS
+    enlarge: Enlarge = "nearest"
 
     def __post_init__(self) -> None:
         if self.layer not in LAYERS:
@@ -64,6 +67,8 @@ class DecoderSpec:
                 f"decoder stages are {self.stages}; expected {self.block} of them for "
                 f"{self.layer}, ending in 3 channels"
             )
+        if self.enlarge not in FORMS:
+            raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
         if set(self.skip) - set(self.inject):
             raise RequestError(
                 f"features are added at {self.skip} but moments imposed at {self.inject}; expected a part of it"
@@ -172,10 +177,11 @@ def tail(spec: DecoderSpec, weights: Mapping[str, Tensor], layer: str) -> tuple[
 
 
 class Conv(nn.Module):
-    """Padding, 3×3 convolution of stride 1, and optionally normalisation and ReLU."""
+    """Padding, 3×3 convolution of stride 1 of what may first be enlarged, and optionally normalisation and ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, spec: DecoderSpec, *, last: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, spec: DecoderSpec, *, up: bool, last: bool) -> None:
         super().__init__()
+        self.up: Enlarge | None = spec.enlarge if up else None
         self.reflect = spec.padding == "reflect"
         # A transposed convolution grows its input by one position a side, so it crops what a plain one pads.
         if spec.transposed:
@@ -201,6 +207,12 @@ class Conv(nn.Module):
     def convolved(self, x: Tensor, edges: Edges = (True, True)) -> Tensor:
         """The convolution alone, padded where `x` reaches the picture's upper and lower border."""
         top, bottom = map(int, edges)
+        if self.up:
+            weight, bias = self.conv.weight, cast(Tensor, self.conv.bias)
+            if isinstance(self.conv, nn.ConvTranspose2d):
+                weight = weight.transpose(0, 1).flip(2, 3)
+            x = F.pad(x, (1, 1, top, bottom), mode="replicate" if self.reflect else "constant")
+            return interleaved(F.conv2d(x, folded(weight, self.up), bias.repeat(4)))
         if self.reflect:
             # Reflection needs two positions a side; a picture of one is repeated.
             return self.conv(F.pad(x, (1, 1, top, bottom), mode="reflect" if min(x.shape[2:]) > 1 else "replicate"))
@@ -227,7 +239,7 @@ class Decoder(nn.Module):
             convs = []
             for place, outputs in enumerate(widths):
                 last = index == len(spec.stages) - 1 and place == len(widths) - 1
-                convs.append(Conv(inputs, outputs, spec, last=last))
+                convs.append(Conv(inputs, outputs, spec, up=index > 0 and place == 0, last=last))
                 inputs = outputs
             stages.append(nn.ModuleList(convs))
         self.stages = nn.ModuleList(stages)
@@ -282,8 +294,6 @@ class Decoder(nn.Module):
         spec = self.spec
         x = self._scaled(features[spec.layer], spec.layer)
         for index, stage in enumerate(self.stages):
-            if index:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
             name = f"relu{spec.block - index}_1"
             convs = cast(nn.ModuleList, stage)
             for conv in convs[:-1]:
@@ -324,8 +334,6 @@ class Decoder(nn.Module):
         spec = self.spec
         chain = Chain(features.pop(spec.layer), values).then(Each(lambda x, _: self._scaled(x, spec.layer)))
         for index, stage in enumerate(self.stages):
-            if index:
-                chain = chain.then(Double())
             name = f"relu{spec.block - index}_1"
             *convs, last = cast("list[Conv]", list(cast(nn.ModuleList, stage)))
             for conv in convs:
@@ -344,7 +352,8 @@ class Decoder(nn.Module):
 
     def _through(self, conv: Conv, chain: Chain, keep: int) -> Chain:
         """The chain with a convolution, its normalisation and its ReLU."""
-        chain = chain.then(Window(conv.convolved), channels=conv.conv.out_channels)
+        window = Double(conv.convolved) if conv.up else Window(conv.convolved)
+        chain = chain.then(window, channels=conv.conv.out_channels)
         norm = conv.norm
         if isinstance(norm, nn.InstanceNorm2d):
             chain = chain.kept(keep)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..errors import RequestError, WeightsError
 from ..strips import VALUES, ranges
 from .architecture import JOHNSON, Block, parse, stride
+from .enlarge import FORMS, Enlarge, folded, interleaved
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
@@ -46,12 +47,14 @@ class TransformerSpec:
             only before the first residual block, where it takes the photograph's contrast away. Later layers are
             but scaled and shifted, as each style has it: a spike in a feature cannot quiet the rest of it, so
             none is learnt (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", part 2).
+        enlarge: what the ``u`` blocks do before they convolve.
     """
 
     architecture: str = JOHNSON
     styles: tuple[str, ...] = ("style",)
     output: Literal["linear", "tanh", "colour"] = "colour"
     norm: Literal["everywhere", "encoder"] = "everywhere"
+    enlarge: Enlarge = "nearest"
 
     def __post_init__(self) -> None:
         parse(self.architecture)
@@ -61,6 +64,8 @@ class TransformerSpec:
             raise RequestError(f"output is {self.output!r}; expected linear, tanh or colour")
         if self.norm not in ("everywhere", "encoder"):
             raise RequestError(f"norm is {self.norm!r}; expected everywhere or encoder")
+        if self.enlarge not in FORMS:
+            raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -114,21 +119,22 @@ class Norm(nn.Module):
 
 
 class Conv(nn.Module):
-    """Reflection padding and a convolution, on a picture that may first be enlarged by 2."""
+    """Reflection padding and a convolution, of a picture that may first be enlarged by 2."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, up: bool, bias: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, up: Enlarge | None = None, bias: bool
+    ) -> None:
         super().__init__()
-        self.up, self.pad, self.stride = up, kernel // 2, stride
+        self.up: Enlarge | None = up
+        self.pad, self.stride = kernel // 2, stride
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=bias)
 
-    def forward(self, x: Tensor, edges: tuple[bool, bool] = (True, True)) -> Tensor:
-        """Pad and convolve an already enlarged N×I×H×W; `edges`: whether it reaches the top and bottom border."""
-        top, bottom = (self.pad if edge else 0 for edge in edges)
-        return self.conv(F.pad(x, (self.pad, self.pad, top, bottom), mode="reflect"))
-
-    def enlarged(self, x: Tensor) -> Tensor:
-        """What is to be convolved."""
-        return F.interpolate(x, scale_factor=2, mode="nearest") if self.up else x
+    def forward(self, x: Tensor) -> Tensor:
+        """N×I×H×W, padded and convolved."""
+        if self.up:
+            weight = folded(self.conv.weight, self.up)
+            return interleaved(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight))
+        return self.conv(F.pad(x, (self.pad,) * 4, mode="reflect"))
 
 
 class Layer(nn.Module):
@@ -140,7 +146,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
         """N×I×H×W -> N×O×H'×W', normalised."""
-        return self.norm(self.conv(self.conv.enlarged(x)), mix)
+        return self.norm(self.conv(x), mix)
 
 
 class Transformer(nn.Module):
@@ -154,15 +160,16 @@ class Transformer(nn.Module):
         instance = True
         for block in spec.blocks[:-1]:
             instance = instance and (spec.norm == "everywhere" or block.kind not in ("residual", "up"))
-            convs = [Conv(inputs, block.filters, block.kernel, block.stride, up=block.kind == "up", bias=False)]
+            up = spec.enlarge if block.kind == "up" else None
+            convs = [Conv(inputs, block.filters, block.kernel, block.stride, up=up, bias=False)]
             if block.kind == "residual":
-                convs.append(Conv(inputs, block.filters, block.kernel, up=False, bias=False))
+                convs.append(Conv(inputs, block.filters, block.kernel, bias=False))
             layers = [Layer(conv, Norm(styles, block.filters, instance=instance)) for conv in convs]
             blocks.append(nn.ModuleList(layers))
             inputs = block.filters
         self.blocks = nn.ModuleList(blocks)
         last = spec.blocks[-1]
-        self.last = Conv(inputs, last.filters, last.kernel, last.stride, up=False, bias=True)
+        self.last = Conv(inputs, last.filters, last.kernel, last.stride, bias=True)
         for conv in (module for module in self.modules() if isinstance(module, nn.Conv2d)):
             nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
             # Convolutions on the CPU are fastest with channels last.
@@ -385,27 +392,24 @@ def _layer(
 def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:
     """The convolution of the whole picture, strip by strip, after what has yet to be done to its input."""
     zoom = 2 if conv.up else 1
+    weight = folded(conv.conv.weight, conv.up) if conv.up else None
     height, width = (side * zoom // conv.stride for side in x.shape[2:])
     y = _empty(x, conv.conv.out_channels, height, width)
     for rows in _ranges(y, most):
-        # Rows of the (enlarged) input that these rows of the output see, and those of x that hold them.
-        first, end = rows.start * conv.stride - conv.pad, (rows.stop - 1) * conv.stride + conv.pad + 1
-        above, below = max(0, -first), max(0, end - x.shape[2] * zoom)
+        # Rows of the input that these rows of the output see, and how many of them lie beyond its border.
+        first = rows.start // zoom * conv.stride - conv.pad
+        end = (rows.stop // zoom - 1) * conv.stride + conv.pad + 1
+        above, below = max(0, -first), max(0, end - x.shape[2])
         first, end = first + above, end - below
-        low, high = first // zoom, -(-end // zoom)
-        part = x[:, :, low:high]
-        padded = _empty(x, x.shape[1], above + (high - low) * zoom + below, x.shape[3] * zoom + 2 * conv.pad)
+        part = x[:, :, first:end]
+        padded = _empty(x, x.shape[1], above + (end - first) + below, x.shape[3] + 2 * conv.pad)
         inside = padded[:, :, above : padded.shape[2] - below, conv.pad : padded.shape[3] - conv.pad]
-        if conv.up:
-            _enlarge(part if before is None else before(part, torch.empty_like(part), low), inside)
-        elif before is None:
+        if before is None:
             inside.copy_(part)
         else:
-            before(part, inside, low)
-        _reflect(padded, above, below, conv.pad)
-        if zoom > 1:  # a strip may begin and end between two rows that come of one
-            padded = padded[:, :, first - low * zoom : padded.shape[2] - (high * zoom - end)]
-        made = _products(conv.conv, padded)
+            before(part, inside, first)
+        _reflect(padded, above, below, conv.pad, skip=0 if conv.up else 1)
+        made = _products(conv.conv, padded) if weight is None else interleaved(F.conv2d(padded, weight))
         if rows.stop - rows.start == height:
             return made
         y[:, :, rows] = made
@@ -435,20 +439,12 @@ def _products(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return found.permute(0, 2, 3, 1).reshape(1, -1, width, outputs).permute(0, 3, 1, 2)
 
 
-def _enlarge(x: Tensor, out: Tensor) -> None:
-    """Every position of `x`, 1×C×H×W, four times into `out`, 1×C×2H×2W, both channels last."""
-    channels, height, width = x.shape[1:]
-    row, column = out.stride(2), out.stride(3)
-    fours = out.as_strided((height, 2, width, 2, channels), (2 * row, row, 2 * column, column, 1))
-    fours.copy_(x[0].permute(1, 2, 0)[:, None, :, None].expand_as(fours))
-
-
-def _reflect(x: Tensor, above: int, below: int, sides: int) -> None:
-    """Fill the border of `x` by mirroring what is inside, as `F.pad(..., mode="reflect")`."""
+def _reflect(x: Tensor, above: int, below: int, sides: int, skip: int = 1) -> None:
+    """Fill the border of `x` with what is inside, mirrored, as `F.pad(..., mode="reflect")` or edge and all."""
     for n in range(sides):
-        x[:, :, :, sides - 1 - n] = x[:, :, :, sides + 1 + n]
-        x[:, :, :, n - sides] = x[:, :, :, -sides - 2 - n]
+        x[:, :, :, sides - 1 - n] = x[:, :, :, sides + skip + n]
+        x[:, :, :, n - sides] = x[:, :, :, -sides - 1 - skip - n]
     for n in range(above):
-        x[:, :, above - 1 - n] = x[:, :, above + 1 + n]
+        x[:, :, above - 1 - n] = x[:, :, above + skip + n]
     for n in range(below):
-        x[:, :, n - below] = x[:, :, -below - 2 - n]
+        x[:, :, n - below] = x[:, :, -below - 1 - skip - n]

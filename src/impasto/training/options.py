@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ..nets.enlarge import Enlarge
 from ..recipe import NonNegative, Options, Positive, Precision
 
 Count = Annotated[int, Field(ge=1)]
@@ -34,6 +35,11 @@ class TrainOptions(Options):
     )
     squash: bool = Field(
         default=False, description="With --resize: to a square, giving up the picture's proportions."
+    )
+    enlarge: Enlarge = Field(
+        default="bilinear",
+        description="How the network doubles its features: nearest, as most systems do, leaves a lattice of 2 and "
+        "4 pixels in even areas.",
     )
     optimizer: Literal["muon", "adam"] = Field(
         default="adam", description="Adam for everything; muon: Muon for the filters of convolutions."

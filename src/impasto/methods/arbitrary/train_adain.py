@@ -74,6 +74,7 @@ class AdainTraining(TrainOptions):
 _PLAIN: dict[str, Any] = {
     "inject": (),
     "skip": (),
+    "enlarge": "nearest",
     "encoder_padding": "reflect",
     "steps": 160_000,
     "crop": 256,
@@ -114,7 +115,9 @@ class AdainTask:
         changes: dict[str, Any] = {"padding": options.encoder_padding, "pool_ceil": options.pool_ceil}
         weights = setting.weights
         self.vgg = VGG(weights, device=self.device, dtype=self.dtype, until=LAYER, **changes)
-        spec = mirror(LAYER, encoder_channels(weights), inject=options.inject, skip=options.skip)
+        spec = mirror(
+            LAYER, encoder_channels(weights), inject=options.inject, skip=options.skip, enlarge=options.enlarge
+        )
         self.net = Decoder(spec)
         self.scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
         self.net.set_scales(self.scales)

@@ -91,6 +91,7 @@ _PAPER: dict[str, Any] = {
     "match": "plain",
     "restore": "keep",
     "inject": (),
+    "enlarge": "nearest",
     "padding": "zeros",
     "feature": 1.0,
     "feature_form": "mean",
@@ -126,7 +127,7 @@ class SwapTask:
         weights = setting.weights
         self.vgg = VGG(weights, device=self.device, dtype=self.dtype, until=STYLE_LAYERS[-1])
         scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
-        shape: dict[str, Any] = {"norm": options.norm, "padding": options.padding, "inject": options.inject}
+        shape: dict[str, Any] = {name: getattr(options, name) for name in ("norm", "padding", "inject", "enlarge")}
         if options.form == "released":
             shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
         self.net = Decoder(mirror(options.layer, encoder_channels(weights), **shape))

@@ -132,6 +132,7 @@ _PAPERS: dict[str, Any] = {
     "ema": 0.0,
     "even": False,
     "norm": "everywhere",
+    "enlarge": "nearest",
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -448,9 +449,11 @@ def train(
     names = (*known, *(name for name in pictures if name not in known))
     if options.learn == "styles" and len(names) == len(known):
         raise RequestError(f"{init} has all these styles; give one it lacks, or --learn everything")
-    spec = TransformerSpec(options.architecture, names, options.output, options.norm)
+    spec = TransformerSpec(options.architecture, names, options.output, options.norm, options.enlarge)
     if past:
-        spec = dataclasses.replace(TransformerSpec.from_json(past["network"]), styles=names)
+        there = TransformerSpec.from_json(past["network"])
+        enlarge = there.enlarge if options.learn == "styles" else options.enlarge
+        spec = dataclasses.replace(there, styles=names, enlarge=enlarge)
     earlier = {credit["name"]: credit for credit in past.get("credits", [])}
     all_credits = [
         Credit(
