@@ -3,7 +3,7 @@ from functools import partial
 import torch
 
 from impasto.encoders.vgg import VGG
-from impasto.training.terms import colour_distance, encode, excess, grams, relative, roughness
+from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness, shifted
 from impasto.weights.canonical import tiny_weights
 
 
@@ -44,3 +44,29 @@ def test_roughness_and_excess() -> None:
     assert float(roughness(torch.full((1, 3, 4, 4), 0.3))) == 0.0
     assert float(excess(step)) == 0.0
     assert float(excess(step * 3)) == 2.0
+
+
+def test_shifted_pictures_keep_to_one_corner_and_reach_them_all() -> None:
+    picture = torch.arange(20 * 24).view(1, 1, 20, 24).expand(2, 3, 20, 24)
+    corners: set[tuple[int, int]] = set()
+    for seed in range(60):
+        one, other = shifted((picture, -picture), 2, seed)
+        assert one.shape == (2, 3, 18, 22)
+        assert torch.equal(one, -other)
+        corners.add(divmod(int(one[0, 0, 0, 0]), 24))
+    assert corners == {(y, x) for y in range(3) for x in range(3)}
+
+
+def test_lattice_is_what_repeats_every_two_or_four_pixels() -> None:
+    rows, columns = torch.arange(64.0)[:, None], torch.arange(64.0)[None]
+    draw = torch.Generator().manual_seed(0)
+
+    def power(wave: torch.Tensor) -> float:
+        return float(lattice((0.5 + 0.1 * wave).expand(1, 3, 64, 64)))
+
+    for wave in (columns % 2, rows % 2, (rows + columns) % 2, columns % 4 == 0, (rows % 4 == 1) & (columns % 4 == 2)):
+        assert power(wave.float()) > 1e-4
+    for wave in ((columns / 3 * 6.28).cos(), (rows / 8 * 6.28).sin(), torch.randn(64, 64, generator=draw)):
+        assert power(wave.expand(64, 64)) < 1e-4
+    halves = torch.where(columns < 32, columns % 2, 1 - columns % 2) - 0.5  # out of phase: no one grid's
+    assert power(halves) < 1e-2 * power(columns % 2)

@@ -21,6 +21,16 @@ def _names(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
+Shift = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=16,
+        description="Pixels that pictures are shifted by at most, anew each step, before the encoder judges them: "
+        "it pools on a grid, and networks judged by that one alone paint it. 8 covers every grid up to relu4_1.",
+    ),
+]
+
 
 class TrainOptions(Options):
     """How long, on what crops, how fast and how often to look."""
@@ -38,8 +48,7 @@ class TrainOptions(Options):
     )
     enlarge: Enlarge = Field(
         default="bilinear",
-        description="How the network doubles its features: nearest, as most systems do, leaves a lattice of 2 and "
-        "4 pixels in even areas.",
+        description="How the network doubles its features: nearest as most systems do, or between them linearly.",
     )
     optimizer: Literal["muon", "adam"] = Field(
         default="adam", description="Adam for everything; muon: Muon for the filters of convolutions."

@@ -42,6 +42,13 @@ def encode(vgg: VGG, picture: Tensor, layers: Sequence[str]) -> dict[str, Tensor
     return dict(zip(layers, found, strict=True))
 
 
+def shifted(pictures: Sequence[Tensor], most: int, seed: int) -> list[Tensor]:
+    """The same part of pictures of one size, `most` pixels smaller, from a corner that the seed draws."""
+    top, left = torch.randint(most + 1, (2,), generator=torch.Generator().manual_seed(seed)).tolist()
+    height, width = (side - most for side in pictures[0].shape[2:])
+    return [picture[:, :, top : top + height, left : left + width] for picture in pictures]
+
+
 def relative(got: Tensor, expected: Tensor) -> Tensor:
     """``‖got − expected‖ / ‖expected‖`` of each example, N."""
     difference = (got.float() - expected.float()).flatten(1).norm(dim=1)
@@ -76,6 +83,21 @@ def colour_distance(got: Tensor, expected: Tensor, seed: int) -> Tensor:
 def roughness(picture: Tensor) -> Tensor:
     """Mean squared difference between neighbouring pixels: total variation of order 2."""
     return picture.diff(dim=2).square().mean() + picture.diff(dim=3).square().mean()
+
+
+def lattice(picture: Tensor) -> Tensor:
+    """Power of waves of 2 and 4 pixels that keep their phase across the whole picture: those of a network's grid."""
+    found = torch.einsum("ph,nchw,qw->ncpq", _waves(picture, 2), picture, _waves(picture, 3))
+    return found.flatten(2)[:, :, 1:].square().sum(2).mean()
+
+
+def _waves(picture: Tensor, dim: int) -> Tensor:
+    """A constant, and waves of 2 and 4 pixels, along a side of a picture, fading to its ends: 4×side."""
+    side = picture.shape[dim]
+    turns = torch.arange(side, device=picture.device) * (torch.pi / 2)
+    waves = torch.stack([torch.ones_like(turns), (2 * turns).cos(), turns.cos(), turns.sin()])
+    window = torch.hann_window(side, device=picture.device)
+    return waves * window / window.sum()
 
 
 def excess(picture: Tensor) -> Tensor:

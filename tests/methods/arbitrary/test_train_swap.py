@@ -53,6 +53,7 @@ def test_presets_are_the_papers() -> None:
         assert isinstance(options, SwapTraining)
         assert (options.steps, options.batch, options.crop, options.lr, options.tv) == (80_000, 2, 256, 1e-3, 1e-6)
         assert (options.match, options.restore, options.norm, options.inject) == ("plain", "keep", norm, ())
+        assert (options.enlarge, options.lattice) == ("nearest", 0)
         assert loop.learning_rate(options, 10_000) == pytest.approx(1e-3 / 2)
 
 

@@ -22,7 +22,7 @@ from ...recipe import NonNegative
 from ...training.loop import Progress
 from ...training.options import Count, Names, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness
+from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, lattice, relative, roughness
 from ...transforms.adain import Moments, moments
 from ...transforms.swap import Keep, Match, prepare, swap
 from ...weights import container
@@ -73,6 +73,10 @@ class SwapTraining(TrainOptions):
         default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
+    lattice: NonNegative = Field(
+        default=1000.0,
+        description="Weight of the waves of 2 and 4 pixels that are in phase with the network's grid.",
+    )
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
 
@@ -99,6 +103,7 @@ _PAPER: dict[str, Any] = {
     "colour": 0.0,
     "pixel": 0.0,
     "tv": 1e-6,
+    "lattice": 0.0,
     "range": 0.0,
 }
 
@@ -194,6 +199,8 @@ class SwapTask:
             terms["pixel"] = o.pixel * (picture[: 2 * n] - plain).abs().mean()
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
+        if o.lattice:
+            terms["lattice"] = o.lattice * lattice(picture)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
