@@ -1,4 +1,4 @@
-"""The lattice of pixels that a network's enlargements leave: peaks in the spectrum of its pictures.
+"""The lattice of pixels that a network leaves: peaks in the spectrum of its pictures.
 
     python -m benchmarks.lattice --output benchmarks/results/lattice.json
     python -m benchmarks.lattice --nets adain=runs/mine/net.safetensors      # adds to what is there

@@ -3,7 +3,7 @@ from functools import partial
 import torch
 
 from impasto.encoders.vgg import VGG
-from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness, shifted
+from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness
 from impasto.weights.canonical import tiny_weights
 
 
@@ -44,17 +44,6 @@ def test_roughness_and_excess() -> None:
     assert float(roughness(torch.full((1, 3, 4, 4), 0.3))) == 0.0
     assert float(excess(step)) == 0.0
     assert float(excess(step * 3)) == 2.0
-
-
-def test_shifted_pictures_keep_to_one_corner_and_reach_them_all() -> None:
-    picture = torch.arange(20 * 24).view(1, 1, 20, 24).expand(2, 3, 20, 24)
-    corners: set[tuple[int, int]] = set()
-    for seed in range(60):
-        one, other = shifted((picture, -picture), 2, seed)
-        assert one.shape == (2, 3, 18, 22)
-        assert torch.equal(one, -other)
-        corners.add(divmod(int(one[0, 0, 0, 0]), 24))
-    assert corners == {(y, x) for y in range(3) for x in range(3)}
 
 
 def test_lattice_is_what_repeats_every_two_or_four_pixels() -> None:

@@ -21,13 +21,12 @@ def _names(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
-Shift = Annotated[
-    int,
+Lattice = Annotated[
+    float,
     Field(
         ge=0,
-        le=16,
-        description="Pixels that pictures are shifted by at most, anew each step, before the encoder judges them: "
-        "it pools on a grid, and networks judged by that one alone paint it. 8 covers every grid up to relu4_1.",
+        description="Weight of the waves of 2 and 4 pixels that are in phase with the network's grid: where an even "
+        "area has to be painted, a network makes those before anything else.",
     ),
 ]
 

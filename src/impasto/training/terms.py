@@ -42,13 +42,6 @@ def encode(vgg: VGG, picture: Tensor, layers: Sequence[str]) -> dict[str, Tensor
     return dict(zip(layers, found, strict=True))
 
 
-def shifted(pictures: Sequence[Tensor], most: int, seed: int) -> list[Tensor]:
-    """The same part of pictures of one size, `most` pixels smaller, from a corner that the seed draws."""
-    top, left = torch.randint(most + 1, (2,), generator=torch.Generator().manual_seed(seed)).tolist()
-    height, width = (side - most for side in pictures[0].shape[2:])
-    return [picture[:, :, top : top + height, left : left + width] for picture in pictures]
-
-
 def relative(got: Tensor, expected: Tensor) -> Tensor:
     """``‖got − expected‖ / ‖expected‖`` of each example, N."""
     difference = (got.float() - expected.float()).flatten(1).norm(dim=1)

@@ -54,7 +54,7 @@ def test_presets_are_the_systems() -> None:
     )
     for options in (johnson, examples, lengstrom, dumoulin):
         assert isinstance(options, JohnsonTraining)
-        assert (options.enlarge, options.shift) == ("nearest", 0)
+        assert (options.enlarge, options.lattice) == ("nearest", 0)
         assert (options.crop, options.lr, options.schedule) == (256, 1e-3, "constant")
         assert options.architecture == "c9s1-32,d64,d128,R128×5,u64,u32,c9s1-3"
     four = ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
@@ -71,22 +71,6 @@ def test_presets_are_the_systems() -> None:
         "vgg19",
         "vgg16",
     ]
-
-
-def test_what_is_judged_is_shifted_with_its_photo() -> None:
-    options = JohnsonTraining(architecture="c3s1-4,d6,R6,u4,c3s1-3", shift=8, precision="exact")
-    task = task_of(options, torch.rand(1, 3, 32, 32))
-    photos = torch.rand(2, 3, 40, 48)
-
-    def net(photo: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
-        return photo
-
-    rows = [task.loss(net, photos, torch.empty(0), step) for step in range(3)]  # pyright: ignore[reportArgumentType]
-    assert all(float(row["content"]) < 1e-10 for row in rows)
-    assert len({float(row["style"]) for row in rows}) == 3
-    same = task_of(options.model_copy(update={"shift": 0}), torch.rand(1, 3, 32, 32))
-    rows = [same.loss(net, photos, torch.empty(0), step) for step in range(2)]  # pyright: ignore[reportArgumentType]
-    assert float(rows[0]["style"]) == float(rows[1]["style"])
 
 
 def test_johnsons_variation_is_summed_over_the_batch() -> None:

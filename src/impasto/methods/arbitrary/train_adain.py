@@ -21,10 +21,10 @@ from ...metrics.score import distances
 from ...nets.decoder import Decoder, mirror
 from ...recipe import NonNegative
 from ...training.loop import Progress
-from ...training.options import Names, Shift, TrainOptions
+from ...training.options import Lattice, Names, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, relative, roughness, shifted
-from ...transforms.adain import Moments, adain, moments
+from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, lattice, relative, roughness
+from ...transforms.adain import Moments, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
 from ...weights.shipped import load_net
@@ -67,7 +67,7 @@ class AdainTraining(TrainOptions):
     identity_share: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.125, description="Share of the pairs whose style is the photo itself."
     )
-    shift: Shift = 8
+    lattice: Lattice = 3000.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
@@ -75,7 +75,7 @@ class AdainTraining(TrainOptions):
 _PLAIN: dict[str, Any] = {
     "inject": (),
     "skip": (),
-    "shift": 0,
+    "lattice": 0.0,
     "enlarge": "nearest",
     "encoder_padding": "reflect",
     "steps": 160_000,
@@ -149,14 +149,9 @@ class AdainTask:
             inputs = transformed(self.net, self.vgg, photos, stats)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(inputs, stats)
-        judged, aim = picture, inputs[LAYER]
-        if o.shift:
-            judged, seen = shifted((picture, photos), o.shift, seed=step)
-            with torch.no_grad():
-                aim = adain(self.vgg(seen, (LAYER,))[LAYER], stats[LAYER])
-        found = encode(self.vgg, judged, STYLE_LAYERS)
+        found = encode(self.vgg, picture, STYLE_LAYERS)
         scale = self.net.scale(LAYER)
-        got, aim = found[LAYER] / scale, aim / scale
+        got, aim = found[LAYER] / scale, inputs[LAYER] / scale
         terms = {
             "content": o.content
             * (relative(got, aim).square() if o.content_form == "relative" else (got - aim).square()).mean()
@@ -173,6 +168,8 @@ class AdainTask:
             terms["identity"] = o.identity * (picture[:own] - photos[:own]).abs().mean()
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
+        if o.lattice:
+            terms["lattice"] = o.lattice * lattice(picture)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms

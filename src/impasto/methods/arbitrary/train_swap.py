@@ -20,7 +20,7 @@ from ...metrics.score import distances
 from ...nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
 from ...recipe import NonNegative
 from ...training.loop import Progress
-from ...training.options import Count, Names, TrainOptions
+from ...training.options import Count, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
 from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, lattice, relative, roughness
 from ...transforms.adain import Moments, moments
@@ -73,10 +73,7 @@ class SwapTraining(TrainOptions):
         default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
-    lattice: NonNegative = Field(
-        default=1000.0,
-        description="Weight of the waves of 2 and 4 pixels that are in phase with the network's grid.",
-    )
+    lattice: Lattice = 3000.0
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
 

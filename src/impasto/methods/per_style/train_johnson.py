@@ -27,9 +27,9 @@ from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer import Norm, Transformer, TransformerSpec
 from ...recipe import NonNegative, Positive, Size
 from ...training.loop import Progress
-from ...training.options import Count, Shift, TrainOptions
+from ...training.options import Count, Lattice, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import encode, excess, grams, relative, roughness, shifted
+from ...training.terms import encode, excess, grams, lattice, relative, roughness
 from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
@@ -100,7 +100,7 @@ class JohnsonTraining(TrainOptions):
     )
     style_size: Size = Field(default=512, description="Longest side of a style picture in pixels.")
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
-    shift: Shift = 8
+    lattice: Lattice = 1000.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
     learn: Literal["everything", "styles"] = Field(
@@ -134,7 +134,7 @@ _PAPERS: dict[str, Any] = {
     "even": False,
     "norm": "everywhere",
     "enlarge": "nearest",
-    "shift": 0,
+    "lattice": 0.0,
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -307,10 +307,10 @@ class JohnsonTask:
             picture: Tensor = net(photos.repeat_interleave(each, 0), self._mix(turns))
         if self.options.even and picture.requires_grad:
             picture.register_hook(_evened)
-        if self.options.shift:
-            parts = shifted((picture, photos), self.options.shift, seed=step)
-            return self._terms(parts[0], parts[1], turns)
-        return self._terms(picture, photos, turns)
+        terms = self._terms(picture, photos, turns)
+        if self.options.lattice:
+            terms["lattice"] = self.options.lattice * lattice(picture)
+        return terms
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
         mix = torch.zeros(len(turns), len(self.spec.styles), device=self.device)

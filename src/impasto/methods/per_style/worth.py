@@ -17,7 +17,7 @@ from .train_johnson import JohnsonTraining, StyleTargets, active
 
 
 def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: int, photo: Tensor) -> Objective:
-    """The loss a network was trained for, of one style and one photograph, 1×3×H×W."""
+    """The loss a network was trained for, of a style and a photograph, 1×3×H×W; but for the term of its own grid."""
     terms: list[Term] = []
     for layer, weight in targets.weights.items():
         gram = targets.grams[layer][style]
