@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 Enlarge = Literal["nearest", "bilinear"]
-"""How a picture is enlarged: every position four times; or between them linearly, which keeps the grid out of it."""
+"""How a picture is enlarged: every position four times, or linearly between them."""
 
 # Row u of an enlarged picture, for u = -1, 0, 1, 2, of rows -1, 0, 1 of the small one.
 _ROWS: dict[Enlarge, list[list[float]]] = {

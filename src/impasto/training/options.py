@@ -22,11 +22,10 @@ def _names(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 Lattice = Annotated[
-    float,
+    NonNegative,
     Field(
-        ge=0,
         description="Weight of the waves of 2 and 4 pixels that are in phase with the network's grid: where an even "
-        "area has to be painted, a network makes those before anything else.",
+        "area has to be painted, a network makes those before anything else."
     ),
 ]
 
