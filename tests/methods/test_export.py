@@ -42,7 +42,7 @@ def saved(path: Path) -> Path:
     torch.manual_seed(1)
     net = Transformer(TransformerSpec(ARCHITECTURE, STYLES))
     for parameter in net.parameters():  # so that the styles differ
-        parameter.data += 0.05 * torch.randn_like(parameter)
+        parameter.data += 0.1 * torch.randn_like(parameter)
     metadata = {
         "kind": KIND,
         "encoder_sha256": "0" * 64,

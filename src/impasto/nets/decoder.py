@@ -22,7 +22,7 @@ from ..painter import Regions
 from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
 from ..transforms.adain import Moments, adain, affine, moments, moments_over, spread
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
-from .enlarge import FORMS, Enlarge, folded, interleaved
+from .enlarge import FORMS, Enlarge, enlarged_and_convolved
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 """Layers an inverse network can start from."""
@@ -212,7 +212,7 @@ class Conv(nn.Module):
             if isinstance(self.conv, nn.ConvTranspose2d):
                 weight = weight.transpose(0, 1).flip(2, 3)
             x = F.pad(x, (1, 1, top, bottom), mode="replicate" if self.reflect else "constant")
-            return interleaved(F.conv2d(x, folded(weight, self.up), bias.repeat(4)))
+            return enlarged_and_convolved(x, weight, self.up, bias)
         if self.reflect:
             # Reflection needs two positions a side; a picture of one is repeated.
             return self.conv(F.pad(x, (1, 1, top, bottom), mode="reflect" if min(x.shape[2:]) > 1 else "replicate"))

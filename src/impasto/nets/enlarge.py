@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Enlarge = Literal["nearest", "bilinear"]
@@ -20,6 +21,13 @@ _ROWS: dict[Enlarge, list[list[float]]] = {
     "bilinear": [[0.75, 0.25, 0], [0.25, 0.75, 0], [0, 0.75, 0.25], [0, 0.25, 0.75]],
 }
 FORMS: tuple[Enlarge, ...] = tuple(_ROWS)
+
+
+def enlarged_and_convolved(x: Tensor, weight: Tensor, enlarge: Enlarge, bias: Tensor | None = None) -> Tensor:
+    """Both steps: N×I×(H+2)×(W+2), padded as `folded` says, to N×O×2H×2W."""
+    if torch.compiler.is_exporting():  # other libraries have an operation for each, and round less that way
+        return F.conv2d(F.interpolate(x, scale_factor=2, mode=enlarge)[:, :, 1:-1, 1:-1], weight, bias)
+    return interleaved(F.conv2d(x, folded(weight, enlarge), None if bias is None else bias.repeat(4)))
 
 
 def folded(weight: Tensor, enlarge: Enlarge) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import RequestError, WeightsError
 from ..strips import VALUES, ranges
 from .architecture import JOHNSON, Block, parse, stride
-from .enlarge import FORMS, Enlarge, folded, interleaved
+from .enlarge import FORMS, Enlarge, enlarged_and_convolved, folded, interleaved
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
@@ -132,8 +132,7 @@ class Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """N×I×H×W, padded and convolved."""
         if self.up:
-            weight = folded(self.conv.weight, self.up)
-            return interleaved(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight))
+            return enlarged_and_convolved(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.conv.weight, self.up)
         return self.conv(F.pad(x, (self.pad,) * 4, mode="reflect"))
 
 
