@@ -46,6 +46,35 @@ def test_lbfgs_reaches_the_minimum(exponent, history):
     assert float((image - target).norm()) < 0.02 * start
 
 
+def test_a_move_is_taken_back_and_learnt_from():
+    target, gradient = _problem()
+    image = torch.zeros_like(target)
+    optimiser = LBFGS(30.0)  # thirty times too far
+    optimiser.update(image, gradient(image))
+    optimiser.update(image, gradient(image))
+    there, far = image.clone(), float((image - target).norm())
+    assert optimiser.shorten(image)
+    assert float((image - target).norm()) < far / 5
+    optimiser.rate = 1.0
+    for _ in range(200):
+        optimiser.update(image, gradient(image))
+    assert float((image - target).norm()) < 0.02 * float(target.norm())
+    assert not torch.equal(image, there)
+
+
+def test_a_move_can_be_shortened_to_nothing_and_no_further():
+    target, gradient = _problem()
+    image = torch.zeros_like(target)
+    optimiser = LBFGS()
+    assert not optimiser.shorten(image)  # none was made yet
+    optimiser.update(image, gradient(image))
+    count = 0
+    while optimiser.shorten(image):
+        count += 1
+    assert 0 < count < 20
+    assert float(image.abs().max()) < 1e-5
+
+
 def test_a_vanishing_gradient_moves_nothing():
     image = torch.rand(1, 3, 4, 4)
     before = image.clone()

@@ -12,6 +12,8 @@ Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
 
 _LEAST_MOVE = 1e-3
+_SHORTER = 0.1  # of a move that led nowhere, what is left of it
+_NO_MOVE = 1e-6  # at most, in any pixel
 
 
 class Optimiser(Protocol):
@@ -19,6 +21,10 @@ class Optimiser(Protocol):
 
     def update(self, image: Tensor, gradient: Tensor) -> None:
         """Move `image` in place, given the gradient there."""
+        ...
+
+    def shorten(self, image: Tensor) -> bool:
+        """Take most of the last move back, in place, since it led nowhere; False where that cannot help."""
         ...
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -99,6 +105,15 @@ class LBFGS:
         self._pairs, self._gamma = pairs, gamma
         image.add_(direction.view_as(image), alpha=step)
 
+    def shorten(self, image: Tensor) -> bool:
+        """See `Optimiser.shorten`. The gradient where the move began still holds, what led to its length does not."""
+        step = self._step * _SHORTER
+        if self._direction is None or float(self._direction.abs().max()) * step < _NO_MOVE:
+            return False
+        image.sub_(self._direction.view_as(image), alpha=self._step - step)
+        self._step, self._pairs = step, []
+        return True
+
     def forget(self, history: int) -> None:
         """Keep only the last `history` pairs from now on."""
         self.history, self._pairs = history, self._pairs[-history:]
@@ -158,6 +173,10 @@ class Adam:
         image.grad = gradient
         cast(Callable[[], None], self._adam.step)()
         image.grad = None
+
+    def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
+        """See `Optimiser.shorten`: its moves are short whatever the gradient."""
+        return False
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """See `Optimiser.state`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from .budget import Plan, Stage, make_plan, smaller
 from .options import GatysOptions
 
 _PLATEAU_WINDOW = 50
+_BLOWN = 10.0  # times the lowest loss so far: the last move led nowhere
 _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 
@@ -364,11 +366,15 @@ class Descent:
 
     def step(self) -> dict[str, float]:
         """One evaluation and one move; the losses are those before the move."""
-        tensors, gradient = self._evaluate()
-        names = list(tensors)
-        losses = dict(zip(names, torch.stack([tensors[n].reshape(()) for n in names]).tolist(), strict=True))
+        losses, gradient = self._evaluate()
+        while not losses["total"] <= (_BLOWN * self._lows[-1] if self._lows else math.inf):
+            self.whole = False
+            if not self._optimiser.shorten(self._image):
+                break
+            self.whole = True
+            losses, gradient = self._evaluate()
         total = losses["total"]
-        if not torch.isfinite(torch.tensor(total)):
+        if not math.isfinite(total):
             raise ImpastoError(
                 f"the loss became {total} at step {self.steps + 1}; lower the learning rate or the weights, "
                 "or use --precision exact"
@@ -387,17 +393,17 @@ class Descent:
         self.whole = True
         return losses
 
-    def _evaluate(self) -> tuple[dict[str, Tensor], Tensor]:
+    def _evaluate(self) -> tuple[dict[str, float], Tensor]:
         """Losses and gradient, in smaller tiles where memory runs out."""
         while True:
             try:
-                found = self._objective(self._image / self._unit)
+                losses, gradient = self._objective(self._image / self._unit)
                 break
             except (RuntimeError, MemoryError) as error:
                 self._objective.tile = smaller(error, self._objective.tile, _size_of(self._image))
         if self._objective.tile is not None:  # the features of tiles leave gaps, of no use to the move's pictures
             give_back_freed_memory()
-        return found
+        return dict(zip(losses, torch.stack([x.reshape(()) for x in losses.values()]).tolist(), strict=True)), gradient
 
     def _move(self, gradient: Tensor) -> None:
         """One step of the optimiser, with a shorter history where memory runs out."""
