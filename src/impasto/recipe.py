@@ -31,6 +31,16 @@ UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=16, le=32_768)]
 Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
 
+Grain = Annotated[
+    UnitInterval,
+    Field(
+        description="Least contrast a network sees the photo with, of the range 0 to 1: noise is added where it has "
+        "less, so that even areas have something to lay strokes along; 0 for the photo as it is."
+    ),
+]
+GRAIN = 0.01
+"""What the shipped nets see; too little to be noticed in a photograph."""
+
 
 class Frozen(BaseModel):
     """Immutable, refuses fields it does not know."""

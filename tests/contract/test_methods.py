@@ -96,6 +96,18 @@ def test_the_same_seed_gives_the_same_picture(name):
     assert torch.equal(first, second)
 
 
+def test_grain_shows_where_a_network_sees_an_even_photograph(name):
+    if "grain" not in METHODS[name].options.model_fields:
+        with pytest.raises(RequestError, match="grain"):
+            _recipe(name, grain=0.1)
+        return
+    by_network = SETTINGS[name].get("inverse") != "optimise"
+    even, rough = torch.full((1, 3, 48, 48), 0.5), _picture(48, 48)
+    for content, shows in ((even, by_network), (rough, False)):
+        plain, grainy = (_paint(name, content, size=48, grain=grain)[-1].image for grain in (0.0, 0.1))
+        assert torch.equal(plain, grainy) != shows
+
+
 def test_a_painter_serves_several_photographs(name):
     painter = _bound(name, size=40)
     one, other = _picture(40, 40, 1), _picture(30, 40, 2)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
+from ...images.grain import grained
 from ...losses.functional import relative_distance
 from ...nets.decoder import LAYERS
 from ...painter import Painter, Regions, Step
@@ -98,6 +99,7 @@ class AdainPainter(Painter):
 
     def _once(self, photo: Tensor, size: int, regions: Regions | None) -> tuple[Tensor, str]:
         """A picture painted in one pass, and what is worth telling of it."""
+        photo = grained(photo, self.options.grain * self.options.alpha, self.recipe.seed)
         where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN)
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
         plan, manner = self._strips(photo), self._manners[size]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...recipe import NonNegative, Options, Positive
+from ...recipe import GRAIN, Grain, NonNegative, Options, Positive
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -24,6 +24,7 @@ class ArbitraryOptions(Options):
 class AdainOptions(ArbitraryOptions):
     """Huang & Belongie 2017: the photo's features take the style's means and deviations."""
 
+    grain: Grain = GRAIN
     net: str = Field(default="adain", description="Decoder: the name of a shipped net, or a file.")
 
 
@@ -55,6 +56,7 @@ class SwapOptions(ArbitraryOptions):
     patches_per_style: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="At most so many patches of each style, drawn by the seed; unset for all."
     )
+    grain: Grain = 2 * GRAIN
     inverse: Literal["network", "optimise", "refine"] = Field(
         default="network",
         description="From features to a picture: one pass of the net, by optimisation, or both in turn.",

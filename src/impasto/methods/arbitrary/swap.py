@@ -14,6 +14,7 @@ from torch import Tensor
 from ...encoders.vgg import VGG
 from ...errors import ImpastoError, RequestError, WeightsError
 from ...images.geometry import fit, fitted_size, resize
+from ...images.grain import grained
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
 from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
@@ -131,6 +132,8 @@ class SwapPainter(Painter):
     ) -> Iterator[tuple[Tensor, Mapping[str, float], str]]:
         """Pictures painted at one size, losses, and what is worth telling; see `_pictures`."""
         options, manner = self.options, self._manners[size]
+        if self.decoder is not None:
+            photo = grained(photo, options.grain * options.alpha, self.recipe.seed)
         margin = MARGIN if self.decoder else 0
         where = covered_regions(
             regions, photo, layer_stride(options.layer), options.patch_size, options.stride, margin

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.contact import contact_sheet
+from ...images.grain import grained
 from ...metrics.score import distances
 from ...nets.decoder import Decoder, mirror
-from ...recipe import NonNegative
+from ...recipe import GRAIN, Grain, NonNegative
 from ...training.loop import Progress
 from ...training.options import Lattice, Names, TrainOptions
 from ...training.run import Setting, run
@@ -67,6 +68,7 @@ class AdainTraining(TrainOptions):
     identity_share: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.125, description="Share of the pairs whose style is the photo itself."
     )
+    grain: Grain = GRAIN
     lattice: Lattice = 3000.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
@@ -75,6 +77,7 @@ class AdainTraining(TrainOptions):
 _PLAIN: dict[str, Any] = {
     "inject": (),
     "skip": (),
+    "grain": 0.0,
     "lattice": 0.0,
     "enlarge": "nearest",
     "encoder_padding": "reflect",
@@ -141,6 +144,7 @@ class AdainTask:
         """Weighted terms, see `AdainTraining`."""
         o = self.options
         own = round(o.identity_share * len(photos))
+        photos = grained(photos, o.grain, seed=step)
         styles = torch.cat([photos[:own], paintings[own:]])
         with torch.no_grad():
             features = self.vgg(styles, STYLE_LAYERS)
@@ -189,8 +193,9 @@ class AdainTask:
             photo = whole_strides(photo, self.net.spec.stride)
             features = self.vgg(painting, STYLE_LAYERS)
             stats = {layer: moments(features[layer]) for layer in STYLE_LAYERS}
+            inputs = transformed(self.net, self.vgg, grained(photo, self.options.grain), stats)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                picture = self.net(transformed(self.net, self.vgg, photo, stats), stats).clamp(0, 1)
+                picture = self.net(inputs, stats).clamp(0, 1)
             figures.append(distances(self.vgg, picture, photo, features))
             cells += [photo, painting, picture]
         style, content = (sum(column) / len(figures) for column in zip(*figures, strict=True))

@@ -403,7 +403,8 @@ class Descent:
                 self._objective.tile = smaller(error, self._objective.tile, _size_of(self._image))
         if self._objective.tile is not None:  # the features of tiles leave gaps, of no use to the move's pictures
             give_back_freed_memory()
-        return dict(zip(losses, torch.stack([x.reshape(()) for x in losses.values()]).tolist(), strict=True)), gradient
+        values = torch.stack([loss.reshape(()) for loss in losses.values()]).tolist()
+        return dict(zip(losses, values, strict=True)), gradient
 
     def _move(self, gradient: Tensor) -> None:
         """One step of the optimiser, with a shorter history where memory runs out."""

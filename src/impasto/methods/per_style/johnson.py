@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...errors import RequestError
 from ...images.geometry import resize
+from ...images.grain import grained
 from ...nets.transformer import Transformer
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
@@ -61,6 +62,7 @@ class JohnsonPainter(Painter):
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. One step."""
         photo, given = fitted_photo(content.to(self.device), self.recipe.size)
+        photo = grained(photo, self.options.grain, self.recipe.seed)
         picture, note = None, ""
         total = sum(weights.sum() for _, weights in self._nets)
         for net, weights in self._nets:

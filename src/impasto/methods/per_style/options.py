@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from ...recipe import NetShare, Options
+from ...recipe import GRAIN, Grain, NetShare, Options
 
 
 def _shares(value: Any) -> Any:
@@ -25,6 +25,7 @@ class JohnsonOptions(Options):
         min_length=1,
         description="Style of the gallery, or a network's FILE[#STYLE]; several, each with a weight, are blended.",
     )
+    grain: Grain = GRAIN
 
     @field_validator("net")
     @classmethod

@@ -21,11 +21,12 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.contact import contact_sheet
 from ...images.geometry import fit
+from ...images.grain import grained
 from ...images.read import read
 from ...losses.functional import GramNorm
 from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer import Norm, Transformer, TransformerSpec
-from ...recipe import NonNegative, Positive, Size
+from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...training.loop import Progress
 from ...training.options import Count, Lattice, TrainOptions
 from ...training.run import Setting, run
@@ -100,6 +101,7 @@ class JohnsonTraining(TrainOptions):
     )
     style_size: Size = Field(default=512, description="Longest side of a style picture in pixels.")
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
+    grain: Grain = GRAIN
     lattice: Lattice = 1000.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
@@ -134,6 +136,7 @@ _PAPERS: dict[str, Any] = {
     "even": False,
     "norm": "everywhere",
     "enlarge": "nearest",
+    "grain": 0.0,
     "lattice": 0.0,
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -304,7 +307,8 @@ class JohnsonTask:
         count = len(photos) * each
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            picture: Tensor = net(photos.repeat_interleave(each, 0), self._mix(turns))
+            seen = grained(photos, self.options.grain, seed=step)
+            picture: Tensor = net(seen.repeat_interleave(each, 0), self._mix(turns))
         if self.options.even and picture.requires_grad:
             picture.register_hook(_evened)
         terms = self._terms(picture, photos, turns)
@@ -347,12 +351,13 @@ class JohnsonTask:
         for number, photo in enumerate(self.held_out):
             photo = photo[:, :, : photo.shape[2] // self.spec.stride * self.spec.stride]
             photo = photo[:, :, :, : photo.shape[3] // self.spec.stride * self.spec.stride]
+            seen = grained(photo, self.options.grain)
             shown = number < _SHEET_PHOTOS
             cells += [photo] if shown else []
             # Each style on the sheet's photographs, and on every one where there are few styles.
             for turn in range(len(names)) if shown else [number % len(names)]:
                 with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                    picture = self.net(photo, self._mix([turn])).clamp(0, 1)
+                    picture = self.net(seen, self._mix([turn])).clamp(0, 1)
                 terms = {name: float(value) for name, value in self._terms(picture, photo, [turn]).items()}
                 total = sum(terms.values())
                 for name, value in {"loss": total, names[turn]: total, **terms}.items():
