@@ -75,6 +75,13 @@ def test_a_move_can_be_shortened_to_nothing_and_no_further():
     assert float(image.abs().max()) < 1e-5
 
 
+def test_the_first_move_is_as_long_as_asked_for():
+    target, gradient = _problem()
+    image = torch.zeros_like(target)
+    LBFGS(least=0.5).update(image, gradient(image))
+    assert float(image.abs().mean()) == pytest.approx(0.5)
+
+
 def test_a_vanishing_gradient_moves_nothing():
     image = torch.rand(1, 3, 4, 4)
     before = image.clone()

@@ -70,12 +70,20 @@ class LBFGS:
         rate: length of a step relative to the quasi-Newton one.
         history: pairs of steps and gradient changes kept; each holds two images.
         precondition: P.
+        least: the first move's mean over all values, at least; 0.001 in whatever unit the image has.
     """
 
-    def __init__(self, rate: float = 1.0, history: int = 100, precondition: Precondition | None = None) -> None:
+    def __init__(
+        self,
+        rate: float = 1.0,
+        history: int = 100,
+        precondition: Precondition | None = None,
+        least: float = _LEAST_MOVE,
+    ) -> None:
         self.rate = rate
         self.precondition = precondition or _identity
         self.history = history
+        self.least = least
         self._pairs: list[tuple[Tensor, Tensor, float]] = []
         self._gradient: Tensor | None = None
         self._direction: Tensor | None = None
@@ -137,11 +145,11 @@ class LBFGS:
     def _first_move(self, g: Tensor) -> tuple[Tensor, float]:
         """Downhill as PyTorch's first move, one unit in the sum of all pixels, as no curvature is known yet.
 
-        But at least `_LEAST_MOVE` a pixel: less is lost in float32, and with it all that could be learnt.
+        But at least `least` a pixel: too little is lost in float32, and with it all that could be learnt.
         """
         direction = self.precondition(g).neg_()
         size = max(float(direction.abs().sum()), 1e-30)
-        return direction, max(min(1.0, 1.0 / size), _LEAST_MOVE * direction.numel() / size) * self.rate
+        return direction, max(min(1.0, 1.0 / size), self.least * direction.numel() / size) * self.rate
 
     def _two_loop(self, g: Tensor, pairs: list[tuple[Tensor, Tensor, float]], gamma: float) -> Tensor:
         q = g.neg()

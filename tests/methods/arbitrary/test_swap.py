@@ -11,6 +11,7 @@ from impasto.images.regions import make_regions
 from impasto.methods import within
 from impasto.methods.arbitrary import swap as method
 from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
+from impasto.methods.arbitrary.options import SwapOptions
 from impasto.methods.fitting import covered
 from impasto.transforms import swap as transform
 from impasto.transforms.adain import moments
@@ -99,6 +100,22 @@ def test_refining_begins_at_the_networks_picture(net, picture):
     by_network = painter(net, [style]).painter.decoder({"relu3_1": target}, manner).clamp(0, 1)
     expected = (features(by_network) - target).square().sum()
     assert first.losses["content"] == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_a_few_steps_from_the_networks_picture_are_truer_than_it(net, picture):
+    photo, style = picture(40, 48), picture(40, 48, 1)
+    errors = [
+        painter(net, [style], tv_weight=0.0, **more).painter.feature_errors(photo)["swapped"]
+        for more in ({}, {"inverse": "refine", "steps": 2}, {"inverse": "refine"})
+    ]
+    assert errors[0] > 1.05 * errors[1]
+    assert errors[1] > errors[2]
+
+
+def test_steps_unset_are_fewer_from_the_networks_picture(net, picture):
+    assert len(steps(net, picture(40, 48), [picture(40, 48, 1)], inverse="refine")) == 6
+    assert SwapOptions(inverse="optimise").descent == 100
+    assert SwapOptions(inverse="network", steps=7).descent == 0
 
 
 def test_the_authors_script_stays_in_the_box_and_moves_by_its_rate(net, picture):

@@ -62,7 +62,9 @@ class SwapOptions(ArbitraryOptions):
         description="From features to a picture: one pass of the net, by optimisation, or both in turn.",
     )
     net: str = Field(default="swap", description="Inverse net: the name of a shipped net, or a file.")
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=100, description="Steps of the optimisation.")
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Steps of the optimisation; unset: 100, or 6 to refine."
+    )
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS, or Adam kept within [0, 1] at every step."
     )
@@ -75,3 +77,10 @@ class SwapOptions(ArbitraryOptions):
     normalize_gradients: bool = Field(
         default=False, description="Scale the feature loss's gradient at its layer to an L1 norm of 1."
     )
+
+    @property
+    def descent(self) -> int:
+        """Steps of the optimisation that are made; none where the net's picture is the result."""
+        if self.inverse == "network":
+            return 0
+        return self.steps or (100 if self.inverse == "optimise" else 6)
