@@ -306,8 +306,8 @@ class JohnsonTask:
         each = self.options.styles_per_photo
         count = len(photos) * each
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
+        seen = grained(photos, self.options.grain, seed=step)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            seen = grained(photos, self.options.grain, seed=step)
             picture: Tensor = net(seen.repeat_interleave(each, 0), self._mix(turns))
         if self.options.even and picture.requires_grad:
             picture.register_hook(_evened)
