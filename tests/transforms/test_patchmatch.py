@@ -52,17 +52,27 @@ def test_scores_are_nearly_the_exact_ones(patch: int, stride: int, least: float,
 @pytest.mark.parametrize("match", ["plain", "normalised"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("patch", "stride"), [(3, 1), (4, 3), (1, 1)])
-def test_its_scores_are_those_of_the_definition(match: Match, dtype: torch.dtype, patch: int, stride: int) -> None:
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_its_scores_are_those_of_the_definition(
+    match: Match, dtype: torch.dtype, patch: int, stride: int, weight: float
+) -> None:
     content, style = scene(21, 26, 1), scene(30, 19, 2)
-    ready = prepare([style], patch=patch, stride=stride, match=match, dtype=dtype)
+    tones = [scene(*x.shape[2:], 3, channels=1) for x in (content, style)]
+    ready = prepare(
+        [style], patch=patch, stride=stride, match=match, tones=tones[1:], luminance_weight=weight, dtype=dtype
+    )
     (source,) = ready.sources
-    pixels = content[0].permute(1, 2, 0)
     if match == "normalised":
-        pixels = room.normalise(pixels, moments(content))
+        content, style = ((x - moments(x).mean) / moments(x).std for x in (content, style))
+    if weight:
+        content, style = (
+            torch.cat([x, t * ready.tone_gain], 1) for x, t in zip((content, style), tones, strict=True)
+        )
+    pixels = content[0].permute(1, 2, 0)
     best, index = patchmatch.search(pixels.to(dtype).contiguous(), source, patch, stride, 2**20, 0)
     columns = source.inverse.shape[1]
     found = index.div(columns, rounding_mode="floor") * stride * source.width + index % columns * stride
-    expected = scores(found, content, style, patch, stride, match)
+    expected = scores(found, content, style, patch, stride)
     rough = 0.02 if dtype == torch.bfloat16 else 1e-4
     torch.testing.assert_close(best.flatten(), expected, atol=rough * float(expected.abs().mean()), rtol=rough)
 

@@ -11,7 +11,7 @@ from impasto.errors import ImpastoError, RequestError
 from impasto.transforms import patches
 from impasto.transforms import swap as room
 from impasto.transforms.adain import moments
-from impasto.transforms.swap import Keep, match_patches, prepare, swap
+from impasto.transforms.swap import Keep, Match, match_patches, prepare, swap, tone
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -130,11 +130,11 @@ def test_running_out_of_memory_is_answered_by_smaller_blocks(monkeypatch: pytest
     asked: list[float] = []
     honest = room._match_one
 
-    def limited(content: Tensor, style: room.SwapStyle, budget: float) -> Tensor:
+    def limited(content: Tensor, style: room.SwapStyle, budget: float, *shade: Tensor | None) -> Tensor:
         asked.append(budget)
         if budget > limit:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        return honest(content, style, budget)
+        return honest(content, style, budget, *shade)
 
     monkeypatch.setattr(room, "_match_one", limited)
     content, ready = noise(1, 3, 8, 8), prepare([noise(1, 3, 8, 8, seed=1)])
@@ -239,6 +239,53 @@ def test_a_flat_style_gives_finite_features() -> None:
         assert torch.isfinite(got).all()
 
 
+@pytest.mark.parametrize("match", ["plain", "normalised"])
+@pytest.mark.parametrize(("patch", "stride", "cap"), [(3, 1, None), (4, 3, None), (3, 1, 20), (3, 2, 5)])
+@pytest.mark.parametrize("budget_mb", [512.0, 0.002])
+def test_brightness_is_compared_as_one_channel_more(
+    match: Match, patch: int, stride: int, cap: int | None, budget_mb: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patches, "_CACHE_MB", 0.001)
+    content, style = noise(2, 5, 19, 23), noise(1, 5, 17, 14, seed=1)
+    tones = [tone(noise(len(x), 3, 4 * x.shape[2], 4 * x.shape[3], seed=2), *x.shape[2:]) for x in (content, style)]
+    settings = {"patch": patch, "stride": stride, "patches_per_style": cap}
+    ready = prepare([style], match=match, tones=tones[1:], luminance_weight=0.5, **settings)
+    found = match_patches(content, ready, tones=tones[0], budget_mb=budget_mb)
+
+    compared = [content, style]
+    if match == "normalised":
+        each = [moments(x) for x in compared]
+        compared = [(x - stat.mean) / stat.std for x, stat in zip(compared, each, strict=True)]
+    gain = 0.5 * compared[1].square().sum(1).mean().sqrt()  # half of what all features count together
+    photo, painting = (torch.cat([x, t * gain], 1) for x, t in zip(compared, tones, strict=True))
+    assert torch.equal(found, match_patches(photo, prepare([painting], **settings)))
+    assert not torch.equal(found, match_patches(content, prepare([style], match=match, **settings)))
+
+
+def test_even_areas_find_what_is_as_dark_or_as_bright() -> None:
+    features = noise(1, 6, 1, 1).expand(1, 6, 12, 12) + 1e-3 * noise(1, 6, 12, 12, seed=1)
+    halves = torch.zeros(1, 3, 48, 48)
+    halves[..., 24:] = 1
+    shade = tone(halves, 12, 12)
+    for photo_shade, expected in ((shade, 0), (shade.flip(3), 12)):
+        ready = prepare([features], patch=1, match="normalised", tones=[shade], luminance_weight=3.0)
+        column = match_patches(features.flip(3), ready, tones=photo_shade)[0] % 12
+        assert ((column[:, :6] < 6) == (expected == 0)).all() and ((column[:, 6:] < 6) == (expected == 12)).all()
+
+
+def test_tone_is_brightness_beside_the_rest_of_the_picture() -> None:
+    shade = tone(noise(2, 3, 40, 30).round(), 10, 8)
+    assert shade.shape == (2, 1, 10, 8)
+    torch.testing.assert_close(shade.mean((2, 3)), torch.zeros(2, 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(shade.std((2, 3), correction=0), torch.ones(2, 1), atol=1e-4, rtol=0)
+    grey = torch.full((1, 3, 16, 16), 0.4)
+    grey[..., 8:] += 0.002  # hardly to be seen
+    assert float(tone(grey, 4, 4).abs().max()) < 0.1
+    green, blue = (torch.zeros(1, 3, 8, 16) for _ in range(2))
+    green[:, 1, :, 8:], blue[:, 2, :, 8:] = 0.05, 0.05
+    assert float(tone(green, 2, 4).max()) > 4 * float(tone(blue, 2, 4).max())
+
+
 def test_refuses_what_it_cannot_do() -> None:
     ok = prepare([noise(1, 3, 8, 8)])
     with pytest.raises(RequestError, match="the style has 8×2 positions"):
@@ -250,6 +297,12 @@ def test_refuses_what_it_cannot_do() -> None:
     for bad in ({"patch": 0}, {"patch": 16}, {"stride": 0}, {"stride": 4}, {"patches_per_style": 0}):
         with pytest.raises(RequestError):
             prepare([noise(1, 3, 20, 20)], **bad)
+    toned = prepare([noise(1, 3, 8, 8)], tones=[noise(1, 1, 8, 8)], luminance_weight=0.3)
+    for tones, got in ((None, "none"), (noise(1, 1, 7, 8), "1×1×7×8")):
+        with pytest.raises(RequestError, match=f"the photo's are {got}; expected one for each position"):
+            match_patches(noise(1, 3, 8, 8), toned, tones=tones)
+    with pytest.raises(RequestError, match="1 styles and 0 tones"):
+        prepare([noise(1, 3, 8, 8)], luminance_weight=0.3)
     with pytest.raises(RequestError):
         prepare([])
     with pytest.raises(RequestError):

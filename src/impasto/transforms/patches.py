@@ -33,6 +33,7 @@ class Source:
     Attributes:
         features: h×w×C, a part of the table of all styles.
         stat: moments that the match takes out of them, or None.
+        tone: h×w, what is compared beside them as one channel more, or None.
         dtype: arithmetic of the match.
         inverse: nv×nu, one over the length of each patch; zero marks a patch that is not in the pool.
         pool: indices into the nv·nu patches that are in it, ascending, or None for all.
@@ -41,6 +42,7 @@ class Source:
 
     features: Tensor
     stat: Moments | None
+    tone: Tensor | None
     dtype: torch.dtype
     inverse: Tensor
     pool: Tensor | None
@@ -52,16 +54,26 @@ class Source:
         return self.features.shape[1]
 
     def pixels(self, where: slice | Tensor) -> Tensor:
-        """What is matched of some rows, or of some positions counted row by row: …×C."""
-        chosen = self.features[where] if isinstance(where, slice) else self.features.flatten(0, 1)[where]
+        """What is matched of some rows, or of some positions counted row by row: …×C, or …×(C+1) with a tone."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return x[where] if isinstance(where, slice) else x.flatten(0, 1)[where]
+
+        features = chosen(self.features)
         if self.stat is not None:  # made anew each time: whole, they would take as much memory as the features
-            chosen = normalise(chosen, self.stat)
-        return chosen.to(self.dtype)
+            features = normalise(features, self.stat)
+        features = features.to(self.dtype)
+        return features if self.tone is None else with_tone(features, chosen(self.tone))
 
 
 def normalise(positions: Tensor, stat: Moments) -> Tensor:
     """…×C float32 of zero mean and unit deviation."""
     return (positions.float() - stat.mean.flatten()) / stat.std.flatten()
+
+
+def with_tone(features: Tensor, tone: Tensor) -> Tensor:
+    """…×C and … -> …×(C+1), in the features' type."""
+    return torch.cat([features, tone[..., None].to(features.dtype)], -1)
 
 
 def best_of(pixels: Tensor, source: Source, patch: int, stride: int, budget: float) -> tuple[Tensor, Tensor]:

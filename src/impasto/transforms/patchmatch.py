@@ -84,7 +84,7 @@ def search(
     """As `patches.best_of`, nearly: score and index of a patch that is all but the best, both ny×nx.
 
     Args:
-        pixels: H×W×C of the photo, contiguous, as they are compared.
+        pixels: H×W×C of the photo, contiguous, as they are compared; H×W×(C+1) with a tone.
         source: the style, without a pool.
         patch: side of a patch.
         stride: positions between patches.
@@ -217,13 +217,18 @@ class _Scores:
     """Scores of pairs of patches, of the photo and of the style, as the exact search defines them.
 
     A normalised style is ``(S − m)/s``: the photo's features are divided by s, and m is taken out of the sums, or
-    every patch of the style would have to be normalised each time that it is fetched.
+    every patch of the style would have to be normalised each time that it is fetched. A tone is the photo's last
+    channel, and a grid of its own of the style.
     """
 
     def __init__(self, photo: _Grid, source: Source, budget: float) -> None:
         self.photo, self.style = photo, _Grid(source.features, photo.patch, photo.stride)
         self.dtype, self.lengths = source.dtype, source.inverse.flatten()
         pixels, patch = photo.positions, photo.patch
+        self.channels = source.features.shape[2]
+        self.tone = None
+        if source.tone is not None:
+            self.tone = _Grid(source.tone.to(source.dtype)[..., None].contiguous(), photo.patch, photo.stride)
         values = patch * pixels.shape[2]
         self.at_once = max(1, min(_AT_ONCE // values, int(budget / 2 / (3 * values * source.dtype.itemsize + 64))))
         self.scale = self.taken = None
@@ -232,7 +237,7 @@ class _Scores:
         scale, mean = source.stat.std.flatten().reciprocal().to(pixels.dtype), source.stat.mean.flatten()
         taken = torch.empty(pixels.shape[:2], device=pixels.device)
         for first, end in ranges(len(pixels), _AT_ONCE // pixels[0].numel()):
-            taken[first:end] = (pixels[first:end] * scale).float() @ mean
+            taken[first:end] = (pixels[first:end, :, : self.channels] * scale).float() @ mean
         self.taken = F.avg_pool2d(taken[None], patch, photo.stride, divisor_override=1).flatten()
         self.scale = scale.repeat(patch)
 
@@ -245,6 +250,11 @@ class _Scores:
         total = self.lengths.new_zeros(len(where))
         for dy in range(self.photo.patch):
             product = self.photo.rows(where, dy)
+            if self.tone is not None:
+                every = product.unflatten(1, (self.photo.patch, -1))
+                product = every[:, :, : self.channels].flatten(1)
+                tone = every[:, :, self.channels].mul_(self.tone.rows(place, dy))
+                total += tone.sum(1, dtype=torch.float32)
             if self.scale is not None:
                 product.mul_(self.scale)
             product.mul_(self.style.rows(place, dy).to(self.dtype))

@@ -6,6 +6,7 @@ most similar patch: `patches` compares all with all, `patchmatch` finds nearly a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +20,7 @@ from ..memory import is_out_of_memory
 from ..strips import empty, ranges
 from . import patchmatch
 from .adain import Gathered, Moments, affine, blend
-from .patches import Source, best_of, normalise
+from .patches import Source, best_of, normalise, with_tone
 
 Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
@@ -32,6 +33,8 @@ BUDGET_MB = 512.0
 COMPARISONS = 2**33
 """Pairs of patches up to which ``auto`` is exact: about 1200 px with as large a style, a minute on two busy cores."""
 
+_LUMINANCE = (0.299, 0.587, 0.114)  # of sRGB as it is stored, ITU-R BT.601
+_LEAST_SPREAD = 0.02  # of a picture's brightness, of the range 0 to 1
 _EPSILON = 1e-8  # added to a style patch's length, as the original does: a patch of zeros has none
 _AT_ONCE = 2**24  # values of features that are worked on together beside the match
 
@@ -49,6 +52,7 @@ class SwapStyle:
         weights: of the styles, summing to 1.
         moments: the styles' channel moments, mixed by `weights`.
         table: all styles' features, position by position, one after another: P×C.
+        tone_gain: what tones are multiplied with before they are compared; 0 where they are not.
     """
 
     patch: int
@@ -59,6 +63,7 @@ class SwapStyle:
     weights: tuple[float, ...]
     moments: Moments
     table: Tensor
+    tone_gain: float
     sources: tuple[Source, ...]
 
     def is_approximate(self, height: int, width: int) -> bool:
@@ -88,6 +93,8 @@ def prepare(
     search: Search = "exact",
     patches_per_style: int | None = None,
     seed: int = 0,
+    tones: Sequence[Tensor] = (),
+    luminance_weight: float = 0.0,
     dtype: torch.dtype = torch.float32,
 ) -> SwapStyle:
     """Encode the styles' patches once.
@@ -104,6 +111,9 @@ def prepare(
             Drawn patches are always compared exactly.
         patches_per_style: at most so many patches of each style, drawn at random; None for all.
         seed: of that draw, and of PatchMatch's.
+        tones: of each style's picture, from `tone`; not needed without a weight.
+        luminance_weight: what a position's tone counts beside its features: 1 for as much as all of them. Even areas
+            have features that are alike, dark or bright: compared by those alone, they come out in blots.
         dtype: arithmetic of the match's products; sums are made in float32.
 
     Raises:
@@ -117,6 +127,8 @@ def prepare(
         raise RequestError(f"patches per style is {patches_per_style}; expected 1 or more")
     if not styles:
         raise RequestError("no style is given; expected one or more")
+    if luminance_weight and len(tones) != len(styles):
+        raise RequestError(f"there are {len(styles)} styles and {len(tones)} tones; expected one each to weigh them")
     weights = [1.0] * len(styles) if weights is None else list(weights)
     for style in styles:
         if style.dim() != 4 or style.shape[0] != 1:
@@ -126,17 +138,19 @@ def prepare(
     mixed = blend(stats, weights)
     tables = [_positions(style).flatten(0, 1) for style in styles]
     table = tables[0] if len(tables) == 1 else torch.cat(tables)
+    taken = [stat if match == "normalised" else None for stat in stats]
+    lengths = [_squares(style, stat) for style, stat in zip(styles, taken, strict=True)]
+    typical = math.sqrt(sum(map(float, map(torch.sum, lengths))) / sum(map(torch.numel, lengths)))
+    gain = luminance_weight * typical
     generator = torch.Generator().manual_seed(seed)
     sources: list[Source] = []
     offset = 0
-    for style, stat in zip(styles, stats, strict=True):
-        height, width = style.shape[2:]
+    for number, squares in enumerate(lengths):
+        height, width = squares.shape
         features = table[offset : offset + height * width].unflatten(0, (height, width))
-        taken = stat if match == "normalised" else None
-        squares = torch.empty(height, width, device=table.device)
-        for first, end in ranges(height, _AT_ONCE // features[0].numel()):
-            part = features[first:end].float() if taken is None else normalise(features[first:end], taken)
-            squares[first:end] = part.square().sum(2)
+        shade = tones[number][0, 0].to(squares) * gain if gain else None
+        if shade is not None:
+            squares.add_(shade.square())
         length = F.avg_pool2d(squares[None, None], patch, stride, divisor_override=1).sqrt()
         inverse = 1 / (length[0, 0] + _EPSILON)
         pool = None
@@ -146,15 +160,38 @@ def prepare(
             inverse = (
                 torch.zeros_like(inverse).flatten().index_copy(0, pool, inverse.flatten()[pool]).view_as(inverse)
             )
-        sources.append(Source(features, taken, dtype, inverse, pool, offset))
+        sources.append(Source(features, taken[number], shade, dtype, inverse, pool, offset))
         offset += height * width
     total = sum(weights)
     shares = tuple(weight / total for weight in weights)
-    return SwapStyle(patch, stride, match, search, seed, shares, mixed, table, tuple(sources))
+    return SwapStyle(patch, stride, match, search, seed, shares, mixed, table, gain, tuple(sources))
+
+
+def tone(picture: Tensor, height: int, width: int) -> Tensor:
+    """How bright pictures are at each position of their features, of mean 0 and deviation 1.
+
+    Args:
+        picture: N×3×H×W in [0, 1].
+        height: of the features.
+        width: likewise.
+
+    Returns:
+        N×1×height×width float32. A picture of hardly any contrast is not brought up to a deviation of 1.
+    """
+    seen = F.adaptive_avg_pool2d(picture.float(), (height, width))
+    bright = torch.einsum("nchw,c->nhw", seen, seen.new_tensor(_LUMINANCE))[:, None]
+    spread, mean = torch.std_mean(bright, (2, 3), correction=0, keepdim=True)
+    return (bright - mean) / spread.clamp_min(_LEAST_SPREAD)
 
 
 def swap(
-    content: Tensor, style: SwapStyle, *, alpha: float = 1.0, restore: Keep = "keep", budget_mb: float = BUDGET_MB
+    content: Tensor,
+    style: SwapStyle,
+    *,
+    tones: Tensor | None = None,
+    alpha: float = 1.0,
+    restore: Keep = "keep",
+    budget_mb: float = BUDGET_MB,
 ) -> Tensor:
     """The photo's features rebuilt from style patches, overlaps averaged.
 
@@ -164,6 +201,7 @@ def swap(
     Args:
         content: N×C×H×W features of photos.
         style: from `prepare`.
+        tones: of the photos, from `tone`; needed where the style's count.
         alpha: share of the swapped features; the rest is the photo's own.
         restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which greys it;
             ``style`` gives it the style's channel means and deviations back.
@@ -173,21 +211,23 @@ def swap(
         N×C×H'×W' in the type of `content`, where H' = (n-1)·stride + patch for the n patches that fit, at most
         stride - 1 less than H.
     """
-    found = match_patches(content, style, budget_mb=budget_mb)
+    found = match_patches(content, style, tones=tones, budget_mb=budget_mb)
     if alpha == 1:  # large features are free from here, where the caller holds them no longer
         content = content.new_empty(*content.shape[:2], 0, 0)
     made = [_rebuilt(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)]
     return made[0] if len(made) == 1 else torch.cat(made)  # a copy of large features would take as much again
 
 
-def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGET_MB) -> Tensor:
+def match_patches(
+    content: Tensor, style: SwapStyle, *, tones: Tensor | None = None, budget_mb: float = BUDGET_MB
+) -> Tensor:
     """For each patch of the photo the most similar style patch; the first of equals where the search is exact.
 
     Returns:
         N×ny×nx int64: the row of `style.table` that holds the patch's upper left position.
 
     Raises:
-        RequestError: the photo is smaller than a patch, or its features are of another layer.
+        RequestError: the photo is smaller than a patch, its features are of another layer, or its tone is missing.
         ImpastoError: memory ran out even for the smallest blocks.
     """
     _refuse_small(content, style.patch, "photo")
@@ -196,10 +236,17 @@ def match_patches(content: Tensor, style: SwapStyle, *, budget_mb: float = BUDGE
             f"photo features have {content.shape[1]} channels, the style's {style.table.shape[1]}; "
             "expected the same layer of the same encoder"
         )
+    if not style.tone_gain:
+        tones = None
+    elif tones is None or (len(tones), *tones.shape[2:]) != (len(content), *content.shape[2:]):
+        got = "none" if tones is None else "×".join(map(str, tones.shape))
+        raise RequestError(f"the style's tones count, and the photo's are {got}; expected one for each position")
+    shades = [None] * len(content) if tones is None else [one[0] * style.tone_gain for one in tones]
     budget = budget_mb * 2**20
     while True:
         try:
-            return torch.stack([_match_one(one[None], style, budget) for one in content])
+            matches = zip(content, shades, strict=True)
+            return torch.stack([_match_one(one[None], style, budget, shade) for one, shade in matches])
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -231,8 +278,18 @@ def _positions(features: Tensor) -> Tensor:
     return features[0].permute(1, 2, 0).contiguous()
 
 
-def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
-    """1×C×H×W -> ny×nx rows of `style.table`."""
+def _squares(style: Tensor, stat: Moments | None) -> Tensor:
+    """Squared length of what is compared at each position: 1×C×h×w -> h×w float32."""
+    features = style[0].permute(1, 2, 0)
+    squares = torch.empty(features.shape[:2], device=style.device)
+    for first, end in ranges(len(features), _AT_ONCE // features[0].numel()):
+        part = features[first:end].float() if stat is None else normalise(features[first:end], stat)
+        squares[first:end] = part.square().sum(2)
+    return squares
+
+
+def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:
+    """1×C×H×W, and H×W of tones as they count -> ny×nx rows of `style.table`."""
     stat = _moments(content) if style.match == "normalised" else None
     pixels = _positions(content)
     if stat is not None:
@@ -240,6 +297,8 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float) -> Tensor:
         for first, end in ranges(len(whole), _AT_ONCE // whole[0].numel()):
             pixels[first:end] = normalise(whole[first:end], stat)
     pixels = pixels.to(style.sources[0].dtype)
+    if shade is not None:
+        pixels = with_tone(pixels, shade)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
     approximate = style.is_approximate(*pixels.shape[:2])

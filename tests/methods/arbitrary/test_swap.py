@@ -21,7 +21,7 @@ from impasto.weights.layers import layer_stride
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
-PAPER = {"match": "plain", "moments": "keep"}
+PAPER = {"match": "plain", "luminance_weight": 0.0, "moments": "keep"}
 
 
 def painter(net, styles, weights=None, **settings):
@@ -192,11 +192,11 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
     real, budgets = transform._match_one, []
     monkeypatch.setattr(within, "in_use", lambda _: 0)
 
-    def scarce(content, ready, budget):
+    def scarce(content, ready, budget, shade):
         budgets.append(budget)
         if len(budgets) < 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(content, ready, budget)
+        return real(content, ready, budget, shade)
 
     monkeypatch.setattr(transform, "_match_one", scarce)
     assert torch.equal(last(painter(net, style, memory="512MiB").paint(photo)).image, expected)

@@ -8,6 +8,14 @@ from pydantic import Field
 
 from ...recipe import GRAIN, Grain, NonNegative, Options, Positive
 
+LUMINANCE_WEIGHT = 0.3
+LuminanceWeight = Annotated[
+    NonNegative,
+    Field(
+        description="What a patch's brightness counts in the comparison: 1 for as much as all its features, 0 for "
+        "nothing, as in the paper, where even areas come out in blots."
+    ),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -44,6 +52,7 @@ class SwapOptions(ArbitraryOptions):
         default="normalised",
         description="Compare features as they are, or with every channel's mean and deviation taken out.",
     )
+    luminance_weight: LuminanceWeight = LUMINANCE_WEIGHT
     moments: Literal["keep", "style"] = Field(
         default="style",
         description="After the swap, keep the averaged features, or give them the style's means and deviations.",

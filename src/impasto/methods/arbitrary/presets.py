@@ -29,6 +29,7 @@ _PAPERS_SWAP: dict[str, Any] = {
     "patch_size": 3,
     "stride": 1,
     "match": "plain",
+    "luminance_weight": 0.0,
     "search": "exact",
     "moments": "keep",
     "alpha": 1.0,
@@ -39,7 +40,8 @@ _PAPERS_SWAP: dict[str, Any] = {
 
 SWAP_PRESETS: dict[str, Preset] = {
     "impasto": Preset(
-        "Matches by structure, not brightness, and gives the averaged patches the style's moments back; our net.",
+        "Matches by structure and by brightness beside the rest of the picture, and gives the averaged patches the "
+        "style's moments back; our net.",
         SwapOptions(),
     ),
     "style-swap": Preset(

@@ -24,7 +24,7 @@ from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...strips import VALUES
 from ...transforms.adain import Moments, stacked
-from ...transforms.swap import BUDGET_MB, SwapStyle, prepare, swap
+from ...transforms.swap import BUDGET_MB, SwapStyle, prepare, swap, tone
 from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..fitting import covered, covered_regions, fitted_photo
@@ -199,18 +199,22 @@ class SwapPainter(Painter):
                 continue
             patches: list[SwapStyle] = []
             features: list[Tensor] = []
+            tones: list[Tensor] = []
             moments: list[dict[str, Moments]] = []
             for style in self._styles:
-                found, own = self._encoded(style, size, apart=apart)
+                found, shade, own = self._encoded(style, size, apart=apart)
                 moments.append(own)
-                features.append(found.pop(self.options.layer))
+                features.append(found)
+                tones.append(shade)
+                del found
                 if apart:
-                    patches.append(self._prepared([features.pop()], [1.0]))
+                    patches.append(self._prepared([features.pop()], [tones.pop()], [1.0]))
             if not apart:
-                patches.append(self._prepared(features, shares))
+                patches.append(self._prepared(features, tones, shares))
             self._manners[size] = _Manner(moments, mixed_moments(moments, shares, self._inject), patches)
 
-    def _encoded(self, style: Tensor, size: int, *, apart: bool) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+    def _encoded(self, style: Tensor, size: int, *, apart: bool) -> tuple[Tensor, Tensor, dict[str, Moments]]:
+        """A style's features, their tones, and its moments, at a size."""
         style, layers = self._fitted_style(style, size), (self.options.layer,)
         now = held(style, self.encoder, layers)
         height, width = self._positions(style)
@@ -218,7 +222,9 @@ class SwapPainter(Painter):
         # Every style's stay, and those of the smaller sizes, each a quarter of the one before.
         later = self._held(style, apart=apart) + patches * len(self._styles) * 4 / 3
         plan = strips_for(style, self.encoder, self.recipe.memory, now, later)
-        return plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
+        found, own = plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
+        features = found.pop(self.options.layer)
+        return features, tone(style, *features.shape[2:]), own
 
     @property
     def _least(self) -> int:
@@ -244,10 +250,12 @@ class SwapPainter(Painter):
     ) -> Tensor:
         options = self.options
         layer, budget = options.layer, self._match_budget
+        tones = tone(photo, *self._positions(photo))
         if regions is None:  # the features are not held here: they are free once they are matched
             return swap(
                 self.encoder.encode(photo, (layer,), values)[layer],
                 manner.patches[0],
+                tones=tones,
                 alpha=options.alpha,
                 restore=options.moments,
                 budget_mb=budget,
@@ -256,12 +264,12 @@ class SwapPainter(Painter):
         shares = regions.everywhere(*features.shape[2:])
         made = torch.zeros_like(features)
         for share, patches in zip(shares, manner.patches, strict=True):
-            made += swap(features, patches, budget_mb=budget).mul_(share.to(features.dtype))
+            made += swap(features, patches, tones=tones, budget_mb=budget).mul_(share.to(features.dtype))
         if options.moments == "style":
             impose(made, stacked([patches.moments for patches in manner.patches]), regions=regions)
         return features.lerp_(made, options.alpha)
 
-    def _prepared(self, features: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
+    def _prepared(self, features: Sequence[Tensor], tones: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
         options = self.options
         return prepare(
             features,
@@ -272,6 +280,8 @@ class SwapPainter(Painter):
             search=options.search,
             patches_per_style=options.patches_per_style,
             seed=self.recipe.seed,
+            tones=tones,
+            luminance_weight=options.luminance_weight,
             dtype=self.encoder.dtype,
         )
 

@@ -24,12 +24,13 @@ from ...training.options import Count, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
 from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, lattice, relative, roughness
 from ...transforms.adain import Moments, moments
-from ...transforms.swap import Keep, Match, prepare, swap
+from ...transforms.swap import Keep, Match, prepare, swap, tone
 from ...weights import container
 from ...weights.load import load
 from ...weights.shipped import load_net, locate_net
 from ..preset import Preset
 from .inverse import ADAIN_KIND, SWAP_KIND, net_metadata
+from .options import LUMINANCE_WEIGHT, LuminanceWeight
 from .train_adain import begin_with, encoder_channels, mean_activations, whole_strides
 
 KIND = SWAP_KIND
@@ -51,6 +52,7 @@ class SwapTraining(TrainOptions):
     patch: Annotated[int, Field(ge=1, le=15)] = Field(default=3, description="Side of a patch, in positions.")
     stride: Count = Field(default=1, description="Positions between patches.")
     match: Match = Field(default="normalised", description="What patches are compared by.")
+    luminance_weight: LuminanceWeight = LUMINANCE_WEIGHT
     restore: Keep = Field(
         default="style", description="Give the swapped features the style's moments back, or keep theirs."
     )
@@ -90,6 +92,7 @@ _PAPER: dict[str, Any] = {
     "clip": 0.0,
     "ema": 0.0,
     "match": "plain",
+    "luminance_weight": 0.0,
     "restore": "keep",
     "inject": (),
     "enlarge": "nearest",
@@ -144,6 +147,7 @@ class SwapTask:
                 "patch": options.patch,
                 "stride": options.stride,
                 "match": options.match,
+                "luminance_weight": options.luminance_weight,
                 "restore": options.restore,
             },
         }
@@ -155,10 +159,18 @@ class SwapTask:
         """Kind, encoder, description of the net, and the swap it was trained with."""
         return self._metadata
 
-    def _swap(self, photos: Tensor, painting: Tensor) -> Tensor:
+    def _swap(self, photos: tuple[Tensor, Tensor], painting: tuple[Tensor, Tensor]) -> Tensor:
+        """Pictures' features and tones, and a painting's -> the features swapped."""
         o = self.options
-        ready = prepare([painting], patch=o.patch, stride=o.stride, match=o.match)
-        return swap(photos, ready, restore=o.restore)
+        ready = prepare(
+            [painting[0]],
+            patch=o.patch,
+            stride=o.stride,
+            match=o.match,
+            tones=[painting[1]],
+            luminance_weight=o.luminance_weight,
+        )
+        return swap(photos[0], ready, tones=photos[1], restore=o.restore)
 
     def rates(self) -> list[tuple[list[nn.Parameter], float]]:
         """One for the whole network."""
@@ -172,7 +184,9 @@ class SwapTask:
         with torch.no_grad():
             seen = self.vgg(plain, self.layers)
             latents = seen[o.layer]
-            swapped = torch.cat([self._swap(latents[:n], one[None]) for one in latents[n:]])
+            tones = tone(plain, *latents.shape[2:])
+            styles = zip(latents[n:].split(1), tones[n:].split(1), strict=True)
+            swapped = torch.cat([self._swap((latents[:n], tones[:n]), style) for style in styles])
             # The swap may be a few positions smaller; the same corner is cut from the rest.
             target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
             # Whose manner each example has: its own, and for swaps the painting's.
@@ -211,7 +225,9 @@ class SwapTask:
         for photo, painting in zip(*self.held_out, strict=True):
             photo, painting = whole_strides(photo, spec.stride), whole_strides(painting, spec.stride)
             of_photo, of_painting = (self.vgg(x, STYLE_LAYERS) for x in (photo, painting))
-            swapped = self._swap(of_photo[o.layer], of_painting[o.layer])
+            latents = (of_photo[o.layer], of_painting[o.layer])
+            shades = (tone(x, *seen.shape[2:]) for x, seen in zip((photo, painting), latents, strict=True))
+            swapped = self._swap(*zip(latents, shades, strict=True))
             row: dict[str, float] = {}
             examples = {"photo": (of_photo[o.layer], of_photo), "painting": (of_painting[o.layer], of_painting)}
             picture = photo
