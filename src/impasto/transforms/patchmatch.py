@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..strips import ranges
+from .pairs import AT_ONCE, Grid, PairScores
 from .patches import Source, first_largest, products
 
 _VALUES = 288  # that stand for a patch while the start is searched for: 32 principal channels of 3×3 positions
@@ -30,36 +30,6 @@ _RADIUS = 1  # of the random search, in patches
 _DRAWN = 2**12  # positions that the principal channels are found from, of photo and style each
 _ROUND = 256  # sizes of products are multiples of it: oneDNN makes, and keeps, code for every size it meets
 _ROWS = 4096  # patches that are worked on together in the search for a start
-_AT_ONCE = 2**22  # values of features that are worked on together in the refinement
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """The patches of h×w×C positions, numbered row by row."""
-
-    positions: Tensor
-    patch: int
-    stride: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Patches down and along."""
-        height, width = self.positions.shape[:2]
-        return (height - self.patch) // self.stride + 1, (width - self.patch) // self.stride + 1
-
-    def rows(self, which: Tensor, dy: int) -> Tensor:
-        """Row `dy` of some patches: n × patch·C."""
-        width, channels = self.positions.shape[1:]
-        flat = self.positions.flatten(0, 1)
-        # Positions of a row are neighbours in memory, so they are fetched in one piece.
-        windows = flat.as_strided((len(flat) - self.patch + 1, self.patch * channels), (channels, 1))
-        columns = self.shape[1]
-        corners = which.div(columns, rounding_mode="floor") * width + which.remainder(columns)
-        return windows.index_select(0, corners * self.stride + dy * width)
-
-    def patches(self, which: Tensor) -> Tensor:
-        """Some patches whole: n × patch²·C."""
-        return torch.cat([self.rows(which, dy) for dy in range(self.patch)], 1)
 
 
 def _channels(channels: int, patch: int) -> int:
@@ -92,13 +62,13 @@ def search(
         seed: of what is drawn.
     """
     generator = torch.Generator().manual_seed(seed)
-    photo = _Grid(pixels, patch, stride)
+    photo = Grid(pixels, patch, stride)
     budget = left(budget, copies(pixels[..., 0].numel(), source, patch))
     index = _start(photo, source, budget, generator)
     return _refined(index.view(photo.shape), photo, source, budget, generator)
 
 
-def _start(photo: _Grid, source: Source, budget: float, generator: torch.Generator) -> Tensor:
+def _start(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> Tensor:
     """For each patch of the photo the best of the nearest cells, in principal channels."""
     photo, style = _principal(photo, source, budget, generator)
     lengths = source.inverse.flatten()
@@ -133,7 +103,7 @@ def _padded(which: Tensor) -> Tensor:
     return torch.cat([which, which[-1:].expand(more)]) if more else which
 
 
-def _principal(photo: _Grid, source: Source, budget: float, generator: torch.Generator) -> tuple[_Grid, _Grid]:
+def _principal(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> tuple[Grid, Grid]:
     """Photo and style in the few channels, turned, that hold most of both."""
     pixels = photo.positions
     channels = pixels.shape[2]
@@ -148,11 +118,11 @@ def _principal(photo: _Grid, source: Source, budget: float, generator: torch.Gen
     kept = _channels(channels, photo.patch)
     basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(pixels.dtype).to(pixels.device)
 
-    def turned(like: Tensor, take: Callable[[slice], Tensor]) -> _Grid:
+    def turned(like: Tensor, take: Callable[[slice], Tensor]) -> Grid:
         made = pixels.new_empty(*like.shape[:2], kept)
-        for first, end in ranges(len(like), min(_AT_ONCE, int(budget / 32)) // like[0].numel()):
+        for first, end in ranges(len(like), min(AT_ONCE, int(budget / 32)) // like[0].numel()):
             made[first:end] = take(slice(first, end)) @ basis
-        return _Grid(made, photo.patch, photo.stride)
+        return Grid(made, photo.patch, photo.stride)
 
     return turned(pixels, lambda rows: pixels[rows]), turned(source.features, source.pixels)
 
@@ -163,7 +133,7 @@ def _rows(budget: float, others: Tensor) -> int:
     return max(1, min(_ROWS, int(budget / 2 / (values * others.dtype.itemsize))))
 
 
-def _by_cell(grid: _Grid, centres: Tensor, nearest: int, budget: float) -> tuple[Tensor, ...]:
+def _by_cell(grid: Grid, centres: Tensor, nearest: int, budget: float) -> tuple[Tensor, ...]:
     """For each cell the patches it is among the nearest to, ascending."""
     count = math.prod(grid.shape)
     cells = torch.empty(count, nearest, dtype=torch.int16, device=centres.device)
@@ -178,10 +148,10 @@ def _by_cell(grid: _Grid, centres: Tensor, nearest: int, budget: float) -> tuple
 
 
 def _refined(
-    index: Tensor, photo: _Grid, source: Source, budget: float, generator: torch.Generator
+    index: Tensor, photo: Grid, source: Source, budget: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Propagation and random search from a first match; a candidate is taken where its score is greater."""
-    scores = _Scores(photo, source, budget)
+    scores = PairScores(photo, source, budget)
     nv, nu = source.inverse.shape
     everywhere = torch.arange(index.numel(), device=index.device)
     best = scores(everywhere, index.flatten()).view(index.shape)
@@ -211,54 +181,3 @@ def _refined(
         attempt(index.div(nu, rounding_mode="floor").add_(aside[0]), index.remainder(nu).add_(aside[1]))
         recent = moved
     return best, index
-
-
-class _Scores:
-    """Scores of pairs of patches, of the photo and of the style, as the exact search defines them.
-
-    A normalised style is ``(S − m)/s``: the photo's features are divided by s, and m is taken out of the sums, or
-    every patch of the style would have to be normalised each time that it is fetched. A tone is the photo's last
-    channel, and a grid of its own of the style.
-    """
-
-    def __init__(self, photo: _Grid, source: Source, budget: float) -> None:
-        self.photo, self.style = photo, _Grid(source.features, photo.patch, photo.stride)
-        self.dtype, self.lengths = source.dtype, source.inverse.flatten()
-        pixels, patch = photo.positions, photo.patch
-        self.channels = source.features.shape[2]
-        self.tone = None
-        if source.tone is not None:
-            self.tone = _Grid(source.tone.to(source.dtype)[..., None].contiguous(), photo.patch, photo.stride)
-        values = patch * pixels.shape[2]
-        self.at_once = max(1, min(_AT_ONCE // values, int(budget / 2 / (3 * values * source.dtype.itemsize + 64))))
-        self.scale = self.taken = None
-        if source.stat is None:
-            return
-        scale, mean = source.stat.std.flatten().reciprocal().to(pixels.dtype), source.stat.mean.flatten()
-        taken = torch.empty(pixels.shape[:2], device=pixels.device)
-        for first, end in ranges(len(pixels), _AT_ONCE // pixels[0].numel()):
-            taken[first:end] = (pixels[first:end, :, : self.channels] * scale).float() @ mean
-        self.taken = F.avg_pool2d(taken[None], patch, photo.stride, divisor_override=1).flatten()
-        self.scale = scale.repeat(patch)
-
-    def __call__(self, where: Tensor, place: Tensor) -> Tensor:
-        """Of the photo's patches `where` with the style's `place`: n and n -> n float32."""
-        parts = zip(where.split(self.at_once), place.split(self.at_once), strict=True)
-        return torch.cat([self._of(*part) for part in parts])
-
-    def _of(self, where: Tensor, place: Tensor) -> Tensor:
-        total = self.lengths.new_zeros(len(where))
-        for dy in range(self.photo.patch):
-            product = self.photo.rows(where, dy)
-            if self.tone is not None:
-                every = product.unflatten(1, (self.photo.patch, -1))
-                product = every[:, :, : self.channels].flatten(1)
-                tone = every[:, :, self.channels].mul_(self.tone.rows(place, dy))
-                total += tone.sum(1, dtype=torch.float32)
-            if self.scale is not None:
-                product.mul_(self.scale)
-            product.mul_(self.style.rows(place, dy).to(self.dtype))
-            total += product.sum(1, dtype=torch.float32)
-        if self.taken is not None:
-            total -= self.taken[where]
-        return total.mul_(self.lengths[place])

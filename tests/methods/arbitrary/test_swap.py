@@ -21,7 +21,7 @@ from impasto.weights.layers import layer_stride
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
-PAPER = {"match": "plain", "luminance_weight": 0.0, "moments": "keep"}
+PAPER = {"match": "plain", "luminance_weight": 0.0, "coherence": 0.0, "moments": "keep"}
 
 
 def painter(net, styles, weights=None, **settings):

@@ -54,7 +54,7 @@ def test_presets_are_the_papers() -> None:
         assert isinstance(options, SwapTraining)
         assert (options.steps, options.batch, options.crop, options.lr, options.tv) == (80_000, 2, 256, 1e-3, 1e-6)
         assert (options.match, options.restore, options.norm, options.inject) == ("plain", "keep", norm, ())
-        assert options.luminance_weight == 0
+        assert options.luminance_weight == options.coherence == 0
         assert (options.enlarge, options.lattice) == ("nearest", 0)
         assert loop.learning_rate(options, 10_000) == pytest.approx(1e-3 / 2)
 
@@ -76,9 +76,8 @@ def test_the_net_sees_two_photos_two_paintings_and_their_four_swaps(preset: str)
     torch.testing.assert_close(seen[0][:4], latents)
     # Swap number 1 is the second photo in patches of the first painting: each position is one of its mixes.
     photo_tone, painting_tone = tone(photos[1:], 8, 8), tone(paintings[:1], 8, 8)
-    ready = prepare(
-        [latents[2:3]], match=options.match, tones=[painting_tone], luminance_weight=options.luminance_weight
-    )
+    shared = {name: getattr(options, name) for name in ("match", "luminance_weight", "coherence")}
+    ready = prepare([latents[2:3]], tones=[painting_tone], **shared)
     expected = swap(latents[1:2], ready, tones=photo_tone, restore=options.restore)
     torch.testing.assert_close(seen[0][5:6], expected)
     assert not torch.allclose(seen[0][4], seen[0][6])

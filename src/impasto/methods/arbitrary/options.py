@@ -16,6 +16,14 @@ LuminanceWeight = Annotated[
         "nothing, as in the paper, where even areas come out in blots."
     ),
 ]
+COHERENCE = 0.15
+Coherence = Annotated[
+    NonNegative,
+    Field(
+        description="What it counts that patches side by side are neighbours in the style too, beside their "
+        "similarity, -1 to 1: more keeps larger pieces of the painting whole; 0 as in the paper."
+    ),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -53,6 +61,7 @@ class SwapOptions(ArbitraryOptions):
         description="Compare features as they are, or with every channel's mean and deviation taken out.",
     )
     luminance_weight: LuminanceWeight = LUMINANCE_WEIGHT
+    coherence: Coherence = COHERENCE
     moments: Literal["keep", "style"] = Field(
         default="style",
         description="After the swap, keep the averaged features, or give them the style's means and deviations.",

@@ -30,6 +30,7 @@ _PAPERS_SWAP: dict[str, Any] = {
     "stride": 1,
     "match": "plain",
     "luminance_weight": 0.0,
+    "coherence": 0.0,
     "search": "exact",
     "moments": "keep",
     "alpha": 1.0,

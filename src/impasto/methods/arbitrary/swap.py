@@ -282,6 +282,7 @@ class SwapPainter(Painter):
             seed=self.recipe.seed,
             tones=tones,
             luminance_weight=options.luminance_weight,
+            coherence=options.coherence,
             dtype=self.encoder.dtype,
         )
 

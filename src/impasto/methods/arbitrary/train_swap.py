@@ -30,7 +30,7 @@ from ...weights.load import load
 from ...weights.shipped import load_net, locate_net
 from ..preset import Preset
 from .inverse import ADAIN_KIND, SWAP_KIND, net_metadata
-from .options import LUMINANCE_WEIGHT, LuminanceWeight
+from .options import COHERENCE, LUMINANCE_WEIGHT, Coherence, LuminanceWeight
 from .train_adain import begin_with, encoder_channels, mean_activations, whole_strides
 
 KIND = SWAP_KIND
@@ -53,6 +53,7 @@ class SwapTraining(TrainOptions):
     stride: Count = Field(default=1, description="Positions between patches.")
     match: Match = Field(default="normalised", description="What patches are compared by.")
     luminance_weight: LuminanceWeight = LUMINANCE_WEIGHT
+    coherence: Coherence = COHERENCE
     restore: Keep = Field(
         default="style", description="Give the swapped features the style's moments back, or keep theirs."
     )
@@ -93,6 +94,7 @@ _PAPER: dict[str, Any] = {
     "ema": 0.0,
     "match": "plain",
     "luminance_weight": 0.0,
+    "coherence": 0.0,
     "restore": "keep",
     "inject": (),
     "enlarge": "nearest",
@@ -148,6 +150,7 @@ class SwapTask:
                 "stride": options.stride,
                 "match": options.match,
                 "luminance_weight": options.luminance_weight,
+                "coherence": options.coherence,
                 "restore": options.restore,
             },
         }
@@ -169,6 +172,7 @@ class SwapTask:
             match=o.match,
             tones=[painting[1]],
             luminance_weight=o.luminance_weight,
+            coherence=o.coherence,
         )
         return swap(photos[0], ready, tones=photos[1], restore=o.restore)
 

@@ -1,0 +1,108 @@
+"""Matches whose neighbours are neighbours in the style too, so that pieces of it larger than a patch stay whole.
+
+Every patch of a photo finds the most similar one of a style by itself. Where nothing much tells them apart, patches
+from anywhere come to lie beside each other, and averaged their strokes are gone. Ashikhmin 2001, "Synthesizing
+Natural Textures", and Hertzmann et al. 2001, "Image Analogies", prefer what continues a neighbour's patch where that
+is not much less similar. Here that is an energy, lowered one patch at a time (Besag 1986, "On the Statistical
+Analysis of Dirty Pictures").
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..strips import ranges
+from .pairs import AT_ONCE, Grid, PairScores
+from .patches import Source
+
+_ROUNDS = 3
+_BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))  # whose patches are continued
+_AROUND = (*_BESIDE, (-1, -1), (1, 1), (-1, 1), (1, -1))  # that are agreed with
+_NOWHERE = -(2**62)
+
+
+def coherent(
+    pixels: Tensor,
+    source: Source,
+    patch: int,
+    stride: int,
+    found: tuple[Tensor, Tensor],
+    weight: float,
+    budget: float,
+) -> tuple[Tensor, Tensor]:
+    """Score and index as a search found them, both ny×nx, changed where that makes more neighbours agree.
+
+    Lowered is the sum over patches of ``−cosine similarity − weight · share``: of the eight patches around, the share
+    that lies in the style where it lies here, beside this one.
+
+    Args:
+        pixels: H×W×C of the photo, contiguous, as they are compared.
+        source: the style, without a pool.
+        patch: side of a patch.
+        stride: positions between patches.
+        found: from a search; no other patch is taken to be more similar than these.
+        weight: of agreement; 0 changes nothing.
+        budget: working memory in bytes.
+    """
+    score, index = (each.clone() for each in found)
+    photo = Grid(pixels, patch, stride)
+    scores = PairScores(photo, source, budget)
+    nv, nu = source.inverse.shape
+    ny, nx = index.shape
+    worth = weight / len(_AROUND) * _lengths(photo)  # of one that agrees, in the units of scores
+    most = score.clone()
+    # How far each is moved into the style, down and along in one number: the same for those that agree.
+    rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
+    span = 2 * (nu + nx)
+    here = rows * span + columns
+    shift = index.div(nu, rounding_mode="floor") * span + index.remainder(nu) - here
+    recent = torch.ones_like(index, dtype=torch.bool)  # that have moved since their neighbours last had a choice
+    for _ in range(_ROUNDS):
+        moved = torch.zeros_like(recent)
+        for top, left in ((0, 0), (1, 1), (0, 1), (1, 0)):  # of four that touch, one moves at a time
+            own = (slice(top, None, 2), slice(left, None, 2))
+            if not shift[own].numel():
+                continue
+            around = _neighbours(shift, own)
+            mine, place = shift[own], here[own]
+            stirred = F.max_pool2d((recent | moved).float()[None, None], 3, 1, 1)[0, 0, *own] > 0
+            for candidate in around[: len(_BESIDE)]:
+                agreeing = (around == candidate).sum(0) - (around == mine).sum(0)
+                gain = agreeing * worth[own]
+                at = candidate + place
+                down, along = at.div(span, rounding_mode="floor"), at.remainder(span)
+                fits = (down >= 0) & (down < nv) & (along < nu) & (candidate != mine)
+                where = (stirred & fits & (most[own] + gain > score[own])).flatten().nonzero()[:, 0]
+                if not len(where):
+                    continue
+                tried = (down * nu + along).flatten()[where]
+                flat = (top + where.div(mine.shape[1], rounding_mode="floor") * 2) * nx
+                flat += left + where.remainder(mine.shape[1]) * 2
+                got = scores(flat, tried)
+                better = got + gain.flatten()[where] > score.flatten()[flat]
+                flat, where = flat[better], where[better]
+                score.view(-1)[flat] = got[better]
+                index.view(-1)[flat] = tried[better]
+                shift.view(-1)[flat] = candidate.flatten()[where]
+                moved.view(-1)[flat] = True
+                mine = shift[own]
+        recent = moved
+    return score, index
+
+
+def _neighbours(shift: Tensor, own: tuple[slice, slice]) -> Tensor:
+    """Those around every second patch of every second row: 8×n×m."""
+    ny, nx = shift.shape
+    framed = F.pad(shift, (1, 1, 1, 1), value=_NOWHERE)
+    return torch.stack([framed[1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx][own] for dy, dx in _AROUND])
+
+
+def _lengths(photo: Grid) -> Tensor:
+    """Of the photo's patches: ny×nx float32."""
+    pixels = photo.positions
+    squares = torch.empty(pixels.shape[:2], device=pixels.device)
+    for first, end in ranges(len(pixels), AT_ONCE // pixels[0].numel()):
+        squares[first:end] = pixels[first:end].float().square().sum(2)
+    return F.avg_pool2d(squares[None, None], photo.patch, photo.stride, divisor_override=1)[0, 0].sqrt()
