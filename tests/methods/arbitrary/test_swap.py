@@ -13,6 +13,7 @@ from impasto.methods.arbitrary import swap as method
 from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
 from impasto.methods.arbitrary.options import SwapOptions
 from impasto.methods.fitting import covered
+from impasto.nets.descreen import descreened
 from impasto.transforms import swap as transform
 from impasto.transforms.adain import moments
 from impasto.transforms.swap import prepare, swap
@@ -21,7 +22,7 @@ from impasto.weights.layers import layer_stride
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
-PAPER = {"match": "plain", "luminance_weight": 0.0, "coherence": 0.0, "moments": "keep"}
+PAPER = {"match": "plain", "luminance_weight": 0.0, "coherence": 0.0, "moments": "keep", "descreen": False}
 
 
 def painter(net, styles, weights=None, **settings):
@@ -43,14 +44,18 @@ def net(tiny_nets):
     return tiny_nets["swap"]
 
 
+@pytest.mark.parametrize("descreen", [False, True])
 @pytest.mark.parametrize("layer", ["relu2_1", "relu3_1", "relu4_1"])
-def test_one_pass_is_encode_swap_decode(layer, tiny_net, picture):
+def test_one_pass_is_encode_swap_decode(layer, descreen, tiny_net, picture):
     net = tiny_net(SWAP_KIND, layer)
     photo, style = picture(64, 48), picture(40, 64, 1)
-    made = painter(net, [style], layer=layer, **PAPER)
+    made = painter(net, [style], layer=layer, **{**PAPER, "descreen": descreen})
     framed, (rows, columns) = covered(photo, layer_stride(layer), 3, margin=MARGIN)
     target = swap(features(framed, layer), prepare([features(style, layer)]))
-    expected = made.painter.decoder({layer: target}).clamp(0, 1)[:, :, rows, columns]
+    expected = made.painter.decoder({layer: target}).clamp(0, 1)
+    if descreen:  # before the margin is cut off, which need not be whole cells of the grid
+        expected = descreened(expected, layer_stride(layer)).clamp(0, 1)
+    expected = expected[:, :, rows, columns]
     (step,) = made.paint(photo)
     torch.testing.assert_close(step.image, expected, atol=1e-4, rtol=1e-4)
     assert (step.index, step.total, dict(step.losses)) == (1, 1, {})

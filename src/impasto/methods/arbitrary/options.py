@@ -80,6 +80,10 @@ class SwapOptions(ArbitraryOptions):
         description="From features to a picture: one pass of the net, by optimisation, or both in turn.",
     )
     net: str = Field(default="swap", description="Inverse net: the name of a shipped net, or a file.")
+    descreen: bool = Field(
+        default=True,
+        description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
+    )
     steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Steps of the optimisation; unset: 100, or 6 to refine."
     )

@@ -37,6 +37,7 @@ _PAPERS_SWAP: dict[str, Any] = {
     "style_scale": 512 / 640,
     "style_upscale": False,
     "grain": 0.0,
+    "descreen": False,
 }
 
 SWAP_PRESETS: dict[str, Preset] = {

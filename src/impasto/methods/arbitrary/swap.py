@@ -19,6 +19,7 @@ from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
 from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
 from ...nets.decoder import LAYERS, Decoder
+from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
@@ -149,6 +150,8 @@ class SwapPainter(Painter):
         if self.decoder is not None:
             photo = photo.new_empty(0)  # the net begins without it
         for picture, losses in self._pictures(target, inside, photo, plan, steps, where):
+            if self.decoder is not None and options.descreen:
+                picture = descreened(picture, self.decoder.spec.stride).clamp_(0, 1)
             yield picture[:, :, rows, columns], losses, note
 
     def _scales(self, final: int) -> tuple[int, ...]:
