@@ -16,7 +16,7 @@ LuminanceWeight = Annotated[
         "nothing, as in the paper, where even areas come out in blots."
     ),
 ]
-COHERENCE = 0.15
+COHERENCE = 0.1
 Coherence = Annotated[
     NonNegative,
     Field(
