@@ -10,7 +10,6 @@ from ..strips import VALUES, ranges
 
 _REACH = 10.0  # pixels, the deviation of the window in which what repeats is looked for
 _FAINT = 0.1  # at most, of the range 0 to 1: what differs more from its surroundings is an edge
-_BLUR = (1 / 16, 2 / 16, 3 / 16, 4 / 16, 3 / 16, 2 / 16, 1 / 16)  # lets no wave of 2 or 4 pixels through
 
 
 def descreened(picture: Tensor, period: int) -> Tensor:
@@ -23,7 +22,7 @@ def descreened(picture: Tensor, period: int) -> Tensor:
 
     Args:
         picture: N×3×H×W in [0, 1].
-        period: of the grid: 2, 4 or 8.
+        period: of the grid, 2 or more.
 
     Returns:
         N×3×H×W, not clamped, in the memory of a strip beside it.
@@ -31,7 +30,7 @@ def descreened(picture: Tensor, period: int) -> Tensor:
     height, width = picture.shape[2:]
     reach = round(3 * _REACH / period)  # in cells of the grid
     halo = (reach + 1) * period
-    if min(height, width) <= max(halo, len(_BLUR)):
+    if min(height, width) <= halo:
         return picture  # too small to tell a lattice from a stroke
     made = torch.empty_like(picture)
     for first, end in ranges(height, VALUES // (picture.shape[1] * width * 8), period):
@@ -43,7 +42,8 @@ def descreened(picture: Tensor, period: int) -> Tensor:
 
 
 def _lattice(picture: Tensor, period: int, reach: int) -> Tensor:
-    faint = (picture - _smoothed(picture, picture.new_tensor(_BLUR))).clamp_(-_FAINT, _FAINT)
+    blur = period - torch.arange(1 - period, period, device=picture.device).abs()  # takes all of the lattice
+    faint = (picture - _smoothed(picture, blur / period**2)).clamp_(-_FAINT, _FAINT)
     height, width = picture.shape[2:]
     padded = F.pad(faint, (0, -width % period, 0, -height % period), mode="replicate")
     places = F.pixel_unshuffle(padded, period)  # N×3·period²×…, a plane for each place in the grid

@@ -7,6 +7,7 @@ from impasto import RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
+from impasto.images.geometry import fit
 from impasto.images.regions import make_regions
 from impasto.methods import within
 from impasto.methods.arbitrary import swap as method
@@ -16,7 +17,7 @@ from impasto.methods.fitting import covered
 from impasto.nets.descreen import descreened
 from impasto.transforms import swap as transform
 from impasto.transforms.adain import moments
-from impasto.transforms.swap import prepare, swap
+from impasto.transforms.swap import prepare, swap, tone
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.layers import layer_stride
 
@@ -231,6 +232,23 @@ def test_feature_errors_fall_with_optimisation(net, picture):
     assert set(by_net) == set(few) == {"photo", "painting", "swapped"}
     for kind in few:
         assert 0 < many[kind] < few[kind]
+
+
+def test_every_pass_compares_the_brightness_of_the_photograph(net, picture, monkeypatch):
+    seen = []
+
+    def spied(*arguments, tones, **more):
+        seen.append(tones)
+        return swap(*arguments, tones=tones, **more)
+
+    monkeypatch.setattr(method, "swap", spied)
+    photo = picture(120, 160)
+    steps(net, photo, [picture(64, 64, 1)], size=160, style_scale=4.0)
+    sizes = [tuple(4 * side for side in tones.shape[2:]) for tones in seen]
+    assert len(sizes) > 1
+    for tones, size in zip(seen, sizes, strict=True):
+        framed, _ = covered(fit(photo, max(size) - 2 * MARGIN), 4, 3, margin=MARGIN)
+        torch.testing.assert_close(tones, tone(framed, *tones.shape[2:]))
 
 
 def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):

@@ -118,20 +118,23 @@ class SwapPainter(Painter):
         if len(sizes) > 1:  # refused, if at all, before the passes of less memory
             self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest], regions)
 
+        tones = {size: self._tones(content, size) for size in sizes}  # small, and of the photo in every pass
+
         def coarse(photo: Tensor, size: int) -> Tensor:
-            ((picture, *_),) = self._once(photo, size, regions, steps=0)
+            ((picture, *_),) = self._once(photo, size, tones[size], regions, steps=0)
             if self.recipe.memory is not None:
                 del self._manners[size]
             return picture
 
         steps = self.options.descent
         # Handed over, not held: a large picture is let go as soon as it is used.
-        pictures = self._once(coarse_to_fine(content, sizes, self._fitted, coarse), largest, regions, steps)
+        begun = coarse_to_fine(content, sizes, self._fitted, coarse)
+        pictures = self._once(begun, largest, tones[largest], regions, steps)
         for index, (picture, losses, note) in enumerate(pictures, 1):
             yield Step(resize(picture, *given), index, steps or 1, losses, note)
 
     def _once(
-        self, photo: Tensor, size: int, regions: Regions | None, steps: int
+        self, photo: Tensor, size: int, tones: Tensor, regions: Regions | None, steps: int
     ) -> Iterator[tuple[Tensor, Mapping[str, float], str]]:
         """Pictures painted at one size, losses, and what is worth telling; see `_pictures`."""
         options, manner = self.options, self._manners[size]
@@ -143,7 +146,7 @@ class SwapPainter(Painter):
         )
         photo, (rows, columns) = self._covered(photo, margin)
         plan = self._strips(photo, manner, regions)
-        target = plan.run(lambda values: self._swapped(photo, manner, where, values))
+        target = plan.run(lambda values: self._swapped(photo, manner, tones, where, values))
         styles = manner.mixed if where is None else each_apart(manner.apart)
         inside = towards(styles, self.encoder, photo, self._inject, options.alpha, plan.values)
         note = "; ".join(filter(None, (plan.note, self._match_note(photo, manner))))
@@ -153,6 +156,11 @@ class SwapPainter(Painter):
             if self.decoder is not None and options.descreen:
                 picture = descreened(picture, self.decoder.spec.stride).clamp_(0, 1)
             yield picture[:, :, rows, columns], losses, note
+
+    def _tones(self, content: Tensor, size: int) -> Tensor:
+        """A photograph's at one size, at every position that is matched."""
+        photo, _ = self._covered(self._fitted(content, size), MARGIN if self.decoder else 0)
+        return tone(photo, *self._positions(photo))
 
     def _scales(self, final: int) -> tuple[int, ...]:
         """Longest sides to paint at; without a net nothing bounds the strokes but the patches, and there is one."""
@@ -249,11 +257,10 @@ class SwapPainter(Painter):
 
     @torch.no_grad()
     def _swapped(
-        self, photo: Tensor, manner: _Manner, regions: Regions | None = None, values: int = VALUES
+        self, photo: Tensor, manner: _Manner, tones: Tensor, regions: Regions | None = None, values: int = VALUES
     ) -> Tensor:
         options = self.options
         layer, budget = options.layer, self._match_budget
-        tones = tone(photo, *self._positions(photo))
         if regions is None:  # the features are not held here: they are free once they are matched
             return swap(
                 self.encoder.encode(photo, (layer,), values)[layer],
@@ -355,7 +362,8 @@ class SwapPainter(Painter):
         errors: dict[str, float] = {}
         for kind, picture in {"photo": photo, "painting": style, "swapped": photo}.items():
             if kind == "swapped":
-                target, alpha, start = self._swapped(photo, manner), self.options.alpha, photo
+                tones = tone(photo, *self._positions(photo))
+                target, alpha, start = self._swapped(photo, manner, tones), self.options.alpha, photo
             else:
                 target, alpha, start = self.encoder(picture, (layer,))[layer], 0.0, torch.full_like(picture, 0.5)
             inside = towards(manner.mixed, self.encoder, picture, self._inject, alpha)
