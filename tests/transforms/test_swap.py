@@ -126,6 +126,17 @@ def test_memory_stays_within_the_budget(monkeypatch: pytest.MonkeyPatch, peak_of
     assert peak < budget * 2**20 + features
 
 
+@pytest.mark.parametrize("match", ["plain", "normalised"])
+def test_what_is_matched_of_a_photo_is_held_once(match: Match, monkeypatch: pytest.MonkeyPatch, peak_of) -> None:
+    content = noise(1, 64, 40, 40).contiguous(memory_format=torch.channels_last)  # as the encoder gives them
+    style = noise(1, 64, 5, 5, seed=1)
+    ready = prepare([style], match=match, tones=[noise(1, 1, 5, 5)], luminance_weight=0.3)
+    shade = noise(1, 1, 40, 40)
+    monkeypatch.setattr(room, "_AT_ONCE", 2**12)
+    monkeypatch.setattr(room, "best_of", lambda *_: (torch.zeros(38, 38), torch.zeros(38, 38, dtype=torch.int64)))
+    assert peak_of(lambda: match_patches(content, ready, tones=shade)) < 1.3 * content.numel() * 4
+
+
 def test_running_out_of_memory_is_answered_by_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     honest = room._match_one

@@ -63,17 +63,14 @@ class Source:
         if self.stat is not None:  # made anew each time: whole, they would take as much memory as the features
             features = normalise(features, self.stat)
         features = features.to(self.dtype)
-        return features if self.tone is None else with_tone(features, chosen(self.tone))
+        if self.tone is None:
+            return features
+        return torch.cat([features, chosen(self.tone)[..., None].to(self.dtype)], -1)
 
 
 def normalise(positions: Tensor, stat: Moments) -> Tensor:
     """…×C float32 of zero mean and unit deviation."""
     return (positions.float() - stat.mean.flatten()) / stat.std.flatten()
-
-
-def with_tone(features: Tensor, tone: Tensor) -> Tensor:
-    """…×C and … -> …×(C+1), in the features' type."""
-    return torch.cat([features, tone[..., None].to(features.dtype)], -1)
 
 
 def best_of(pixels: Tensor, source: Source, patch: int, stride: int, budget: float) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from ..strips import empty, ranges
 from . import patchmatch
 from .adain import Gathered, Moments, affine, blend
 from .coherence import coherent
-from .patches import Source, best_of, normalise, with_tone
+from .patches import Source, best_of, normalise
 
 Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
@@ -297,14 +297,18 @@ def _squares(style: Tensor, stat: Moments | None) -> Tensor:
 def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:
     """1×C×H×W, and H×W of tones as they count -> ny×nx rows of `style.table`."""
     stat = _moments(content) if style.match == "normalised" else None
-    pixels = _positions(content)
-    if stat is not None:
-        whole, pixels = pixels, torch.empty_like(pixels, dtype=style.sources[0].dtype)
+    pixels, dtype = _positions(content), style.sources[0].dtype
+    if stat is None and shade is None:
+        pixels = pixels.to(dtype)
+    else:  # a part at a time: whole, what is made on the way would take as much memory again
+        whole, channels = pixels, pixels.shape[2]
+        pixels = whole.new_empty(*whole.shape[:2], channels + (shade is not None), dtype=dtype)
         for first, end in ranges(len(whole), _AT_ONCE // whole[0].numel()):
-            pixels[first:end] = normalise(whole[first:end], stat)
-    pixels = pixels.to(style.sources[0].dtype)
-    if shade is not None:
-        pixels = with_tone(pixels, shade)
+            part = whole[first:end]
+            pixels[first:end, :, :channels] = part if stat is None else normalise(part, stat)
+        if shade is not None:
+            pixels[:, :, channels] = shade
+        del whole
     scores: list[Tensor] = []
     rows: list[Tensor] = []
     approximate = style.is_approximate(*pixels.shape[:2])
