@@ -91,6 +91,16 @@ def test_optimisation_comes_nearer(optimizer, normalize, net, picture):
     assert made[-1].losses["content"] < 0.7 * made[0].losses["content"]
 
 
+@pytest.mark.parametrize("inverse", ["optimise", "refine"])
+@pytest.mark.parametrize("rate", [30.0, 1e6])
+def test_moves_that_lead_nowhere_are_shortened(inverse, rate, net, picture):
+    photo, style = picture(40, 48), [picture(40, 48, 1)]
+    made = steps(net, photo, style, inverse=inverse, learning_rate=rate, steps=40, tv_weight=0.0)
+    losses = [step.losses["total"] for step in made]
+    assert max(losses) <= 10 * losses[0]
+    assert min(losses) < 0.95 * losses[0]
+
+
 def test_a_picture_swapped_with_itself_is_itself(net, picture):
     photo = picture(40, 48)
     made = steps(net, photo, [photo], inverse="optimise", optimizer="adam", steps=2, tv_weight=0.0, **PAPER)

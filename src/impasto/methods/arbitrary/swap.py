@@ -17,7 +17,7 @@ from ...images.geometry import fit, fitted_size, resize
 from ...images.grain import grained
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
-from ...losses.optimisers import LBFGS, Adam, frequency_preconditioner
+from ...losses.optimisers import BLOWN, LBFGS, Adam, Optimiser, frequency_preconditioner
 from ...nets.decoder import LAYERS, Decoder
 from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
@@ -328,22 +328,27 @@ class SwapPainter(Painter):
         objective = Objective(self.encoder, [term], tv)
         boxed = options.optimizer == "adam"
         image = start.clone()
+        optimiser: Optimiser
         if boxed:
-            update = Adam(image, options.learning_rate or 0.05).update
+            optimiser = Adam(image, options.learning_rate or 0.05)
         else:
             height, width = image.shape[2:]
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
             least = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
-            update = LBFGS(options.learning_rate or 1.0, _HISTORY, preconditioner, least).update
+            optimiser = LBFGS(options.learning_rate or 1.0, _HISTORY, preconditioner, least)
+        lowest = math.inf
         for step in range(1, steps + 1):
             tensors, gradient = objective(image)
+            while not float(tensors["total"]) <= BLOWN * lowest and optimiser.shorten(image):
+                tensors, gradient = objective(image)
             losses = {name: float(value) for name, value in tensors.items()}
+            lowest = min(lowest, losses["total"])
             if not math.isfinite(losses["total"]):
                 raise ImpastoError(
                     f"the loss became {losses['total']} at step {step}; lower the learning rate or the weights, "
                     "or use --precision exact"
                 )
-            update(image, gradient)
+            optimiser.update(image, gradient)
             if boxed:
                 image.clamp_(0, 1)
             yield image.clamp(0, 1), losses

@@ -16,7 +16,7 @@ from ...errors import ImpastoError, RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...images.read import read
 from ...losses.objective import NormalisedGradient, Term, TVTerm, content_terms, style_terms
-from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
+from ...losses.optimisers import BLOWN, LBFGS, Adam, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
 from ...memory import available, describe, in_use, is_out_of_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
@@ -29,7 +29,6 @@ from .budget import Plan, Stage, make_plan, smaller
 from .options import GatysOptions
 
 _PLATEAU_WINDOW = 50
-_BLOWN = 10.0  # times the lowest loss so far: the last move led nowhere
 _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
 _SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 
@@ -367,7 +366,7 @@ class Descent:
     def step(self) -> dict[str, float]:
         """One evaluation and one move; the losses are those before the move."""
         losses, gradient = self._evaluate()
-        while not losses["total"] <= (_BLOWN * self._lows[-1] if self._lows else math.inf):
+        while not losses["total"] <= (BLOWN * self._lows[-1] if self._lows else math.inf):
             self.whole = False
             if not self._optimiser.shorten(self._image):
                 break
