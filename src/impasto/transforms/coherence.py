@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..strips import ranges
-from .pairs import AT_ONCE, Grid, PairScores
-from .patches import Source
+from .pairs import Grid, PairScores
+from .patches import Source, squared_lengths
 
 _ROUNDS = 3
 _BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))  # whose patches are continued
@@ -51,8 +50,8 @@ def coherent(
     scores = PairScores(photo, source, budget)
     nv, nu = source.inverse.shape
     ny, nx = index.shape
-    worth = weight / len(_AROUND) * _lengths(photo)  # of one that agrees, in the units of scores
-    most = score.clone()
+    squares = F.avg_pool2d(squared_lengths(pixels)[None, None], patch, stride, divisor_override=1)
+    worth = weight / len(_AROUND) * squares[0, 0].sqrt()  # of one that agrees, in the units of scores
     # How far each is moved into the style, down and along in one number: the same for those that agree.
     rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
     span = 2 * (nu + nx)
@@ -74,7 +73,7 @@ def coherent(
                 at = candidate + place
                 down, along = at.div(span, rounding_mode="floor"), at.remainder(span)
                 fits = (down >= 0) & (down < nv) & (along < nu) & (candidate != mine)
-                where = (stirred & fits & (most[own] + gain > score[own])).flatten().nonzero()[:, 0]
+                where = (stirred & fits & (found[0][own] + gain > score[own])).flatten().nonzero()[:, 0]
                 if not len(where):
                     continue
                 tried = (down * nu + along).flatten()[where]
@@ -97,12 +96,3 @@ def _neighbours(shift: Tensor, own: tuple[slice, slice]) -> Tensor:
     ny, nx = shift.shape
     framed = F.pad(shift, (1, 1, 1, 1), value=_NOWHERE)
     return torch.stack([framed[1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx][own] for dy, dx in _AROUND])
-
-
-def _lengths(photo: Grid) -> Tensor:
-    """Of the photo's patches: ny×nx float32."""
-    pixels = photo.positions
-    squares = torch.empty(pixels.shape[:2], device=pixels.device)
-    for first, end in ranges(len(pixels), AT_ONCE // pixels[0].numel()):
-        squares[first:end] = pixels[first:end].float().square().sum(2)
-    return F.avg_pool2d(squares[None, None], photo.patch, photo.stride, divisor_override=1)[0, 0].sqrt()

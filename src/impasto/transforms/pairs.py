@@ -9,10 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..strips import ranges
-from .patches import Source
-
-AT_ONCE = 2**22
-"""Values of features that are worked on together."""
+from .patches import AT_ONCE, Source
 
 
 @dataclass(frozen=True)

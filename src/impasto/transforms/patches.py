@@ -16,7 +16,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..strips import ranges
 from .adain import Moments
+
+AT_ONCE = 2**22
+"""Values of features that are worked on together."""
 
 _RUN = 128  # scores whose maximum is looked for together
 _CACHE_MB = 64.0  # a row's working set is kept near this: larger blocks spill the processor's cache and are slower
@@ -71,6 +75,15 @@ class Source:
 def normalise(positions: Tensor, stat: Moments) -> Tensor:
     """…×C float32 of zero mean and unit deviation."""
     return (positions.float() - stat.mean.flatten()) / stat.std.flatten()
+
+
+def squared_lengths(positions: Tensor, stat: Moments | None = None) -> Tensor:
+    """Of what is compared at each position: h×w×C -> h×w float32. `stat` is taken out of them, see `Source`."""
+    squares = torch.empty(positions.shape[:2], device=positions.device)
+    for first, end in ranges(len(positions), AT_ONCE // positions[0].numel()):
+        part = positions[first:end]
+        squares[first:end] = (part.float() if stat is None else normalise(part, stat)).square().sum(2)
+    return squares
 
 
 def best_of(pixels: Tensor, source: Source, patch: int, stride: int, budget: float) -> tuple[Tensor, Tensor]:

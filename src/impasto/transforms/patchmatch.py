@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..strips import ranges
-from .pairs import AT_ONCE, Grid, PairScores
-from .patches import Source, first_largest, products
+from .pairs import Grid, PairScores
+from .patches import AT_ONCE, Source, first_largest, products
 
 _VALUES = 288  # that stand for a patch while the start is searched for: 32 principal channels of 3×3 positions
 _FEWEST = 8  # principal channels of larger patches

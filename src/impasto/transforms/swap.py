@@ -21,7 +21,7 @@ from ..strips import empty, ranges
 from . import patchmatch
 from .adain import Gathered, Moments, affine, blend
 from .coherence import coherent
-from .patches import Source, best_of, normalise
+from .patches import Source, best_of, normalise, squared_lengths
 
 Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
@@ -142,10 +142,11 @@ def prepare(
         _refuse_small(style, patch, "style")
     stats = [_moments(style) for style in styles]
     mixed = blend(stats, weights)
-    tables = [_positions(style).flatten(0, 1) for style in styles]
+    positions = [_positions(style) for style in styles]
+    tables = [each.flatten(0, 1) for each in positions]
     table = tables[0] if len(tables) == 1 else torch.cat(tables)
     taken = [stat if match == "normalised" else None for stat in stats]
-    lengths = [_squares(style, stat) for style, stat in zip(styles, taken, strict=True)]
+    lengths = [squared_lengths(each, stat) for each, stat in zip(positions, taken, strict=True)]
     typical = math.sqrt(sum(map(float, map(torch.sum, lengths))) / sum(map(torch.numel, lengths)))
     gain = luminance_weight * typical
     generator = torch.Generator().manual_seed(seed)
@@ -282,16 +283,6 @@ def _refuse_small(features: Tensor, patch: int, what: str) -> None:
 def _positions(features: Tensor) -> Tensor:
     """1×C×h×w -> h×w×C, contiguous."""
     return features[0].permute(1, 2, 0).contiguous()
-
-
-def _squares(style: Tensor, stat: Moments | None) -> Tensor:
-    """Squared length of what is compared at each position: 1×C×h×w -> h×w float32."""
-    features = style[0].permute(1, 2, 0)
-    squares = torch.empty(features.shape[:2], device=style.device)
-    for first, end in ranges(len(features), _AT_ONCE // features[0].numel()):
-        part = features[first:end].float() if stat is None else normalise(features[first:end], stat)
-        squares[first:end] = part.square().sum(2)
-    return squares
 
 
 def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:

@@ -134,7 +134,7 @@ class SwapPainter(Painter):
             yield Step(resize(picture, *given), index, steps or 1, losses, note)
 
     def _once(
-        self, photo: Tensor, size: int, tones: Tensor, regions: Regions | None, steps: int
+        self, photo: Tensor, size: int, tones: Tensor | None, regions: Regions | None, steps: int
     ) -> Iterator[tuple[Tensor, Mapping[str, float], str]]:
         """Pictures painted at one size, losses, and what is worth telling; see `_pictures`."""
         options, manner = self.options, self._manners[size]
@@ -157,8 +157,10 @@ class SwapPainter(Painter):
                 picture = descreened(picture, self.decoder.spec.stride).clamp_(0, 1)
             yield picture[:, :, rows, columns], losses, note
 
-    def _tones(self, content: Tensor, size: int) -> Tensor:
-        """A photograph's at one size, at every position that is matched."""
+    def _tones(self, content: Tensor, size: int) -> Tensor | None:
+        """A photograph's at one size, at every position that is matched, where they count."""
+        if not self.options.luminance_weight:
+            return None
         photo, _ = self._covered(self._fitted(content, size), MARGIN if self.decoder else 0)
         return tone(photo, *self._positions(photo))
 
@@ -213,10 +215,10 @@ class SwapPainter(Painter):
             tones: list[Tensor] = []
             moments: list[dict[str, Moments]] = []
             for style in self._styles:
-                found, shade, own = self._encoded(style, size, apart=apart)
+                found, its_tone, own = self._encoded(style, size, apart=apart)
                 moments.append(own)
                 features.append(found)
-                tones.append(shade)
+                tones.append(its_tone)
                 del found
                 if apart:
                     patches.append(self._prepared([features.pop()], [tones.pop()], [1.0]))
@@ -257,7 +259,12 @@ class SwapPainter(Painter):
 
     @torch.no_grad()
     def _swapped(
-        self, photo: Tensor, manner: _Manner, tones: Tensor, regions: Regions | None = None, values: int = VALUES
+        self,
+        photo: Tensor,
+        manner: _Manner,
+        tones: Tensor | None,
+        regions: Regions | None = None,
+        values: int = VALUES,
     ) -> Tensor:
         options = self.options
         layer, budget = options.layer, self._match_budget
