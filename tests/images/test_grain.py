@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from impasto.images.grain import grained
@@ -62,6 +62,7 @@ def test_pictures_of_a_batch_differ():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 70), st.integers(1, 70), st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0]))
+@example(1, 1, 1.0, 0.5)
 def test_any_size_stays_a_picture(height, width, contrast, value):
     photo = torch.full((1, 3, height, width), value)
     made = grained(photo, contrast)

@@ -49,4 +49,6 @@ def _noise(photo: Tensor, seed: int) -> Tensor:
         knots = torch.randn(count, 1, height // length + 2, width // length + 2, generator=generator).to(photo.device)
         smooth = F.interpolate(knots, scale_factor=length, mode="bicubic")[..., :height, :width]
         total.add_(smooth, alpha=length**0.5)
+    if total.numel() == 1:
+        return total  # one pixel has no deviation
     return total.div_(total.std().clamp_min_(1e-6))
