@@ -6,6 +6,10 @@
 What repeats every 2 or 4 pixels stands in the spectrum at 1/2 or 1/4 of a wave a pixel, alone. The figure is how far
 it stands out: the amplitude there by the median of those around it, of the luminance of all pictures together, the
 largest of the horizontal, vertical and diagonal waves. 1 to 2 is chance, as the photographs' own row shows.
+
+A network can hide that from such a figure by turning its lattice's sign every few pixels, which makes a weave of
+waves a little longer and shorter. So "weave" is how far, in small windows, the waves of 2 to 8 pixels that do so most
+stand out of those as long in other directions, and "of" is their length.
 Photographs (from scikit-image) and styles, drawn by impasto, are made anew: nothing else is needed.
 """
 
@@ -13,8 +17,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -27,11 +32,21 @@ from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read
 from impasto.methods.per_style.gallery import gallery
+from impasto.training.terms import spectrum as windowed
+from impasto.training.terms import standing_out
 
 SIZE = 512  # the longest side that is painted
 SIDE = 256  # of the squares that are looked at
 PERIODS = (2, 4, 8)
 _NEAR, _FAR = 3, 8  # waves away from a peak, of what it is held against
+
+
+def weave(pictures: Sequence[Tensor]) -> dict[str, float]:
+    """How far, in amplitude, that wave stands out of those of its length which does so most, and its length."""
+    stands = torch.stack([standing_out(windowed(picture))[0] for picture in pictures]).mean(0)
+    side = len(stands)
+    down, along = divmod(int(stands.argmax()), stands.shape[1])
+    return {"weave": math.exp(float(stands.max()) / 2), "of": side / math.hypot(min(down, side - down), along)}
 
 
 def spectrum(picture: Tensor) -> Tensor:
@@ -41,6 +56,11 @@ def spectrum(picture: Tensor) -> Tensor:
     squares = squares - squares.mean((1, 2), keepdim=True)
     window = torch.hann_window(SIDE, dtype=torch.float64)
     return torch.fft.fft2(squares * window.outer(window)).abs().square().sum(0)
+
+
+def measure(pictures: Sequence[Tensor]) -> dict[str, float]:
+    """A row of figures."""
+    return peaks(pictures) | weave(pictures)
 
 
 def peaks(pictures: Iterable[Tensor]) -> dict[str, float]:
@@ -77,10 +97,10 @@ def main() -> None:
 
     def write(key: str, row: dict[str, float]) -> None:
         result["rows"][key] = row
-        print(f"{key}: " + ", ".join(f"{period} px {value:.1f}" for period, value in row.items()), flush=True)
+        print(f"{key}: " + ", ".join(f"{name} {value:.1f}" for name, value in row.items()), flush=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n")
 
-    write("photographs", peaks(content))
+    write("photographs", measure(content))
     for key in wanted:
         method, _, net = key.partition("=")
         settings = {"size": SIZE, "net": net}
@@ -89,7 +109,7 @@ def main() -> None:
         else:
             recipe = make_recipe(method, [Style(path="style.png")], settings=settings)
             painters = [bind(recipe, device="cpu", styles=[style]) for style in painted]
-        write(key, peaks([last(painter.paint(photo)).image for painter in painters for photo in content]))
+        write(key, measure([last(painter.paint(photo)).image for painter in painters for photo in content]))
 
 
 if __name__ == "__main__":

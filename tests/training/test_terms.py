@@ -3,7 +3,7 @@ from functools import partial
 import torch
 
 from impasto.encoders.vgg import VGG
-from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness
+from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness, spectrum
 from impasto.weights.canonical import tiny_weights
 
 
@@ -46,16 +46,38 @@ def test_roughness_and_excess() -> None:
     assert float(excess(step * 3)) == 2.0
 
 
-def test_lattice_is_what_repeats_every_two_or_four_pixels() -> None:
-    rows, columns = torch.arange(64.0)[:, None], torch.arange(64.0)[None]
-    draw = torch.Generator().manual_seed(0)
+def test_lattice_is_what_stands_out_of_noise_in_some_directions() -> None:
+    rows, columns = torch.arange(160.0)[:, None], torch.arange(160.0)[None]
+    grain = 0.02 * torch.randn(1, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    even = spectrum(0.5 + grain)
 
-    def power(wave: torch.Tensor) -> float:
-        return float(lattice((0.5 + 0.1 * wave).expand(1, 3, 64, 64)))
+    def found(wave: torch.Tensor, *natural: torch.Tensor) -> float:
+        return float(lattice(0.5 + grain + 0.05 * wave.expand(160, 160), *(natural or (even,))))
+
+    def cosine(turns: torch.Tensor) -> torch.Tensor:
+        return (turns * 2 * torch.pi).cos()
 
     for wave in (columns % 2, rows % 2, (rows + columns) % 2, columns % 4 == 0, (rows % 4 == 1) & (columns % 4 == 2)):
-        assert power(wave.float()) > 1e-4
-    for wave in ((columns / 3 * 6.28).cos(), (rows / 8 * 6.28).sin(), torch.randn(64, 64, generator=draw)):
-        assert power(wave.expand(64, 64)) < 1e-4
-    halves = torch.where(columns < 32, columns % 2, 1 - columns % 2) - 0.5  # out of phase: no one grid's
-    assert power(halves) < 1e-2 * power(columns % 2)
+        assert found(wave.float()) > 0.03
+    for turns in (columns / 3.1, rows / 5.6, (rows + columns) / 8):
+        assert found(cosine(turns)) > 0.1
+    halves = torch.where(columns < 80, columns % 2, 1 - columns % 2)  # its phase is not to hide it
+    assert found(halves) > 0.7 * found(columns % 2)
+    assert found(torch.zeros(1)) == 0
+    more = torch.randn(160, 160, generator=torch.Generator().manual_seed(1))
+    for wave in (more, cosine(rows / 16)):
+        assert found(wave) < 0.01
+    striped = spectrum(0.5 + grain + 0.05 * cosine(rows / 5.6))  # strokes of the style are its own
+    assert found(cosine(rows / 5.6), even, striped) < 0.01
+
+
+def test_lattice_is_of_all_the_pictures_together_and_has_a_gradient() -> None:
+    noise = torch.rand(2, 3, 40, 48, generator=torch.Generator().manual_seed(0))
+    weave = (torch.arange(48.0) * 2).cos().expand(40, 48)
+    pictures = (0.3 * noise + torch.stack([0.2 * weave, 0 * weave])[:, None]).requires_grad_(True)
+    both = lattice(pictures, spectrum(noise))
+    both.backward()
+    assert both > lattice(pictures[1:], spectrum(noise[1:]))
+    assert both < lattice(pictures[:1], spectrum(noise[:1]))
+    assert pictures.grad is not None and pictures.grad.isfinite().all() and pictures.grad.abs().max() > 0
+    assert lattice(torch.zeros(1, 3, 32, 32), spectrum(torch.zeros(1, 3, 32, 32))) == 0

@@ -24,8 +24,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Lattice = Annotated[
     NonNegative,
     Field(
-        description="Weight of the waves of 2 and 4 pixels that are in phase with the network's grid: where an even "
-        "area has to be painted, a network makes those before anything else."
+        description="Weight of upright waves of 2 to 8 pixels that neither photo nor style has: where an even "
+        "area has to be painted, a network makes a lattice or a weave of those before anything else."
     ),
 ]
 

@@ -15,6 +15,8 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """Layers style is measured at, as in Huang & Belongie 2017."""
 
 _DIRECTIONS = 12  # of colour, drawn anew each step
+_WINDOW = 32  # pixels, in which waves are told apart
+_FAINT = 0.05  # power in a window that counts as none: a wave of a quarter of a level has as much
 
 
 class _Encode(torch.autograd.Function):
@@ -78,19 +80,48 @@ def roughness(picture: Tensor) -> Tensor:
     return picture.diff(dim=2).square().mean() + picture.diff(dim=3).square().mean()
 
 
-def lattice(picture: Tensor) -> Tensor:
-    """Power of waves of 2 and 4 pixels that keep their phase across the whole picture: those of a network's grid."""
-    found = torch.einsum("ph,nchw,qw->ncpq", _waves(picture, 2), picture, _waves(picture, 3))
-    return found.flatten(2)[:, :, 1:].square().sum(2).mean()
+def spectrum(pictures: Tensor) -> Tensor:
+    """Logarithm of the power of the waves in small windows of pictures, averaged over the windows: N×32×17.
+
+    An average of logarithms: an even area counts as much as one full of contrast.
+    """
+    side = min(_WINDOW, *pictures.shape[2:])
+    hann = torch.hann_window(side, device=pictures.device)
+    windows = pictures.float().unfold(2, side, side // 2).unfold(3, side, side // 2)
+    waves = torch.fft.rfft2((windows - windows.mean((-2, -1), keepdim=True)) * hann * hann[:, None])
+    return (torch.view_as_real(waves).square().sum((1, -1)) + _FAINT).log().mean((1, 2))
 
 
-def _waves(picture: Tensor, dim: int) -> Tensor:
-    """A constant, and waves of 2 and 4 pixels, along a side of a picture, fading to its ends: 4×side."""
-    side = picture.shape[dim]
-    turns = torch.arange(side, device=picture.device) * (torch.pi / 2)
-    waves = torch.stack([torch.ones_like(turns), (2 * turns).cos(), turns.cos(), turns.sin()])
-    window = torch.hann_window(side, device=picture.device)
-    return waves * window / window.sum()
+def standing_out(spectra: Tensor) -> Tensor:
+    """How far each wave of 8 pixels or less stands out of those as long in other directions, of `spectrum`'s.
+
+    A network's grid is upright, and so is what it makes of it: a lattice, or a weave of whatever length of wave.
+
+    Returns:
+        In the shape of `spectra`; 0 for longer waves.
+    """
+    side = spectra.shape[1]
+    down = torch.fft.fftfreq(side, 1 / side, device=spectra.device)[:, None]
+    along = torch.arange(spectra.shape[2], device=spectra.device)
+    turns = torch.hypot(down, along.float()).round().long()  # in a window
+    ring, flat = turns.flatten(), spectra.flatten(1)
+    count = torch.bincount(ring)
+    mean = flat.new_zeros(len(flat), len(count)).index_add(1, ring, flat) / count
+    return (flat - mean[:, ring]).view_as(spectra) * (turns >= side // 8)
+
+
+def lattice(pictures: Tensor, *natural: Tensor) -> Tensor:
+    """How far waves stand out in all the pictures, beyond what they do in what the pictures are made of.
+
+    Args:
+        pictures: N×3×H×W.
+        natural: from `spectrum`, N each: of the photographs, and of the paintings.
+
+    Returns:
+        Mean square over the waves, in the logarithm of the power.
+    """
+    made_of = torch.stack(natural).logsumexp(0)
+    return (standing_out(spectrum(pictures)) - standing_out(made_of)).mean(0).relu().square().mean()
 
 
 def excess(picture: Tensor) -> Tensor:

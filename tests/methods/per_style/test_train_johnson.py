@@ -140,7 +140,7 @@ def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None
 
     photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8) * 0.1])
     for even in (True, False):
-        task.options = settings(even=even)
+        task.options = settings(even=even, lattice=0.0)  # whose gradient is hardly larger where there is contrast
         sum(task.loss(net, photos, photos[:0], 0).values()).backward()
     evened, plain = ([float(gradient.norm()) for gradient in pictures.grad] for pictures in made)
     assert evened == pytest.approx([0.5, 0.5], rel=1e-4)

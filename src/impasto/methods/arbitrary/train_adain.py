@@ -24,7 +24,17 @@ from ...recipe import GRAIN, Grain, NonNegative
 from ...training.loop import Progress
 from ...training.options import Lattice, Names, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, lattice, relative, roughness
+from ...training.terms import (
+    STYLE_LAYERS,
+    colour_distance,
+    encode,
+    excess,
+    grams,
+    lattice,
+    relative,
+    roughness,
+    spectrum,
+)
 from ...transforms.adain import Moments, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
@@ -69,7 +79,7 @@ class AdainTraining(TrainOptions):
         default=0.125, description="Share of the pairs whose style is the photo itself."
     )
     grain: Grain = GRAIN
-    lattice: Lattice = 3000.0
+    lattice: Lattice = 1.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
@@ -173,7 +183,7 @@ class AdainTask:
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
         if o.lattice:
-            terms["lattice"] = o.lattice * lattice(picture)
+            terms["lattice"] = o.lattice * lattice(picture, spectrum(photos), spectrum(styles))
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms

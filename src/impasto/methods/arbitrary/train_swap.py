@@ -22,7 +22,17 @@ from ...recipe import NonNegative
 from ...training.loop import Progress
 from ...training.options import Count, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import STYLE_LAYERS, colour_distance, encode, excess, grams, lattice, relative, roughness
+from ...training.terms import (
+    STYLE_LAYERS,
+    colour_distance,
+    encode,
+    excess,
+    grams,
+    lattice,
+    relative,
+    roughness,
+    spectrum,
+)
 from ...transforms.adain import Moments, moments
 from ...transforms.swap import Keep, Match, prepare, swap, tone
 from ...weights import container
@@ -76,7 +86,7 @@ class SwapTraining(TrainOptions):
         default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
-    lattice: Lattice = 3000.0
+    lattice: Lattice = 1.0
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
 
@@ -215,7 +225,9 @@ class SwapTask:
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
         if o.lattice:
-            terms["lattice"] = o.lattice * lattice(picture)
+            shape = [*range(2 * n), *(k for _ in paintings for k in range(n))]  # whose outlines each example has
+            natural = spectrum(plain)
+            terms["lattice"] = o.lattice * lattice(picture, natural[shape], natural[manner])
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms

@@ -30,7 +30,7 @@ from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...training.loop import Progress
 from ...training.options import Count, Lattice, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import encode, excess, grams, lattice, relative, roughness
+from ...training.terms import encode, excess, grams, lattice, relative, roughness, spectrum
 from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
@@ -102,7 +102,7 @@ class JohnsonTraining(TrainOptions):
     style_size: Size = Field(default=512, description="Longest side of a style picture in pixels.")
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
     grain: Grain = GRAIN
-    lattice: Lattice = 1000.0
+    lattice: Lattice = 1.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
     learn: Literal["everything", "styles"] = Field(
@@ -211,12 +211,14 @@ PRESETS: dict[str, Preset] = {
 
 
 class StyleTargets:
-    """Gram matrices of the styles by layer, S×C×C float32, and what scales their losses."""
+    """Gram matrices of the styles by layer, S×C×C float32, what scales their losses, and the styles' spectra."""
 
     def __init__(self, vgg: VGG, pictures: Sequence[Tensor], options: JohnsonTraining) -> None:
         layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
         self.weights = active(layers, options.style_weight)
-        found = [vgg(sized(picture.to(vgg.device), options), self.weights) for picture in pictures]
+        pictures = [sized(picture.to(vgg.device), options) for picture in pictures]
+        self.spectra = torch.cat([spectrum(picture) for picture in pictures])
+        found = [vgg(picture, self.weights) for picture in pictures]
         self.grams = {
             layer: torch.cat([gram_of(features[layer], options.gram_norm) for features in found])
             for layer in self.weights
@@ -313,7 +315,8 @@ class JohnsonTask:
             picture.register_hook(_evened)
         terms = self._terms(picture, photos, turns)
         if self.options.lattice:
-            terms["lattice"] = self.options.lattice * lattice(picture)
+            of_photos = spectrum(seen).repeat_interleave(each, 0)
+            terms["lattice"] = self.options.lattice * lattice(picture, of_photos, self.targets.spectra[turns])
         return terms
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
