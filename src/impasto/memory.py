@@ -15,6 +15,7 @@ _UNITS = {"B": 1} | {
     for name, base in ((letter, 1000), (f"{letter}B", 1000), (f"{letter}IB", 1024))
 }
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
+_SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 _WORDS = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate")
 
 
@@ -56,6 +57,11 @@ def available(on: device) -> int:
     except (OSError, ValueError):  # none, or "max"
         return free
     return max(0, min(free, left))
+
+
+def allowed(budget: int | None, on: device) -> float:
+    """Bytes the process may use: its budget, or with what it uses already most of what is free."""
+    return budget or in_use(on) + _SHARE_OF_FREE * available(on)
 
 
 def in_use(on: device) -> int:

@@ -11,9 +11,6 @@ from torch import Tensor
 Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
 
-BLOWN = 10.0
-"""Times the lowest loss so far: a move that brings as much led nowhere, see `Optimiser.shorten`."""
-
 _LEAST_MOVE = 1e-3
 _SHORTER = 0.1  # of a move that led nowhere, what is left of it
 _NO_MOVE = 1e-6  # at most, in any pixel

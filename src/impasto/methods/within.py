@@ -9,11 +9,10 @@ from typing import TypeVar
 from torch import device
 
 from ..errors import ImpastoError, RequestError
-from ..memory import available, describe, in_use, is_out_of_memory
+from ..memory import allowed, describe, in_use, is_out_of_memory
 from ..runtime import give_back_freed_memory, keep_freed_memory
 from ..strips import COPIES, LEAST, VALUES
 
-_SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 _SPARE = 100e6  # kernels in other layouts, the libraries' own buffers
 _SETTLED = 50e6  # of that is in use, and spared once more, when the photograph comes after its style
 
@@ -82,7 +81,7 @@ def strips(size: tuple[int, int], on: device, budget: int | None, held: float, i
     """
     need = held + _SPARE + LEAST * COPIES * item
     used = in_use(on)
-    most = budget or used + _SHARE_OF_FREE * available(on)
+    most = allowed(budget, on)
     if used + need > most or size[0] * size[1] * 64 > VALUES:
         give_back_freed_memory()  # of the picture before, whose blocks were of other sizes
         used = in_use(on)

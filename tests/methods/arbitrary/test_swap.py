@@ -13,6 +13,7 @@ from impasto.methods import within
 from impasto.methods.arbitrary import swap as method
 from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
 from impasto.methods.arbitrary.options import SwapOptions
+from impasto.methods.budget import Plan
 from impasto.methods.fitting import covered
 from impasto.nets.descreen import descreened
 from impasto.transforms import swap as transform
@@ -292,3 +293,41 @@ def test_styles_with_masks_are_all_encoded_before_painting_begins(named, net, pi
 def test_too_small_a_budget_is_refused(net, picture):
     with pytest.raises(RequestError, match=r"takes at least .* raise --memory"):
         painter(net, [picture(40, 40, 1)], memory="20MB", size=48)
+
+
+@pytest.mark.parametrize("inverse", ["optimise", "refine"])
+def test_a_descent_in_tiles_is_that_of_the_whole_picture(inverse, net, picture, monkeypatch):
+    photo, style = picture(150, 200), [picture(90, 120, 1)]
+    # Adam does not multiply rounding, as L-BFGS may.
+    adam = {"inverse": inverse, "optimizer": "adam", "learning_rate": 0.003, "steps": 3}
+    before = photo.clone()
+    whole = steps(net, photo, style, **adam)
+    monkeypatch.setattr(method, "plan_within", lambda *_: Plan(70, 20, 1e9))
+    tiled = steps(net, photo, style, **adam)
+    assert [step.note for step in whole] == [""] * 3
+    assert [step.note for step in tiled] == ["tiles of 70 px, about 1 GB"] * 3
+    for one, other in zip(whole, tiled, strict=True):
+        assert other.losses["total"] == pytest.approx(one.losses["total"], rel=1e-4)
+        torch.testing.assert_close(other.image, one.image, atol=1e-3, rtol=0)
+    assert whole[-1].losses["total"] < whole[0].losses["total"]
+    assert torch.equal(photo, before)  # it is moved in a copy
+
+
+def test_a_descent_keeps_to_its_budget_or_is_refused_before_any_work(net, picture, monkeypatch):
+    asked = []
+    real = method.plan_within
+
+    def planned(memory, stage, *rest):
+        asked.append((memory, stage.size, stage.steps))
+        return real(memory, stage, *rest)
+
+    monkeypatch.setattr(method, "plan_within", planned)
+    style = [picture(60, 60, 1)]
+    steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB", steps=1)
+    assert asked == [(64e9, (80 + 2 * MARGIN, 96 + 2 * MARGIN), 1)]
+    steps(net, picture(40, 48), style, size=96, memory="64GB")
+    assert len(asked) == 1  # by the net alone
+    monkeypatch.setattr(method.SwapPainter, "_once", lambda *_, **__: pytest.fail("it has begun"))
+    monkeypatch.setattr("impasto.methods.budget._SPARE", 1e12)
+    with pytest.raises(RequestError, match=r"memory is 64 GB; painting 128×112 pixels takes at least .* --memory"):
+        steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB")

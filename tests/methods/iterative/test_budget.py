@@ -8,8 +8,10 @@ import torch
 from impasto import ImpastoError, RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.encoders.vgg import VGG
+from impasto.losses.descent import smaller
+from impasto.methods.budget import Plan, Stage, make_plan, predict
 from impasto.methods.iterative import gatys
-from impasto.methods.iterative.budget import Plan, Stage, make_plan, predict, smaller
+from impasto.methods.iterative.gatys import optimisation
 from impasto.methods.iterative.options import GatysOptions
 from impasto.weights.canonical import tiny_weights
 
@@ -29,7 +31,9 @@ def stage(height, width, steps=300):
 
 
 def chosen(encoder, budget, size=(3072, 4096), steps=300, options=OPTIONS, strict=True):
-    return make_plan(stage(*size, steps), options, encoder, used=USED, budget=budget, strict=strict)
+    return make_plan(
+        stage(*size, steps), optimisation(options, encoder), encoder, used=USED, budget=budget, strict=strict
+    )
 
 
 def test_a_small_picture_is_painted_whole(encoder):
@@ -77,8 +81,8 @@ def test_too_small_a_budget_says_the_least_that_would_do(encoder):
 )
 def test_what_keeps_more_is_predicted_to_need_more(encoder, costly, tile):
     plain = {"optimizer": costly.optimizer, "lbfgs_history": costly.lbfgs_history}
-    cheap = predict(stage(1536, 2048), GatysOptions(**plain), encoder, tile, 5)
-    assert predict(stage(1536, 2048), costly, encoder, tile, 5) > cheap
+    cheap = predict(stage(1536, 2048), optimisation(GatysOptions(**plain), encoder), encoder, tile, 5)
+    assert predict(stage(1536, 2048), optimisation(costly, encoder), encoder, tile, 5) > cheap
 
 
 def test_float32_takes_about_twice_as_much():

@@ -12,22 +12,26 @@ import torch
 from torch import Tensor
 
 from ...encoders.vgg import VGG
-from ...errors import ImpastoError, RequestError, WeightsError
+from ...errors import RequestError, WeightsError
 from ...images.geometry import fit, fitted_size, resize
 from ...images.grain import grained
+from ...losses.descent import Descent
 from ...losses.functional import relative_distance
-from ...losses.objective import ContentTerm, NormalisedGradient, Objective, TVTerm
-from ...losses.optimisers import BLOWN, LBFGS, Adam, Optimiser, frequency_preconditioner
+from ...losses.objective import ContentTerm, NormalisedGradient, TVTerm
+from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
+from ...losses.tiled import TiledObjective
+from ...memory import describe
 from ...nets.decoder import LAYERS, Decoder
 from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
-from ...runtime import compute_dtype, keep_freed_memory
+from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
 from ...strips import VALUES
 from ...transforms.adain import Moments, stacked
 from ...transforms.swap import BUDGET_MB, SwapStyle, prepare, swap, tone
 from ...weights.layers import layer_stride
 from ...weights.load import load
+from ..budget import Optimisation, Plan, Stage, plan_within, told
 from ..fitting import covered, covered_regions, fitted_photo
 from ..within import Strips
 from .inverse import (
@@ -117,24 +121,30 @@ class SwapPainter(Painter):
         largest = sizes[-1]
         if len(sizes) > 1:  # refused, if at all, before the passes of less memory
             self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest], regions)
+        steps = self.options.descent
+        descent = self._descent_plan(given)
 
         tones = {size: self._tones(content, size) for size in sizes}  # small, and of the photo in every pass
 
         def coarse(photo: Tensor, size: int) -> Tensor:
-            ((picture, *_),) = self._once(photo, size, tones[size], regions, steps=0)
+            ((picture, *_),) = self._once(photo, size, tones[size], regions)
             if self.recipe.memory is not None:
                 del self._manners[size]
             return picture
 
-        steps = self.options.descent
         # Handed over, not held: a large picture is let go as soon as it is used.
         begun = coarse_to_fine(content, sizes, self._fitted, coarse)
-        pictures = self._once(begun, largest, tones[largest], regions, steps)
+        pictures = self._once(begun, largest, tones[largest], regions, descent)
         for index, (picture, losses, note) in enumerate(pictures, 1):
             yield Step(resize(picture, *given), index, steps or 1, losses, note)
 
     def _once(
-        self, photo: Tensor, size: int, tones: Tensor | None, regions: Regions | None, steps: int
+        self,
+        photo: Tensor,
+        size: int,
+        tones: Tensor | None,
+        regions: Regions | None,
+        descent: Plan | None = None,
     ) -> Iterator[tuple[Tensor, Mapping[str, float], str]]:
         """Pictures painted at one size, losses, and what is worth telling; see `_pictures`."""
         options, manner = self.options, self._manners[size]
@@ -152,10 +162,10 @@ class SwapPainter(Painter):
         note = "; ".join(filter(None, (plan.note, self._match_note(photo, manner))))
         if self.decoder is not None:
             photo = photo.new_empty(0)  # the net begins without it
-        for picture, losses in self._pictures(target, inside, photo, plan, steps, where):
+        for picture, losses, how in self._pictures(target, inside, photo, plan, descent, where):
             if self.decoder is not None and options.descreen:
                 picture = descreened(picture, self.decoder.spec.stride).clamp_(0, 1)
-            yield picture[:, :, rows, columns], losses, note
+            yield picture[:, :, rows, columns], losses, "; ".join(filter(None, (note, how)))
 
     def _tones(self, content: Tensor, size: int) -> Tensor | None:
         """A photograph's at one size, at every position that is matched, where they count."""
@@ -309,56 +319,64 @@ class SwapPainter(Painter):
         manner: Mapping[str, Moments],
         start: Tensor,
         plan: Strips,
-        steps: int,
+        descent: Plan | None = None,
         regions: Regions | None = None,
-    ) -> Iterator[tuple[Tensor, dict[str, float]]]:
-        """Pictures, in [0, 1], whose features come ever nearer to `target`, and the losses before each step.
+    ) -> Iterator[tuple[Tensor, dict[str, float], str]]:
+        """Pictures, in [0, 1], whose features come ever nearer to `target`, losses before each step, and notes.
 
-        Without steps the net's picture alone.
+        Without a descent the net's picture alone.
         """
         if self.decoder is not None:
             decoder, layer = self.decoder, self.options.layer
             made = plan.run(lambda values: decoder.paint({layer: target}, manner, regions, values=values))
             start = made.clamp_(0, 1).contiguous()
-        if steps:
-            yield from self._descent(target, start, steps)
-        else:
-            yield start, {}
+        if descent is None:
+            yield start, {}, ""
+        else:  # in place: without a net it begins with the photo, which may be the caller's own
+            yield from self._descent(target, start if self.decoder else start.clone(), descent)
 
-    def _descent(self, target: Tensor, start: Tensor, steps: int) -> Iterator[tuple[Tensor, dict[str, float]]]:
-        """Minimise ``‖Φ(I) − target‖² + λ Σ(Δx² + Δy²)`` over pictures I."""
+    def _descent(self, target: Tensor, picture: Tensor, plan: Plan) -> Iterator[tuple[Tensor, dict[str, float], str]]:
+        """Minimise ``‖Φ(I) − target‖² + λ Σ(Δx² + Δy²)`` over pictures I, beginning with `picture`, in place."""
         options = self.options
         # Twice a half sum; or, normalised as style-swap.lua does, a gradient whose L1 norm is 1.
         content = ContentTerm(options.layer, target, 1.0 if options.normalize_gradients else 2.0, "half-sum")
         term = NormalisedGradient(content) if options.normalize_gradients else content
         tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight else None
-        objective = Objective(self.encoder, [term], tv)
         boxed = options.optimizer == "adam"
-        image = start.clone()
+        height, width = picture.shape[2:]
         optimiser: Optimiser
         if boxed:
-            optimiser = Adam(image, options.learning_rate or 0.05)
+            optimiser = Adam(picture, options.learning_rate or 0.05)
         else:
-            height, width = image.shape[2:]
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
             least = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
-            optimiser = LBFGS(options.learning_rate or 1.0, _HISTORY, preconditioner, least)
-        lowest = math.inf
-        for step in range(1, steps + 1):
-            tensors, gradient = objective(image)
-            while not float(tensors["total"]) <= BLOWN * lowest and optimiser.shorten(image):
-                tensors, gradient = objective(image)
-            losses = {name: float(value) for name, value in tensors.items()}
-            lowest = min(lowest, losses["total"])
-            if not math.isfinite(losses["total"]):
-                raise ImpastoError(
-                    f"the loss became {losses['total']} at step {step}; lower the learning rate or the weights, "
-                    "or use --precision exact"
-                )
-            optimiser.update(image, gradient)
-            if boxed:
-                image.clamp_(0, 1)
-            yield image.clamp(0, 1), losses
+            optimiser = LBFGS(options.learning_rate or 1.0, plan.history, preconditioner, least)
+        if plan.tile is not None:  # in tiles memory is scarce
+            keep_freed_memory(False)
+            give_back_freed_memory()
+        descent = Descent(TiledObjective(self.encoder, [term], tv, tile=plan.tile), picture, optimiser, clamp=boxed)
+        for _ in range(options.descent):
+            losses = descent.step()
+            parts = told(plan, self._optimisation, descent.tile, (height, width))
+            yield picture.clamp(0, 1), losses, ", ".join([*parts, f"about {describe(plan.peak)}"] if parts else ())
+
+    @property
+    def _optimisation(self) -> Optimisation:
+        """What the memory of a descent depends on."""
+        options, item = self.options, self.encoder.dtype.itemsize
+        # The content loss is of a copy, and the picture shown another.
+        return Optimisation(
+            options.optimizer, _HISTORY, pictures=2, copies=item, whole_too=True, tv=bool(options.tv_weight)
+        )
+
+    def _descent_plan(self, size: tuple[int, int]) -> Plan | None:
+        """How a picture of a height and a width is optimised within the budget, where it is."""
+        steps, layers = self.options.descent, (self.options.layer,)
+        if not steps:
+            return None
+        margin = 2 * MARGIN if self.decoder else 0
+        stage = Stage((size[0] + margin, size[1] + margin), (), steps, layers, layers)
+        return plan_within(self.recipe.memory, stage, self._optimisation, self.encoder)
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.
@@ -368,7 +386,7 @@ class SwapPainter(Painter):
         layer, size = self.options.layer, self.recipe.size or max(content.shape[2:])
         self._encode([size])
         manner = self._manners[size]
-        steps = self.options.descent
+        descent = self._descent_plan((size, size))
         fitted = self._fitted(content.to(self.device), size), self._fitted_style(self._styles[0], size)
         photo, style = (self._covered(each)[0] for each in fitted)
         errors: dict[str, float] = {}
@@ -379,8 +397,8 @@ class SwapPainter(Painter):
             else:
                 target, alpha, start = self.encoder(picture, (layer,))[layer], 0.0, torch.full_like(picture, 0.5)
             inside = towards(manner.mixed, self.encoder, picture, self._inject, alpha)
-            (made, _), *_ = deque(
-                self._pictures(target, inside, start, self._strips(picture, manner), steps), maxlen=1
+            (made, *_), *_ = deque(
+                self._pictures(target, inside, start, self._strips(picture, manner), descent), maxlen=1
             )
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

@@ -12,25 +12,26 @@ import torch
 from torch import Tensor
 
 from ...encoders.vgg import VGG
-from ...errors import ImpastoError, RequestError
+from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...images.read import read
+from ...losses.descent import Descent, smaller
 from ...losses.objective import NormalisedGradient, Term, TVTerm, content_terms, style_terms
-from ...losses.optimisers import BLOWN, LBFGS, Adam, Optimiser, frequency_preconditioner
+from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
-from ...memory import available, describe, in_use, is_out_of_memory
+from ...memory import describe
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
-from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
+from ...runtime import compute_dtype, keep_freed_memory
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
+from ..budget import Optimisation, Plan, Stage, plan_within, told
 from ..resume import digest
-from .budget import Plan, Stage, make_plan, smaller
 from .options import GatysOptions
 
+_LEVELS = 255.0
 _PLATEAU_WINDOW = 50
 _SMALLEST = 16  # pixels a side: relu5_1 is then a single position
-_SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
 
 # Settings a resumed painting may change: it may go on for longer (`_Log` checks the stages), and they decide no step.
 _FREE = {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
@@ -170,7 +171,7 @@ class GatysPainter(Painter):
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
             keep_freed_memory(plan.tile is None)  # in tiles memory is scarce
-            run = Descent(self._objective_within(photo, regions, plan), image, options, plan.history)
+            run = Run(self._objective_within(photo, regions, plan), image, options, plan.history)
             image = None
             log.begin(number, run)
             stop = log.reason_to_stop(options, finished) if run.steps else ""
@@ -200,18 +201,13 @@ class GatysPainter(Painter):
             _weighing(self._content_layers, self.options.content_weight),
             _weighing({**self._content_layers, **self._style_layers}, 1),
         )
-        used = in_use(self.device)
-        budget = self.recipe.memory or used + _SHARE_OF_FREE * available(self.device)
-        return make_plan(stage, self.options, self.encoder, used=used, budget=budget, strict=bool(self.recipe.memory))
+        return plan_within(self.recipe.memory, stage, optimisation(self.options, self.encoder), self.encoder)
 
     def _note(self, photo: Tensor, plan: Plan, tile: int | None, *, alone: bool) -> str:
         """The size where there are several, and how memory is kept within bounds where it has to be."""
-        size = photo.shape[2:]
+        size = _size_of(photo)
         parts = [] if alone else [f"{max(size)} px"]
-        if tile is not None and tile < max(size):
-            parts.append(f"tiles of {tile} px")
-        if self.options.optimizer == "lbfgs" and plan.history < self.options.lbfgs_history:
-            parts.append(f"{plan.history} of {self.options.lbfgs_history} pairs")
+        parts += told(plan, optimisation(self.options, self.encoder), tile, size)
         if self.recipe.memory or len(parts) > (not alone):
             parts.append(f"about {describe(plan.peak)}")
         return ", ".join(parts)
@@ -274,7 +270,7 @@ class _Log:
         self.done: int = facts.get("done", 0)
         self.losses: dict[str, float] = facts.get("losses", {})
         self._began = time.monotonic() - facts.get("seconds", 0.0)
-        self._run: Descent | None = None
+        self._run: Run | None = None
         self._saved = self.done
         if facts:
             self._check(facts)
@@ -292,7 +288,7 @@ class _Log:
                 "expected the same stages or more steps"
             )
 
-    def begin(self, stage: int, run: Descent) -> None:
+    def begin(self, stage: int, run: Run) -> None:
         """A stage begins, or the one goes on that was put aside."""
         if self._state is not None:
             run.restore(self._state.tensors, self._state.facts["run"])
@@ -336,93 +332,38 @@ def _spelled(stages: Sequence[tuple[int, ...]]) -> str:
     return ",".join(":".join(map(str, stage)) for stage in stages)
 
 
-class Descent:
-    """The optimisation at one size: `step` until it is good, then `shown` or `carried`.
+class Run(Descent):
+    """The optimisation at one size: `step` until it is good, then `shown` or `carried`. It can be put aside.
 
-    Attributes:
-        steps: made so far.
-        whole: false while a step changes what the next depends on.
+    Optimisers work in levels of 255, as the peers' do with Caffe's networks.
     """
 
     def __init__(
         self, objective: TiledObjective, image: Tensor, options: GatysOptions, history: int | None = None
     ) -> None:
-        self._objective, self._options = objective, options
-        # Optimisers work in levels of 255, as the peers' do with Caffe's networks: it decides what a step is.
-        self._unit = 255.0
-        self._image = image.float().clone(memory_format=torch.contiguous_format) * self._unit
-        self._optimiser = _optimiser(options, self._image, history or options.lbfgs_history)
+        image = image.float().clone(memory_format=torch.contiguous_format) * _LEVELS
+        optimiser = _optimiser(options, image, history or options.lbfgs_history)
+        super().__init__(objective, image, optimiser, unit=_LEVELS, clamp=options.clamp)
+        self._options = options
         self._mean: Tensor | None = None
         self._best: tuple[float, Tensor] | None = None
         self._lows: deque[float] = deque(maxlen=_PLATEAU_WINDOW + 1)
-        self.steps = 0
-        self.whole = True
 
-    @property
-    def tile(self) -> int | None:
-        """Side of the tiles the picture is worked on in; None for the whole at once."""
-        return self._objective.tile
-
-    def step(self) -> dict[str, float]:
-        """One evaluation and one move; the losses are those before the move."""
-        losses, gradient = self._evaluate()
-        while not losses["total"] <= (BLOWN * self._lows[-1] if self._lows else math.inf):
-            self.whole = False
-            if not self._optimiser.shorten(self._image):
-                break
-            self.whole = True
-            losses, gradient = self._evaluate()
-        total = losses["total"]
-        if not math.isfinite(total):
-            raise ImpastoError(
-                f"the loss became {total} at step {self.steps + 1}; lower the learning rate or the weights, "
-                "or use --precision exact"
-            )
-        self.whole = False
+    def _before(self, total: float) -> None:
         if self._options.keep_best and (self._best is None or total < self._best[0]):
-            self._best = (total, self._image.clone())
-        self._lows.append(min(total, self._lows[-1]) if self._lows else total)
-        self._move(gradient.div_(self._unit))
-        if self._options.clamp:
-            self._image.clamp_(0, self._unit)
-        self.steps += 1
+            self._best = (total, self.image.clone())
+        self._lows.append(self.lowest)
+
+    def _after(self) -> None:
         if decay := self._options.average:
-            kept = torch.zeros_like(self._image) if self._mean is None else self._mean
-            self._mean = kept.mul_(decay).add_(self._image, alpha=1 - decay)
-        self.whole = True
-        return losses
-
-    def _evaluate(self) -> tuple[dict[str, float], Tensor]:
-        """Losses and gradient, in smaller tiles where memory runs out."""
-        while True:
-            try:
-                losses, gradient = self._objective(self._image / self._unit)
-                break
-            except (RuntimeError, MemoryError) as error:
-                self._objective.tile = smaller(error, self._objective.tile, _size_of(self._image))
-        if self._objective.tile is not None:  # the features of tiles leave gaps, of no use to the move's pictures
-            give_back_freed_memory()
-        values = torch.stack([loss.reshape(()) for loss in losses.values()]).tolist()
-        return dict(zip(losses, values, strict=True)), gradient
-
-    def _move(self, gradient: Tensor) -> None:
-        """One step of the optimiser, with a shorter history where memory runs out."""
-        while True:
-            try:
-                return self._optimiser.update(self._image, gradient)
-            except (RuntimeError, MemoryError) as error:
-                if (
-                    not (is_out_of_memory(error) and isinstance(self._optimiser, LBFGS))
-                    or self._optimiser.history < 2
-                ):
-                    raise
-                self._optimiser.forget(self._optimiser.history // 2)
+            kept = torch.zeros_like(self.image) if self._mean is None else self._mean
+            self._mean = kept.mul_(decay).add_(self.image, alpha=1 - decay)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next step depends on: tensors, not copied, and JSON data."""
         tensors, facts = self._optimiser.state()
         kept = {f"optimiser.{name}": tensor for name, tensor in tensors.items()}
-        kept["image"] = self._image
+        kept["image"] = self.image
         if self._mean is not None:
             kept["mean"] = self._mean
         if self._best is not None:
@@ -432,11 +373,12 @@ class Descent:
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Go on from a `state`, whose tensors are taken over."""
-        found = {name: tensor.to(self._image.device) for name, tensor in tensors.items()}
-        self._image.copy_(found["image"])
+        found = {name: tensor.to(self.image.device) for name, tensor in tensors.items()}
+        self.image.copy_(found["image"])
         self._mean = found.get("mean")
         self._best = (facts["best"], found["best"]) if "best" in found else None
         self._lows.extend(facts["lows"])
+        self.lowest = min(self._lows, default=math.inf)
         self.steps = facts["steps"]
         prefix = "optimiser."
         own = {name.removeprefix(prefix): tensor for name, tensor in found.items() if name.startswith(prefix)}
@@ -452,14 +394,28 @@ class Descent:
     def shown(self, *, final: bool = False) -> Tensor:
         """The picture so far, in [0, 1]; the best one at the end where it is kept."""
         if final and self._best is not None:
-            return (self._best[1] / self._unit).clamp_(0, 1)
+            return (self._best[1] / _LEVELS).clamp_(0, 1)
         return self.carried().clamp_(0, 1)
 
     def carried(self) -> Tensor:
         """What the next size begins from: the picture, or its bias-corrected running mean."""
         if self._mean is None:
-            return self._image / self._unit
-        return self._mean / (self._unit * (1 - self._options.average**self.steps))
+            return self.image / _LEVELS
+        return self._mean / (_LEVELS * (1 - self._options.average**self.steps))
+
+
+def optimisation(options: GatysOptions, encoder: VGG) -> Optimisation:
+    """What the memory depends on, of the settings."""
+    # Statistics of an inner region are of a copy; those of Gaussians of two, in float32, everywhere.
+    gaussians = options.style_loss == "wasserstein"
+    return Optimisation(
+        options.optimizer,
+        options.lbfgs_history,
+        pictures=1 + bool(options.average) + options.keep_best,  # the photograph fitted, the mean, the best
+        copies=3 * 4 if gaussians else encoder.dtype.itemsize,
+        whole_too=gaussians,
+        tv=bool(options.tv_weight),
+    )
 
 
 def _optimiser(options: GatysOptions, image: Tensor, history: int) -> Optimiser:

@@ -1,4 +1,4 @@
-"""What a stage of the optimisation will need, and the tiles and history that keep it within a budget.
+"""What optimising a picture will need, and the tiles and history that keep it within a budget.
 
 The prediction counts what is alive at the busiest moments, in pictures (1×3×H×W float32), features and pairs of
 L-BFGS; `benchmarks/memory.py` compares it with what processes really took.
@@ -10,13 +10,13 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ...encoders.tiles import SMALLEST, halo, largest
-from ...encoders.vgg import VGG
-from ...errors import ImpastoError, RequestError
-from ...memory import describe, is_out_of_memory
-from ...weights.layers import layer_stride
-from .options import GatysOptions
+from ..encoders.tiles import SMALLEST, halo, largest
+from ..encoders.vgg import VGG
+from ..errors import RequestError
+from ..memory import allowed, describe, in_use
+from ..weights.layers import layer_stride
 
 _PICTURE = 3 * 4  # bytes a pixel of a picture
 _SPARE = 180e6  # kernels in both directions, matrices, the libraries' own buffers
@@ -64,44 +64,90 @@ class Stage:
     layers: Sequence[str]
 
 
-def predict(stage: Stage, options: GatysOptions, encoder: VGG, tile: int | None, history: int) -> float:
+@dataclass(frozen=True)
+class Optimisation:
+    """What its memory depends on beside the stage.
+
+    Attributes:
+        optimizer: what moves the picture.
+        history: pairs that L-BFGS is to keep.
+        pictures: kept all the while, beside the one that is moved.
+        copies: bytes for each feature of the statistics' own copies.
+        whole_too: whether there are copies where the picture is not in tiles.
+        tv: whether total variation is part of the loss.
+    """
+
+    optimizer: Literal["lbfgs", "adam"]
+    history: int
+    pictures: int = 1
+    copies: int = 0
+    whole_too: bool = False
+    tv: bool = False
+
+
+def predict(stage: Stage, by: Optimisation, encoder: VGG, tile: int | None, history: int) -> float:
     """Bytes that a stage needs at its peak, beside what the process holds before."""
     pixels = math.prod(stage.size)
     picture = _PICTURE * pixels
     targets = sum(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in stage.content)
     held = targets * encoder.dtype.itemsize * pixels
-    held += picture * (1 + bool(options.average) + options.keep_best)  # the photograph fitted, the mean, the best
-    kind = options.optimizer
+    held += picture * by.pictures
+    kind = by.optimizer
     if kind == "lbfgs":
         held += 2 * picture * min(history + 1, stage.steps)
         held += picture / 6  # the preconditioner's gains
-    encoding = picture * _WHILE_ENCODING[kind] + _features(stage, options, encoder, stage.size, tile)
+    encoding = picture * _WHILE_ENCODING[kind] + _features(stage, by, encoder, stage.size, tile)
     moments = [encoding, picture * _WHILE_MOVING[kind]]
-    if options.tv_weight:
+    if by.tv:
         moments.append(picture * (_WHILE_ENCODING[kind] + _TOTAL_VARIATION))
     busiest = held + max(moments)
     # Before any of it, the style pictures are encoded one after another; a forward pass alone needs less.
-    styled = [_PICTURE * math.prod(size) + _features(stage, options, encoder, size, tile) for size in stage.styles]
+    styled = [_PICTURE * math.prod(size) + _features(stage, by, encoder, size, tile) for size in stage.styles]
     return max([busiest, *(2 * picture + each for each in styled)]) * _SLACK + _SPARE
 
 
-def _features(stage: Stage, options: GatysOptions, encoder: VGG, size: tuple[int, int], tile: int | None) -> float:
+def _features(stage: Stage, by: Optimisation, encoder: VGG, size: tuple[int, int], tile: int | None) -> float:
     """Bytes of the largest tile's features."""
     if not stage.layers:
         return 0.0
     crop, core, tiles = largest(encoder.spec, stage.layers, *size, tile)
-    # Statistics of an inner region are of a copy; those of Gaussians of two, in float32.
-    copies = {"gram": encoder.dtype.itemsize, "wasserstein": 3 * 4}[options.style_loss]
-    copied = max(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in stage.layers) * copies
-    return crop * encoder.bytes_per_pixel(stage.layers) + core * copied * (tiles > 1 or copies > 4)
+    copied = max(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in stage.layers) * by.copies
+    return crop * encoder.bytes_per_pixel(stage.layers) + core * copied * (tiles > 1 or by.whole_too)
 
 
-def make_plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float, budget: float, strict: bool) -> Plan:
+def plan_within(memory: int | None, stage: Stage, by: Optimisation, encoder: VGG) -> Plan:
+    """A plan within a budget in bytes; without one, within most of what is free.
+
+    Raises:
+        RequestError: nothing fits the budget.
+    """
+    on = encoder.device
+    return make_plan(stage, by, encoder, used=in_use(on), budget=allowed(memory, on), strict=memory is not None)
+
+
+def told(plan: Plan, by: Optimisation, tile: int | None, size: tuple[int, int]) -> list[str]:
+    """What a painting should say of how it keeps within bounds, if anything.
+
+    Args:
+        plan: as made.
+        by: as asked for.
+        tile: in use, which may have become smaller.
+        size: height and width of the picture.
+    """
+    parts: list[str] = []
+    if tile is not None and tile < max(size):
+        parts.append(f"tiles of {tile} px")
+    if by.optimizer == "lbfgs" and plan.history < by.history:
+        parts.append(f"{plan.history} of {by.history} pairs")
+    return parts
+
+
+def make_plan(stage: Stage, by: Optimisation, encoder: VGG, *, used: float, budget: float, strict: bool) -> Plan:
     """The largest tiles and the longest history that fit.
 
     Args:
         stage: what is to be painted.
-        options: the settings.
+        by: how.
         encoder: as it will be used.
         used: bytes in use before.
         budget: bytes the process may use at most.
@@ -110,11 +156,11 @@ def make_plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float,
     Raises:
         RequestError: nothing fits, and the budget is `strict`.
     """
-    wanted = options.lbfgs_history
+    wanted = by.history
     sides = _sides(stage, encoder)
 
     def planned(side: int | None, history: int) -> Plan:
-        return Plan(side, history, used + predict(stage, options, encoder, side, history))
+        return Plan(side, history, used + predict(stage, by, encoder, side, history))
 
     # The longest history that fits, by side; 0 where none does.
     longest = {
@@ -123,11 +169,11 @@ def make_plan(stage: Stage, options: GatysOptions, encoder: VGG, *, used: float,
     }
     efficient = [side for side in sides if side is None or side >= _ENOUGH]
     # The history first: a shorter one makes, if hardly, another picture; smaller tiles only take longer.
-    for fewest, allowed in ((_FEW, efficient), (1, sides)):
-        side = max(allowed, key=lambda side: longest[side])  # of equals the first, which is the largest
+    for fewest, among in ((_FEW, efficient), (1, sides)):
+        side = max(among, key=lambda side: longest[side])  # of equals the first, which is the largest
         if longest[side] >= min(fewest, wanted):
             return planned(side, longest[side])
-    least = planned(sides[-1], 1 if options.optimizer == "lbfgs" else wanted)
+    least = planned(sides[-1], 1 if by.optimizer == "lbfgs" else wanted)
     if not strict:
         return least
     height, width = stage.size
@@ -147,26 +193,3 @@ def _sides(stage: Stage, encoder: VGG) -> list[int | None]:
         sides.append(round(side))
         side /= math.sqrt(2)
     return sides
-
-
-def smaller(error: BaseException, tile: int | None, size: tuple[int, int]) -> int:
-    """Half the tile that memory ran out for.
-
-    Args:
-        error: what happened; raised again where it is something else.
-        tile: its side; None for the whole picture.
-        size: height and width of the picture.
-
-    Raises:
-        ImpastoError: there is no smaller tile.
-    """
-    if not is_out_of_memory(error):
-        raise error
-    side = min(tile or max(size), max(size)) // 2
-    if side < SMALLEST:
-        height, width = size
-        raise ImpastoError(
-            f"memory ran out at {width}×{height} pixels, even in the smallest tiles; paint with a smaller --size, or "
-            "close other programs"
-        ) from None
-    return side
