@@ -115,6 +115,11 @@ def _features(stage: Stage, by: Optimisation, encoder: VGG, size: tuple[int, int
     return crop * encoder.bytes_per_pixel(stage.layers) + core * copied * (tiles > 1 or by.whole_too)
 
 
+def least(stage: Stage, by: Optimisation, encoder: VGG) -> float:
+    """Bytes that a stage needs in the smallest tiles and with the shortest history, beside what is in use before."""
+    return predict(stage, by, encoder, _sides(stage, encoder)[-1], _shortest(by))
+
+
 def plan_within(memory: int | None, stage: Stage, by: Optimisation, encoder: VGG) -> Plan:
     """A plan within a budget in bytes; without one, within most of what is free.
 
@@ -173,14 +178,18 @@ def make_plan(stage: Stage, by: Optimisation, encoder: VGG, *, used: float, budg
         side = max(among, key=lambda side: longest[side])  # of equals the first, which is the largest
         if longest[side] >= min(fewest, wanted):
             return planned(side, longest[side])
-    least = planned(sides[-1], 1 if by.optimizer == "lbfgs" else wanted)
+    smallest = planned(sides[-1], _shortest(by))
     if not strict:
-        return least
+        return smallest
     height, width = stage.size
     raise RequestError(
         f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least "
-        f"{describe(least.peak * 1.005)}: raise --memory, or paint with a smaller --size"
+        f"{describe(smallest.peak * 1.005)}: raise --memory, or paint with a smaller --size"
     )
+
+
+def _shortest(by: Optimisation) -> int:
+    return 1 if by.optimizer == "lbfgs" else by.history
 
 
 def _sides(stage: Stage, encoder: VGG) -> list[int | None]:

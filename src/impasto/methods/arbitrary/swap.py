@@ -31,7 +31,7 @@ from ...transforms.adain import Moments, stacked
 from ...transforms.swap import BUDGET_MB, SwapStyle, prepare, swap, tone
 from ...weights.layers import layer_stride
 from ...weights.load import load
-from ..budget import Optimisation, Plan, Stage, plan_within, told
+from ..budget import Optimisation, Plan, Stage, least, plan_within, told
 from ..fitting import covered, covered_regions, fitted_photo
 from ..within import Strips
 from .inverse import (
@@ -243,7 +243,11 @@ class SwapPainter(Painter):
         height, width = self._positions(style)
         patches = height * width * self.encoder.channels(self.options.layer) * self.encoder.dtype.itemsize
         # Every style's stay, and those of the smaller sizes, each a quarter of the one before.
-        later = self._held(style, apart=apart) + patches * len(self._styles) * 4 / 3
+        later = self._held(style, apart=apart)
+        if self.options.descent:
+            stage = self._descent_stage((style.shape[2], style.shape[3]))
+            later = max(later, least(stage, self._optimisation, self.encoder))
+        later += patches * len(self._styles) * 4 / 3
         plan = strips_for(style, self.encoder, self.recipe.memory, now, later)
         found, own = plan.run(lambda values: encoded(self.encoder, style, layers, self._inject, values))
         features = found.pop(self.options.layer)
@@ -349,8 +353,8 @@ class SwapPainter(Painter):
             optimiser = Adam(picture, options.learning_rate or 0.05)
         else:
             preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
-            least = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
-            optimiser = LBFGS(options.learning_rate or 1.0, plan.history, preconditioner, least)
+            first = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
+            optimiser = LBFGS(options.learning_rate or 1.0, plan.history, preconditioner, first)
         if plan.tile is not None:  # in tiles memory is scarce
             keep_freed_memory(False)
             give_back_freed_memory()
@@ -363,20 +367,23 @@ class SwapPainter(Painter):
     @property
     def _optimisation(self) -> Optimisation:
         """What the memory of a descent depends on."""
-        options, item = self.options, self.encoder.dtype.itemsize
-        # The content loss is of a copy, and the picture shown another.
+        options = self.options
+        # The content loss is of the difference, and of that in float32; the picture shown is a copy.
+        copies = self.encoder.dtype.itemsize + 4
         return Optimisation(
-            options.optimizer, _HISTORY, pictures=2, copies=item, whole_too=True, tv=bool(options.tv_weight)
+            options.optimizer, _HISTORY, pictures=2, copies=copies, whole_too=True, tv=bool(options.tv_weight)
         )
+
+    def _descent_stage(self, size: tuple[int, int]) -> Stage:
+        """The descent of a picture of a height and a width."""
+        margin, layers = 2 * MARGIN if self.decoder else 0, (self.options.layer,)
+        return Stage((size[0] + margin, size[1] + margin), (), self.options.descent, layers, layers)
 
     def _descent_plan(self, size: tuple[int, int]) -> Plan | None:
         """How a picture of a height and a width is optimised within the budget, where it is."""
-        steps, layers = self.options.descent, (self.options.layer,)
-        if not steps:
+        if not self.options.descent:
             return None
-        margin = 2 * MARGIN if self.decoder else 0
-        stage = Stage((size[0] + margin, size[1] + margin), (), steps, layers, layers)
-        return plan_within(self.recipe.memory, stage, self._optimisation, self.encoder)
+        return plan_within(self.recipe.memory, self._descent_stage(size), self._optimisation, self.encoder)
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.
