@@ -136,7 +136,8 @@ def main() -> None:
             rows = result["methods"][method] = {}
             result["dates"][method] = time.strftime("%Y-%m-%d")
             for size in options.sizes:
-                request = {"method": method, "size": size, "settings": settings[method], "steps": options.steps}
+                steps = options.steps if method == "gatys" else None
+                request = {"method": method, "size": size, "settings": settings[method], "steps": steps}
                 row = _worker({**request, **pictures[size]})
                 rows[size] = row
                 if "failed" in row:

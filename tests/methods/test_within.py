@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto import Style, bind, make_recipe
+from impasto import Style, bind, make_recipe, memory
 from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.images.regions import make_regions
@@ -18,8 +18,9 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that holds 1 GB on a machine where 100 GB are free."""
-    monkeypatch.setattr(within, "in_use", lambda _: 10**9)
-    monkeypatch.setattr(within, "available", lambda _: 10**11)
+    for room in (within, memory):
+        monkeypatch.setattr(room, "in_use", lambda _: 10**9)
+    monkeypatch.setattr(memory, "available", lambda _: 10**11)
 
 
 def test_without_a_budget_strips_are_as_large_as_is_quick() -> None:
@@ -79,7 +80,7 @@ def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, masked, 
 
 
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(within, "available", lambda _: 10**8)
+    monkeypatch.setattr(memory, "available", lambda _: 10**8)
     plan = strips((3000, 4000), CPU, None, 1e9, 2)
     assert plan.values == LEAST and plan.note
 

@@ -81,3 +81,4 @@ def test_lattice_is_of_all_the_pictures_together_and_has_a_gradient() -> None:
     assert both < lattice(pictures[:1], spectrum(noise[:1]))
     assert pictures.grad is not None and pictures.grad.isfinite().all() and pictures.grad.abs().max() > 0
     assert lattice(torch.zeros(1, 3, 32, 32), spectrum(torch.zeros(1, 3, 32, 32))) == 0
+    assert spectrum(noise[:, :, :20]).shape == spectrum(noise).shape  # a style may be smaller than a window

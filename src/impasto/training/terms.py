@@ -85,9 +85,10 @@ def spectrum(pictures: Tensor) -> Tensor:
 
     An average of logarithms: an even area counts as much as one full of contrast.
     """
-    side = min(_WINDOW, *pictures.shape[2:])
-    hann = torch.hann_window(side, device=pictures.device)
-    windows = pictures.float().unfold(2, side, side // 2).unfold(3, side, side // 2)
+    height, width = pictures.shape[2:]
+    seen = F.pad(pictures.float(), (0, max(0, _WINDOW - width), 0, max(0, _WINDOW - height)), mode="replicate")
+    hann = torch.hann_window(_WINDOW, device=pictures.device)
+    windows = seen.unfold(2, _WINDOW, _WINDOW // 2).unfold(3, _WINDOW, _WINDOW // 2)
     waves = torch.fft.rfft2((windows - windows.mean((-2, -1), keepdim=True)) * hann * hann[:, None])
     return (torch.view_as_real(waves).square().sum((1, -1)) + _FAINT).log().mean((1, 2))
 

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from ...recipe import GRAIN, Grain, NonNegative, Options, Positive
 
+REFINED = 2048
+"""Longest side in pixels of a picture that is refined unless told otherwise."""
+
 LUMINANCE_WEIGHT = 0.3
 LuminanceWeight = Annotated[
     NonNegative,
@@ -75,9 +78,10 @@ class SwapOptions(ArbitraryOptions):
         default=None, description="At most so many patches of each style, drawn by the seed; unset for all."
     )
     grain: Grain = 2 * GRAIN
-    inverse: Literal["network", "optimise", "refine"] = Field(
-        default="network",
-        description="From features to a picture: one pass of the net, by optimisation, or both in turn.",
+    inverse: Literal["auto", "network", "optimise", "refine"] = Field(
+        default="auto",
+        description="From features to a picture: one pass of the net, by optimisation, or both in turn, to refine; "
+        "auto: refine up to 2048 px, network beyond, where memory is scarce.",
     )
     net: str = Field(default="swap", description="Inverse net: the name of a shipped net, or a file.")
     descreen: bool = Field(
@@ -85,7 +89,7 @@ class SwapOptions(ArbitraryOptions):
         description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
     )
     steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="Steps of the optimisation; unset: 100, or 6 to refine."
+        default=None, description="Steps of the optimisation; unset: 100, or 3 to refine."
     )
     optimizer: Literal["lbfgs", "adam"] = Field(
         default="lbfgs", description="L-BFGS, or Adam kept within [0, 1] at every step."
@@ -100,9 +104,8 @@ class SwapOptions(ArbitraryOptions):
         default=False, description="Scale the feature loss's gradient at its layer to an L1 norm of 1."
     )
 
-    @property
-    def descent(self) -> int:
-        """Steps of the optimisation that are made; none where the net's picture is the result."""
-        if self.inverse == "network":
+    def descent(self, longest: int) -> int:
+        """Steps of the optimisation of a picture so long; none where the net's own is the result."""
+        if self.inverse == "network" or (self.inverse == "auto" and longest > REFINED):
             return 0
-        return self.steps or (100 if self.inverse == "optimise" else 6)
+        return self.steps or (100 if self.inverse == "optimise" else 3)

@@ -52,9 +52,9 @@ from .scales import coarse_to_fine, scales
 
 _LEVELS = 255.0
 _HISTORY = 20  # pairs L-BFGS remembers
-_PRECONDITION = 0.5
-# Mean first move of L-BFGS. From the net's picture the loss is least 0.007 to 0.02 downhill, with any features.
-_FROM_THE_PHOTO, _FROM_THE_NET = 0.001, 0.008
+# Of L-BFGS: the exponent of its preconditioner, and the mean of its first move. The net's picture has its colours and
+# large shapes, which a preconditioner made for a photograph's would move; its loss is least 0.007 to 0.02 downhill.
+_FROM_THE_PHOTO, _FROM_THE_NET = (0.5, 0.001), (0.25, 0.008)
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> SwapPainter:
@@ -121,8 +121,7 @@ class SwapPainter(Painter):
         largest = sizes[-1]
         if len(sizes) > 1:  # refused, if at all, before the passes of less memory
             self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest], regions)
-        steps = self.options.descent
-        descent = self._descent_plan(given)
+        descent = self._descent_plan(fitted_size(height, width, largest), largest)
 
         tones = {size: self._tones(content, size) for size in sizes}  # small, and of the photo in every pass
 
@@ -136,7 +135,7 @@ class SwapPainter(Painter):
         begun = coarse_to_fine(content, sizes, self._fitted, coarse)
         pictures = self._once(begun, largest, tones[largest], regions, descent)
         for index, (picture, losses, note) in enumerate(pictures, 1):
-            yield Step(resize(picture, *given), index, steps or 1, losses, note)
+            yield Step(resize(picture, *given), index, descent[1] if descent else 1, losses, note)
 
     def _once(
         self,
@@ -144,7 +143,7 @@ class SwapPainter(Painter):
         size: int,
         tones: Tensor | None,
         regions: Regions | None,
-        descent: Plan | None = None,
+        descent: tuple[Plan, int] | None = None,
     ) -> Iterator[tuple[Tensor, Mapping[str, float], str]]:
         """Pictures painted at one size, losses, and what is worth telling; see `_pictures`."""
         options, manner = self.options, self._manners[size]
@@ -225,7 +224,7 @@ class SwapPainter(Painter):
             tones: list[Tensor] = []
             moments: list[dict[str, Moments]] = []
             for style in self._styles:
-                found, its_tone, own = self._encoded(style, size, apart=apart)
+                found, its_tone, own = self._encoded(style, size, apart=apart, last=size == sizes[-1])
                 moments.append(own)
                 features.append(found)
                 tones.append(its_tone)
@@ -236,16 +235,18 @@ class SwapPainter(Painter):
                 patches.append(self._prepared(features, tones, shares))
             self._manners[size] = _Manner(moments, mixed_moments(moments, shares, self._inject), patches)
 
-    def _encoded(self, style: Tensor, size: int, *, apart: bool) -> tuple[Tensor, Tensor, dict[str, Moments]]:
-        """A style's features, their tones, and its moments, at a size."""
+    def _encoded(
+        self, style: Tensor, size: int, *, apart: bool, last: bool
+    ) -> tuple[Tensor, Tensor, dict[str, Moments]]:
+        """A style's features, their tones, and its moments, at a size, which may be the last."""
         style, layers = self._fitted_style(style, size), (self.options.layer,)
         now = held(style, self.encoder, layers)
         height, width = self._positions(style)
         patches = height * width * self.encoder.channels(self.options.layer) * self.encoder.dtype.itemsize
         # Every style's stay, and those of the smaller sizes, each a quarter of the one before.
         later = self._held(style, apart=apart)
-        if self.options.descent:
-            stage = self._descent_stage((style.shape[2], style.shape[3]))
+        stage = self._descent_stage((style.shape[2], style.shape[3]), size)
+        if last and stage.steps:
             later = max(later, least(stage, self._optimisation, self.encoder))
         later += patches * len(self._styles) * 4 / 3
         plan = strips_for(style, self.encoder, self.recipe.memory, now, later)
@@ -323,7 +324,7 @@ class SwapPainter(Painter):
         manner: Mapping[str, Moments],
         start: Tensor,
         plan: Strips,
-        descent: Plan | None = None,
+        descent: tuple[Plan, int] | None = None,
         regions: Regions | None = None,
     ) -> Iterator[tuple[Tensor, dict[str, float], str]]:
         """Pictures, in [0, 1], whose features come ever nearer to `target`, losses before each step, and notes.
@@ -337,9 +338,11 @@ class SwapPainter(Painter):
         if descent is None:
             yield start, {}, ""
         else:  # in place: without a net it begins with the photo, which may be the caller's own
-            yield from self._descent(target, start if self.decoder else start.clone(), descent)
+            yield from self._descent(target, start if self.decoder else start.clone(), *descent)
 
-    def _descent(self, target: Tensor, picture: Tensor, plan: Plan) -> Iterator[tuple[Tensor, dict[str, float], str]]:
+    def _descent(
+        self, target: Tensor, picture: Tensor, plan: Plan, steps: int
+    ) -> Iterator[tuple[Tensor, dict[str, float], str]]:
         """Minimise ``‖Φ(I) − target‖² + λ Σ(Δx² + Δy²)`` over pictures I, beginning with `picture`, in place."""
         options = self.options
         # Twice a half sum; or, normalised as style-swap.lua does, a gradient whose L1 norm is 1.
@@ -352,14 +355,14 @@ class SwapPainter(Painter):
         if boxed:
             optimiser = Adam(picture, options.learning_rate or 0.05)
         else:
-            preconditioner = frequency_preconditioner(height, width, _PRECONDITION, self.device)
-            first = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
+            exponent, first = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
+            preconditioner = frequency_preconditioner(height, width, exponent, self.device)
             optimiser = LBFGS(options.learning_rate or 1.0, plan.history, preconditioner, first)
         if plan.tile is not None:  # in tiles memory is scarce
             keep_freed_memory(False)
             give_back_freed_memory()
         descent = Descent(TiledObjective(self.encoder, [term], tv, tile=plan.tile), picture, optimiser, clamp=boxed)
-        for _ in range(options.descent):
+        for _ in range(steps):
             losses = descent.step()
             parts = told(plan, self._optimisation, descent.tile, (height, width))
             yield picture.clamp(0, 1), losses, ", ".join([*parts, f"about {describe(plan.peak)}"] if parts else ())
@@ -374,16 +377,17 @@ class SwapPainter(Painter):
             options.optimizer, _HISTORY, pictures=2, copies=copies, whole_too=True, tv=bool(options.tv_weight)
         )
 
-    def _descent_stage(self, size: tuple[int, int]) -> Stage:
-        """The descent of a picture of a height and a width."""
+    def _descent_stage(self, size: tuple[int, int], longest: int) -> Stage:
+        """The descent, if any, of a picture of a height and a width, asked for as `longest`."""
         margin, layers = 2 * MARGIN if self.decoder else 0, (self.options.layer,)
-        return Stage((size[0] + margin, size[1] + margin), (), self.options.descent, layers, layers)
+        return Stage((size[0] + margin, size[1] + margin), (), self.options.descent(longest), layers, layers)
 
-    def _descent_plan(self, size: tuple[int, int]) -> Plan | None:
-        """How a picture of a height and a width is optimised within the budget, where it is."""
-        if not self.options.descent:
+    def _descent_plan(self, size: tuple[int, int], longest: int) -> tuple[Plan, int] | None:
+        """How it is worked on within the budget, and in how many steps; None without one."""
+        stage = self._descent_stage(size, longest)
+        if not stage.steps:
             return None
-        return plan_within(self.recipe.memory, self._descent_stage(size), self._optimisation, self.encoder)
+        return plan_within(self.recipe.memory, stage, self._optimisation, self.encoder), stage.steps
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.
@@ -393,7 +397,7 @@ class SwapPainter(Painter):
         layer, size = self.options.layer, self.recipe.size or max(content.shape[2:])
         self._encode([size])
         manner = self._manners[size]
-        descent = self._descent_plan((size, size))
+        descent = self._descent_plan((size, size), size)
         fitted = self._fitted(content.to(self.device), size), self._fitted_style(self._styles[0], size)
         photo, style = (self._covered(each)[0] for each in fitted)
         errors: dict[str, float] = {}
