@@ -12,6 +12,7 @@ from impasto.errors import WeightsError
 from impasto.methods import within
 from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, fitted_style
 from impasto.methods.fitting import covered
+from impasto.nets.descreen import descreened
 from impasto.transforms.adain import moments
 from impasto.weights import container
 from impasto.weights.canonical import tiny_weights
@@ -35,16 +36,20 @@ def net(tiny_nets):
     return tiny_nets["adain"]
 
 
-def test_the_net_is_given_the_styles_moments(tiny_net, picture):
+@pytest.mark.parametrize("descreen", [False, True])
+def test_the_net_is_given_the_styles_moments(descreen, tiny_net, picture):
     net = tiny_net(ADAIN_KIND, "relu4_1")
     photo, style = picture(64, 48), picture(40, 64, 1)
-    made = painter(net, [style])
+    made = painter(net, [style], descreen=descreen)
     vgg = VGG(tiny_weights())
     framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
     content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
     own, wanted = moments(content), moments(aim)
     features = (content - own.mean) / own.std * wanted.std + wanted.mean
-    expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)[:, :, rows, columns]
+    expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)
+    if descreen:  # before the margin is cut off, which need not be whole cells of the grid
+        expected = descreened(expected, 4).clamp(0, 1)
+    expected = expected[:, :, rows, columns]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
 
 

@@ -56,7 +56,7 @@ def test_one_pass_is_encode_swap_decode(layer, descreen, tiny_net, picture):
     target = swap(features(framed, layer), prepare([features(style, layer)]))
     expected = made.painter.decoder({layer: target}).clamp(0, 1)
     if descreen:  # before the margin is cut off, which need not be whole cells of the grid
-        expected = descreened(expected, layer_stride(layer)).clamp(0, 1)
+        expected = descreened(expected, min(4, layer_stride(layer))).clamp(0, 1)
     expected = expected[:, :, rows, columns]
     (step,) = made.paint(photo)
     torch.testing.assert_close(step.image, expected, atol=1e-4, rtol=1e-4)

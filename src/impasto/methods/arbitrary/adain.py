@@ -31,6 +31,7 @@ from .inverse import (
     held,
     load_inverse,
     mixed_moments,
+    off_grid,
     strips_for,
     towards,
     transformed,
@@ -104,6 +105,8 @@ class AdainPainter(Painter):
         photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
         plan, manner = self._strips(photo), self._manners[size]
         picture = plan.run(lambda values: self._painted(photo, manner, self.options.alpha, where, values))
+        if self.options.descreen:
+            picture = off_grid(picture, self.decoder)
         return picture[:, :, rows, columns], plan.note
 
     def _encode(self, sizes: Sequence[int]) -> None:

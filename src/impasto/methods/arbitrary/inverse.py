@@ -13,6 +13,7 @@ from ...encoders.vgg import VGG
 from ...errors import WeightsError
 from ...images.geometry import fit
 from ...nets.decoder import Decoder, DecoderSpec
+from ...nets.descreen import descreened
 from ...painter import Regions
 from ...strips import VALUES, ranges
 from ...transforms.adain import Gathered, Moments, affine, blend, moments_over, spread, stacked
@@ -97,6 +98,11 @@ def load_inverse(
 
 def _shape(shape: Sequence[int] | None) -> str:
     return "absent" if shape is None else "×".join(map(str, shape)) or "one number"
+
+
+def off_grid(picture: Tensor, decoder: Decoder) -> Tensor:
+    """A decoder's picture without the lattice of its last two enlargings; see `descreened`."""
+    return descreened(picture, min(4, decoder.spec.stride)).clamp_(0, 1)
 
 
 def transformed(

@@ -38,6 +38,10 @@ class ArbitraryOptions(Options):
         default=1.0, description="Style's longest side as a factor of the result's: larger, bolder strokes."
     )
     style_upscale: bool = Field(default=True, description="Let a small style picture be enlarged.")
+    descreen: bool = Field(
+        default=True,
+        description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
+    )
 
 
 class AdainOptions(ArbitraryOptions):
@@ -84,10 +88,6 @@ class SwapOptions(ArbitraryOptions):
         "auto: refine up to 2048 px, network beyond, where memory is scarce.",
     )
     net: str = Field(default="swap", description="Inverse net: the name of a shipped net, or a file.")
-    descreen: bool = Field(
-        default=True,
-        description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
-    )
     steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Steps of the optimisation; unset: 100, or 3 to refine."
     )

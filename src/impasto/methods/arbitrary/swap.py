@@ -22,7 +22,6 @@ from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditione
 from ...losses.tiled import TiledObjective
 from ...memory import describe
 from ...nets.decoder import LAYERS, Decoder
-from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
@@ -44,6 +43,7 @@ from .inverse import (
     impose,
     load_inverse,
     mixed_moments,
+    off_grid,
     strips_for,
     towards,
 )
@@ -163,7 +163,7 @@ class SwapPainter(Painter):
             photo = photo.new_empty(0)  # the net begins without it
         for picture, losses, how in self._pictures(target, inside, photo, plan, descent, where):
             if self.decoder is not None and options.descreen:
-                picture = descreened(picture, self.decoder.spec.stride).clamp_(0, 1)
+                picture = off_grid(picture, self.decoder)
             yield picture[:, :, rows, columns], losses, "; ".join(filter(None, (note, how)))
 
     def _tones(self, content: Tensor, size: int) -> Tensor | None:
