@@ -8,7 +8,7 @@ from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.images.regions import make_regions
 from impasto.memory import in_use, parse
-from impasto.methods import within
+from impasto.methods import budget, within
 from impasto.methods.within import strips
 from impasto.strips import LEAST, VALUES
 
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that holds 1 GB on a machine where 100 GB are free."""
-    for room in (within, memory):
+    for room in (within, budget, memory):
         monkeypatch.setattr(room, "in_use", lambda _: 10**9)
     monkeypatch.setattr(memory, "available", lambda _: 10**11)
 
@@ -31,9 +31,9 @@ def test_without_a_budget_strips_are_as_large_as_is_quick() -> None:
 
 def test_the_prediction_stays_within_the_budget_and_grows_with_the_picture() -> None:
     last = 0.0
-    for budget in ("2.2GB", "2.5GB", "3GB", "6GB"):
-        plan = strips((3000, 4000), CPU, parse(budget), 1e9, 2)
-        assert plan.peak <= parse(budget) and plan.values >= last and "in strips, about" in plan.note
+    for amount in ("2.2GB", "2.5GB", "3GB", "6GB"):
+        plan = strips((3000, 4000), CPU, parse(amount), 1e9, 2)
+        assert plan.peak <= parse(amount) and plan.values >= last and "in strips, about" in plan.note
         last = plan.values
     assert strips((100, 100), CPU, parse("3GB"), 1e8, 2).note == ""
     assert strips((100, 100), CPU, parse("3GB"), 1e8, 2).peak < strips((9000, 100), CPU, parse("3GB"), 1e8, 2).peak

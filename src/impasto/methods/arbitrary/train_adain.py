@@ -79,7 +79,7 @@ class AdainTraining(TrainOptions):
         default=0.125, description="Share of the pairs whose style is the photo itself."
     )
     grain: Grain = GRAIN
-    lattice: Lattice = 1.0
+    lattice: Lattice = 4.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
