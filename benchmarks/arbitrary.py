@@ -1,4 +1,4 @@
-"""Any style in one pass: seconds a picture, and style-swap's exact match beside its convolution form.
+"""Any style: seconds a picture by the defaults, and style-swap's exact match beside its convolution form.
 
     python -m benchmarks.arbitrary --output benchmarks/results/arbitrary.json
 

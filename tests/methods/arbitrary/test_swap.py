@@ -332,7 +332,8 @@ def test_a_descent_keeps_to_its_budget_or_is_refused_before_any_work(net, pictur
 
     monkeypatch.setattr(method, "plan_within", planned)
     style = [picture(60, 60, 1)]
-    steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB", steps=1)
+    (step,) = steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB", steps=1)
+    assert "optimised whole, about " in step.note
     assert asked == [(64e9, (80 + 2 * MARGIN, 96 + 2 * MARGIN), 1)]
     steps(net, picture(40, 48), style, size=96, memory="64GB")
     assert len(asked) == 1  # by the net alone

@@ -365,7 +365,9 @@ class SwapPainter(Painter):
         for _ in range(steps):
             losses = descent.step()
             parts = told(plan, self._optimisation, descent.tile, (height, width))
-            yield picture.clamp(0, 1), losses, ", ".join([*parts, f"about {describe(plan.peak)}"] if parts else ())
+            if parts or self.recipe.memory:  # beside the peak of encoding and matching, which may be less
+                parts = [*(parts or ["optimised whole"]), f"about {describe(plan.peak)}"]
+            yield picture.clamp(0, 1), losses, ", ".join(parts)
 
     @property
     def _optimisation(self) -> Optimisation:
