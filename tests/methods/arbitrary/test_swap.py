@@ -9,6 +9,7 @@ from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
 from impasto.images.geometry import fit
 from impasto.images.regions import make_regions
+from impasto.losses.descent import Descent
 from impasto.methods import within
 from impasto.methods.arbitrary import swap as method
 from impasto.methods.arbitrary.inverse import MARGIN, SWAP_KIND
@@ -142,6 +143,14 @@ def test_pictures_that_are_not_huge_are_refined_unless_told_otherwise(net, pictu
     assert SwapOptions().descent(2048) == SwapOptions(inverse="refine").descent(9999) == 3
     assert SwapOptions(steps=7).descent(500) == 7
     assert SwapOptions().descent(2049) == 0
+
+
+@pytest.mark.parametrize("inverse, each", [("network", 0), ("refine", 2)])
+def test_every_pass_from_coarse_to_fine_is_refined(inverse, each, net, picture, monkeypatch):
+    seen, step = [], Descent.step
+    monkeypatch.setattr(Descent, "step", lambda self: [seen.append(self.image.shape[3]), step(self)][1])
+    steps(net, picture(96, 160), [picture(40, 48, 1)], size=160, style_scale=4, inverse=inverse, steps=2)
+    assert seen == [80 + 2 * MARGIN] * each + [160 + 2 * MARGIN] * each
 
 
 def test_the_authors_script_stays_in_the_box_and_moves_by_its_rate(net, picture):

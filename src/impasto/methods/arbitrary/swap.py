@@ -126,7 +126,8 @@ class SwapPainter(Painter):
         tones = {size: self._tones(content, size) for size in sizes}  # small, and of the photo in every pass
 
         def coarse(photo: Tensor, size: int) -> Tensor:
-            ((picture, *_),) = self._once(photo, size, tones[size], regions)
+            refining = self._descent_plan((photo.shape[2], photo.shape[3]), size) if descent else None
+            ((picture, *_),) = deque(self._once(photo, size, tones[size], regions, refining), maxlen=1)
             if self.recipe.memory is not None:
                 del self._manners[size]
             return picture
