@@ -121,22 +121,23 @@ class SwapPainter(Painter):
         largest = sizes[-1]
         if len(sizes) > 1:  # refused, if at all, before the passes of less memory
             self._strips(content.new_empty(1).expand(1, 3, *given), self._manners[largest], regions)
-        descent = self._descent_plan(fitted_size(height, width, largest), largest)
+        # Planned before any work, the largest first: if one is refused, then with what does for all.
+        refined = reversed(sizes) if self.options.descent(largest) else ()
+        descents = {size: self._descent_plan(fitted_size(height, width, size), size) for size in refined}
 
         tones = {size: self._tones(content, size) for size in sizes}  # small, and of the photo in every pass
 
         def coarse(photo: Tensor, size: int) -> Tensor:
-            refining = self._descent_plan((photo.shape[2], photo.shape[3]), size) if descent else None
-            ((picture, *_),) = deque(self._once(photo, size, tones[size], regions, refining), maxlen=1)
+            ((picture, *_),) = deque(self._once(photo, size, tones[size], regions, descents.get(size)), maxlen=1)
             if self.recipe.memory is not None:
                 del self._manners[size]
             return picture
 
         # Handed over, not held: a large picture is let go as soon as it is used.
         begun = coarse_to_fine(content, sizes, self._fitted, coarse)
-        pictures = self._once(begun, largest, tones[largest], regions, descent)
+        pictures = self._once(begun, largest, tones[largest], regions, descents.get(largest))
         for index, (picture, losses, note) in enumerate(pictures, 1):
-            yield Step(resize(picture, *given), index, descent[1] if descent else 1, losses, note)
+            yield Step(resize(picture, *given), index, self.options.descent(largest) or 1, losses, note)
 
     def _once(
         self,
