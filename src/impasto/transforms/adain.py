@@ -22,17 +22,25 @@ EPSILON = 1e-5
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of each channel over positions, both N×C×1×1 float32."""
+    """Mean and standard deviation of each channel over positions, both N×C×1×1 float32.
+
+    Attributes:
+        mean: of each channel.
+        std: its standard deviation.
+        correlation: between channels, N×C×C float32; None where it was not asked for.
+    """
 
     mean: Tensor
     std: Tensor
+    correlation: Tensor | None = None
 
 
 class Gathered:
     """Channel moments of features that come a part at a time; merged in float64 (Chan, Golub & LeVeque 1983)."""
 
-    def __init__(self) -> None:
+    def __init__(self, correlations: bool = False) -> None:
         self._mass = self._mean = self._squares = torch.zeros((), dtype=torch.float64)
+        self._products = torch.zeros((), dtype=torch.float64) if correlations else None
 
     def add(self, features: Tensor, weights: Tensor | None = None) -> None:
         """Take in positions of N×C×h×w features.
@@ -42,7 +50,8 @@ class Gathered:
             weights: how much each position counts, N or 1 ×1×h×w, none negative; alike by default.
         """
         count, channels, height, width = features.shape
-        for first, end in ranges(height, _AT_ONCE // (count * channels * width)):
+        at_once = _AT_ONCE if self._products is None else _AT_ONCE // 2
+        for first, end in ranges(height, at_once // (count * channels * width)):
             self._add(features[:, :, first:end].float(), None if weights is None else weights[:, :, first:end])
 
     def _add(self, x: Tensor, weights: Tensor | None) -> None:
@@ -57,14 +66,24 @@ class Gathered:
         total = self._mass.to(mass.device) + mass
         share = mass / total.clamp_min(1e-12)
         apart = mean.double() - self._mean.to(mass.device)
+        if self._products is not None:
+            centred = (x - mean).flatten(2)
+            weighed = centred if weights is None else centred * weights.to(x).flatten(2)
+            between = apart.flatten(2) @ apart.flatten(2).transpose(1, 2) * (mass * (1 - share)).view(-1, 1, 1)
+            self._products = self._products.to(mass.device) + (centred @ weighed.transpose(1, 2)).double() + between
         self._squares = self._squares.to(mass.device) + (variance.double() + apart.square() * (1 - share)) * mass
         self._mean = self._mean.to(mass.device) + apart * share
         self._mass = total
 
     def moments(self) -> Moments:
         """Of all positions so far; where they weigh nothing, those of an empty region: zero."""
-        variance = self._squares / self._mass.clamp_min(1e-12)
-        return Moments(self._mean.float(), (variance.float() + EPSILON).sqrt())
+        mass = self._mass.clamp_min(1e-12)
+        std = ((self._squares / mass).float() + EPSILON).sqrt()
+        if self._products is None:
+            return Moments(self._mean.float(), std)
+        each = std.double().flatten(2)
+        correlation = self._products / mass.view(-1, 1, 1) / (each @ each.transpose(1, 2))
+        return Moments(self._mean.float(), std, correlation.float())
 
 
 def moments(features: Tensor) -> Moments:
@@ -74,7 +93,11 @@ def moments(features: Tensor) -> Moments:
 
 
 def moments_over(
-    parts: Iterable[tuple[Rows, Tensor]], size: tuple[int, int], regions: Regions | None = None
+    parts: Iterable[tuple[Rows, Tensor]],
+    size: tuple[int, int],
+    regions: Regions | None = None,
+    *,
+    correlations: bool = False,
 ) -> Moments:
     """Channel moments of features that come in strips of rows.
 
@@ -82,13 +105,14 @@ def moments_over(
         parts: the rows, and 1×C×h×W features of them.
         size: height and width of the whole.
         regions: over each of which moments are wanted.
+        correlations: gather those between channels too.
 
     Returns:
         One row of moments, 1×C×1×1; or one a region, R×C×1×1, those of the whole where it has no position.
     """
-    whole = Gathered()
+    whole = Gathered(correlations)
     shares = None if regions is None else regions.at(*size)
-    each = [] if shares is None else [Gathered() for _ in shares]
+    each = [] if shares is None else [Gathered(correlations) for _ in shares]
     for (first, end), part in parts:
         whole.add(part)
         for number, own in enumerate(each):
@@ -101,8 +125,13 @@ def moments_over(
 
 
 def stacked(several: Sequence[Moments]) -> Moments:
-    """Moments of several regions or styles, one row each."""
-    return Moments(torch.cat([each.mean for each in several]), torch.cat([each.std for each in several]))
+    """Moments of several regions or styles, one row each; with correlations where all have them."""
+    found = [each.correlation for each in several if each.correlation is not None]
+    return Moments(
+        torch.cat([each.mean for each in several]),
+        torch.cat([each.std for each in several]),
+        torch.cat(found) if len(found) == len(several) else None,
+    )
 
 
 def spread(values: Tensor, shares: Tensor, dtype: torch.dtype) -> Tensor:
@@ -121,9 +150,16 @@ def blend(styles: Sequence[Moments], weights: Sequence[float]) -> Moments:
             "expected one weight a style, none negative, not all zero"
         )
     shares = [weight / total for weight in weights]
-    mean = sum((style.mean * share for style, share in zip(styles, shares, strict=True)), start=torch.tensor(0.0))
-    std = sum((style.std * share for style, share in zip(styles, shares, strict=True)), start=torch.tensor(0.0))
-    return Moments(mean, std)
+
+    def mixed(parts: Sequence[Tensor]) -> Tensor:
+        return sum((part * share for part, share in zip(parts, shares, strict=True)), start=torch.tensor(0.0))
+
+    correlations = [style.correlation for style in styles if style.correlation is not None]
+    return Moments(
+        mixed([style.mean for style in styles]),
+        mixed([style.std for style in styles]),
+        mixed(correlations) if len(correlations) == len(styles) else None,
+    )
 
 
 def adain(content: Tensor, style: Moments, alpha: float = 1.0) -> Tensor:

@@ -13,7 +13,9 @@ from impasto.methods import within
 from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, fitted_style
 from impasto.methods.fitting import covered
 from impasto.nets.descreen import descreened
-from impasto.transforms.adain import moments
+from impasto.painter import Regions
+from impasto.transforms.adain import Gathered, moments
+from impasto.transforms.transport import transport
 from impasto.weights import container
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.shipped import save_net
@@ -40,7 +42,7 @@ def net(tiny_nets):
 def test_the_net_is_given_the_styles_moments(descreen, tiny_net, picture):
     net = tiny_net(ADAIN_KIND, "relu4_1")
     photo, style = picture(64, 48), picture(40, 64, 1)
-    made = painter(net, [style], descreen=descreen)
+    made = painter(net, [style], descreen=descreen, covariance=0)
     vgg = VGG(tiny_weights())
     framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
     content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
@@ -51,6 +53,37 @@ def test_the_net_is_given_the_styles_moments(descreen, tiny_net, picture):
         expected = descreened(expected, 4).clamp(0, 1)
     expected = expected[:, :, rows, columns]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_correlations_are_given_too_by_their_share(tiny_net, picture):
+    net, photo, style = tiny_net(ADAIN_KIND, "relu4_1"), picture(64, 48), picture(40, 64, 1)
+    vgg = VGG(tiny_weights())
+    framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
+    content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
+    own, wanted = Gathered(True), Gathered(True)
+    own.add(content)
+    wanted.add(aim)
+    matrix, mean = transport(own.moments(), wanted.moments(), 0.7)
+    features = (matrix @ (content - own.moments().mean).flatten(2)).view_as(content) + mean
+    made = painter(net, [style], descreen=False, covariance=0.7)
+    expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)[:, :, rows, columns]
+    got = last(made.paint(photo)).image
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(got, paint(net, photo, [style], descreen=False, covariance=0), atol=1e-2)
+
+
+def test_each_region_has_its_styles_correlations(net, picture):
+    photo, styles = picture(64, 64), [picture(48, 48, 1), picture(48, 48, 2)]
+    left = torch.zeros(1, 1, 64, 64)
+    left[..., :32] = 1
+    both = painter(net, styles).painter
+    halves = last(both.paint(photo, Regions(torch.cat([left, 1 - left]), torch.ones_like(left)))).image
+    everywhere = Regions(torch.cat([torch.ones_like(left), torch.zeros_like(left)]), torch.ones_like(left))
+    torch.testing.assert_close(last(both.paint(photo, everywhere)).image, paint(net, photo, styles[:1]))
+    own = [paint(net, photo, [style]) for style in styles]
+    for half, style, other in ((slice(0, 20), *own), (slice(44, 64), *own[::-1])):
+        near, far = ((halves - each)[..., half].abs().mean() for each in (style, other))
+        assert near < far
 
 
 def test_at_strength_0_the_style_does_not_matter(net, picture):

@@ -126,9 +126,14 @@ class AdainPainter(Painter):
         """Bytes that painting holds beside its strips."""
         return held(photo, self.encoder, self.spec.content_layers, decoder=self.decoder)
 
+    @property
+    def _correlated(self) -> tuple[str, ...]:
+        """Layers whose channels' correlations count."""
+        return self.spec.content_layers if self.options.covariance else ()
+
     def _moments_of(self, style: Tensor) -> Mapping[str, Moments]:
         def work(values: int) -> Mapping[str, Moments]:
-            return encoded(self.encoder, style, (), self.spec.style_layers, values)[1]
+            return encoded(self.encoder, style, (), self.spec.style_layers, values, self._correlated)[1]
 
         now, later = held(style, self.encoder), self._held(style)
         return strips_for(style, self.encoder, self.recipe.memory, now, later).run(work)
@@ -139,7 +144,8 @@ class AdainPainter(Painter):
     ) -> Tensor:
         styles = manner.mixed if regions is None else each_apart(manner.apart)
         inside = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
-        inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values)
+        covariance = self.options.covariance
+        inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values, covariance)
         return self.decoder.paint(inputs, inside, regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
@@ -156,7 +162,10 @@ class AdainPainter(Painter):
             ("transformed", photo, self.options.alpha),
         ):
             covering, _ = covered(picture, self.spec.stride)
-            target = transformed(self.decoder, self.encoder, covering, manner.mixed, alpha)[layer]
+            covariance = self.options.covariance
+            target = transformed(
+                self.decoder, self.encoder, covering, manner.mixed, alpha, covariance=covariance
+            )[layer]
             made = self._painted(covering, manner, alpha)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
         return errors

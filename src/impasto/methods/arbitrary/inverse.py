@@ -17,6 +17,7 @@ from ...nets.descreen import descreened
 from ...painter import Regions
 from ...strips import VALUES, ranges
 from ...transforms.adain import Gathered, Moments, affine, blend, moments_over, spread, stacked
+from ...transforms.transport import transport
 from ...weights.canonical import VGGWeights
 from ...weights.files import sha256_of
 from ...weights.layers import layer_stride
@@ -29,6 +30,8 @@ SWAP_KIND = "swap-decoder"
 
 MARGIN = 16
 """Pixels mirrored around a photograph that a net decodes: without them its border shows as a frame."""
+
+_AT_ONCE = 2**21  # values that are brought to float32 and carried over together
 
 
 def net_metadata(kind: str, vgg: VGG, spec: DecoderSpec) -> dict[str, Any]:
@@ -113,16 +116,36 @@ def transformed(
     alpha: float = 1.0,
     regions: Regions | None = None,
     values: int = VALUES,
+    covariance: float = 0.0,
 ) -> dict[str, Tensor]:
     """What AdaIN's decoder wants of a photo: its features with the style's moments, by layer.
 
-    With `regions`, `styles` has a row of moments for each.
+    With `regions`, `styles` has a row of moments for each; with `covariance`, correlations too.
     """
     layers = decoder.spec.content_layers
     features = vgg.encode(photo, layers, values)
     for layer in layers:
-        impose(features[layer], styles[layer], alpha, regions)
+        if covariance:
+            carry(features[layer], styles[layer], covariance, alpha, regions)
+        else:
+            impose(features[layer], styles[layer], alpha, regions)
     return features
+
+
+def carry(
+    x: Tensor, style: Moments, covariance: float, alpha: float = 1.0, regions: Regions | None = None
+) -> None:
+    """`impose` moments and a share of the correlations between channels; see `transport`."""
+    height, width = x.shape[2:]
+    own = moments_over([((0, height), x)], (height, width), regions, correlations=True)
+    matrix, aim = transport(own, style, covariance, alpha)
+    shares = None if regions is None else regions.everywhere(height, width)
+    for first, end in ranges(height, max(1, _AT_ONCE // (len(matrix) * x.shape[1] * width))):
+        part = x[:, :, first:end]
+        made = torch.baddbmm(aim.flatten(2), matrix, (part.float() - own.mean).flatten(2))
+        if shares is not None:  # a row a region
+            made = (made * shares[:, 0, first:end].flatten(1).unsqueeze(1)).sum(0, keepdim=True)
+        part.copy_(made.view(part.shape))
 
 
 def impose(x: Tensor, style: Moments, alpha: float = 1.0, regions: Regions | None = None) -> None:
@@ -181,10 +204,18 @@ def strips_for(picture: Tensor, vgg: VGG, memory: int | None, holding: float, la
 
 
 def encoded(
-    vgg: VGG, picture: Tensor, layers: Iterable[str], gathered: Iterable[str], values: int = VALUES
+    vgg: VGG,
+    picture: Tensor,
+    layers: Iterable[str],
+    gathered: Iterable[str],
+    values: int = VALUES,
+    correlated: Sequence[str] = (),
 ) -> tuple[dict[str, Tensor], dict[str, Moments]]:
-    """A picture's features at `layers`, and the channel moments of those at `gathered`, which are not kept."""
-    gather = {layer: Gathered() for layer in gathered}
+    """A picture's features at `layers`, and the channel moments of those at `gathered`, which are not kept.
+
+    Those at `correlated`, of `gathered`, come with correlations.
+    """
+    gather = {layer: Gathered(layer in correlated) for layer in gathered}
     features = vgg.encode(picture, layers, values, gather)
     return features, {layer: each.moments() for layer, each in gather.items()}
 

@@ -29,6 +29,15 @@ Coherence = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+COVARIANCE = 0.6
+Covariance = Annotated[
+    Share,
+    Field(
+        description="How much of the correlations between the style's channels its features take, beside its means "
+        "and deviations: bolder strokes, less of the photo; 0 as in the paper."
+    ),
+]
+
 
 class ArbitraryOptions(Options):
     """What any-style methods share: how much, and how large the style is seen."""
@@ -47,6 +56,7 @@ class ArbitraryOptions(Options):
 class AdainOptions(ArbitraryOptions):
     """Huang & Belongie 2017: the photo's features take the style's means and deviations."""
 
+    covariance: Covariance = COVARIANCE
     grain: Grain = GRAIN
     net: str = Field(default="adain", description="Decoder: the name of a shipped net, or a file.")
 

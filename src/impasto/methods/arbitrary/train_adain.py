@@ -35,12 +35,13 @@ from ...training.terms import (
     roughness,
     spectrum,
 )
-from ...transforms.adain import Moments, moments
+from ...transforms.adain import Gathered, Moments, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
 from ...weights.shipped import load_net
 from ..preset import Preset
 from .inverse import ADAIN_KIND, net_metadata, transformed
+from .options import COVARIANCE, Covariance
 
 KIND = ADAIN_KIND
 LAYER = "relu4_1"
@@ -78,6 +79,7 @@ class AdainTraining(TrainOptions):
     identity_share: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.125, description="Share of the pairs whose style is the photo itself."
     )
+    covariance: Covariance = COVARIANCE
     grain: Grain = GRAIN
     lattice: Lattice = 4.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
@@ -87,6 +89,7 @@ class AdainTraining(TrainOptions):
 _PLAIN: dict[str, Any] = {
     "inject": (),
     "skip": (),
+    "covariance": 0.0,
     "grain": 0.0,
     "lattice": 0.0,
     "enlarge": "nearest",
@@ -158,9 +161,9 @@ class AdainTask:
         styles = torch.cat([photos[:own], paintings[own:]])
         with torch.no_grad():
             features = self.vgg(styles, STYLE_LAYERS)
-            stats = {layer: moments(features[layer]) for layer in STYLE_LAYERS}
+            stats = self._moments(features)
             aims = {layer: grams(features[layer]) for layer in STYLE_LAYERS} if o.gram else {}
-            inputs = transformed(self.net, self.vgg, photos, stats)
+            inputs = transformed(self.net, self.vgg, photos, stats, covariance=o.covariance)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(inputs, stats)
         found = encode(self.vgg, picture, STYLE_LAYERS)
@@ -188,6 +191,15 @@ class AdainTask:
             terms["range"] = o.range * excess(picture)
         return terms
 
+    def _moments(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
+        """The style's, by layer."""
+        found: dict[str, Moments] = {}
+        for layer in STYLE_LAYERS:
+            gathered = Gathered(self.options.covariance > 0 and layer in self.net.spec.content_layers)
+            gathered.add(features[layer])
+            found[layer] = gathered.moments()
+        return found
+
     def _moments_apart(self, layer: str, features: Tensor, aim: Moments) -> Tensor:
         found = moments(features)
         scale = self.scales[layer]
@@ -202,8 +214,9 @@ class AdainTask:
         for photo, painting in zip(*self.held_out, strict=True):
             photo = whole_strides(photo, self.net.spec.stride)
             features = self.vgg(painting, STYLE_LAYERS)
-            stats = {layer: moments(features[layer]) for layer in STYLE_LAYERS}
-            inputs = transformed(self.net, self.vgg, grained(photo, self.options.grain), stats)
+            stats = self._moments(features)
+            photo_seen = grained(photo, self.options.grain)
+            inputs = transformed(self.net, self.vgg, photo_seen, stats, covariance=self.options.covariance)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 picture = self.net(inputs, stats).clamp(0, 1)
             figures.append(distances(self.vgg, picture, photo, features))
