@@ -59,9 +59,7 @@ def test_a_share_lies_between_and_none_of_it_is_adain() -> None:
     x, style = features(), features(seed=1)
     wanted = gathered(style)
     torch.testing.assert_close(carried(x, wanted, 0.0), adain(x, wanted), atol=1e-4, rtol=1e-4)
-    apart = [
-        (correlation(carried(x, wanted, share)) - correlation(style)).norm() for share in (0.0, 0.3, 0.6, 0.9)
-    ]
+    apart = [(correlation(carried(x, wanted, share)) - correlation(style)).norm() for share in (0.0, 0.3, 0.6, 0.9)]
     assert apart == sorted(apart, reverse=True) and apart[-1] < 0.5 * apart[0]
 
 

@@ -144,8 +144,9 @@ class AdainPainter(Painter):
     ) -> Tensor:
         styles = manner.mixed if regions is None else each_apart(manner.apart)
         inside = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
-        covariance = self.options.covariance
-        inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values, covariance)
+        inputs = transformed(
+            self.decoder, self.encoder, photo, styles, alpha, regions, values, self.options.covariance
+        )
         return self.decoder.paint(inputs, inside, regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
@@ -162,10 +163,9 @@ class AdainPainter(Painter):
             ("transformed", photo, self.options.alpha),
         ):
             covering, _ = covered(picture, self.spec.stride)
-            covariance = self.options.covariance
             target = transformed(
-                self.decoder, self.encoder, covering, manner.mixed, alpha, covariance=covariance
-            )[layer]
+                self.decoder, self.encoder, covering, manner.mixed, alpha, covariance=self.options.covariance
+            )
             made = self._painted(covering, manner, alpha)
-            errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target)
+            errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target[layer])
         return errors

@@ -132,9 +132,7 @@ def transformed(
     return features
 
 
-def carry(
-    x: Tensor, style: Moments, covariance: float, alpha: float = 1.0, regions: Regions | None = None
-) -> None:
+def carry(x: Tensor, style: Moments, covariance: float, alpha: float = 1.0, regions: Regions | None = None) -> None:
     """`impose` moments and a share of the correlations between channels; see `transport`."""
     height, width = x.shape[2:]
     own = moments_over([((0, height), x)], (height, width), regions, correlations=True)
