@@ -1,6 +1,7 @@
 """What each shipped style is worth: the steps of L-BFGS from the photograph that do no better on its own loss.
 
     python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --output benchmarks/results/worth.json
+    python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --begin noise --output benchmarks/results/worth-noise.json
 
 `--styles` holds the pictures the styles were learnt from, each called as its style. The objective, with its layers
 and weights, is read from the network's own recipe.
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--styles", type=Path, required=True)
     parser.add_argument("--names", nargs="+", help="only these styles, in place of what is there of them")
+    parser.add_argument("--begin", choices=("photo", "noise"), default="photo", help="noise: as Johnson et al. do")
     parser.add_argument("--most", type=int, default=100, help="steps to stop at")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/worth.json"))
@@ -56,7 +58,9 @@ def main() -> None:
         for photo in photos:
             loss = objective(vgg, settings, targets, 0, photo)
             painted = last(painter.paint(photo)).image
-            counts.append(steps_worth(loss, photo, painted, options.most)[0])
+            noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
+            begin = photo if options.begin == "photo" else noise
+            counts.append(steps_worth(loss, begin, painted, options.most)[0])
             losses.append(float(loss(painted)[0]["total"]))
         table[name] = {"steps": statistics.mean(counts), "counts": counts, "loss": statistics.mean(losses)}
         print(f"{name}: {table[name]['steps']:.1f} steps (loss {table[name]['loss']:.4f})", flush=True)
@@ -65,6 +69,7 @@ def main() -> None:
         "machine": describe(),
         "photos": [path.name for path in options.photos],
         "size": options.size,
+        "begin": options.begin,
         "styles": table,
     }
     options.output.write_text(json.dumps(result, indent=1) + "\n")

@@ -54,7 +54,7 @@ class ArbitraryOptions(Options):
 
 
 class AdainOptions(ArbitraryOptions):
-    """Huang & Belongie 2017: the photo's features take the style's means and deviations."""
+    """Huang & Belongie 2017: the photo's features take the style's means and deviations; Lu et al. 2019: correlations."""
 
     covariance: Covariance = COVARIANCE
     grain: Grain = GRAIN

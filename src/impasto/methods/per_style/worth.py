@@ -1,7 +1,7 @@
 """How good a feed-forward network is: the steps of optimisation that do as well on the same loss.
 
-Johnson et al. 2016 compare their networks in this way (their figure 5): L-BFGS from the photograph, without
-preconditioning, on the very objective the network was trained for.
+Johnson et al. 2016 compare their networks in this way (their figure 5): with L-BFGS, without preconditioning, on the very
+objective the network was trained for. They begin with white noise; from the photograph it is ahead by many steps.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: 
     return Objective(vgg, terms, tv, options.range / 255**2)
 
 
-def steps_worth(loss: Objective, photo: Tensor, picture: Tensor, most: int = 200) -> tuple[int, list[float]]:
-    """Steps of L-BFGS from `photo` whose loss `picture` still matches, and the losses on the way.
+def steps_worth(loss: Objective, begin: Tensor, picture: Tensor, most: int = 200) -> tuple[int, list[float]]:
+    """Steps of L-BFGS from `begin` whose loss `picture` still matches, and the losses on the way.
 
     Returns:
         The largest N up to `most` with ``loss(picture) ≤ loss after N steps``, and the losses after 0, 1, … steps
         (one more than N where `most` was not reached).
     """
     aim = float(loss(picture)[0]["total"])
-    image, optimiser = photo.clone(), LBFGS(history=100)
+    image, optimiser = begin.clone(), LBFGS(history=100)
     losses: list[float] = []
     for step in range(most + 1):
         values, gradient = loss(image)
