@@ -44,6 +44,12 @@ def test_the_released_form_swaps_alike_and_inverts_in_one_pass():
     assert released["inverse"] == "network"
 
 
+def test_presets_after_others_are_adain_as_published():
+    for name in ("adain", "adain-naoto0804"):
+        options = ADAIN_PRESETS[name].options.model_dump()
+        assert (options["covariance"], options["grain"], options["descreen"]) == (0, 0, False)
+
+
 def test_our_own_presets_are_the_defaults():
     for presets in (ADAIN_PRESETS, SWAP_PRESETS):
         options = presets["impasto"].options
@@ -57,6 +63,8 @@ def test_our_own_presets_are_the_defaults():
         ("adain", {"alpha": -0.1}, "alpha.*0"),
         ("adain", {"alpha": float("nan")}, "alpha"),
         ("adain", {"style_scale": 0}, "style_scale"),
+        ("adain", {"covariance": 1.5}, "covariance.*1"),
+        ("adain", {"covariance": float("nan")}, "covariance"),
         ("swap", {"alpha": 2}, "alpha"),
         ("swap", {"patch_size": 0}, "patch_size"),
         ("swap", {"patch_size": 16}, "patch_size"),

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from impasto.errors import RequestError, WeightsError
 from impasto.methods.arbitrary.train_adain import KIND, PRESETS, AdainTask, AdainTraining, train
@@ -53,7 +54,7 @@ def test_presets_are_the_papers() -> None:
             512,
             1e-4,
         )
-        assert options.inject == () and options.gram == 0
+        assert options.inject == () and options.gram == 0 and options.covariance == 0
         assert (options.enlarge, options.lattice) == ("nearest", 0)
         assert loop.learning_rate(options, 20_000) == pytest.approx(1e-4 / 2)
     assert (original.moments, original.moments_form) == (1e-2, "sum")
@@ -74,6 +75,23 @@ def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
         "range",
     }  # two pairs leave none its own style
     assert falls(task, torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32))
+
+
+def test_features_take_the_styles_correlations_as_in_painting() -> None:
+    torch.manual_seed(0)
+    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 64, 64)], {})
+    photos, paintings = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+
+    def apart(covariance: float) -> float:
+        task = AdainTask(settings(precision="exact", covariance=covariance), setting)
+        given: list[Tensor] = []
+        task.net.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]["relu4_1"]))
+        task.loss(task.net, photos, paintings, 0)
+        wanted = task.vgg(paintings, ("relu4_1",))["relu4_1"]
+        found, aim = ([each.flatten(1).cov() for each in x] for x in (given[0], wanted))
+        return float(torch.stack(found).sub(torch.stack(aim)).norm() / torch.stack(aim).norm())
+
+    assert apart(1.0) < 0.5 * apart(0.6) < 0.5 * apart(0.0)
 
 
 def test_begins_with_another_net_and_says_so(encoder: str, pictures: str, tmp_path: Path) -> None:
