@@ -1,7 +1,7 @@
 """What each shipped style is worth: the steps of L-BFGS from the photograph that do no better on its own loss.
 
     python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --output benchmarks/results/worth.json
-    python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --begin noise --output benchmarks/results/worth-noise.json
+    python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --begin noise --output worth-noise.json
 
 `--styles` holds the pictures the styles were learnt from, each called as its style. The objective, with its layers
 and weights, is read from the network's own recipe.

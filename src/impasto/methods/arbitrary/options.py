@@ -54,7 +54,10 @@ class ArbitraryOptions(Options):
 
 
 class AdainOptions(ArbitraryOptions):
-    """Huang & Belongie 2017: the photo's features take the style's means and deviations; Lu et al. 2019: correlations."""
+    """Huang & Belongie 2017: the photo's features take the style's means and deviations.
+
+    Lu et al. 2019: and the correlations between its channels.
+    """
 
     covariance: Covariance = COVARIANCE
     grain: Grain = GRAIN

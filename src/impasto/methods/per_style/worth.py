@@ -1,7 +1,7 @@
 """How good a feed-forward network is: the steps of optimisation that do as well on the same loss.
 
-Johnson et al. 2016 compare their networks in this way (their figure 5): with L-BFGS, without preconditioning, on the very
-objective the network was trained for. They begin with white noise; from the photograph it is ahead by many steps.
+Johnson et al. 2016 compare their networks in this way (their figure 5): with L-BFGS, without preconditioning, on the
+very objective the network was trained for. They begin with white noise; from the photograph it is many steps ahead.
 """
 
 from __future__ import annotations
