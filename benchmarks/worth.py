@@ -1,4 +1,4 @@
-"""What each shipped style is worth: the steps of L-BFGS from the photograph that do no better on its own loss.
+"""What each shipped style is worth: the steps of L-BFGS, from the photograph, that do no better on its own loss.
 
     python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --output benchmarks/results/worth.json
     python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --begin noise --output worth-noise.json
@@ -44,7 +44,11 @@ def main() -> None:
     device = torch.device("cpu")
     vgg = VGG(load("vgg19"), device=device, dtype=compute_dtype(device, "auto"))
     photos = [fit(read(path).pixels, options.size) for path in options.photos]
-    before = json.loads(options.output.read_text()) if options.names and options.output.exists() else {}
+    before = json.loads(options.output.read_text()) if options.output.exists() else {}
+    if (counted := before.get("begin", "photo")) != options.begin:
+        parser.error(f"{options.output} counts from the {counted}, not the {options.begin}; give another --output")
+    if not options.names:
+        before = {}
     table = before.get("styles", {})
     for name, hanging in gallery().items():
         if options.names and name not in options.names:
@@ -58,8 +62,9 @@ def main() -> None:
         for photo in photos:
             loss = objective(vgg, settings, targets, 0, photo)
             painted = last(painter.paint(photo)).image
-            noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
-            begin = photo if options.begin == "photo" else noise
+            begin = photo
+            if options.begin == "noise":
+                begin = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
             counts.append(steps_worth(loss, begin, painted, options.most)[0])
             losses.append(float(loss(painted)[0]["total"]))
         table[name] = {"steps": statistics.mean(counts), "counts": counts, "loss": statistics.mean(losses)}

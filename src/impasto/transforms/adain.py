@@ -36,7 +36,11 @@ class Moments(NamedTuple):
 
 
 class Gathered:
-    """Channel moments of features that come a part at a time; merged in float64 (Chan, Golub & LeVeque 1983)."""
+    """Channel moments of features that come a part at a time; merged in float64 (Chan, Golub & LeVeque 1983).
+
+    Args:
+        correlations: gather those between channels too.
+    """
 
     def __init__(self, correlations: bool = False) -> None:
         self._mass = self._mean = self._squares = torch.zeros((), dtype=torch.float64)

@@ -9,7 +9,9 @@ from .options import AdainOptions, SwapOptions
 
 ADAIN_PRESETS: dict[str, Preset] = {
     "impasto": Preset(
-        "Our decoder, which is also given the style's moments at the shallower layers on the way up.", AdainOptions()
+        "Our decoder, which is also given the style's moments at the shallower layers on the way up; features take "
+        "the style's correlations too.",
+        AdainOptions(),
     ),
     "adain": Preset(
         "Huang & Belongie's test.lua: strength 1, 512 px, which is its shorter side and our longer. The rest of what "
