@@ -8,6 +8,7 @@ from impasto.api import last
 from impasto.images.geometry import fitted_size
 from impasto.methods import read_recipe
 from impasto.methods.arbitrary import adain, swap
+from impasto.methods.controls import Controlled
 from impasto.methods.iterative import gatys
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
@@ -74,6 +75,29 @@ def test_the_size_asked_for_is_the_size_given(name, height, width):
     assert _paint(name, _picture(height, width), size=None)[-1].image.shape == (1, 3, height, width)
     scaled = _paint(name, _picture(height, width), size=48)[-1].image
     assert scaled.shape == (1, 3, *fitted_size(height, width, 48))
+
+
+class _OnMps(torch.Tensor):
+    """A tensor that refuses what tensors on Apple's GPUs refuse: float64, and decompositions."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor)
+        if func.__name__ in {"linalg_eigh", "linalg_svd", "linalg_cholesky"}:
+            raise NotImplementedError(f"{func.__name__} is not implemented for the MPS device")
+        made = super().__torch_function__(func, types, args, kwargs or {})
+        if isinstance(made, cls) and made.dtype in (torch.float64, torch.complex128):
+            raise TypeError(f"{func.__name__} makes float64; the MPS framework doesn't support it")
+        return made
+
+
+def test_needs_nothing_that_apples_gpus_lack(name):
+    style, content = (picture.as_subclass(_OnMps) for picture in (_picture(48, 40, 9), _picture(40, 40)))
+    bound = METHODS[name].bind(_recipe(name, size=40), _given(name, style), torch.device("cpu"))
+    painted = last(Controlled(bound, [style], lambda _: bound).paint(content)).image
+    assert isinstance(painted, _OnMps)
+    torch.testing.assert_close(painted.cpu(), last(_bound(name, size=40).paint(content.cpu())).image)
 
 
 @pytest.mark.parametrize("content", [_picture(40, 40), torch.zeros(1, 3, 40, 40), torch.ones(1, 3, 40, 40)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Generator, Sequence
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .app import build
     from .status import DONE, report
 
+    # Read by torch when it is first imported: what Apple's GPUs cannot do is done on the processor, with a warning.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with _warnings_in_a_line(quiet=bool({"--quiet", "-q"} & set(arguments))):

@@ -38,6 +38,8 @@ class Moments(NamedTuple):
 class Gathered:
     """Channel moments of features that come a part at a time; merged in float64 (Chan, Golub & LeVeque 1983).
 
+    They are merged on the processor, where features may be on a device without float64, as Apple's.
+
     Args:
         correlations: gather those between channels too.
     """
@@ -45,6 +47,7 @@ class Gathered:
     def __init__(self, correlations: bool = False) -> None:
         self._mass = self._mean = self._squares = torch.zeros((), dtype=torch.float64)
         self._products = torch.zeros((), dtype=torch.float64) if correlations else None
+        self._device = torch.device("cpu")
 
     def add(self, features: Tensor, weights: Tensor | None = None) -> None:
         """Take in positions of N×C×h×w features.
@@ -54,6 +57,7 @@ class Gathered:
             weights: how much each position counts, N or 1 ×1×h×w, none negative; alike by default.
         """
         count, channels, height, width = features.shape
+        self._device = features.device
         at_once = _AT_ONCE if self._products is None else _AT_ONCE // 2
         for first, end in ranges(height, at_once // (count * channels * width)):
             self._add(features[:, :, first:end].float(), None if weights is None else weights[:, :, first:end])
@@ -61,33 +65,39 @@ class Gathered:
     def _add(self, x: Tensor, weights: Tensor | None) -> None:
         if weights is None:
             variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
-            mass = mean.new_full((), x.shape[2] * x.shape[3], dtype=torch.float64)
+            mass = torch.full((), x.shape[2] * x.shape[3], dtype=torch.float64)
         else:
-            mass = weights.double().sum((2, 3), keepdim=True)
-            shares = weights.to(x) / mass.clamp_min(1e-12).to(x)
+            weights = weights.to(x)
+            held = weights.sum((2, 3), keepdim=True)
+            shares = weights / held.clamp_min(1e-12)
             mean = (x * shares).sum((2, 3), keepdim=True)
             variance = ((x - mean).square_() * shares).sum((2, 3), keepdim=True)
-        total = self._mass.to(mass.device) + mass
+            mass = _exactly(held)
+        total = self._mass + mass
         share = mass / total.clamp_min(1e-12)
-        apart = mean.double() - self._mean.to(mass.device)
+        apart = _exactly(mean) - self._mean
         if self._products is not None:
             centred = (x - mean).flatten(2)
-            weighed = centred if weights is None else centred * weights.to(x).flatten(2)
+            weighed = centred if weights is None else centred * weights.flatten(2)
             between = apart.flatten(2) @ apart.flatten(2).transpose(1, 2) * (mass * (1 - share)).view(-1, 1, 1)
-            self._products = self._products.to(mass.device) + (centred @ weighed.transpose(1, 2)).double() + between
-        self._squares = self._squares.to(mass.device) + (variance.double() + apart.square() * (1 - share)) * mass
-        self._mean = self._mean.to(mass.device) + apart * share
+            self._products = self._products + _exactly(centred @ weighed.transpose(1, 2)) + between
+        self._squares = self._squares + (_exactly(variance) + apart.square() * (1 - share)) * mass
+        self._mean = self._mean + apart * share
         self._mass = total
 
     def moments(self) -> Moments:
         """Of all positions so far; where they weigh nothing, those of an empty region: zero."""
         mass = self._mass.clamp_min(1e-12)
-        std = ((self._squares / mass).float() + EPSILON).sqrt()
+        mean, std = self._mean.float(), ((self._squares / mass).float() + EPSILON).sqrt()
         if self._products is None:
-            return Moments(self._mean.float(), std)
+            return Moments(mean.to(self._device), std.to(self._device))
         each = std.double().flatten(2)
-        correlation = self._products / mass.view(-1, 1, 1) / (each @ each.transpose(1, 2))
-        return Moments(self._mean.float(), std, correlation.float())
+        correlation = (self._products / mass.view(-1, 1, 1) / (each @ each.transpose(1, 2))).float()
+        return Moments(mean.to(self._device), std.to(self._device), correlation.to(self._device))
+
+
+def _exactly(values: Tensor) -> Tensor:
+    return values.cpu().double()
 
 
 def moments(features: Tensor) -> Moments:

@@ -44,6 +44,9 @@ def _shrunk(correlation: Tensor, share: float) -> Tensor:
 
 def _roots(matrices: Tensor, *powers: float) -> list[Tensor]:
     """Powers of symmetric positive N×C×C matrices."""
-    values, vectors = torch.linalg.eigh(matrices)
+    try:
+        values, vectors = torch.linalg.eigh(matrices)
+    except NotImplementedError:  # on Apple's GPUs, before torch has it there
+        values, vectors = (part.to(matrices) for part in torch.linalg.eigh(matrices.cpu()))
     values = values.clamp_min(_LEAST)
     return [(vectors * values.pow(power).unsqueeze(1)) @ vectors.transpose(1, 2) for power in powers]
