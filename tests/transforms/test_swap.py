@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import ImpastoError, RequestError
+from impasto.transforms import adain as moments_room
 from impasto.transforms import patches
 from impasto.transforms import swap as room
 from impasto.transforms.adain import moments
@@ -133,6 +134,7 @@ def test_what_is_matched_of_a_photo_is_held_once(match: Match, monkeypatch: pyte
     ready = prepare([style], match=match, tones=[noise(1, 1, 5, 5)], luminance_weight=0.3)
     shade = noise(1, 1, 40, 40)
     monkeypatch.setattr(room, "_AT_ONCE", 2**12)
+    monkeypatch.setattr(moments_room, "_AT_ONCE", 2**12)
     monkeypatch.setattr(room, "best_of", lambda *_: (torch.zeros(38, 38), torch.zeros(38, 38, dtype=torch.int64)))
     assert peak_of(lambda: match_patches(content, ready, tones=shade)) < 1.3 * content.numel() * 4
 

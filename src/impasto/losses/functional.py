@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RequestError
+from ..transforms.adain import mean_and_variance
 
 GramNorm = Literal["positions", "elements", "none"]
 TVKind = Literal["squared", "squared-mean", "absolute", "absolute-mean", "nine-point"]
@@ -67,8 +68,7 @@ def gram(features: Tensor, norm: GramNorm = "positions") -> Tensor:
 
 def moments(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (biased, `eps` added to the variance) over positions, N×C×1×1 float32."""
-    x = features.float()
-    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    mean, variance = mean_and_variance(features.float())
     return mean, (variance + eps).sqrt()
 
 

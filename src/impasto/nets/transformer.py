@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
 from ..strips import VALUES, ranges
+from ..transforms.adain import mean_and_variance
 from .architecture import JOHNSON, Block, parse, stride
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved, folded, interleaved
 
@@ -112,9 +113,9 @@ class Norm(nn.Module):
         """N×C×H×W, normalised over positions."""
         gain, offset = self.affine(mix)
         if self.instance:
-            variance, mean = torch.var_mean(x.float(), (2, 3), correction=0)
-            gain = gain * (variance + _EPS).rsqrt()
-            offset = offset - mean * gain
+            mean, variance = mean_and_variance(x.float())
+            gain = gain * (variance.flatten(1) + _EPS).rsqrt()
+            offset = offset - mean.flatten(1) * gain
         return torch.addcmul(offset[:, :, None, None].to(x.dtype), x, gain[:, :, None, None].to(x.dtype))
 
 

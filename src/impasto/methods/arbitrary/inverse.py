@@ -137,13 +137,15 @@ def carry(x: Tensor, style: Moments, covariance: float, alpha: float = 1.0, regi
     height, width = x.shape[2:]
     own = moments_over([((0, height), x)], (height, width), regions, correlations=True)
     matrix, aim = transport(own, style, covariance, alpha)
+    turn, shift = matrix.transpose(1, 2), aim.flatten(1) - (matrix @ own.mean.flatten(2)).flatten(1)
+    turn, shift = turn.to(x.dtype), shift.unsqueeze(1).to(x.dtype)
     shares = None if regions is None else regions.everywhere(height, width)
     for first, end in ranges(height, max(1, _AT_ONCE // (len(matrix) * x.shape[1] * width))):
         part = x[:, :, first:end]
-        made = torch.baddbmm(aim.flatten(2), matrix, (part.float() - own.mean).flatten(2))
+        made = torch.baddbmm(shift, part.flatten(2).transpose(1, 2).expand(len(turn), -1, -1), turn)
         if shares is not None:  # a row a region
-            made = (made * shares[:, 0, first:end].flatten(1).unsqueeze(1)).sum(0, keepdim=True)
-        part.copy_(made.view(part.shape))
+            made = (made * shares[:, 0, first:end].flatten(1).unsqueeze(2).to(x.dtype)).sum(0, keepdim=True)
+        part.copy_(made.transpose(1, 2).view(part.shape))
 
 
 def impose(x: Tensor, style: Moments, alpha: float = 1.0, regions: Regions | None = None) -> None:
