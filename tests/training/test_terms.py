@@ -31,6 +31,16 @@ def test_grams_are_products_of_channels_over_positions() -> None:
     torch.testing.assert_close(grams(x), expected)
 
 
+def test_the_gradient_of_grams_is_autograds() -> None:
+    x, towards = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 3)
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    (grams(ours) * towards).sum().backward()
+    flat = theirs.flatten(2)
+    (flat @ flat.transpose(1, 2) / 20 * towards).sum().backward()
+    assert theirs.grad is not None
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
 def test_colour_distance_ignores_where_colours_are() -> None:
     blocks = torch.rand(2, 3, 4, 4).repeat_interleave(2, 2).repeat_interleave(2, 3)
     torch.testing.assert_close(colour_distance(blocks, blocks.flip(3), seed=0), torch.tensor(0.0))
