@@ -7,7 +7,8 @@ A stroke's size is the mean wavelength, as a share of the picture's side, of wha
 the logarithmic mean over the power spectrum of the difference of their luminances, from `LEAST` waves across the
 picture (coarser changes are of tone, not strokes) to the finest that its pixels hold. Of two sizes, `own` compares
 this; since a sketch has no pixels for a print's finest waves, `shared` compares waves that both can hold.
-`gatys` climbs to its size, as by default; `gatys-at-once` works at it alone.
+`gatys` climbs to its size, as by default; `gatys-at-once` works at it alone. `johnson` paints like the picture of its
+gallery that is nearest to the style drawn.
 The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are made anew: nothing else is needed.
 """
 
@@ -29,7 +30,8 @@ from impasto.images.geometry import fit
 from impasto.images.read import read
 
 LEAST = 8
-METHODS = ("adain", "swap", "gatys", "gatys-at-once")
+METHODS = ("adain", "swap", "johnson", "gatys", "gatys-at-once")
+NETS = {"wave": "great-wave", "night": "starry-night"}  # of the gallery, the nearest to a style that is drawn
 STYLE_SIDE = 512  # pixels a style is drawn at
 
 
@@ -53,7 +55,7 @@ def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) ->
     return float(torch.exp(-(power * across.log()).sum() / power.sum()))
 
 
-def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int) -> dict:
+def compare(method: str, name: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int) -> dict:
     """Stroke sizes at several sizes of a picture, and the largest's by the smallest's."""
     rows: dict[str, dict] = {}
     finest = min(sizes) / 2
@@ -62,8 +64,12 @@ def compare(method: str, style: Tensor, photo: Tensor, scale: float, sizes: list
         settings = {"size": size, "style_scale": scale}
         if method.startswith("gatys"):
             settings |= {"steps": steps, "min_size": "auto" if method == "gatys" else None}
-        recipe = make_recipe(method.partition("-")[0], [Style(path="style.png")], settings=settings)
-        painting = last(bind(recipe, device="cpu", styles=[style]).paint(photo)).image
+        if method == "johnson":
+            painter = bind(make_recipe(method, settings={**settings, "net": NETS[name]}), device="cpu")
+        else:
+            recipe = make_recipe(method.partition("-")[0], [Style(path="style.png")], settings=settings)
+            painter = bind(recipe, device="cpu", styles=[style])
+        painting = last(painter.paint(photo)).image
         fitted = fit(photo, size)
         rows[str(size)] = {
             "own": stroke_size(painting, fitted),
@@ -79,11 +85,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/strokes.json"))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=["wave", "night"])
+    parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=list(NETS))
     parser.add_argument("--scales", nargs="+", type=float, default=[0.5, 1.0, 2.0])
     parser.add_argument("--sizes", nargs=2, type=int, default=[256, 1024], help="two to compare")
     parser.add_argument("--steps", type=int, default=12, help="of gatys, at the first size")
     options = parser.parse_args()
+    if "johnson" in options.methods and (lacking := set(options.styles) - set(NETS)):
+        parser.error(f"johnson has nothing like {', '.join(sorted(lacking))}; leave it out of --methods")
     result = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
     result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE}
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +100,7 @@ def main() -> None:
         style = read(styles.draw(name, STYLE_SIDE)).pixels
         for method in options.methods:
             for scale in options.scales:
-                row = compare(method, style, photo, scale, sorted(options.sizes), options.steps)
+                row = compare(method, name, style, photo, scale, sorted(options.sizes), options.steps)
                 key = f"{method} {name} {scale:g} {min(options.sizes)}-{max(options.sizes)}"
                 result["rows"][key] = row
                 shown = ", ".join(f"{size} px {each['own']:.4f}" for size, each in row["sizes"].items())

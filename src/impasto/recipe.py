@@ -38,6 +38,8 @@ Grain = Annotated[
         "less, so that even areas have something to lay strokes along; 0 for the photo as it is."
     ),
 ]
+StyleScale = Annotated[float, Field(ge=1 / 16, le=16)]
+
 GRAIN = 0.01
 """What the shipped nets see; too little to be noticed in a photograph."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import Signature
@@ -27,7 +27,6 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
         settings = given({**COMMON, **own}, values)
-        settings |= {name: values[name] for name in method.cannot if values.get(name) is not None}  # to be refused
         recipe = make_recipe(
             method.name,
             [Style.parse(style) for style in styles],
@@ -53,7 +52,6 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
             "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
         ),
         *flags(own, group, defaults),
-        *refused_flags(method.cannot),
     ]
     return signed(command, method.name, summary, arguments)
 
@@ -64,12 +62,6 @@ def signed(command: Callable[..., int], name: str, summary: str, arguments: Sequ
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
     setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
     return command
-
-
-def refused_flags(names: Iterable[str]) -> list[Argument]:
-    """Flags of other methods, which the help leaves out and `make_recipe` refuses with the reason."""
-    kind = Annotated[str | None, Parameter(show=False)]
-    return [Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=kind) for name in names]
 
 
 def default_name(photo: str, recipe: Recipe) -> str:

@@ -19,7 +19,7 @@ from ..methods import make_recipe, method, read_recipe
 from ..recipe import Recipe, Style, explain
 from . import run_app
 from .flags import OUTPUT, PAINTING, PICTURES, flags, given, unset
-from .paint import COMMON, refused_flags, signed, stem
+from .paint import COMMON, signed, stem
 from .provenance import Finder, Provenance, read_provenance
 from .session import Output, run
 from .status import DONE
@@ -73,7 +73,7 @@ def _recipe_in(source: str, kept: Provenance) -> Recipe:
 
 def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int]:
     """The command whose flags have, as their defaults, what the picture says."""
-    own, cannot = type(recipe.options).model_fields, method(recipe.method).cannot
+    own = type(recipe.options).model_fields
     as_before = _output_of(kept)
 
     def command(
@@ -88,7 +88,6 @@ def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int
         if output.output is None:
             output = replace(output, output=_default_name(source, photo))
         settings = given({**COMMON, **own}, values)
-        settings |= {name: values[name] for name in cannot if values.get(name) is not None}  # to be refused
         instead = [Style.parse(each) for each in style or ()]
         finder = Finder(kept.inputs, [*_places(inputs or ()), Path(source).parent, Path()])
         photo, found = _found(source, kept.photo, photo, recipe, instead, settings, finder)
@@ -107,7 +106,6 @@ def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int
         *_arguments(as_before, styles=method(recipe.method).styles),
         *flags(COMMON, PAINTING, recipe),
         *flags(own, Group.create_ordered(f"Settings of {recipe.method}"), recipe.options),
-        *refused_flags(cannot),
     ]
     return signed(command, "replay", summary, arguments)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
@@ -38,7 +38,6 @@ class Method:
 
     Attributes:
         styles: whether it paints like pictures given to it; without, its styles are in its networks.
-        cannot: settings of other methods that it cannot follow, and why.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Method:
     presets: Mapping[str, Preset]
     module: str
     styles: bool = True
-    cannot: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def bind(self) -> Bind:
@@ -86,10 +84,6 @@ METHODS: dict[str, Method] = {
             JOHNSON_PRESETS,
             "impasto.methods.per_style.johnson",
             styles=False,
-            cannot={
-                "style_scale": "a network paints strokes of the size it was trained for; train another with a larger "
-                "--style-scale, or choose a smaller --size and enlarge the picture"
-            },
         ),
     )
 }
@@ -149,8 +143,6 @@ def make_recipe(
         elif key in Recipe.model_fields:
             common[key] = value
         else:
-            if key in chosen.cannot:
-                raise RequestError(f"{name} cannot follow {key}: {chosen.cannot[key]}")
             known = [*own, *Recipe.model_fields]
             raise RequestError(f"{name} has no setting {key!r}{near_misses(key, known)}")
     try:

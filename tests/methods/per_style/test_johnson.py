@@ -7,8 +7,11 @@ import torch
 from impasto import RequestError, bind, make_recipe
 from impasto.api import last
 from impasto.errors import WeightsError
+from impasto.images.geometry import resize
 from impasto.methods.per_style import gallery as room
+from impasto.methods.per_style import johnson
 from impasto.methods.per_style.gallery import Credit, find, gallery
+from impasto.methods.scales import tones_of
 from impasto.nets.transformer import Transformer, TransformerSpec
 from impasto.weights import container
 from impasto.weights.shipped import save_net
@@ -56,6 +59,30 @@ def test_styles_of_one_network_blend_in_it_and_of_two_by_their_pictures(
     mixed = paint(photo, f"{many}#waves:3", f"{alone}:1")
     assert torch.allclose(mixed, waves * 0.75 + paint(photo, str(alone)) * 0.25, atol=1e-5)
     assert torch.equal(paint(photo, f"{many}#waves:2", f"{many}#stars:0"), waves)
+
+
+def test_a_large_picture_begins_small_and_keeps_its_tones(
+    many: Path, picture: Callable[..., torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, net = picture(160, 128), f"{many}#stars"
+    sizes: list[tuple[int, ...]] = []
+    once = Transformer.paint
+
+    def watched(self: Transformer, seen: torch.Tensor, *more: object, **named: object) -> torch.Tensor:
+        sizes.append(tuple(seen.shape[2:]))
+        return once(self, seen, *more, **named)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(Transformer, "paint", watched)
+    bold = paint(photo, net, style_scale=4)
+    assert sizes == [(80, 64), (160, 128)] and bold.shape == photo.shape
+    monkeypatch.setattr(johnson, "with_tones", lambda picture, tones: picture)
+    adrift = paint(photo, net, style_scale=4)
+    tones = tones_of(paint(resize(photo, 80, 64), net))
+
+    def apart(made: torch.Tensor) -> float:
+        return float((resize(made, *tones.shape[2:]) - tones).abs().mean())
+
+    assert apart(bold) < 0.7 * apart(adrift)
 
 
 def test_names_find_networks(monkeypatch: pytest.MonkeyPatch, many: Path, tmp_path: Path) -> None:

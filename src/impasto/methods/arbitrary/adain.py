@@ -21,6 +21,7 @@ from ...strips import VALUES
 from ...transforms.adain import Moments
 from ...weights.load import load
 from ..fitting import covered, covered_regions, fitted_photo
+from ..scales import coarse_to_fine, scales
 from ..within import Strips
 from .inverse import (
     ADAIN_KIND,
@@ -37,7 +38,6 @@ from .inverse import (
     transformed,
 )
 from .options import AdainOptions
-from .scales import coarse_to_fine, scales
 
 
 def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> AdainPainter:

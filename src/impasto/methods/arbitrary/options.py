@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...recipe import GRAIN, Grain, NonNegative, Options, Positive
+from ...recipe import GRAIN, Grain, NonNegative, Options, Positive, StyleScale
 
 REFINED = 2048
 """Longest side in pixels of a picture that is refined unless told otherwise."""
@@ -43,7 +43,7 @@ class ArbitraryOptions(Options):
     """What any-style methods share: how much, and how large the style is seen."""
 
     alpha: Share = Field(default=1.0, description="Strength: 1 for the style's features, 0 for the photo's own.")
-    style_scale: Annotated[float, Field(ge=1 / 16, le=16)] = Field(
+    style_scale: StyleScale = Field(
         default=1.0, description="Style's longest side as a factor of the result's: larger, bolder strokes."
     )
     style_upscale: bool = Field(default=True, description="Let a small style picture be enlarged.")

@@ -32,6 +32,7 @@ from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..budget import Optimisation, Plan, Stage, least, plan_within, told
 from ..fitting import covered, covered_regions, fitted_photo
+from ..scales import coarse_to_fine, scales
 from ..within import Strips
 from .inverse import (
     MARGIN,
@@ -48,7 +49,6 @@ from .inverse import (
     towards,
 )
 from .options import SwapOptions
-from .scales import coarse_to_fine, scales
 
 _LEVELS = 255.0
 _HISTORY = 20  # pairs L-BFGS remembers

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from ...errors import RequestError
-from ...images.geometry import resize
+from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
 from ...nets.transformer import Transformer
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ..fitting import covered, fitted_photo
-from ..within import strips
+from ..scales import coarse_to_fine, scales, tones_of, with_tones
+from ..within import Strips, strips
 from .gallery import find, load_transformer
 from .options import JohnsonOptions
 
@@ -60,8 +61,33 @@ class JohnsonPainter(Painter):
         keep_freed_memory()
 
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
-        """Paint; see `Painter.paint`. One step."""
-        photo, given = fitted_photo(content.to(self.device), self.recipe.size)
+        """Paint; see `Painter.paint`. One step; a large picture from coarse to fine."""
+        content = content.to(self.device)
+        height, width = content.shape[2:]
+        final = self.recipe.size or max(height, width)
+        sizes, given = scales(final, self.options.style_scale), fitted_size(height, width, final)
+        if len(sizes) > 1:  # refused, if at all, before the passes of less memory
+            for net, _ in self._nets:
+                self._strips(content.new_empty(1).expand(1, 3, *given), net)
+        first: list[Tensor] = []  # tones of the picture painted first
+
+        def painted(photo: Tensor) -> tuple[Tensor, str]:
+            picture, note = self._once(photo, regions)
+            if first:
+                picture = with_tones(picture, first[0])
+            elif len(sizes) > 1:
+                first.append(tones_of(picture))
+            return picture, note
+
+        def fitted(photo: Tensor, size: int) -> Tensor:
+            return fitted_photo(photo, size)[0]
+
+        # Handed over, not held: a large picture is let go as soon as it is used.
+        picture, note = painted(coarse_to_fine(content, sizes, fitted, lambda photo, _: painted(photo)[0]))
+        yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
+
+    def _once(self, photo: Tensor, regions: Regions | None) -> tuple[Tensor, str]:
+        """A picture painted in one pass a network, and what is worth telling of it."""
         photo = grained(photo, self.options.grain, self.recipe.seed)
         picture, note = None, ""
         total = sum(weights.sum() for _, weights in self._nets)
@@ -75,12 +101,15 @@ class JohnsonPainter(Painter):
                 share = regions.everywhere(*photo.shape[2:])[its].sum(0, keepdim=True)
                 mix = weights[its] / weights[its].sum(1, keepdim=True)
                 paint = partial(net.paint, framed, mix, partial(_within, regions, its))
-            plan = strips((framed.shape[2], framed.shape[3]), self.device, self.recipe.memory, *_held(framed, net))
+            plan = self._strips(framed, net)
             note = plan.note
             painted = plan.run(paint)[:, :, rows, columns].clamp_(0, 1) * share
             picture = painted if picture is None else picture.add_(painted)
         assert picture is not None
-        yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
+        return picture, note
+
+    def _strips(self, photo: Tensor, net: Transformer) -> Strips:
+        return strips((photo.shape[2], photo.shape[3]), self.device, self.recipe.memory, *_held(photo, net))
 
 
 def _within(regions: Regions, its: Tensor, height: int, width: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from ...recipe import GRAIN, Grain, NetShare, Options
+from ...recipe import GRAIN, Grain, NetShare, Options, StyleScale
 
 
 def _shares(value: Any) -> Any:
@@ -24,6 +24,11 @@ class JohnsonOptions(Options):
         default=(NetShare(name="starry-night"),),
         min_length=1,
         description="Style of the gallery, or a network's FILE[#STYLE]; several, each with a weight, are blended.",
+    )
+    style_scale: StyleScale = Field(
+        default=1.0,
+        description="Size of strokes beside the picture, as a factor of what it is at 512 px in one pass: larger, "
+        "bolder ones. A larger picture begins at that size.",
     )
     grain: Grain = GRAIN
 

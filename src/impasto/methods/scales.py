@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from ...images.geometry import SAME, climb, resize
+from ..images.geometry import SAME, climb, resize
 
 _SIDE = 512
 """Longest side at which a picture whose style picture is as large as it is painted at once."""
 _LEAST, _MOST = 64, 4  # pixels to begin with at least; at most times the picture's own size
 _SMALL = 128  # pixels: smaller pictures have no room for finer strokes than those they would have
+_TONE = 8  # pixels of the first picture: shorter waves are strokes, which later passes may go over
 
 
 def scales(final: int, style_scale: float) -> tuple[int, ...]:
@@ -65,3 +67,19 @@ def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
     """
     height, width = larger.shape[2:]
     return resize(painting, height, width).add(larger).sub_(resize(photo, height, width)).clamp_(0, 1)
+
+
+def tones_of(picture: Tensor) -> Tensor:
+    """The long waves of the picture painted first, 1×3×h×w; see `with_tones`."""
+    return resize(picture, *(max(1, side // _TONE) for side in picture.shape[2:]))
+
+
+def with_tones(picture: Tensor, tones: Tensor) -> Tensor:
+    """A later picture, in place, with the first one's long waves.
+
+    A network that gives a style's colours by itself gives them again in every pass, to a picture that has them: a
+    woodcut's few would end as black and white.
+    """
+    height, width = picture.shape[2:]
+    astray = tones - resize(picture, *tones.shape[2:])
+    return picture.add_(F.interpolate(astray, (height, width), mode="bicubic")).clamp_(0, 1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from impasto.images.geometry import resize
-from impasto.methods.arbitrary.scales import finer, scales
+from impasto.methods.scales import finer, scales, tones_of, with_tones
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_what_only_the_larger_photograph_shows_is_added(picture):
     begun = finer(painting, smaller, photo)
     assert torch.allclose(finer(smaller, smaller, photo), photo, atol=1e-6)  # nothing painted, nothing lost
     assert begun.shape == photo.shape and (resize(begun, 20, 15) - painting).abs().mean() < 0.05
+
+
+def test_a_later_picture_keeps_the_tones_of_the_first_and_its_own_strokes(picture):
+    first, later = picture(40, 64), picture(80, 128, 1) * 0.4 + 0.3
+    tones = tones_of(first)
+    assert tones.shape == (1, 3, 5, 8)
+    made = with_tones(later.clone(), tones)
+    assert made.shape == later.shape
+    astray, now = (tones_of(resize(each, 40, 64)) - tones for each in (later, made))
+    assert now.abs().mean() < 0.2 * astray.abs().mean()
+    added = (made - later)[..., 16:-16, 16:-16]
+    assert added.diff(dim=3).abs().max() < 0.3 * later.diff(dim=3).abs().max()  # nothing but long waves
+    assert torch.allclose(with_tones(later.clone(), resize(later, 5, 8)), later, atol=1e-6)
