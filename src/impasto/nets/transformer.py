@@ -379,7 +379,7 @@ def _layer(
         return y, _Affine(gain.to(y.dtype), offset.to(y.dtype), shares)
     strips = _ranges(y, most)
     together = 1 if y.shape[3] % _COLUMNS else _COLUMNS  # of few channels alone, statistics are slow
-    parts = [torch.batch_norm_update_stats(_beside(y[:, :, rows], together), None, None, 0.0) for rows in strips]
+    parts = [_statistics(_beside(y[:, :, rows], together)) for rows in strips]
     counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2] / together
     counts = counts.repeat_interleave(together)
     means, variances = (torch.cat([part[n].float().view(together, -1).T for part in parts], 1) for n in (0, 1))
@@ -387,6 +387,15 @@ def _layer(
     variance = (variances + (means - mean[:, None]).square()) @ counts
     gain = gain * (variance + _EPS).rsqrt()
     return y, _Affine(gain.to(y.dtype), (offset - mean * gain).to(y.dtype), shares)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of the channels of 1×C×H×W, C each."""
+    try:
+        return torch.batch_norm_update_stats(x, None, None, 0.0)  # four times as fast as the other
+    except NotImplementedError:  # on Apple's GPUs
+        mean, variance = mean_and_variance(x.float())
+        return mean.flatten(), variance.flatten()
 
 
 def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:
