@@ -12,6 +12,7 @@ from torch import Tensor
 from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
+from ...nets.descreen import descreened
 from ...nets.transformer import Transformer
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
@@ -71,8 +72,8 @@ class JohnsonPainter(Painter):
                 self._strips(content.new_empty(1).expand(1, 3, *given), net)
         first: list[Tensor] = []  # tones of the picture painted first
 
-        def painted(photo: Tensor) -> tuple[Tensor, str]:
-            picture, note = self._once(photo, regions)
+        def painted(photo: Tensor, *, coarse: bool = False) -> tuple[Tensor, str]:
+            picture, note = self._once(photo, regions, coarse=coarse)
             if first:
                 picture = with_tones(picture, first[0])
             elif len(sizes) > 1:
@@ -83,11 +84,12 @@ class JohnsonPainter(Painter):
             return fitted_photo(photo, size)[0]
 
         # Handed over, not held: a large picture is let go as soon as it is used.
-        picture, note = painted(coarse_to_fine(content, sizes, fitted, lambda photo, _: painted(photo)[0]))
+        begun = partial(coarse_to_fine, content, sizes, fitted, lambda photo, _: painted(photo, coarse=True)[0])
+        picture, note = painted(begun())
         yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
 
-    def _once(self, photo: Tensor, regions: Regions | None) -> tuple[Tensor, str]:
-        """A picture painted in one pass a network, and what is worth telling of it."""
+    def _once(self, photo: Tensor, regions: Regions | None, *, coarse: bool) -> tuple[Tensor, str]:
+        """A picture painted in one pass a network, the last or a coarse one, and what is worth telling of it."""
         photo = grained(photo, self.options.grain, self.recipe.seed)
         picture, note = None, ""
         total = sum(weights.sum() for _, weights in self._nets)
@@ -103,7 +105,10 @@ class JohnsonPainter(Painter):
                 paint = partial(net.paint, framed, mix, partial(_within, regions, its))
             plan = self._strips(framed, net)
             note = plan.note
-            painted = plan.run(paint)[:, :, rows, columns].clamp_(0, 1) * share
+            painted = plan.run(paint)
+            if coarse and net.spec.stride > 1:  # or the lattice of the net's grid would be enlarged with its strokes
+                painted = descreened(painted, min(4, net.spec.stride))
+            painted = painted[:, :, rows, columns].clamp_(0, 1) * share
             picture = painted if picture is None else picture.add_(painted)
         assert picture is not None
         return picture, note
