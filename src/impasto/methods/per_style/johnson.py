@@ -69,24 +69,25 @@ class JohnsonPainter(Painter):
         sizes, given = scales(final, self.options.style_scale), fitted_size(height, width, final)
         if len(sizes) > 1:  # refused, if at all, before the passes of less memory
             for net, _ in self._nets:
-                self._strips(content.new_empty(1).expand(1, 3, *given), net)
+                self._strips(content.new_empty(1).expand(1, 3, *given), net, later=True)
         first: list[Tensor] = []  # tones of the picture painted first
 
-        def painted(photo: Tensor, *, coarse: bool = False) -> tuple[Tensor, str]:
-            picture, note = self._once(photo, regions, coarse=coarse)
+        def toned(picture: Tensor) -> Tensor:
             if first:
-                picture = with_tones(picture, first[0])
-            elif len(sizes) > 1:
+                return with_tones(picture, first[0])
+            if len(sizes) > 1:
                 first.append(tones_of(picture))
-            return picture, note
+            return picture
 
         def fitted(photo: Tensor, size: int) -> Tensor:
             return fitted_photo(photo, size)[0]
 
+        def coarse(photo: Tensor, _size: int) -> Tensor:
+            return toned(self._once(photo, regions, coarse=True)[0])
+
         # Handed over, not held: a large picture is let go as soon as it is used.
-        begun = partial(coarse_to_fine, content, sizes, fitted, lambda photo, _: painted(photo, coarse=True)[0])
-        picture, note = painted(begun())
-        yield Step(resize(picture, *given).contiguous(), 1, 1, note=note)
+        picture, note = self._once(coarse_to_fine(content, sizes, fitted, coarse), regions, coarse=False)
+        yield Step(resize(toned(picture), *given).contiguous(), 1, 1, note=note)
 
     def _once(self, photo: Tensor, regions: Regions | None, *, coarse: bool) -> tuple[Tensor, str]:
         """A picture painted in one pass a network, the last or a coarse one, and what is worth telling of it."""
@@ -113,8 +114,12 @@ class JohnsonPainter(Painter):
         assert picture is not None
         return picture, note
 
-    def _strips(self, photo: Tensor, net: Transformer) -> Strips:
-        return strips((photo.shape[2], photo.shape[3]), self.device, self.recipe.memory, *_held(photo, net))
+    def _strips(self, photo: Tensor, net: Transformer, *, later: bool = False) -> Strips:
+        """For a photograph that is in memory, framed too, or later will be."""
+        held, item = _held(photo, net)
+        held += 2 * photo.numel() * photo.element_size() if later else 0
+        size = (photo.shape[2], photo.shape[3])
+        return strips(size, self.device, self.recipe.memory, held, item, held if later else 0)
 
 
 def _within(regions: Regions, its: Tensor, height: int, width: int) -> Tensor:
