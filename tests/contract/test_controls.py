@@ -110,6 +110,8 @@ def test_a_white_mask_changes_nothing(painted):
 
 def test_style_scale(name, painted):
     _, paint = painted
+    if METHODS[name].styles:
+        assert not torch.equal(paint(style_scale=2), paint())
     assert not torch.equal(paint(style_scale=2, size=160), paint(size=160))
 
 

@@ -79,6 +79,24 @@ def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, masked, 
     assert last(painter(least).paint(picture(60, 80), regions)).image.shape == (1, 3, 525, 700)
 
 
+def test_what_johnson_asks_for_does_for_the_last_pass_whose_photograph_is_in_memory(tiny_nets, picture, monkeypatch):
+    def painted(memory):
+        recipe = make_recipe("johnson", settings={"net": str(tiny_nets["johnson"]), "size": 1400, "memory": memory})
+        return last(bind(recipe, device="cpu").paint(picture(60, 80))).image
+
+    with pytest.raises(RequestError, match=r"painting 1400×1050 pixels takes at least ([\d.]+ GB)") as refusal:
+        painted("1GB")
+    least = str(refusal.value).partition("at least ")[2].partition(":")[0]
+    begun: list[int] = []
+
+    def grown(_: torch.device) -> int:
+        begun.append(1)  # the first is asked before any pass
+        return 10**9 + (len(begun) > 1) * 2 * 3 * 4 * 1400 * 1050  # then there are the photograph, and it framed
+
+    monkeypatch.setattr(within, "in_use", grown)
+    assert painted(least).shape == (1, 3, 1050, 1400) and len(begun) > 2
+
+
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda _: 10**8)
     plan = strips((3000, 4000), CPU, None, 1e9, 2)
