@@ -57,13 +57,21 @@ def test_pullback_is_autograd(overrides):
     cotangents = {name: torch.randn_like(value) for name, value in features.items()}
     sum((features[n] * cotangents[n]).sum() for n in layers).backward()
 
-    found, pullback = vgg.vjp(image, layers)
-    for name in layers:
-        torch.testing.assert_close(found[name], features[name].detach(), rtol=1e-5, atol=1e-6)
-    gradient = pullback(
-        {n: (lambda g, n=n: cotangents[n].clone() if g is None else g + cotangents[n]) for n in layers}
-    )
-    torch.testing.assert_close(gradient, leaf.grad, rtol=1e-4, atol=1e-5)
+    taps = {n: (lambda g, n=n: cotangents[n].clone() if g is None else g + cotangents[n]) for n in layers}
+    for times in (1, 2):
+        found, pullback = vgg.vjp(image, layers, again=times > 1)
+        for _ in range(times):
+            torch.testing.assert_close(pullback(taps), leaf.grad, rtol=1e-4, atol=1e-5)
+        for name in layers:
+            torch.testing.assert_close(found[name], features[name].detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_let_go_is_not_carried_back_as_nothing():
+    features, pullback = VGG(tiny_weights()).vjp(torch.rand(1, 3, 16, 16), ["relu2_1"])
+    taps = {"relu2_1": lambda _: features["relu2_1"].clone()}
+    pullback(taps)
+    with pytest.raises(RuntimeError, match="carried back once already"):
+        pullback(taps)
 
 
 def test_bfloat16_points_the_same_way():

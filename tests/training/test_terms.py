@@ -1,10 +1,38 @@
+import gc
+import weakref
 from functools import partial
+from typing import Any
 
+import pytest
 import torch
 
 from impasto.encoders.vgg import VGG
 from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness, spectrum
 from impasto.weights.canonical import tiny_weights
+
+
+def test_what_encode_keeps_to_go_back_again_is_let_go_with_the_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    vgg = VGG(tiny_weights(), until="relu2_1")
+    kept: list[weakref.ref[torch.Tensor]] = []
+    real = vgg.vjp
+
+    def vjp(*args: Any, **more: Any) -> Any:
+        features, pullback = real(*args, **more)
+        kept.extend(map(weakref.ref, features.values()))
+        return features, pullback
+
+    monkeypatch.setattr(vgg, "vjp", vjp)
+    picture = torch.rand(1, 3, 16, 16, requires_grad=True)
+    found = encode(vgg, picture, ("relu1_1", "relu2_1"), again=True)
+    loss = sum(value.square().sum() for value in found.values())
+    assert isinstance(loss, torch.Tensor)
+    (gradient,) = torch.autograd.grad(loss, picture, retain_graph=True)
+    loss.backward()
+    assert picture.grad is not None
+    torch.testing.assert_close(picture.grad, gradient)
+    del found, loss
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
 
 
 def test_encode_has_autograds_gradient() -> None:

@@ -215,7 +215,7 @@ class VGG:
         return names, chain, sizes
 
     @torch.no_grad()
-    def vjp(self, image: Tensor, layers: Iterable[str]) -> tuple[dict[str, Tensor], Pullback]:
+    def vjp(self, image: Tensor, layers: Iterable[str], *, again: bool = False) -> tuple[dict[str, Tensor], Pullback]:
         """Features of `image`, and the function that carries gradients at them back to the image.
 
         The same result as autograd through `__call__`, in two thirds of its time: the network is a chain and
@@ -225,6 +225,8 @@ class VGG:
         Args:
             image: N×3×H×W float32 RGB.
             layers: canonical names.
+            again: let the function be called more than once. It then keeps what it needs, where it otherwise lets
+                each layer's features go as soon as they have served, and is refused a second time.
         """
         wanted = set(layers)
         unknown = wanted - set(self._order)
@@ -251,8 +253,11 @@ class VGG:
         @torch.no_grad()
         def pullback(taps: Mapping[str, Tap]) -> Tensor:
             gradient: Tensor | None = None
-            while undo:  # popped, so that each layer's features are freed as soon as they have served
-                name, step = undo.pop()
+            left = undo.copy() if again else undo
+            if depth and not left:
+                raise RuntimeError("carried back once already; expected `again` for a second time")
+            while left:  # popped, so that each layer's features are freed as soon as they have served
+                name, step = left.pop()
                 if name in taps:
                     gradient = taps[name](gradient)
                 if gradient is not None:

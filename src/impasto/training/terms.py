@@ -23,24 +23,25 @@ class _Encode(torch.autograd.Function):
     """The encoder as one step of autograd: its own backward pass takes two thirds of autograd's time."""
 
     @staticmethod
-    def forward(ctx: Any, picture: Tensor, vgg: VGG, layers: tuple[str, ...]) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, picture: Tensor, vgg: VGG, layers: tuple[str, ...], again: bool) -> tuple[Tensor, ...]:
         """Features at `layers`."""
-        features, ctx.pullback = vgg.vjp(picture, layers)
+        features, ctx.pullback = vgg.vjp(picture, layers, again=again)
         ctx.layers = layers
-        return tuple(features[layer] for layer in layers)
+        # Other tensors than those the way back holds: autograd would tie them to it in a ring, never to be freed.
+        return tuple(features[layer].detach() for layer in layers)
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
         """Gradients at the layers, carried back to the picture."""
         taps: dict[str, Tap] = {}
         for layer, gradient in zip(ctx.layers, grad_outputs, strict=True):
             taps[layer] = lambda deeper, own=gradient: own.clone() if deeper is None else deeper.add_(own)
-        return ctx.pullback(taps), None, None
+        return ctx.pullback(taps), None, None, None
 
 
-def encode(vgg: VGG, picture: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Features of `picture` by layer, differentiable with respect to it."""
-    found = cast(tuple[Tensor, ...], _Encode.apply(picture, vgg, tuple(layers)))
+def encode(vgg: VGG, picture: Tensor, layers: Sequence[str], *, again: bool = False) -> dict[str, Tensor]:
+    """Features of `picture` by layer, differentiable with respect to it: once, or `again`."""
+    found = cast(tuple[Tensor, ...], _Encode.apply(picture, vgg, tuple(layers), again))
     return dict(zip(layers, found, strict=True))
 
 
