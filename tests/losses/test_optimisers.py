@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.losses.optimisers import LBFGS, frequency_preconditioner
+from impasto.losses.optimisers import LBFGS, Learned, frequency_preconditioner
 
 
 def _problem(size=12):
@@ -109,3 +109,22 @@ def test_the_preconditioner_favours_low_frequencies():
     apply = frequency_preconditioner(height, width, 0.5)
     ratio = (apply(slow).norm() / slow.norm()) / (apply(fast).norm() / fast.norm())
     assert float(ratio) == pytest.approx(7, rel=1e-3)  # f^(-2·0.5)
+
+
+def test_learned_steps_are_made_in_turn_each_from_where_the_last_ended():
+    def move(image, gradient, handed_on):
+        return image - gradient, torch.ones(1) if handed_on is None else handed_on + 1
+
+    image, seen = torch.tensor([1.0, 2.0]), []
+    steps = [lambda *args: (seen.append(args[2]), move(*args))[1]] * 3
+    descent = Learned(steps)
+    for _ in range(2):
+        descent.update(image, torch.tensor([0.25, 0.5]))
+    assert image.tolist() == [0.5, 1.0]
+    assert not descent.shorten(image)
+    later = Learned(steps)
+    later.restore(*descent.state())
+    later.update(image, torch.tensor([0.25, 0.5]))
+    assert image.tolist() == [0.25, 0.5]
+    assert [None if each is None else float(each) for each in seen] == [None, 1, 2]
+    assert later.state() == ({}, {"made": 3})

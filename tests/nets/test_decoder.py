@@ -62,7 +62,8 @@ def test_one_position_is_enough() -> None:
 
 
 def test_a_description_survives_json() -> None:
-    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1", "relu1_1"), skip=("relu2_1",), norm="instance")
+    more = {"skip": ("relu2_1",), "norm": "instance", "steps": 2, "step_width": 8}
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1", "relu1_1"), **more)
     assert DecoderSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
     for broken in ({}, {"stages": 3}, {**spec.to_json(), "colour": 1}, {**spec.to_json(), "layer": "relu5_1"}):
         with pytest.raises(WeightsError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor
 
 Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
+
+Step = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+"""From a picture, the gradient there and what the step before handed on, to a picture and what is handed on."""
 
 _LEAST_MOVE = 1e-3
 _SHORTER = 0.1  # of a move that led nowhere, what is left of it
@@ -193,6 +196,40 @@ class Adam:
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:  # noqa: ARG002
         """See `Optimiser.restore`."""
         self._adam.load_state_dict({**self._adam.state_dict(), "state": {0: dict(tensors)} if tensors else {}})
+
+
+class Learned:
+    """Steps that a network has learned, each of them made once.
+
+    Args:
+        steps: in their order.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = steps
+        self._made = 0
+        self._handed_on: Tensor | None = None
+
+    @torch.no_grad()
+    def update(self, image: Tensor, gradient: Tensor) -> None:
+        """Move `image` in place, given the gradient there."""
+        moved, self._handed_on = self._steps[self._made](image, gradient, self._handed_on)
+        self._made += 1
+        if self._made == len(self._steps):
+            self._handed_on = None
+        image.copy_(moved)
+
+    def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
+        """See `Optimiser.shorten`: its moves are as long as was learned."""
+        return False
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """See `Optimiser.state`."""
+        return {} if self._handed_on is None else {"handed_on": self._handed_on}, {"made": self._made}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """See `Optimiser.restore`."""
+        self._made, self._handed_on = facts["made"], tensors.get("handed_on")
 
 
 def _identity(gradient: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
 from ..transforms.adain import Moments, adain, affine, moments, moments_over, spread
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved
+from .learned_step import LearnedStep
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 """Layers an inverse network can start from."""
@@ -46,6 +47,8 @@ class DecoderSpec:
             with a learned gain a channel: they carry the outlines that the deepest layer has lost.
         channels: channels of the encoder by block, at least as far as `layer`.
         enlarge: how the picture doubles between stages.
+        steps: learned steps that may follow, down the distance to the features that were given; see `LearnedStep`.
+        step_width: channels inside each of them.
     """
 
     layer: str = "relu4_1"
@@ -58,6 +61,8 @@ class DecoderSpec:
     skip: tuple[str, ...] = ()
     channels: tuple[int, ...] = CHANNELS
     enlarge: Enlarge = "nearest"
+    steps: int = 0
+    step_width: int = 96
 
     def __post_init__(self) -> None:
         if self.layer not in LAYERS:
@@ -248,6 +253,8 @@ class Decoder(nn.Module):
         with torch.no_grad():  # begin near mid-grey: the losses of a picture far outside [0, 1] teach nothing
             final.weight.mul_(0.1)
             cast(Tensor, final.bias).fill_(0.5 if spec.output == "linear" else 0.0)
+        cell = min(4, spec.stride)
+        self.steps = nn.ModuleList(LearnedStep(cell, spec.step_width, first=not n) for n in range(spec.steps))
         for layer in spec.style_layers:
             self.register_buffer(f"scale_{layer}", torch.ones(1, spec.width(layer), 1, 1))
 
@@ -264,6 +271,11 @@ class Decoder(nn.Module):
         """Store mean activations by layer, 1×C×1×1 each, all above zero."""
         for layer in self.spec.style_layers:
             self.scale(layer).copy_(scales[layer])
+
+    @property
+    def learned_steps(self) -> tuple[LearnedStep, ...]:
+        """Those that may follow its picture, in their order."""
+        return tuple(cast(LearnedStep, step) for step in self.steps)
 
     @property
     def held(self) -> float:

@@ -33,9 +33,9 @@ def pictures(tmp_path: Path) -> str:
     return str(place)
 
 
-def _falls(task: Task, photos: Tensor, paintings: Tensor, steps: int = 25) -> bool:
+def _falls(task: Task, photos: Tensor, paintings: Tensor, steps: int = 25, rate: float = 3e-3) -> bool:
     """Whether a few steps on one batch lower its loss by a fifth."""
-    optimiser = torch.optim.Adam(task.net.parameters(), 3e-3)
+    optimiser = torch.optim.Adam(task.net.parameters(), rate)
     losses: list[float] = []
     for _ in range(steps):
         loss = torch.stack(list(task.loss(task.net, photos, paintings, 0).values())).sum()

@@ -17,6 +17,8 @@ from impasto.methods.arbitrary.options import SwapOptions
 from impasto.methods.budget import Plan
 from impasto.methods.fitting import covered
 from impasto.nets.descreen import descreened
+from impasto.nets.learned_step import LearnedStep
+from impasto.training.terms import encode
 from impasto.transforms import swap as transform
 from impasto.transforms.adain import moments
 from impasto.transforms.swap import prepare, swap, tone
@@ -128,6 +130,40 @@ def test_a_few_steps_from_the_networks_picture_are_truer_than_it(net, picture):
     ]
     assert errors[0] > 1.05 * errors[1]
     assert errors[1] > errors[2]
+
+
+def test_steps_that_the_net_has_learned_come_before_those_of_lbfgs(tiny_net, picture):
+    photo, style = picture(40, 48), [picture(40, 48, 1)]
+    common = {"inverse": "refine", "tv_weight": 0.0, "descreen": False}
+    net = tiny_net(SWAP_KIND, "relu3_1", steps=2, step_width=8)
+    # Untrained, they are no steps; L-BFGS's begin where they end.
+    by_network = steps(net, photo, style, **{**common, "inverse": "network"})[-1].image
+    made = steps(net, photo, style, steps=4, **common)
+    alone = steps(net, photo, style, steps=2, optimizer="lbfgs", **common)
+    assert [step.total for step in made] == [4] * 4
+    for step in made[:2]:
+        torch.testing.assert_close(step.image, by_network)
+    for step, expected in zip(made[2:], alone, strict=True):
+        torch.testing.assert_close(step.image, expected.image)
+    assert len(steps(net, photo, style, steps=1, **common)) == 1
+
+
+@pytest.mark.parametrize("layer", ["relu2_1", "relu3_1", "relu4_1"])
+def test_learned_steps_see_the_gradient_of_the_features_distance(layer, tiny_net, picture, monkeypatch):
+    net = tiny_net(SWAP_KIND, layer, steps=2, step_width=8)
+    seen = []
+    real = LearnedStep.forward
+    monkeypatch.setattr(LearnedStep, "forward", lambda self, *args: (seen.append(args), real(self, *args))[1])
+    painting = painter(net, [picture(40, 48, 1)], layer=layer, inverse="refine", steps=2, **PAPER).painter
+    photo = picture(43, 48)
+    last(painting.paint(photo))
+    framed, _ = covered(photo, layer_stride(layer), 3, margin=MARGIN)
+    target = swap(features(framed, layer), prepare([features(picture(40, 48, 1), layer)]))
+    begun = painting.decoder({layer: target}).clamp(0, 1).requires_grad_()
+    distance = (encode(VGG(tiny_weights()), begun, (layer,))[layer] - target).square().sum()
+    (gradient,) = torch.autograd.grad(distance, begun)
+    torch.testing.assert_close(seen[0][1], gradient, rtol=1e-3, atol=1e-3)
+    assert seen[0][2] is None and seen[1][2].shape[1] == 8
 
 
 def test_steps_unset_are_fewer_from_the_networks_picture(net, picture):
@@ -315,21 +351,26 @@ def test_too_small_a_budget_is_refused(net, picture):
         painter(net, [picture(40, 40, 1)], memory="20MB", size=48)
 
 
-@pytest.mark.parametrize("inverse", ["optimise", "refine"])
-def test_a_descent_in_tiles_is_that_of_the_whole_picture(inverse, net, picture, monkeypatch):
+@pytest.mark.parametrize("inverse, optimizer", [("optimise", "adam"), ("refine", "adam"), ("refine", "auto")])
+def test_a_descent_in_tiles_is_that_of_the_whole_picture(inverse, optimizer, tiny_net, picture, monkeypatch):
+    net = tiny_net(SWAP_KIND, "relu3_1", inject=("relu2_1", "relu1_1"), steps=3)
     photo, style = picture(150, 200), [picture(90, 120, 1)]
-    # Adam does not multiply rounding, as L-BFGS may.
-    adam = {"inverse": inverse, "optimizer": "adam", "learning_rate": 0.003, "steps": 3}
+    # Adam does not multiply rounding, as L-BFGS may; nor does what a net has learned.
+    painting = painter(net, style, inverse=inverse, optimizer=optimizer, learning_rate=0.003, steps=3)
+    if optimizer == "auto":
+        for step in painting.painter.decoder.learned_steps:
+            torch.nn.init.normal_(step.out.weight, std=0.003)
     before = photo.clone()
-    whole = steps(net, photo, style, **adam)
+    whole = list(painting.paint(photo))
     monkeypatch.setattr(method, "plan_within", lambda *_: Plan(70, 20, 1e9))
-    tiled = steps(net, photo, style, **adam)
+    tiled = list(painting.paint(photo))
     assert [step.note for step in whole] == [""] * 3
     assert [step.note for step in tiled] == ["tiles of 70 px, about 1 GB"] * 3
     for one, other in zip(whole, tiled, strict=True):
         assert other.losses["total"] == pytest.approx(one.losses["total"], rel=1e-4)
         torch.testing.assert_close(other.image, one.image, atol=1e-3, rtol=0)
-    assert whole[-1].losses["total"] < whole[0].losses["total"]
+    assert not torch.equal(whole[1].image, whole[0].image)
+    assert optimizer == "auto" or whole[-1].losses["total"] < whole[0].losses["total"]
     assert torch.equal(photo, before)  # it is moved in a copy
 
 

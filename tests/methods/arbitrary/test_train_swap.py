@@ -6,7 +6,7 @@ import torch
 
 from impasto.errors import RequestError
 from impasto.methods.arbitrary import train_adain
-from impasto.methods.arbitrary.train_swap import KIND, PRESETS, SwapTask, SwapTraining, train
+from impasto.methods.arbitrary.train_swap import KIND, PRESETS, StepsTask, SwapTask, SwapTraining, train
 from impasto.nets.decoder import Decoder, DecoderSpec
 from impasto.training import loop
 from impasto.training.run import Setting
@@ -103,3 +103,41 @@ def test_begins_with_the_tail_of_an_adain_decoder(encoder: str, pictures: str, t
     tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
     assert float((tensors["stages.0.0.conv.weight"] - before).abs().max()) < 2e-3  # one warming step away
     assert metadata["recipe"]["began_with"]["kind"] == train_adain.KIND
+
+
+def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
+    encoder: str, pictures: str, tmp_path: Path, falls: Callable[..., bool]
+) -> None:
+    first = train(settings(), [pictures], [pictures], tmp_path / "inverse", encoder=encoder)
+    before, about = load_net(first, kind=KIND, encoder_sha256=None)
+    given = {"learned_steps": 2, "optimizer": "muon", "precision": "exact"}
+    net = train(settings(**given), [pictures], [pictures], tmp_path / "steps", encoder=encoder, init=str(first))
+    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
+    assert metadata["decoder"] == {**about["decoder"], "steps": 2}
+    assert all(torch.equal(tensors[name], before[name]) for name in before)
+    assert set(tensors) - set(before) == {name for name in tensors if name.startswith("steps.")} != set()
+    assert set(metadata["validation"]) == set(about["validation"])
+
+    # From there on: with more steps, which take over those there are; and the inverse alone, without any.
+    cpu = torch.device("cpu")
+    setting = Setting(tiny_weights(), cpu, torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], tensors)
+    options = settings(**{**given, "learned_steps": 3})
+    task = StepsTask(options, setting, inverse=DecoderSpec.from_json(metadata["decoder"]))
+    assert all(torch.equal(task.net.state_dict()[name], value) for name, value in tensors.items())
+    assert [name for name, value in task.net.named_parameters() if value.requires_grad] == [
+        name for name, _ in task.net.named_parameters() if name.startswith("steps.")
+    ]
+    smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), (32, 32), mode="bicubic").clamp(0, 1)
+    assert falls(task, smooth[:2], smooth[2:], 60, rate=5e-4)
+    given = task._examples(smooth[:2], smooth[2:])
+    apart = [float((seen["relu3_1"] - given.target).norm()) for _, seen in task._descent(given.target, given.stats)]
+    by_itself = SwapTask._picture(task, given.target, given.stats)
+    begun = float((task.vgg(by_itself, ("relu3_1",))["relu3_1"] - given.target).norm())
+    assert begun > apart[0] > apart[1] > apart[2]  # every step learns
+    alone = train(settings(steps=1), [pictures], [pictures], tmp_path / "on", encoder=encoder, init=str(net))
+    assert set(load_net(alone, kind=KIND, encoder_sha256=None)[0]) == set(before)
+
+
+def test_learned_steps_need_an_inverse_to_begin_with(encoder: str, pictures: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="give the net with --init"):
+        train(settings(learned_steps=2), [pictures], [pictures], tmp_path / "run", encoder=encoder)

@@ -104,8 +104,10 @@ class SwapOptions(ArbitraryOptions):
     steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Steps of the optimisation; unset: 100, or 3 to refine."
     )
-    optimizer: Literal["lbfgs", "adam"] = Field(
-        default="lbfgs", description="L-BFGS, or Adam kept within [0, 1] at every step."
+    optimizer: Literal["auto", "lbfgs", "adam"] = Field(
+        default="auto",
+        description="L-BFGS, or Adam kept within [0, 1] at every step; auto: to refine, the steps that the net has "
+        "learned, then L-BFGS.",
     )
     learning_rate: Positive | None = Field(
         default=None, description="L-BFGS: fraction of its step (1); Adam: a step, of the range 0 to 1 (0.05)."

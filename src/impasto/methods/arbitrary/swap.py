@@ -18,10 +18,11 @@ from ...images.grain import grained
 from ...losses.descent import Descent
 from ...losses.functional import relative_distance
 from ...losses.objective import ContentTerm, NormalisedGradient, TVTerm
-from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
+from ...losses.optimisers import LBFGS, Adam, Learned, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
 from ...memory import describe
 from ...nets.decoder import LAYERS, Decoder
+from ...nets.learned_step import LearnedStep
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
@@ -351,34 +352,57 @@ class SwapPainter(Painter):
         content = ContentTerm(options.layer, target, 1.0 if options.normalize_gradients else 2.0, "half-sum")
         term = NormalisedGradient(content) if options.normalize_gradients else content
         tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight else None
-        boxed = options.optimizer == "adam"
-        height, width = picture.shape[2:]
-        optimiser: Optimiser
-        if boxed:
-            optimiser = Adam(picture, options.learning_rate or 0.05)
-        else:
-            exponent, first = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
-            preconditioner = frequency_preconditioner(height, width, exponent, self.device)
-            optimiser = LBFGS(options.learning_rate or 1.0, plan.history, preconditioner, first)
         if plan.tile is not None:  # in tiles memory is scarce
             keep_freed_memory(False)
             give_back_freed_memory()
-        descent = Descent(TiledObjective(self.encoder, [term], tv, tile=plan.tile), picture, optimiser, clamp=boxed)
+        learned = self._learned(steps)
+        if learned:  # with the features alone, of pictures that can be shown
+            objective = TiledObjective(self.encoder, [term], tile=plan.tile)
+            yield from self._down(Descent(objective, picture, Learned(learned), clamp=True), len(learned), plan)
+        if steps > len(learned):
+            objective = TiledObjective(self.encoder, [term], tv, tile=plan.tile)
+            boxed = options.optimizer == "adam"
+            descent = Descent(objective, picture, self._optimiser(picture, plan.history), clamp=boxed)
+            yield from self._down(descent, steps - len(learned), plan)
+
+    def _down(self, descent: Descent, steps: int, plan: Plan) -> Iterator[tuple[Tensor, dict[str, float], str]]:
+        height, width = descent.image.shape[2:]
         for _ in range(steps):
             losses = descent.step()
             parts = told(plan, self._optimisation, descent.tile, (height, width))
             if parts or self.recipe.memory:  # beside the peak of encoding and matching, which may be less
                 parts = [*(parts or ["optimised whole"]), f"about {describe(plan.peak)}"]
-            yield picture.clamp(0, 1), losses, ", ".join(parts)
+            yield descent.image.clamp(0, 1), losses, ", ".join(parts)
+
+    def _learned(self, steps: int) -> Sequence[LearnedStep]:
+        """Those of so many steps that the net has learned."""
+        if self.decoder is None or self.options.optimizer != "auto":
+            return ()
+        return self.decoder.learned_steps[:steps]
+
+    def _optimiser(self, picture: Tensor, history: int) -> Optimiser:
+        """What moves the picture once no step is learned."""
+        options = self.options
+        if options.optimizer == "adam":
+            return Adam(picture, options.learning_rate or 0.05)
+        exponent, first = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
+        preconditioner = frequency_preconditioner(picture.shape[2], picture.shape[3], exponent, self.device)
+        return LBFGS(options.learning_rate or 1.0, history, preconditioner, first)
 
     @property
     def _optimisation(self) -> Optimisation:
         """What the memory of a descent depends on."""
         options = self.options
+        steps = options.descent(1)
+        by = "lbfgs" if options.optimizer == "auto" else options.optimizer
         # The content loss is of the difference, and of that in float32; the picture shown is a copy.
-        copies = self.encoder.dtype.itemsize + 4
         return Optimisation(
-            options.optimizer, _HISTORY, pictures=2, copies=copies, whole_too=True, tv=bool(options.tv_weight)
+            "learned" if 0 < steps == len(self._learned(steps)) else by,
+            _HISTORY,
+            pictures=2,
+            copies=self.encoder.dtype.itemsize + 4,
+            whole_too=True,
+            tv=bool(options.tv_weight),
         )
 
     def _descent_stage(self, size: tuple[int, int], longest: int) -> Stage:

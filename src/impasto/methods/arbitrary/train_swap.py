@@ -5,7 +5,9 @@ Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style", secti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...encoders.vgg import VGG
+from ...errors import RequestError
 from ...images.contact import contact_sheet
 from ...metrics.score import distances
 from ...nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
@@ -66,6 +69,11 @@ class SwapTraining(TrainOptions):
     coherence: Coherence = COHERENCE
     restore: Keep = Field(
         default="style", description="Give the swapped features the style's moments back, or keep theirs."
+    )
+    learned_steps: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=0,
+        description="Leave the network of --init as it is, and learn so many steps from its picture down the "
+        "distance to the features.",
     )
     form: Literal["mirror", "released"] = Field(
         default="mirror", description="mirror: the encoder turned round; released: the authors' wider net."
@@ -136,6 +144,27 @@ _RELEASED = {
 }
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Features to be turned into pictures, a step's: of n photos, of as many paintings, and of all their swaps.
+
+    Attributes:
+        plain: the photos and the paintings, 2n×3×H×W.
+        target: the features.
+        outlines: of `plain`, what each example shows: itself, or a swap's photo.
+        manner: of `plain`, whose manner each has: its own, or a swap's painting's.
+        stats: moments of that, by layer.
+        grams: Gram matrices of that, by layer.
+    """
+
+    plain: Tensor
+    target: Tensor
+    outlines: list[int]
+    manner: list[int]
+    stats: Mapping[str, Moments]
+    grams: Mapping[str, Tensor]
+
+
 class SwapTask:
     """Learns a decoder f with Φ(f(H)) = H, for features of photos, of paintings, and swapped."""
 
@@ -143,15 +172,7 @@ class SwapTask:
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
         weights = setting.weights
         self.vgg = VGG(weights, device=self.device, dtype=self.dtype, until=STYLE_LAYERS[-1])
-        scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
-        shape: dict[str, Any] = {name: getattr(options, name) for name in ("norm", "padding", "inject", "enlarge")}
-        if options.form == "released":
-            shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
-        self.net = Decoder(mirror(options.layer, encoder_channels(weights), **shape))
-        self.net.set_scales(scales)
-        if setting.init:
-            begin_with(self.net, setting.init)
-        self.net.to(self.device)
+        self.net = self._network(setting).to(self.device)
         self.held_out = [[picture.to(self.device) for picture in kind] for kind in setting.held_out]
         self._metadata = {
             **net_metadata(KIND, self.vgg, self.net.spec),
@@ -167,6 +188,18 @@ class SwapTask:
         # The layers that are looked at: the inverted one, and the ones style is measured at, up to it.
         deepest = LAYERS.index(options.layer) + 2
         self.layers = STYLE_LAYERS[:deepest]
+
+    def _network(self, setting: Setting) -> Decoder:
+        """What is trained, as it begins."""
+        options = self.options
+        shape: dict[str, Any] = {name: getattr(options, name) for name in ("norm", "padding", "inject", "enlarge")}
+        if options.form == "released":
+            shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
+        net = Decoder(mirror(options.layer, encoder_channels(setting.weights), **shape))
+        net.set_scales(mean_activations(self.vgg, setting.sample, STYLE_LAYERS))
+        if setting.init:
+            begin_with(net, {name: value for name, value in setting.init.items() if not name.startswith("steps.")})
+        return net
 
     def metadata(self) -> Mapping[str, Any]:
         """Kind, encoder, description of the net, and the swap it was trained with."""
@@ -192,45 +225,62 @@ class SwapTask:
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `SwapTraining`."""
+        given = self._examples(photos, paintings)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            picture: Tensor = net({self.options.layer: given.target}, given.stats)
+        return self._terms(picture, encode(self.vgg, picture, self.layers), given, step)
+
+    @torch.no_grad()
+    def _examples(self, photos: Tensor, paintings: Tensor) -> Examples:
         o = self.options
         plain = torch.cat([photos, paintings])
         n = len(photos)
-        with torch.no_grad():
-            seen = self.vgg(plain, self.layers)
-            latents = seen[o.layer]
-            tones = tone(plain, *latents.shape[2:])
-            styles = zip(latents[n:].split(1), tones[n:].split(1), strict=True)
-            swapped = torch.cat([self._swap((latents[:n], tones[:n]), style) for style in styles])
-            # The swap may be a few positions smaller; the same corner is cut from the rest.
-            target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
-            # Whose manner each example has: its own, and for swaps the painting's.
-            manner = [*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]
-            stats = {layer: moments(seen[layer]) for layer in self.net.spec.style_layers}
-            stats = {layer: Moments(stat.mean[manner], stat.std[manner]) for layer, stat in stats.items()}
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            picture: Tensor = net({o.layer: target}, stats)
-        found = encode(self.vgg, picture, self.layers)
-        got, aim = found[o.layer].float(), target.float()
+        seen = self.vgg(plain, self.layers)
+        latents = seen[o.layer]
+        tones = tone(plain, *latents.shape[2:])
+        styles = zip(latents[n:].split(1), tones[n:].split(1), strict=True)
+        swapped = torch.cat([self._swap((latents[:n], tones[:n]), style) for style in styles])
+        # The swap may be a few positions smaller; the same corner is cut from the rest.
+        target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
+        manner = [*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]
+        stats = {layer: moments(seen[layer]) for layer in self.net.spec.style_layers}
+        return Examples(
+            plain=plain,
+            target=target,
+            outlines=[*range(2 * n), *(k for _ in paintings for k in range(n))],
+            manner=manner,
+            stats={layer: Moments(stat.mean[manner], stat.std[manner]) for layer, stat in stats.items()},
+            grams={layer: grams(seen[layer])[manner] for layer in self.layers} if o.gram else {},
+        )
+
+    def _terms(self, picture: Tensor, found: Mapping[str, Tensor], given: Examples, step: int) -> dict[str, Tensor]:
+        """Weighted terms of pictures with these features."""
+        o, n = self.options, len(given.plain)
+        got, aim = found[o.layer].float(), given.target.float()
         apart = relative(got, aim).square() if o.feature_form == "relative" else (got - aim).square()
         terms = {"feature": o.feature * apart.mean()}
         if o.gram:
-            apart = [relative(grams(found[layer]), grams(seen[layer])[manner]).mean() for layer in self.layers]
+            apart = [relative(grams(found[layer]), given.grams[layer]).mean() for layer in self.layers]
             terms["gram"] = o.gram * torch.stack(apart).mean()
         height, width = picture.shape[2:]
-        plain = plain[:, :, :height, :width]
+        plain = given.plain[:, :, :height, :width]
         if o.colour:
-            terms["colour"] = o.colour * colour_distance(picture, plain[manner], seed=step)
+            terms["colour"] = o.colour * colour_distance(picture, plain[given.manner], seed=step)
         if o.pixel:
-            terms["pixel"] = o.pixel * (picture[: 2 * n] - plain).abs().mean()
+            terms["pixel"] = o.pixel * (picture[:n] - plain).abs().mean()
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
         if o.lattice:
-            shape = [*range(2 * n), *(k for _ in paintings for k in range(n))]  # whose outlines each example has
             natural = spectrum(plain)
-            terms["lattice"] = o.lattice * lattice(picture, natural[shape], natural[manner])
+            terms["lattice"] = o.lattice * lattice(picture, natural[given.outlines], natural[given.manner])
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
+
+    def _picture(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
+        """What the net as it is makes of features."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.net({self.options.layer: target}, stats).clamp(0, 1)
 
     @torch.no_grad()
     def validate(self) -> tuple[dict[str, float], Image.Image]:
@@ -249,8 +299,7 @@ class SwapTask:
             picture = photo
             for name, (target, manner) in {**examples, "swapped": (swapped, of_painting)}.items():
                 stats = {layer: moments(manner[layer]) for layer in spec.style_layers}
-                with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                    picture = self.net({o.layer: target}, stats).clamp(0, 1)
+                picture = self._picture(target, stats)
                 row[name] = float(relative(self.vgg(picture, (o.layer,))[o.layer], target))
                 cells += [photo] if name == "photo" else [painting] if name == "painting" else []
                 cells.append(picture)
@@ -260,6 +309,57 @@ class SwapTask:
         figures = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
         headings = ("photo", "inverted", "style", "inverted", "swapped")
         return figures, contact_sheet(cells, columns=5, cell=_CELL, headings=headings)
+
+
+class StepsTask(SwapTask):
+    """Learns steps down the distance to features, from the picture of an inverse that stays as it is."""
+
+    def __init__(self, options: SwapTraining, setting: Setting, inverse: DecoderSpec) -> None:
+        self._spec = replace(inverse, steps=options.learned_steps)
+        super().__init__(options, setting)
+
+    def _network(self, setting: Setting) -> Decoder:
+        net = Decoder(self._spec)
+        begin_with(net, {**net.state_dict(), **{k: v for k, v in setting.init.items() if k in net.state_dict()}})
+        net.requires_grad_(False)
+        net.steps.requires_grad_()
+        return net
+
+    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
+        """One for all steps."""
+        return [(list(self.net.steps.parameters()), 1.0)]
+
+    def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
+        """Each step's loss, the first's half as much as the last's."""
+        if net is not self.net:  # a wrapper that shares gradients would share those of its forward pass
+            raise RequestError("learned steps are trained in one process; start it without a launcher")
+        given = self._examples(photos, paintings)
+        terms: dict[str, Tensor] = {}
+        count = self.options.learned_steps
+        for number, (picture, found) in enumerate(self._descent(given.target, given.stats), 1):
+            weight = (1 + number / count) / 2 / count
+            for name, value in self._terms(picture, found, given, step).items():
+                terms[name] = terms.get(name, 0) + weight * value
+        return terms
+
+    def _descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Pictures after each step, not clamped, and their features."""
+        layer, handed_on = self.options.layer, None
+        picture = super()._picture(target, stats).requires_grad_()
+        found = encode(self.vgg, picture, (layer,))
+        for number, step in enumerate(self.net.steps, 1):
+            loss = (found[layer].float() - target.float()).square().sum()
+            (gradient,) = torch.autograd.grad(loss, picture, retain_graph=True)  # the loop goes back that way too
+            begun = picture.detach().clamp(0, 1)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                picture, handed_on = step(begun, gradient, handed_on)
+            found = encode(self.vgg, picture, self.layers, again=number < len(self.net.steps))
+            yield picture, found
+
+    def _picture(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
+        with torch.enable_grad():
+            *_, (picture, _) = self._descent(target, stats)
+        return picture.detach().clamp(0, 1)
 
 
 def train(
@@ -278,15 +378,25 @@ def train(
     """Train an inverse network; for the arguments see `train_adain.train`.
 
     `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken.
+
+    Raises:
+        RequestError: steps are to be learned, and there is no network to begin with.
     """
     weights = load(encoder, until=STYLE_LAYERS[-1])
     past: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
+    make: Callable[[Setting], SwapTask] = partial(SwapTask, options)
     if init:
-        tensors, past = _begin(init, options.layer, weights.sha256)
+        spec, tensors, past = _begin(init, options.layer, weights.sha256)
+        if options.learned_steps:
+            make = partial(StepsTask, options, inverse=spec)
+    elif options.learned_steps:
+        raise RequestError(
+            "learned steps begin with an inverse net's picture: give the net with --init, the shipped one is swap"
+        )
     recipe = {"task": "swap", "preset": preset, "encoder": weights.source, "began_with": past}
     return run(
-        lambda setting: SwapTask(options, setting),
+        make,
         options,
         weights=weights,
         photos=photos,
@@ -301,10 +411,11 @@ def train(
     )
 
 
-def _begin(init: str, layer: str, encoder_sha256: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights to begin with, and what their file says of itself."""
+def _begin(init: str, layer: str, encoder_sha256: str) -> tuple[DecoderSpec, dict[str, Tensor], dict[str, Any]]:
+    """A network to begin with: its description, its weights, and what its file says of itself."""
     _, about = container.load(locate_net(init))
     if about is None or about.get("kind") != ADAIN_KIND:
-        return load_net(init, kind=KIND, encoder_sha256=encoder_sha256, layer=layer)
+        tensors, about = load_net(init, kind=KIND, encoder_sha256=encoder_sha256, layer=layer)
+        return DecoderSpec.from_json(about["decoder"]), tensors, about
     tensors, about = load_net(init, kind=ADAIN_KIND, encoder_sha256=encoder_sha256)
-    return tail(DecoderSpec.from_json(about["decoder"]), tensors, layer)[1], about
+    return *tail(DecoderSpec.from_json(about["decoder"]), tensors, layer), about
