@@ -11,7 +11,7 @@ from torch import Tensor
 Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
 
-Step = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+Move = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 """From a picture, the gradient there and what the step before handed on, to a picture and what is handed on."""
 
 _LEAST_MOVE = 1e-3
@@ -205,7 +205,7 @@ class Learned:
         steps: in their order.
     """
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Move]) -> None:
         self._steps = steps
         self._made = 0
         self._handed_on: Tensor | None = None

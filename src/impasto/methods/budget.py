@@ -25,8 +25,8 @@ _ENOUGH = 512  # a tile of that side takes 1.7 times the work of its pixels: bel
 _FEW = 5  # pairs of L-BFGS below which smaller tiles are the better saving
 
 # Pictures alive beside the features, counted in `Descent` and the optimisers at each moment.
-_WHILE_ENCODING = {"lbfgs": 7, "adam": 7, "learned": 7}
-_WHILE_MOVING = {"lbfgs": 12, "adam": 8, "learned": 18}
+_WHILE_ENCODING = {"lbfgs": 7, "adam": 7, "learned": 18}
+_WHILE_MOVING = {"lbfgs": 12, "adam": 8, "learned": 30}
 _TOTAL_VARIATION = 8  # of its autograd
 
 

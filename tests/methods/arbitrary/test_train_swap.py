@@ -108,7 +108,7 @@ def test_begins_with_the_tail_of_an_adain_decoder(encoder: str, pictures: str, t
 def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
     encoder: str, pictures: str, tmp_path: Path, falls: Callable[..., bool]
 ) -> None:
-    first = train(settings(), [pictures], [pictures], tmp_path / "inverse", encoder=encoder)
+    first = train(settings(norm="batch"), [pictures], [pictures], tmp_path / "inverse", encoder=encoder)
     before, about = load_net(first, kind=KIND, encoder_sha256=None)
     given = {"learned_steps": 2, "optimizer": "muon", "precision": "exact"}
     net = train(settings(**given), [pictures], [pictures], tmp_path / "steps", encoder=encoder, init=str(first))
@@ -134,7 +134,9 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
     by_itself = SwapTask._picture(task, given.target, given.stats)
     begun = float((task.vgg(by_itself, ("relu3_1",))["relu3_1"] - given.target).norm())
     assert begun > apart[0] > apart[1] > apart[2]  # every step learns
-    alone = train(settings(steps=1), [pictures], [pictures], tmp_path / "on", encoder=encoder, init=str(net))
+    alone = train(
+        settings(norm="batch", steps=1), [pictures], [pictures], tmp_path / "on", encoder=encoder, init=str(net)
+    )
     assert set(load_net(alone, kind=KIND, encoder_sha256=None)[0]) == set(before)
 
 

@@ -330,7 +330,7 @@ class StepsTask(SwapTask):
         return [(list(self.net.steps.parameters()), 1.0)]
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
-        """Each step's loss, the first's half as much as the last's."""
+        """The losses after each step, which weigh the more the later it is."""
         if net is not self.net:  # a wrapper that shares gradients would share those of its forward pass
             raise RequestError("learned steps are trained in one process; start it without a launcher")
         given = self._examples(photos, paintings)
@@ -345,6 +345,7 @@ class StepsTask(SwapTask):
     def _descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Pictures after each step, not clamped, and their features."""
         layer, handed_on = self.options.layer, None
+        self.net.stages.eval()  # a batch's own statistics are none of what the inverse was trained to
         picture = super()._picture(target, stats).requires_grad_()
         found = encode(self.vgg, picture, (layer,))
         for number, step in enumerate(self.net.steps, 1):
@@ -416,6 +417,6 @@ def _begin(init: str, layer: str, encoder_sha256: str) -> tuple[DecoderSpec, dic
     _, about = container.load(locate_net(init))
     if about is None or about.get("kind") != ADAIN_KIND:
         tensors, about = load_net(init, kind=KIND, encoder_sha256=encoder_sha256, layer=layer)
-        return DecoderSpec.from_json(about["decoder"]), tensors, about
+        return DecoderSpec.from_json(about.get("decoder", {})), tensors, about
     tensors, about = load_net(init, kind=ADAIN_KIND, encoder_sha256=encoder_sha256)
     return *tail(DecoderSpec.from_json(about["decoder"]), tensors, layer), about
