@@ -8,6 +8,7 @@ from impasto.api import last
 from impasto.images.geometry import fitted_size
 from impasto.methods import read_recipe
 from impasto.methods.arbitrary import adain, swap
+from impasto.methods.arbitrary.inverse import SWAP_KIND
 from impasto.methods.controls import Controlled
 from impasto.methods.iterative import gatys
 from impasto.recipe import Recipe
@@ -25,6 +26,7 @@ WAYS = {
     "johnson": ("johnson", {}),
     "johnson, half": ("johnson", {"strength": 0.5}),
     "swap, refined": ("swap", {"inverse": "refine", "steps": 2, "optimizer": "adam"}),
+    "swap, by learned steps": ("swap", {}),
 }
 SETTINGS = {}  # by method, for the test that runs
 
@@ -36,10 +38,13 @@ def _tiny_encoder(monkeypatch):
 
 
 @pytest.fixture(params=WAYS)
-def name(request, tiny_nets, monkeypatch):
+def name(request, tiny_nets, tiny_net, monkeypatch):
     """A method, and its settings in SETTINGS."""
     method, settings = WAYS[request.param]
-    if method in tiny_nets:
+    if "learned" in request.param:
+        net = tiny_net(SWAP_KIND, "relu3_1", inject=("relu2_1", "relu1_1"), steps=3, step_width=8)
+        settings = {**settings, "net": str(net)}
+    elif method in tiny_nets:
         settings = {**settings, "net": str(tiny_nets[method])}
     monkeypatch.setitem(SETTINGS, method, settings)
     return method
