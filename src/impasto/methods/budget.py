@@ -24,7 +24,8 @@ _SLACK = 1.2  # what the allocator loses between blocks of different sizes
 _ENOUGH = 512  # a tile of that side takes 1.7 times the work of its pixels: below, a shorter history saves more
 _FEW = 5  # pairs of L-BFGS below which smaller tiles are the better saving
 
-# Pictures alive beside the features, counted in `Descent` and the optimisers at each moment.
+# Pictures alive beside the features, counted in `Descent` and the optimisers at each moment; those of learned steps,
+# whose own features come and go, after what processes took at 2048 px.
 _WHILE_ENCODING = {"lbfgs": 7, "adam": 7, "learned": 18}
 _WHILE_MOVING = {"lbfgs": 12, "adam": 8, "learned": 30}
 _TOTAL_VARIATION = 8  # of its autograd
