@@ -69,19 +69,23 @@ def tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> VGGWeights:
 
 @pytest.fixture
 def tiny_net(tmp_path: Path) -> Callable[..., Path]:
-    """Saves an inverse net of the tiny encoder, with random weights: tiny_net(kind, layer, **fields of its spec)."""
+    """Saves an inverse net of the tiny encoder, with random weights.
+
+    tiny_net(kind, layer, recipe, **fields of its spec)
+    """
     from impasto.encoders.vgg import VGG
     from impasto.methods.arbitrary.inverse import net_metadata
     from impasto.nets.decoder import Decoder, mirror
     from impasto.weights.shipped import save_net
 
-    def save(kind: str, layer: str, **changes: Any) -> Path:
+    def save(kind: str, layer: str, recipe: dict[str, Any] | None = None, **changes: Any) -> Path:
         weights = tiny_weights()
         channels = tuple(pair[0].shape[0] for name, pair in weights.tensors.items() if name.endswith("_1"))
         torch.manual_seed(3)
         net = Decoder(mirror(layer, channels, **changes))
         path = tmp_path / f"{kind}-{len(list(tmp_path.glob('*.safetensors')))}.safetensors"
-        return save_net(path, net.state_dict(), net_metadata(kind, VGG(weights), net.spec))
+        metadata = {**net_metadata(kind, VGG(weights), net.spec), "recipe": recipe or {}}
+        return save_net(path, net.state_dict(), metadata)
 
     return save
 
@@ -99,7 +103,7 @@ def tiny_nets(tiny_net: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
 
     inject = ("relu2_1", "relu1_1")
     return {
-        "adain": tiny_net(ADAIN_KIND, "relu4_1", inject=inject, skip=("relu2_1",)),
+        "adain": tiny_net(ADAIN_KIND, "relu4_1", {"covariance": 0.6}, inject=inject, skip=("relu2_1",)),
         "swap": tiny_net(SWAP_KIND, "relu3_1", inject=inject),
         "johnson": save_net(tmp_path / "johnson.safetensors", net.state_dict(), metadata),
     }

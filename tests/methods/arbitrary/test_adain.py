@@ -72,6 +72,14 @@ def test_correlations_are_given_too_by_their_share(tiny_net, picture):
     assert not torch.allclose(got, paint(net, photo, [style], descreen=False, covariance=0), atol=1e-2)
 
 
+def test_correlations_are_given_as_the_net_was_trained_unless_told_otherwise(tiny_net, picture):
+    photo, style = picture(64, 48), picture(40, 64, 1)
+    trained, plain = (tiny_net(ADAIN_KIND, "relu4_1", recipe) for recipe in ({"covariance": 0.7}, None))
+    assert torch.equal(paint(trained, photo, [style]), paint(plain, photo, [style], covariance=0.7))
+    assert torch.equal(paint(plain, photo, [style]), paint(trained, photo, [style], covariance=0.0))
+    assert not torch.equal(paint(plain, photo, [style]), paint(trained, photo, [style]))
+
+
 def test_each_region_has_its_styles_correlations(net, picture):
     photo, styles = picture(64, 64), [picture(48, 48, 1), picture(48, 48, 2)]
     left = torch.zeros(1, 1, 64, 64)

@@ -73,8 +73,33 @@ def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
         "colour",
         "lattice",
         "range",
-    }  # two pairs leave none its own style
+    }  # an eighth of two pairs: the fourth step is the first where a photo is its own style
     assert falls(task, torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32))
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(2, [3, 7]), (3, [2, 5, 7]), (8, [*range(8)])])
+def test_an_eighth_of_the_photos_are_their_own_style_in_batches_of_any_size(batch: int, steps: list[int]) -> None:
+    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {})
+    task = AdainTask(settings(), setting)
+    photos, paintings = torch.rand(batch, 3, 32, 32), torch.rand(batch, 3, 32, 32)
+    assert [n for n in range(8) if "identity" in task.loss(task.net, photos, paintings, n)] == steps
+
+
+def test_detail_is_the_distance_at_the_layers_of_the_skip() -> None:
+    torch.manual_seed(0)
+    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {})
+    photos, paintings = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    task = AdainTask(settings(precision="exact", skip=("relu2_1", "relu3_1"), detail=2.0), setting)
+    made: dict[str, Tensor] = {}
+    task.net.register_forward_hook(lambda _, inputs, picture: made.update(inputs[0], picture=picture))
+    detail = task.loss(task.net, photos, paintings, 0)["detail"]
+    apart = 0
+    for layer, found in task.vgg(made["picture"], ("relu2_1", "relu3_1")).items():
+        got, aim = ((features / task.net.scale(layer)).flatten(1) for features in (found, made[layer]))
+        apart += ((got - aim).norm(dim=1) / aim.norm(dim=1)).square().mean()
+    torch.testing.assert_close(detail, apart)  # twice the mean of both layers
+    without = AdainTask(settings(skip=(), detail=2.0), setting)
+    assert "detail" not in without.loss(without.net, photos, paintings, 0)
 
 
 def test_features_take_the_styles_correlations_as_in_painting() -> None:

@@ -68,6 +68,7 @@ class AdainPainter(Painter):
         net = load_inverse(options.net, kind=ADAIN_KIND, weights=weights, layer=None, device=device, dtype=dtype)
         self.decoder, self.spec = net.decoder, net.decoder.spec
         self.encoder = VGG(weights, device=device, dtype=dtype, until=self.spec.layer, **net.encoder)
+        self._covariance = net.covariance if options.covariance is None else options.covariance
         nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
         self.recipe = recipe.model_copy(update={"nets": nets})
         keep_freed_memory()
@@ -129,7 +130,7 @@ class AdainPainter(Painter):
     @property
     def _correlated(self) -> tuple[str, ...]:
         """Layers whose channels' correlations count."""
-        return self.spec.content_layers if self.options.covariance else ()
+        return self.spec.content_layers if self._covariance else ()
 
     def _moments_of(self, style: Tensor) -> Mapping[str, Moments]:
         def work(values: int) -> Mapping[str, Moments]:
@@ -144,9 +145,7 @@ class AdainPainter(Painter):
     ) -> Tensor:
         styles = manner.mixed if regions is None else each_apart(manner.apart)
         inside = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
-        inputs = transformed(
-            self.decoder, self.encoder, photo, styles, alpha, regions, values, self.options.covariance
-        )
+        inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values, self._covariance)
         return self.decoder.paint(inputs, inside, regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
@@ -164,7 +163,7 @@ class AdainPainter(Painter):
         ):
             covering, _ = covered(picture, self.spec.stride)
             target = transformed(
-                self.decoder, self.encoder, covering, manner.mixed, alpha, covariance=self.options.covariance
+                self.decoder, self.encoder, covering, manner.mixed, alpha, covariance=self._covariance
             )
             made = self._painted(covering, manner, alpha)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target[layer])

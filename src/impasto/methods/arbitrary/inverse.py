@@ -55,11 +55,13 @@ class Inverse:
     Attributes:
         decoder: the net, on its device, without gradients.
         encoder: fields of `EncoderSpec` as they were while it was trained.
+        covariance: share of the correlations in the features it was trained on; see `transformed`.
         sha256: of its file.
     """
 
     decoder: Decoder
     encoder: Mapping[str, Any]
+    covariance: float
     sha256: str
 
 
@@ -96,7 +98,7 @@ def load_inverse(
         )
     decoder.load_state_dict(tensors)
     decoder.requires_grad_(False).eval().to(device, dtype)
-    return Inverse(decoder, encoder, sha256_of(path))
+    return Inverse(decoder, encoder, metadata.get("recipe", {}).get("covariance", 0.0), sha256_of(path))
 
 
 def _shape(shape: Sequence[int] | None) -> str:

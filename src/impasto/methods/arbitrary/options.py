@@ -29,14 +29,10 @@ Coherence = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-COVARIANCE = 0.6
-Covariance = Annotated[
-    Share,
-    Field(
-        description="How much of the correlations between the style's channels its features take, beside its means "
-        "and deviations: bolder strokes, less of the photo; 0 as in the paper."
-    ),
-]
+COVARIANCE = (
+    "How much of the correlations between the style's channels its features take, beside its means and deviations: "
+    "bolder strokes, less of the photo; 0 as in the paper"
+)
 
 
 class ArbitraryOptions(Options):
@@ -59,7 +55,7 @@ class AdainOptions(ArbitraryOptions):
     Lu et al. 2019: and the correlations between its channels.
     """
 
-    covariance: Covariance = COVARIANCE
+    covariance: Share | None = Field(default=None, description=f"{COVARIANCE}; unset: what the net was trained for.")
     grain: Grain = GRAIN
     net: str = Field(default="adain", description="Decoder: the name of a shipped net, or a file.")
 

@@ -5,6 +5,7 @@ Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Inst
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,7 +42,7 @@ from ...weights.load import load
 from ...weights.shipped import load_net
 from ..preset import Preset
 from .inverse import ADAIN_KIND, net_metadata, transformed
-from .options import COVARIANCE, Covariance
+from .options import COVARIANCE, Share
 
 KIND = ADAIN_KIND
 LAYER = "relu4_1"
@@ -67,6 +68,9 @@ class AdainTraining(TrainOptions):
         default="relative",
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
     )
+    detail: NonNegative = Field(
+        default=0.0, description="Weight of the same distance at the layers of --skip: faces, outlines."
+    )
     moments: NonNegative = Field(default=0.06, description="Weight of the style's channel means and deviations.")
     moments_form: Literal["mean", "sum"] = Field(
         default="mean", description="Squared differences averaged, or summed, over channels; summed over layers."
@@ -79,7 +83,7 @@ class AdainTraining(TrainOptions):
     identity_share: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.125, description="Share of the pairs whose style is the photo itself."
     )
-    covariance: Covariance = COVARIANCE
+    covariance: Share = Field(default=0.6, description=f"{COVARIANCE}.")
     grain: Grain = GRAIN
     lattice: Lattice = 4.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
@@ -156,7 +160,8 @@ class AdainTask:
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `AdainTraining`."""
         o = self.options
-        own = round(o.identity_share * len(photos))
+        each = o.identity_share * len(photos)  # of a small batch less than one: some steps have one
+        own = math.floor((step + 1) * each) - math.floor(step * each)
         photos = grained(photos, o.grain, seed=step)
         styles = torch.cat([photos[:own], paintings[own:]])
         with torch.no_grad():
@@ -167,12 +172,10 @@ class AdainTask:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(inputs, stats)
         found = encode(self.vgg, picture, STYLE_LAYERS)
-        scale = self.net.scale(LAYER)
-        got, aim = found[LAYER] / scale, inputs[LAYER] / scale
-        terms = {
-            "content": o.content
-            * (relative(got, aim).square() if o.content_form == "relative" else (got - aim).square()).mean()
-        }
+        terms = {"content": o.content * self._content(LAYER, found, inputs)}
+        if o.detail and o.skip:
+            apart = [self._content(layer, found, inputs) for layer in o.skip]
+            terms["detail"] = o.detail * torch.stack(apart).mean()
         if o.gram:
             apart = [relative(grams(found[layer]), aims[layer]).mean() for layer in STYLE_LAYERS]
             terms["gram"] = o.gram * torch.stack(apart).mean()
@@ -190,6 +193,14 @@ class AdainTask:
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
+
+    def _content(self, layer: str, found: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
+        """Distance of a picture's features to those it was made of."""
+        scale = self.net.scale(layer)
+        got, aim = found[layer] / scale, inputs[layer] / scale
+        if self.options.content_form == "relative":
+            return relative(got, aim).square().mean()
+        return (got - aim).square().mean()
 
     def _moments(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
         """The style's, by layer."""
