@@ -130,7 +130,7 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
     smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), (32, 32), mode="bicubic").clamp(0, 1)
     assert falls(task, smooth[:2], smooth[2:], 60, rate=5e-4)
     given = task._examples(smooth[:2], smooth[2:])
-    apart = [float((seen["relu3_1"] - given.target).norm()) for _, seen in task._descent(given.target, given.stats)]
+    apart = [float((seen["relu3_1"] - given.target).norm().detach()) for _, seen in task._descent(given.target, given.stats)]
     by_itself = SwapTask._picture(task, given.target, given.stats)
     begun = float((task.vgg(by_itself, ("relu3_1",))["relu3_1"] - given.target).norm())
     assert begun > apart[0] > apart[1] > apart[2]  # every step learns
@@ -143,3 +143,13 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
 def test_learned_steps_need_an_inverse_to_begin_with(encoder: str, pictures: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="give the net with --init"):
         train(settings(learned_steps=2), [pictures], [pictures], tmp_path / "run", encoder=encoder)
+
+
+@pytest.mark.parametrize("of_the_network", [{"norm": "batch"}, {"inject": ()}, {"form": "released"}])
+def test_learned_steps_leave_no_choice_of_the_inverse(
+    of_the_network: dict[str, object], encoder: str, pictures: str, tmp_path: Path
+) -> None:
+    options = settings(learned_steps=2, **of_the_network)
+    with pytest.raises(RequestError, match=f"--{next(iter(of_the_network))} is given: leave it out"):
+        train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder, init="swap")
+    assert not (tmp_path / "run").exists()

@@ -47,6 +47,7 @@ from .options import COHERENCE, LUMINANCE_WEIGHT, Coherence, LuminanceWeight
 from .train_adain import begin_with, encoder_channels, mean_activations, whole_strides
 
 KIND = SWAP_KIND
+_OF_THE_NETWORK = ("norm", "padding", "inject", "enlarge", "form")
 _CELL = 288
 _BYTE_SCALE = 255.0**2  # the original's roughness is of 0-255 pixels
 
@@ -192,7 +193,7 @@ class SwapTask:
     def _network(self, setting: Setting) -> Decoder:
         """What is trained, as it begins."""
         options = self.options
-        shape: dict[str, Any] = {name: getattr(options, name) for name in ("norm", "padding", "inject", "enlarge")}
+        shape: dict[str, Any] = {name: getattr(options, name) for name in _OF_THE_NETWORK if name != "form"}
         if options.form == "released":
             shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
         net = Decoder(mirror(options.layer, encoder_channels(setting.weights), **shape))
@@ -381,8 +382,13 @@ def train(
     `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken.
 
     Raises:
-        RequestError: steps are to be learned, and there is no network to begin with.
+        RequestError: steps are to be learned, and there is no network to begin with, or it is to be another.
     """
+    if options.learned_steps and (stated := [name for name in _OF_THE_NETWORK if name in options.model_fields_set]):
+        raise RequestError(
+            f"learned steps leave the network of --init as it is, yet --{stated[0]} is given: leave it out, and a "
+            "preset that says it"
+        )
     weights = load(encoder, until=STYLE_LAYERS[-1])
     past: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
