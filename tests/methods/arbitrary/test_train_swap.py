@@ -130,7 +130,10 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
     smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), (32, 32), mode="bicubic").clamp(0, 1)
     assert falls(task, smooth[:2], smooth[2:], 60, rate=5e-4)
     given = task._examples(smooth[:2], smooth[2:])
-    apart = [float((seen["relu3_1"] - given.target).norm().detach()) for _, seen in task._descent(given.target, given.stats)]
+    apart = [
+        float((seen["relu3_1"] - given.target).norm().detach())
+        for _, seen in task._descent(given.target, given.stats)
+    ]
     by_itself = SwapTask._picture(task, given.target, given.stats)
     begun = float((task.vgg(by_itself, ("relu3_1",))["relu3_1"] - given.target).norm())
     assert begun > apart[0] > apart[1] > apart[2]  # every step learns
