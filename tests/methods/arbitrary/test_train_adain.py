@@ -54,7 +54,7 @@ def test_presets_are_the_papers() -> None:
             512,
             1e-4,
         )
-        assert options.inject == () and options.gram == 0 and options.covariance == 0
+        assert options.inject == () and options.gram == options.detail == options.covariance == 0
         assert (options.enlarge, options.lattice) == ("nearest", 0)
         assert loop.learning_rate(options, 20_000) == pytest.approx(1e-4 / 2)
     assert (original.moments, original.moments_form) == (1e-2, "sum")
@@ -68,6 +68,7 @@ def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
     terms = task.loss(task.net, torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), 0)
     assert set(terms) == {
         "content",
+        "detail",
         "gram",
         "moments",
         "colour",

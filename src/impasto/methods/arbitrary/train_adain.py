@@ -69,13 +69,13 @@ class AdainTraining(TrainOptions):
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
     )
     detail: NonNegative = Field(
-        default=0.0, description="Weight of the same distance at the layers of --skip: faces, outlines."
+        default=1.0, description="Weight of the same distance at the layers of --skip: faces, outlines."
     )
     moments: NonNegative = Field(default=0.06, description="Weight of the style's channel means and deviations.")
     moments_form: Literal["mean", "sum"] = Field(
         default="mean", description="Squared differences averaged, or summed, over channels; summed over layers."
     )
-    gram: NonNegative = Field(default=2.0, description="Weight of the relative distance between Gram matrices.")
+    gram: NonNegative = Field(default=5.0, description="Weight of the relative distance between Gram matrices.")
     colour: NonNegative = Field(default=5.0, description="Weight of the distance between the colours.")
     identity: NonNegative = Field(
         default=0.5, description="Weight of the pixel distance where a photo is its own style."
@@ -109,6 +109,7 @@ _PLAIN: dict[str, Any] = {
     "clip": 0.0,
     "ema": 0.0,
     "content_form": "mean",
+    "detail": 0.0,
     "gram": 0.0,
     "colour": 0.0,
     "identity": 0.0,
