@@ -107,3 +107,10 @@ def tiny_nets(tiny_net: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
         "swap": tiny_net(SWAP_KIND, "relu3_1", inject=inject),
         "johnson": save_net(tmp_path / "johnson.safetensors", net.state_dict(), metadata),
     }
+
+
+@pytest.fixture
+def onnx_extra() -> None:
+    """Skips where the libraries of the extra ``onnx`` are not installed."""
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library)

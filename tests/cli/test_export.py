@@ -7,9 +7,8 @@ import pytest
 from .conftest import Cli
 
 
+@pytest.mark.usefixtures("onnx_extra")
 def test_export_writes_a_file_beside_you(cli: Cli, tiny_nets: dict[str, Path]) -> None:
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library)
     ran = cli("export", tiny_nets["swap"], "--json")
     assert ran.status == 0, ran.err
     path = Path(ran.json["path"])

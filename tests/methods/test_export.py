@@ -32,12 +32,6 @@ STYLES = ("great-wave", "red-fuji", "the-scream")
 ARCHITECTURE = "c9s1-4,d6,d8,R8×2,u6,u4,c9s1-3"
 
 
-@pytest.fixture
-def extra() -> None:
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library)
-
-
 def saved(path: Path) -> Path:
     torch.manual_seed(1)
     net = Transformer(TransformerSpec(ARCHITECTURE, STYLES))
@@ -78,7 +72,7 @@ def read(path: Path) -> tuple[dict[str, list[str | int]], dict[str, str]]:
     return shapes, {entry.key: entry.value for entry in model.metadata_props}
 
 
-@pytest.mark.usefixtures("extra")
+@pytest.mark.usefixtures("onnx_extra")
 def test_a_net_of_several_styles_takes_their_weights(tmp_path: Path) -> None:
     net = saved(tmp_path)
     done = export(net, tmp_path / "net.onnx")
@@ -108,7 +102,7 @@ def test_a_net_of_several_styles_takes_their_weights(tmp_path: Path) -> None:
     assert str(Path(impasto.__file__).parent).encode() not in done.path.read_bytes()
 
 
-@pytest.mark.usefixtures("extra")
+@pytest.mark.usefixtures("onnx_extra")
 def test_a_blend_is_baked_in(tmp_path: Path) -> None:
     net = saved(tmp_path)
     done = export(net, tmp_path / "net.onnx", styles=["the-scream:3", Style(path="great-wave")])
@@ -121,7 +115,7 @@ def test_a_blend_is_baked_in(tmp_path: Path) -> None:
     assert [credit["name"] for credit in json.loads(metadata["credits"])] == ["great-wave", "the-scream"]
 
 
-@pytest.mark.usefixtures("extra")
+@pytest.mark.usefixtures("onnx_extra")
 def test_a_style_of_the_gallery_painted_as_the_manual_says(
     tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +138,7 @@ def test_a_style_of_the_gallery_painted_as_the_manual_says(
         torch.testing.assert_close(to_tensor(painting), expected, rtol=0, atol=0.51 / 255)
 
 
-@pytest.mark.usefixtures("extra")
+@pytest.mark.usefixtures("onnx_extra")
 @pytest.mark.parametrize(
     ("kind", "layer", "fields"),
     [
@@ -175,7 +169,7 @@ def test_a_decoder_takes_features_and_moments(
     assert metadata["encoder_padding"] == inverse.encoder["padding"]
 
 
-@pytest.mark.usefixtures("extra")
+@pytest.mark.usefixtures("onnx_extra")
 def test_a_file_that_paints_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = exporting._converted
 

@@ -69,8 +69,7 @@ def test_every_style_of_the_gallery_is_its_own(photo: Tensor) -> None:
             assert (paintings[one] - paintings[other]).abs().mean() > 0.04, (one, other)
 
 
+@pytest.mark.usefixtures("onnx_extra")
 @pytest.mark.parametrize("net", net_names())
 def test_every_net_can_be_exported(net: str, tmp_path: Path) -> None:
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library)
     assert export(net, tmp_path / "net.onnx").difference < TOLERANCE

@@ -30,6 +30,12 @@ def settings(preset: str = "impasto", **more: object) -> AdainTraining:
     return AdainTraining(**{**given, **SMALL, **more})
 
 
+def task_of(**more: object) -> AdainTask:
+    torch.manual_seed(0)
+    cpu, sample = torch.device("cpu"), [torch.rand(2, 3, 32, 32)]
+    return AdainTask(settings(**more), Setting(tiny_weights(), cpu, torch.float32, ([], []), sample, {}))
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_trains_a_net_that_can_be_loaded(
     preset: str, encoder: str, pictures: str, tmp_path: Path
@@ -62,9 +68,7 @@ def test_presets_are_the_papers() -> None:
 
 
 def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
-    torch.manual_seed(0)
-    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {})
-    task = AdainTask(settings(precision="exact"), setting)
+    task = task_of(precision="exact")
     terms = task.loss(task.net, torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), 0)
     assert set(terms) == {
         "content",
@@ -78,19 +82,18 @@ def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
     assert falls(task, torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32))
 
 
-@pytest.mark.parametrize(("batch", "steps"), [(2, [3, 7]), (3, [2, 5, 7]), (8, [*range(8)])])
+@pytest.mark.parametrize(("batch", "steps"), [(2, [3, 7]), (3, [2, 5, 7]), (4, [1, 3, 5, 7]), (8, [*range(8)])])
 def test_an_eighth_of_the_photos_are_their_own_style_in_batches_of_any_size(batch: int, steps: list[int]) -> None:
-    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {})
-    task = AdainTask(settings(), setting)
+    task = task_of()
     photos, paintings = torch.rand(batch, 3, 32, 32), torch.rand(batch, 3, 32, 32)
     assert [n for n in range(8) if "identity" in task.loss(task.net, photos, paintings, n)] == steps
 
 
 def test_detail_is_the_distance_at_the_layers_of_the_skip() -> None:
     torch.manual_seed(0)
-    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], {})
+    torch.manual_seed(0)
     photos, paintings = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    task = AdainTask(settings(precision="exact", skip=("relu2_1", "relu3_1"), detail=2.0), setting)
+    task = task_of(precision="exact", skip=("relu2_1", "relu3_1"), detail=2.0)
     made: dict[str, Tensor] = {}
     task.net.register_forward_hook(lambda _, inputs, picture: made.update(inputs[0], picture=picture))
     detail = task.loss(task.net, photos, paintings, 0)["detail"]
@@ -99,17 +102,17 @@ def test_detail_is_the_distance_at_the_layers_of_the_skip() -> None:
         got, aim = ((features / task.net.scale(layer)).flatten(1) for features in (found, made[layer]))
         apart += ((got - aim).norm(dim=1) / aim.norm(dim=1)).square().mean()
     torch.testing.assert_close(detail, apart)  # twice the mean of both layers
-    without = AdainTask(settings(skip=(), detail=2.0), setting)
+    without = task_of(skip=(), detail=2.0)
     assert "detail" not in without.loss(without.net, photos, paintings, 0)
 
 
 def test_features_take_the_styles_correlations_as_in_painting() -> None:
     torch.manual_seed(0)
-    setting = Setting(tiny_weights(), torch.device("cpu"), torch.float32, ([], []), [torch.rand(2, 3, 64, 64)], {})
+    torch.manual_seed(0)
     photos, paintings = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
 
     def apart(covariance: float) -> float:
-        task = AdainTask(settings(precision="exact", covariance=covariance), setting)
+        task = task_of(precision="exact", covariance=covariance)
         given: list[Tensor] = []
         task.net.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]["relu4_1"]))
         task.loss(task.net, photos, paintings, 0)

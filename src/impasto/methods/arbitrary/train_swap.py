@@ -47,7 +47,7 @@ from .options import COHERENCE, LUMINANCE_WEIGHT, Coherence, LuminanceWeight
 from .train_adain import begin_with, encoder_channels, mean_activations, whole_strides
 
 KIND = SWAP_KIND
-_OF_THE_NETWORK = ("norm", "padding", "inject", "enlarge", "form")
+_SHAPE = ("norm", "padding", "inject", "enlarge")
 _CELL = 288
 _BYTE_SCALE = 255.0**2  # the original's roughness is of 0-255 pixels
 
@@ -193,7 +193,7 @@ class SwapTask:
     def _network(self, setting: Setting) -> Decoder:
         """What is trained, as it begins."""
         options = self.options
-        shape: dict[str, Any] = {name: getattr(options, name) for name in _OF_THE_NETWORK if name != "form"}
+        shape: dict[str, Any] = {name: getattr(options, name) for name in _SHAPE}
         if options.form == "released":
             shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
         net = Decoder(mirror(options.layer, encoder_channels(setting.weights), **shape))
@@ -384,7 +384,7 @@ def train(
     Raises:
         RequestError: steps are to be learned, and there is no network to begin with, or it is to be another.
     """
-    if options.learned_steps and (stated := [name for name in _OF_THE_NETWORK if name in options.model_fields_set]):
+    if options.learned_steps and (stated := [name for name in (*_SHAPE, "form") if name in options.model_fields_set]):
         raise RequestError(
             f"learned steps leave the network of --init as it is, yet --{stated[0]} is given: leave it out, and a "
             "preset that says it"
