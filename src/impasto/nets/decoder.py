@@ -272,10 +272,10 @@ class Decoder(nn.Module):
         for layer in self.spec.style_layers:
             self.scale(layer).copy_(scales[layer])
 
-    @property
-    def learned_steps(self) -> tuple[LearnedStep, ...]:
-        """Those that may follow its picture, in their order."""
-        return tuple(cast(LearnedStep, step) for step in self.steps)
+    def learned_steps(self, count: int) -> tuple[LearnedStep, ...]:
+        """So many that may follow its picture, the last of its own as often as need be; none if it has none."""
+        own = [cast(LearnedStep, step) for step in self.steps]
+        return tuple((own + own[-1:] * (count - len(own)))[:count])
 
     @property
     def held(self) -> float:

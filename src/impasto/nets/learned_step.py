@@ -25,12 +25,12 @@ class LearnedStep(nn.Module):
     Args:
         cell: side in pixels of what is one position inside; pictures are of whole cells.
         width: channels inside.
-        first: nothing is handed on to it by a step before.
+        first: it looks at nothing that a step before hands on.
     """
 
     def __init__(self, cell: int, width: int, *, first: bool) -> None:
         super().__init__()
-        self.cell = cell
+        self.cell, self.first = cell, first
         values = 3 * cell**2
         self.into = nn.Conv2d(2 * values + (0 if first else width), width, 3)
         self.blocks = nn.ModuleList(nn.ModuleList(nn.Conv2d(width, width, 3) for _ in "ab") for _ in range(_BLOCKS))
@@ -50,14 +50,15 @@ class LearnedStep(nn.Module):
         Args:
             picture: N×3×H×W float32 in [0, 1], of whole cells.
             gradient: of the loss there, in any unit.
-            handed_on: by the step before.
+            handed_on: by the step before, or by itself; not needed by the first.
 
         Returns:
             N×3×H×W float32, not clamped; and what is handed on to the next step.
         """
         length = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
         seen = [F.pixel_unshuffle(each, self.cell) for each in (picture - 0.5, gradient / (length + 1e-20))]
-        if handed_on is not None:
+        if not self.first:
+            assert handed_on is not None
             seen.append(handed_on)
         x = torch.cat([each.to(self.into.weight.dtype) for each in seen], 1)
         x = F.relu(_convolved(self.into, x))

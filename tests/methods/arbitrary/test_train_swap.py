@@ -8,6 +8,7 @@ from impasto.errors import RequestError
 from impasto.methods.arbitrary import train_adain
 from impasto.methods.arbitrary.train_swap import KIND, PRESETS, StepsTask, SwapTask, SwapTraining, train
 from impasto.nets.decoder import Decoder, DecoderSpec
+from impasto.nets.learned_step import LearnedStep
 from impasto.training import loop
 from impasto.training.run import Setting
 from impasto.transforms.swap import prepare, swap, tone
@@ -141,6 +142,25 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
         settings(norm="batch", steps=1), [pictures], [pictures], tmp_path / "on", encoder=encoder, init=str(net)
     )
     assert set(load_net(alone, kind=KIND, encoder_sha256=None)[0]) == set(before)
+
+
+def test_the_last_learned_step_is_made_again_in_training(
+    encoder: str, pictures: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[LearnedStep] = []
+    real = LearnedStep.forward
+    monkeypatch.setattr(LearnedStep, "forward", lambda self, *args: (made.append(self), real(self, *args))[1])
+    first = train(settings(steps=1), [pictures], [pictures], tmp_path / "inverse", encoder=encoder)
+    options = settings(steps=1, learned_steps=2, repeats=3, precision="exact")
+    train(options, [pictures], [pictures], tmp_path / "steps", encoder=encoder, init=str(first))
+    one, other, *again = made[:5]
+    assert one.first and not other.first and again == [other] * 3
+
+
+def test_repeats_are_of_learned_steps(encoder: str, pictures: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="--repeats is of learned steps"):
+        train(settings(repeats=1), [pictures], [pictures], tmp_path / "run", encoder=encoder)
+    assert not (tmp_path / "run").exists()
 
 
 def test_learned_steps_need_an_inverse_to_begin_with(encoder: str, pictures: str, tmp_path: Path) -> None:

@@ -98,7 +98,11 @@ def load_inverse(
         )
     decoder.load_state_dict(tensors)
     decoder.requires_grad_(False).eval().to(device, dtype)
-    return Inverse(decoder, encoder, metadata.get("recipe", {}).get("covariance", 0.0), sha256_of(path))
+    recipe = metadata.get("recipe", {})
+    share = recipe.get("covariance", 0.0) if isinstance(recipe, Mapping) else None
+    if not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise WeightsError(f"{path}: its recipe states no covariance from 0 to 1: get the file again")
+    return Inverse(decoder, encoder, share, sha256_of(path))
 
 
 def _shape(shape: Sequence[int] | None) -> str:

@@ -103,7 +103,7 @@ class SwapOptions(ArbitraryOptions):
     optimizer: Literal["auto", "lbfgs", "adam"] = Field(
         default="auto",
         description="L-BFGS, or Adam kept within [0, 1] at every step; auto: to refine, the steps that the net has "
-        "learned, then L-BFGS.",
+        "learned, the last of them again and again; L-BFGS where it has none.",
     )
     learning_rate: Positive | None = Field(
         default=None, description="L-BFGS: fraction of its step (1); Adam: a step, of the range 0 to 1 (0.05)."

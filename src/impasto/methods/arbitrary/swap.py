@@ -22,7 +22,6 @@ from ...losses.optimisers import LBFGS, Adam, Learned, Optimiser, frequency_prec
 from ...losses.tiled import TiledObjective
 from ...memory import describe
 from ...nets.decoder import LAYERS, Decoder
-from ...nets.learned_step import LearnedStep
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...runtime import compute_dtype, give_back_freed_memory, keep_freed_memory
@@ -351,22 +350,14 @@ class SwapPainter(Painter):
         # Twice a half sum; or, normalised as style-swap.lua does, a gradient whose L1 norm is 1.
         content = ContentTerm(options.layer, target, 1.0 if options.normalize_gradients else 2.0, "half-sum")
         term = NormalisedGradient(content) if options.normalize_gradients else content
-        tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight else None
+        tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight and not self._learned else None
         if plan.tile is not None:  # in tiles memory is scarce
             keep_freed_memory(False)
             give_back_freed_memory()
-        learned = self._learned(steps)
-        if learned:  # with the features alone, of pictures that can be shown
-            objective = TiledObjective(self.encoder, [term], tile=plan.tile)
-            yield from self._down(Descent(objective, picture, Learned(learned), clamp=True), len(learned), plan)
-        if steps > len(learned):
-            objective = TiledObjective(self.encoder, [term], tv, tile=plan.tile)
-            boxed = options.optimizer == "adam"
-            descent = Descent(objective, picture, self._optimiser(picture, plan.history), clamp=boxed)
-            yield from self._down(descent, steps - len(learned), plan)
-
-    def _down(self, descent: Descent, steps: int, plan: Plan) -> Iterator[tuple[Tensor, dict[str, float], str]]:
-        height, width = descent.image.shape[2:]
+        boxed = self._learned is not None or options.optimizer == "adam"
+        objective = TiledObjective(self.encoder, [term], tv, tile=plan.tile)
+        descent = Descent(objective, picture, self._optimiser(picture, plan.history, steps), clamp=boxed)
+        height, width = picture.shape[2:]
         for _ in range(steps):
             losses = descent.step()
             parts = told(plan, self._optimisation, descent.tile, (height, width))
@@ -374,15 +365,17 @@ class SwapPainter(Painter):
                 parts = [*(parts or ["optimised whole"]), f"about {describe(plan.peak)}"]
             yield descent.image.clamp(0, 1), losses, ", ".join(parts)
 
-    def _learned(self, steps: int) -> Sequence[LearnedStep]:
-        """Those of so many steps that the net has learned."""
-        if self.decoder is None or self.options.optimizer != "auto":
-            return ()
-        return self.decoder.learned_steps[:steps]
+    @property
+    def _learned(self) -> Decoder | None:
+        """The net, where the steps are those that it has learned: down the distance of features alone."""
+        taught = self.decoder is not None and self.decoder.spec.steps and self.options.optimizer == "auto"
+        return self.decoder if taught else None
 
-    def _optimiser(self, picture: Tensor, history: int) -> Optimiser:
-        """What moves the picture once no step is learned."""
+    def _optimiser(self, picture: Tensor, history: int, steps: int) -> Optimiser:
+        """What moves the picture."""
         options = self.options
+        if self._learned is not None:
+            return Learned(self._learned.learned_steps(steps))
         if options.optimizer == "adam":
             return Adam(picture, options.learning_rate or 0.05)
         exponent, first = _FROM_THE_NET if self.decoder is not None else _FROM_THE_PHOTO
@@ -393,11 +386,10 @@ class SwapPainter(Painter):
     def _optimisation(self) -> Optimisation:
         """What the memory of a descent depends on."""
         options = self.options
-        steps = options.descent(1)
         by = "lbfgs" if options.optimizer == "auto" else options.optimizer
         # The content loss is of the difference, and of that in float32; the picture shown is a copy.
         return Optimisation(
-            "learned" if 0 < steps == len(self._learned(steps)) else by,
+            "learned" if self._learned else by,
             _HISTORY,
             pictures=2,
             copies=self.encoder.dtype.itemsize + 4,

@@ -76,6 +76,9 @@ class SwapTraining(TrainOptions):
         description="Leave the network of --init as it is, and learn so many steps from its picture down the "
         "distance to the features.",
     )
+    repeats: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=2, description="Times the last of them is made once more, as it is where --steps asks for more."
+    )
     form: Literal["mirror", "released"] = Field(
         default="mirror", description="mirror: the encoder turned round; released: the authors' wider net."
     )
@@ -336,7 +339,7 @@ class StepsTask(SwapTask):
             raise RequestError("learned steps are trained in one process; start it without a launcher")
         given = self._examples(photos, paintings)
         terms: dict[str, Tensor] = {}
-        count = self.options.learned_steps
+        count = self.options.learned_steps + self.options.repeats
         for number, (picture, found) in enumerate(self._descent(given.target, given.stats), 1):
             weight = (1 + number / count) / 2 / count
             for name, value in self._terms(picture, found, given, step).items():
@@ -346,16 +349,17 @@ class StepsTask(SwapTask):
     def _descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Pictures after each step, not clamped, and their features."""
         layer, handed_on = self.options.layer, None
+        steps = self.net.learned_steps(self.options.learned_steps + self.options.repeats)
         self.net.stages.eval()  # a batch's own statistics are none of what the inverse was trained to
         picture = super()._picture(target, stats).requires_grad_()
         found = encode(self.vgg, picture, (layer,))
-        for number, step in enumerate(self.net.steps, 1):
+        for number, step in enumerate(steps, 1):
             loss = (found[layer].float() - target.float()).square().sum()
             (gradient,) = torch.autograd.grad(loss, picture, retain_graph=True)  # the loop goes back that way too
             begun = picture.detach().clamp(0, 1)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 picture, handed_on = step(begun, gradient, handed_on)
-            found = encode(self.vgg, picture, self.layers, again=number < len(self.net.steps))
+            found = encode(self.vgg, picture, self.layers, again=number < len(steps))
             yield picture, found
 
     def _picture(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
@@ -382,8 +386,11 @@ def train(
     `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken.
 
     Raises:
-        RequestError: steps are to be learned, and there is no network to begin with, or it is to be another.
+        RequestError: steps are to be learned, and there is no network to begin with, or it is to be another; or none
+            are to be, and yet repeated.
     """
+    if not options.learned_steps and "repeats" in options.model_fields_set:
+        raise RequestError("--repeats is of learned steps; ask for some with --learned-steps")
     if options.learned_steps and (stated := [name for name in (*_SHAPE, "form") if name in options.model_fields_set]):
         raise RequestError(
             f"learned steps leave the network of --init as it is, yet --{stated[0]} is given: leave it out, and a "
