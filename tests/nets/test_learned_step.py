@@ -19,7 +19,8 @@ def test_a_gradients_unit_does_not_count_but_its_direction_does() -> None:
     step = LearnedStep(4, 8, first=True)
     torch.nn.init.normal_(step.out.weight, std=0.1)
     picture, gradient = torch.rand(2, 3, 8, 12), torch.randn(2, 3, 8, 12)
-    moved, _ = step(picture, gradient)
+    moved, handed_on = step(picture, gradient)
+    assert torch.equal(step(picture, gradient, handed_on)[0], moved)  # the first, made again, hears nothing
     torch.testing.assert_close(step(picture, gradient * 1e4)[0], moved)
     torch.testing.assert_close(step(picture[1:], gradient[1:] * 3)[0], moved[1:])  # of each example apart
     assert not torch.allclose(step(picture, gradient.flip(3))[0], moved, atol=1e-3)
