@@ -199,10 +199,10 @@ class Adam:
 
 
 class Learned:
-    """Steps that a network has learned, each of them made once.
+    """Steps that networks have learned, made one after the other.
 
     Args:
-        steps: in their order.
+        steps: in their order; one may come several times.
     """
 
     def __init__(self, steps: Sequence[Move]) -> None:

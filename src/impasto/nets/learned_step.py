@@ -2,7 +2,7 @@
 
 Andrychowicz et al. 2016, "Learning to learn by gradient descent by gradient descent"; in the form of Adler & Öktem
 2017, "Solving ill-posed inverse problems using iterative deep neural networks": few steps, each with weights of its
-own, that hand on what they have seen.
+own, that hand on what they have seen; the last may be made again.
 """
 
 from __future__ import annotations

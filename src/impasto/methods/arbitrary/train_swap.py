@@ -320,6 +320,7 @@ class StepsTask(SwapTask):
 
     def __init__(self, options: SwapTraining, setting: Setting, inverse: DecoderSpec) -> None:
         self._spec = replace(inverse, steps=options.learned_steps)
+        self._count = options.learned_steps + options.repeats
         super().__init__(options, setting)
 
     def _network(self, setting: Setting) -> Decoder:
@@ -339,9 +340,8 @@ class StepsTask(SwapTask):
             raise RequestError("learned steps are trained in one process; start it without a launcher")
         given = self._examples(photos, paintings)
         terms: dict[str, Tensor] = {}
-        count = self.options.learned_steps + self.options.repeats
         for number, (picture, found) in enumerate(self._descent(given.target, given.stats), 1):
-            weight = (1 + number / count) / 2 / count
+            weight = (1 + number / self._count) / 2 / self._count
             for name, value in self._terms(picture, found, given, step).items():
                 terms[name] = terms.get(name, 0) + weight * value
         return terms
@@ -349,7 +349,7 @@ class StepsTask(SwapTask):
     def _descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Pictures after each step, not clamped, and their features."""
         layer, handed_on = self.options.layer, None
-        steps = self.net.learned_steps(self.options.learned_steps + self.options.repeats)
+        steps = self.net.learned_steps(self._count)
         self.net.stages.eval()  # a batch's own statistics are none of what the inverse was trained to
         picture = super()._picture(target, stats).requires_grad_()
         found = encode(self.vgg, picture, (layer,))
