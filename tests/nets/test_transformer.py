@@ -164,3 +164,9 @@ def test_normalisation_is_folded_into_the_encoders_networks() -> None:
         assert (now - was).square().mean() < 0.02 * was.var()
     again = folded.normalised_in_encoder(photos)
     assert torch.equal(again(photos[:1], mix), folded(photos[:1], mix))
+
+
+def test_a_net_changed_over_stays_on_its_device():
+    spec = TransformerSpec("c3s1-4,d6,R6,u4,c3s1-3", norm="everywhere")
+    made = Transformer(spec).to("meta").normalised_in_encoder(torch.empty(1, 3, 16, 16, device="meta"))
+    assert {parameter.device.type for parameter in made.parameters()} == {"meta"}

@@ -65,3 +65,12 @@ def test_it_goes_on_from_its_saved_state_to_the_bit():
         again.load_state_dict(copy.deepcopy(first.state_dict()))
         steps(again, parts, range(3, 6))
         assert torch.equal(whole, parts)
+
+
+def test_matrices_of_one_shape_go_together_and_bfloat16_does():
+    torch.manual_seed(0)
+    several = torch.randn(3, 32, 144)
+    together = orthogonalised(several)
+    torch.testing.assert_close(together, torch.stack([orthogonalised(each) for each in several]))
+    rough = orthogonalised(several.bfloat16()).float()
+    assert (rough - together).norm() < 0.05 * together.norm()

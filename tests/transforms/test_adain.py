@@ -94,3 +94,11 @@ def weighed(x: torch.Tensor, weights: torch.Tensor) -> Moments:
 def test_nothing_that_counts_has_finite_moments() -> None:
     got = weighed(noise(1, 3, 4, 4), torch.zeros(1, 1, 4, 4))
     assert torch.isfinite(got.mean).all() and torch.isfinite(got.std).all()
+
+
+def test_moments_of_all_at_once_are_those_gathered() -> None:
+    x = noise(2, 6, 9, 8) @ noise(8, 8, seed=1) + torch.linspace(0, 50, 9)[:, None]
+    gathered = Gathered(correlations=True)
+    gathered.add(x)
+    torch.testing.assert_close(moments(x, correlations=True), gathered.moments(), atol=1e-4, rtol=1e-4)
+    assert moments(x).correlation is None

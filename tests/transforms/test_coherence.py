@@ -58,7 +58,7 @@ class Field:
 def test_no_patch_can_do_better_by_continuing_a_neighbours(
     patch: int, stride: int, weight: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coherence, "_ROUNDS", 50)  # until nothing moves
+    monkeypatch.setattr(coherence, "ROUNDS", 50)  # until nothing moves
     content, style = noise(1, 4, 14, 17), noise(1, 4, 19, 13, seed=1)
     (source,) = prepare([style], patch=patch, stride=stride).sources
     pixels = content[0].permute(1, 2, 0).contiguous()

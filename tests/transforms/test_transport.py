@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from impasto.transforms import transport as room
 from impasto.transforms.adain import Gathered, Moments, adain, blend, moments, stacked
 from impasto.transforms.transport import transport
 
@@ -96,3 +97,19 @@ def test_blends_and_stacks_keep_correlations_where_all_have_them() -> None:
     assert torch.equal(stacked([one, two]).correlation, torch.cat([one.correlation, two.correlation]))
     assert stacked([one, moments(features())]).correlation is None
     assert blend([one, moments(features())], [1, 1]).correlation is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6, 0.9])
+def test_roots_by_products_are_those_by_eigenvalues(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, style = (gathered(features(96, seed=seed, height=5, width=7, count=2)) for seed in (0, 1))  # of rank 34
+    wanted, _ = room.transport(own, style, share)
+    monkeypatch.setattr(room, "_roots", room.roots_by_products)
+    got, _ = room.transport(own, style, share)
+    assert float((got - wanted).norm() / wanted.norm()) < 1e-3
+
+
+def test_roots_by_products_stay_finite_where_channels_are_one() -> None:
+    alike = 0.9 * torch.ones(1, 128, 128) + 0.1 * torch.eye(128)
+    root, inverse = room.roots_by_products(alike)
+    torch.testing.assert_close(root @ root, alike, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(inverse @ root, torch.eye(128)[None], atol=1e-3, rtol=1e-3)

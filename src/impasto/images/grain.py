@@ -46,7 +46,8 @@ def _noise(photo: Tensor, seed: int) -> Tensor:
     count, _, height, width = photo.shape
     total = photo.new_zeros(count, 1, height, width)
     for length in _WAVES:
-        knots = torch.randn(count, 1, height // length + 2, width // length + 2, generator=generator).to(photo.device)
+        knots = torch.randn(count, 1, height // length + 2, width // length + 2, generator=generator)
+        knots = knots.to(photo.device, non_blocking=True)
         smooth = F.interpolate(knots, scale_factor=length, mode="bicubic")[..., :height, :width]
         total.add_(smooth, alpha=length**0.5)
     if total.numel() == 1:

@@ -35,7 +35,7 @@ def folded(weight: Tensor, enlarge: Enlarge) -> Tensor:
 
     The small picture is padded by one position: repeated where the large one is to be mirrored, else with zeros.
     """
-    rows = torch.tensor(_ROWS[enlarge], dtype=torch.float32, device=weight.device)
+    rows = torch.tensor(_ROWS[enlarge], dtype=torch.float32).to(weight.device, non_blocking=True)
     taps = torch.stack([rows[:3], rows[1:]])  # of the upper and of the lower one: tap × row
     both = torch.einsum("pau,qbv,oiab->pqoiuv", taps, taps, weight.float())
     return both.flatten(0, 2).to(weight.dtype, memory_format=torch.channels_last)

@@ -199,7 +199,7 @@ class Transformer(nn.Module):
         Args:
             photos: N×3×H×W in [0, 1], sides multiples of `spec.stride`.
         """
-        made = Transformer(dataclasses.replace(self.spec, norm="encoder"))
+        made = Transformer(dataclasses.replace(self.spec, norm="encoder")).to(photos.device)
         made.load_state_dict(self.state_dict())
         pairs = [
             (old, new)

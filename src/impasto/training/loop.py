@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam
 
 from ..errors import ImpastoError, MissingExtraError, OutputError, RequestError
 from ..weights.shipped import save_net
@@ -31,6 +32,8 @@ FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers", "tensorboa
 _LOG_EVERY = 10
 
 CHECKPOINT, NET = "checkpoint.pt", "net.safetensors"
+
+_aten = torch.ops.aten
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,9 @@ def train(
     group = processes or accelerator(task.device)
     recipe = dict(metadata["recipe"])
     lots = [{"params": parameters, "factor": factor} for parameters, factor in task.rates()]
-    method = Muon if options.optimizer == "muon" else torch.optim.Adam
-    optimiser = method(lots, lr=options.lr, betas=(0.9, options.beta2))
+    of_all: dict[str, Any] = {"lr": options.lr, "betas": (0.9, options.beta2)}
+    on_gpu = task.device.type == "cuda"
+    optimiser = Muon(lots, **of_all) if options.optimizer == "muon" else Adam(lots, **of_all, fused=on_gpu or None)
     average = _Average(task.net, options.ema)
     start = 0
     _make_folder(out)
@@ -155,13 +159,14 @@ def train(
     with (
         _Journal(out, start, tensorboard=options.tensorboard, main=group.is_main_process) as journal,
         _Stop() as stop,
-        Ahead(batches, start, options.steps, options.workers) as supply,
+        Ahead(_pinned(batches) if on_gpu else batches, start, options.steps, options.workers) as supply,
     ):
         for photos, paintings in supply:
             rate = learning_rate(options, step)
             for settings in optimiser.param_groups:
                 settings["lr"] = rate * settings["factor"]
-            terms = task.loss(net, photos.to(task.device), paintings.to(task.device), step)
+            photos, paintings = (batch.to(task.device, non_blocking=True) for batch in (photos, paintings))
+            terms = task.loss(net, photos, paintings, step)
             loss = cast(Tensor, sum(terms.values()))
             optimiser.zero_grad(set_to_none=True)
             group.backward(loss)
@@ -189,6 +194,16 @@ def train(
     return out / NET
 
 
+def _pinned(batches: Callable[[int], tuple[Tensor, Tensor]]) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """The same batches where a GPU fetches them by itself; an empty one stays where it is."""
+
+    def make(number: int) -> tuple[Tensor, Tensor]:
+        photos, paintings = (batch.pin_memory() if batch.numel() else batch for batch in batches(number))
+        return photos, paintings
+
+    return make
+
+
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -207,11 +222,14 @@ class _Average:
     def update(self, net: nn.Module, step: int) -> None:
         # Early on the mean forgets faster, or it would carry the random start along.
         memory = min(self.memory, (1 + step) / (10 + step))
+        own, others = [], []
         for name, value in net.state_dict().items():
             if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - memory)
+                own.append(self.weights[name])
+                others.append(value)
             else:
                 self.weights[name].copy_(value)
+        _aten._foreach_lerp_.Scalar(own, others, 1 - memory)  # of all weights at once: a GPU takes them in one go
 
     @contextlib.contextmanager
     def in_place(self, net: nn.Module) -> Generator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -83,7 +84,8 @@ def colour_distance(got: Tensor, expected: Tensor, seed: int) -> Tensor:
     same colours in the same amounts, wherever they are.
     """
     generator = torch.Generator().manual_seed(seed)
-    directions = F.normalize(torch.randn(3, _DIRECTIONS, generator=generator), dim=0).to(got.device)
+    directions = F.normalize(torch.randn(3, _DIRECTIONS, generator=generator), dim=0)
+    directions = directions.to(got.device, non_blocking=True)
 
     def sorted_shades(picture: Tensor) -> Tensor:
         shades = F.avg_pool2d(picture, 2).flatten(2).transpose(1, 2) @ directions
@@ -119,13 +121,18 @@ def standing_out(spectra: Tensor) -> Tensor:
         In the shape of `spectra`; 0 for longer waves.
     """
     side = spectra.shape[1]
-    down = torch.fft.fftfreq(side, 1 / side, device=spectra.device)[:, None]
-    along = torch.arange(spectra.shape[2], device=spectra.device)
-    turns = torch.hypot(down, along.float()).round().long()  # in a window
+    turns, count = _rings(side, spectra.shape[2], spectra.device)
     ring, flat = turns.flatten(), spectra.flatten(1)
-    count = torch.bincount(ring)
     mean = flat.new_zeros(len(flat), len(count)).index_add(1, ring, flat) / count
     return (flat - mean[:, ring]).view_as(spectra) * (turns >= side // 8)
+
+
+@functools.cache
+def _rings(side: int, across: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """How often each wave of a spectrum turns in a window, side×across, and how many waves turn so often."""
+    down = torch.fft.fftfreq(side, 1 / side)[:, None]
+    turns = torch.hypot(down, torch.arange(across).float()).round().long()
+    return turns.to(device), torch.bincount(turns.flatten()).to(device)
 
 
 def lattice(pictures: Tensor, *natural: Tensor) -> Tensor:

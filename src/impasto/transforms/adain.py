@@ -102,10 +102,18 @@ def _exactly(values: Tensor) -> Tensor:
     return values.cpu().double()
 
 
-def moments(features: Tensor) -> Moments:
-    """Channel moments of N×C×H×W features, in float32 whatever the features' type; differentiable."""
-    mean, variance = mean_and_variance(features.float())
-    return Moments(mean, (variance + EPSILON).sqrt())
+def moments(features: Tensor, *, correlations: bool = False) -> Moments:
+    """Channel moments of N×C×H×W features, in float32 whatever the features' type; differentiable.
+
+    As `Gathered` finds them, but of all positions at once and where the features are: a GPU need not wait.
+    """
+    x = features.float()
+    mean, variance = mean_and_variance(x)
+    std = (variance + EPSILON).sqrt()
+    if not correlations:
+        return Moments(mean, std)
+    each = ((x - mean) / std).flatten(2)
+    return Moments(mean, std, each @ each.transpose(1, 2) / each.shape[2])
 
 
 def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:

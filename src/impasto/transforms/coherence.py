@@ -9,6 +9,8 @@ Analysis of Dirty Pictures").
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,9 +18,9 @@ from torch import Tensor
 from .pairs import Grid, PairScores
 from .patches import Source, squared_lengths
 
-_ROUNDS = 3
-_BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))  # whose patches are continued
-_AROUND = (*_BESIDE, (-1, -1), (1, 1), (-1, 1), (1, -1))  # that are agreed with
+ROUNDS = 3
+BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))  # whose patches are continued
+_AROUND = (*BESIDE, (-1, -1), (1, 1), (-1, 1), (1, -1))  # that are agreed with
 _NOWHERE = -(2**62)
 
 
@@ -50,24 +52,23 @@ def coherent(
     scores = PairScores(photo, source, budget)
     nv, nu = source.inverse.shape
     ny, nx = index.shape
-    squares = F.avg_pool2d(squared_lengths(pixels)[None, None], patch, stride, divisor_override=1)
-    worth = weight / len(_AROUND) * squares[0, 0].sqrt()  # of one that agrees, in the units of scores
+    worth = worth_of_one(squared_lengths(pixels)[None], patch, stride, weight)[0]
     # How far each is moved into the style, down and along in one number: the same for those that agree.
     rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
     span = 2 * (nu + nx)
     here = rows * span + columns
     shift = index.div(nu, rounding_mode="floor") * span + index.remainder(nu) - here
     recent = torch.ones_like(index, dtype=torch.bool)  # that have moved since their neighbours last had a choice
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         moved = torch.zeros_like(recent)
         for top, left in ((0, 0), (1, 1), (0, 1), (1, 0)):  # of four that touch, one moves at a time
             own = (slice(top, None, 2), slice(left, None, 2))
             if not shift[own].numel():
                 continue
-            around = _neighbours(shift, own)
+            around = neighbours(shift, own)
             mine, place = shift[own], here[own]
             stirred = F.max_pool2d((recent | moved).float()[None, None], 3, 1, 1)[0, 0, *own] > 0
-            for candidate in around[: len(_BESIDE)]:
+            for candidate in around[: len(BESIDE)]:
                 agreeing = (around == candidate).sum(0) - (around == mine).sum(0)
                 gain = agreeing * worth[own]
                 at = candidate + place
@@ -91,8 +92,13 @@ def coherent(
     return score, index
 
 
-def _neighbours(shift: Tensor, own: tuple[slice, slice]) -> Tensor:
-    """Those around every second patch of every second row: 8×n×m."""
-    ny, nx = shift.shape
+def worth_of_one(squares: Tensor, patch: int, stride: int, weight: float) -> Tensor:
+    """What a neighbour that agrees counts, in the units of scores, N×ny×nx, of positions' squared lengths N×H×W."""
+    return weight / len(_AROUND) * F.avg_pool2d(squares, patch, stride, divisor_override=1).sqrt()
+
+
+def neighbours(shift: Tensor, own: tuple[Any, ...]) -> Tensor:
+    """Those around every second patch of every second row: …×ny×nx -> 8×…×n×m."""
+    ny, nx = shift.shape[-2:]
     framed = F.pad(shift, (1, 1, 1, 1), value=_NOWHERE)
-    return torch.stack([framed[1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx][own] for dy, dx in _AROUND])
+    return torch.stack([framed[..., 1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx][own] for dy, dx in _AROUND])

@@ -18,8 +18,8 @@ from torch import Tensor
 from ..errors import ImpastoError, RequestError
 from ..memory import is_out_of_memory
 from ..strips import empty, ranges
-from . import patchmatch
-from .adain import Gathered, Moments, affine, blend
+from . import patchmatch, score_table
+from .adain import Gathered, Moments, affine, blend, moments
 from .coherence import coherent
 from .patches import Source, best_of, normalise, squared_lengths
 
@@ -186,7 +186,8 @@ def tone(picture: Tensor, height: int, width: int) -> Tensor:
         N×1×height×width float32. A picture of hardly any contrast is not brought up to a deviation of 1.
     """
     seen = F.adaptive_avg_pool2d(picture.float(), (height, width))
-    bright = torch.einsum("nchw,c->nhw", seen, seen.new_tensor(_LUMINANCE))[:, None]
+    shares = torch.tensor(_LUMINANCE).to(seen.device, non_blocking=True)
+    bright = torch.einsum("nchw,c->nhw", seen, shares)[:, None]
     spread, mean = torch.std_mean(bright, (2, 3), correction=0, keepdim=True)
     return (bright - mean) / spread.clamp_min(_LEAST_SPREAD)
 
@@ -252,6 +253,8 @@ def match_patches(
     budget = budget_mb * 2**20
     while True:
         try:
+            if content.is_cuda and _fits_a_table(content, style, budget):
+                return _match_in_table(content, style, shades)
             matches = zip(content, shades, strict=True)
             return torch.stack([_match_one(one[None], style, budget, shade) for one, shade in matches])
         except (MemoryError, RuntimeError) as error:
@@ -266,6 +269,8 @@ def match_patches(
 
 def _moments(features: Tensor) -> Moments:
     """A part at a time: a copy of large features in float32 would take more memory than they do."""
+    if features.is_cuda and features.numel() <= _AT_ONCE:
+        return moments(features)
     gathered = Gathered()
     gathered.add(features)
     return gathered.moments()
@@ -285,8 +290,8 @@ def _positions(features: Tensor) -> Tensor:
     return features[0].permute(1, 2, 0).contiguous()
 
 
-def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:
-    """1×C×H×W, and H×W of tones as they count -> ny×nx rows of `style.table`."""
+def _pixels(content: Tensor, style: SwapStyle, shade: Tensor | None) -> Tensor:
+    """What is matched of 1×C×H×W, and H×W of tones as they count: H×W×C, or H×W×(C+1) with a tone."""
     stat = _moments(content) if style.match == "normalised" else None
     pixels, dtype = _positions(content), style.sources[0].dtype
     if stat is None and shade is None:
@@ -299,7 +304,12 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor |
             pixels[first:end, :, :channels] = part if stat is None else normalise(part, stat)
         if shade is not None:
             pixels[:, :, channels] = shade
-        del whole
+    return pixels
+
+
+def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:
+    """1×C×H×W, and H×W of tones as they count -> ny×nx rows of `style.table`."""
+    pixels = _pixels(content, style, shade)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
     approximate = style.is_approximate(*pixels.shape[:2])
@@ -311,15 +321,35 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor |
         if style.coherence and source.pool is None:
             found = coherent(pixels, source, style.patch, style.stride, found, style.coherence, budget)
         score, index = found
-        columns = source.inverse.shape[1]
-        top = index.div(columns, rounding_mode="floor") * style.stride
-        left = index.remainder(columns) * style.stride
         scores.append(score)
-        rows.append(source.offset + top * source.width + left)
+        rows.append(_rows(index, source, style.stride))
     if len(scores) == 1:
         return rows[0]
     choice = _share_out(torch.stack(scores), style.weights)
     return torch.stack(rows).gather(0, choice[None])[0]
+
+
+def _fits_a_table(content: Tensor, style: SwapStyle, budget: float) -> bool:
+    """Whether all scores do at once, of one style whose patches are all compared."""
+    (count, _, height, width), source = content.shape, style.sources[0]
+    if len(style.sources) > 1 or source.pool is not None or style.is_approximate(height, width):
+        return False
+    return score_table.COPIES * 4 * count * height * width * len(style.table) <= budget
+
+
+def _match_in_table(content: Tensor, style: SwapStyle, shades: Sequence[Tensor | None]) -> Tensor:
+    """Of photos, N×C×H×W, what `_match_one` gives of each: N×ny×nx."""
+    (source,) = style.sources
+    pixels = torch.stack([_pixels(one[None], style, shade) for one, shade in zip(content, shades, strict=True)])
+    index = score_table.matched(pixels, source, style.patch, style.stride, style.coherence)
+    return _rows(index, source, style.stride)
+
+
+def _rows(index: Tensor, source: Source, stride: int) -> Tensor:
+    """The rows of the table of all styles that patches begin at, of their indices."""
+    columns = source.inverse.shape[1]
+    top = index.div(columns, rounding_mode="floor") * stride
+    return source.offset + top * source.width + index.remainder(columns) * stride
 
 
 def _share_out(scores: Tensor, weights: Sequence[float]) -> Tensor:
@@ -360,10 +390,14 @@ def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, rest
     whole = strip(0, height) if len(parts) == 1 else None
     gain = shift = None
     if restore == "style":
-        gathered = Gathered()
-        for first, end in parts:
-            gathered.add(strip(first, end) if whole is None else whole)
-        gain, shift = affine(gathered.moments(), style.moments)
+        if whole is None:
+            gathered = Gathered()
+            for first, end in parts:
+                gathered.add(strip(first, end))
+            own = gathered.moments()
+        else:
+            own = _moments(whole)
+        gain, shift = affine(own, style.moments)
     made = empty(content, height, width)
     for first, end in parts:
         swapped = strip(first, end) if whole is None else whole

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from impasto.errors import RequestError, WeightsError
+from impasto.methods.arbitrary.inverse import encoded, transformed
 from impasto.methods.arbitrary.train_adain import KIND, PRESETS, AdainTask, AdainTraining, train
 from impasto.nets.decoder import Decoder, DecoderSpec
 from impasto.training import loop
 from impasto.training.run import Setting
+from impasto.training.terms import STYLE_LAYERS
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.shipped import load_net
 
@@ -139,3 +141,15 @@ def test_a_net_of_another_encoder_is_refused(encoder: str, pictures: str, tmp_pa
     net = train(settings(), [pictures], [pictures], tmp_path / "run", encoder=encoder)
     with pytest.raises(WeightsError):
         load_net(net, kind=KIND, encoder_sha256="1" * 64)
+
+
+@pytest.mark.parametrize("covariance", [0.0, 0.6])
+def test_what_goes_in_is_what_a_painting_is_made_of(covariance: float) -> None:
+    task = task_of(covariance=covariance)
+    photo, style = torch.rand(1, 3, 48, 32), torch.rand(1, 3, 32, 48)
+    _, stats = encoded(task.vgg, style, (), STYLE_LAYERS, correlated=task.net.spec.content_layers)
+    expected = transformed(task.net, task.vgg, photo, stats, covariance=covariance)
+    got = task._inputs(photo, task._moments(task.vgg(style, STYLE_LAYERS)))
+    assert got.keys() == expected.keys()
+    for layer, features in expected.items():
+        torch.testing.assert_close(got[layer], features, atol=1e-3, rtol=1e-3)

@@ -138,10 +138,20 @@ def transformed(
     return features
 
 
-def carry(x: Tensor, style: Moments, covariance: float, alpha: float = 1.0, regions: Regions | None = None) -> None:
-    """`impose` moments and a share of the correlations between channels; see `transport`."""
+def carry(
+    x: Tensor,
+    style: Moments,
+    covariance: float,
+    alpha: float = 1.0,
+    regions: Regions | None = None,
+    own: Moments | None = None,
+) -> None:
+    """`impose` moments and a share of the correlations between channels; see `transport`.
+
+    `own` are the features' moments, with correlations, where they are known.
+    """
     height, width = x.shape[2:]
-    own = moments_over([((0, height), x)], (height, width), regions, correlations=True)
+    own = own or moments_over([((0, height), x)], (height, width), regions, correlations=True)
     matrix, aim = transport(own, style, covariance, alpha)
     turn, shift = matrix.transpose(1, 2), aim.flatten(1) - (matrix @ own.mean.flatten(2)).flatten(1)
     turn, shift = turn.to(x.dtype), shift.unsqueeze(1).to(x.dtype)

@@ -36,12 +36,12 @@ from ...training.terms import (
     roughness,
     spectrum,
 )
-from ...transforms.adain import Gathered, Moments, moments
+from ...transforms.adain import Moments, adain, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
 from ...weights.shipped import load_net
 from ..preset import Preset
-from .inverse import ADAIN_KIND, net_metadata, transformed
+from .inverse import ADAIN_KIND, carry, net_metadata
 from .options import COVARIANCE, Share
 
 KIND = ADAIN_KIND
@@ -169,7 +169,7 @@ class AdainTask:
             features = self.vgg(styles, STYLE_LAYERS)
             stats = self._moments(features)
             aims = {layer: grams(features[layer]) for layer in STYLE_LAYERS} if o.gram else {}
-            inputs = transformed(self.net, self.vgg, photos, stats, covariance=o.covariance)
+            inputs = self._inputs(photos, stats)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(inputs, stats)
         found = encode(self.vgg, picture, STYLE_LAYERS)
@@ -205,12 +205,19 @@ class AdainTask:
 
     def _moments(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
         """The style's, by layer."""
-        found: dict[str, Moments] = {}
-        for layer in STYLE_LAYERS:
-            gathered = Gathered(self.options.covariance > 0 and layer in self.net.spec.content_layers)
-            gathered.add(features[layer])
-            found[layer] = gathered.moments()
-        return found
+        correlated = self.net.spec.content_layers if self.options.covariance else ()
+        return {layer: moments(features[layer], correlations=layer in correlated) for layer in STYLE_LAYERS}
+
+    def _inputs(self, photos: Tensor, styles: Mapping[str, Moments]) -> dict[str, Tensor]:
+        """What `transformed` gives, of photos small enough to be worked on whole: nothing leaves the device."""
+        share, layers = self.options.covariance, self.net.spec.content_layers
+        features = self.vgg(photos, layers)
+        for layer, x in features.items():
+            if share:
+                carry(x, styles[layer], share, own=moments(x, correlations=True))
+            else:
+                features[layer] = adain(x, styles[layer])
+        return features
 
     def _moments_apart(self, layer: str, features: Tensor, aim: Moments) -> Tensor:
         found = moments(features)
@@ -227,8 +234,7 @@ class AdainTask:
             photo = whole_strides(photo, self.net.spec.stride)
             features = self.vgg(painting, STYLE_LAYERS)
             stats = self._moments(features)
-            photo_seen = grained(photo, self.options.grain)
-            inputs = transformed(self.net, self.vgg, photo_seen, stats, covariance=self.options.covariance)
+            inputs = self._inputs(grained(photo, self.options.grain), stats)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 picture = self.net(inputs, stats).clamp(0, 1)
             figures.append(distances(self.vgg, picture, photo, features))

@@ -163,8 +163,8 @@ class Examples:
 
     plain: Tensor
     target: Tensor
-    outlines: list[int]
-    manner: list[int]
+    outlines: Tensor
+    manner: Tensor
     stats: Mapping[str, Moments]
     grams: Mapping[str, Tensor]
 
@@ -246,12 +246,14 @@ class SwapTask:
         swapped = torch.cat([self._swap((latents[:n], tones[:n]), style) for style in styles])
         # The swap may be a few positions smaller; the same corner is cut from the rest.
         target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
-        manner = [*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]
+        several = [[*range(2 * n), *(k for _ in paintings for k in range(n))]]
+        several += [[*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]]
+        outlines, manner = torch.tensor(several).to(self.device, non_blocking=True)
         stats = {layer: moments(seen[layer]) for layer in self.net.spec.style_layers}
         return Examples(
             plain=plain,
             target=target,
-            outlines=[*range(2 * n), *(k for _ in paintings for k in range(n))],
+            outlines=outlines,
             manner=manner,
             stats={layer: Moments(stat.mean[manner], stat.std[manner]) for layer, stat in stats.items()},
             grams={layer: grams(seen[layer])[manner] for layer in self.layers} if o.gram else {},

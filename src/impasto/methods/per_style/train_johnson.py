@@ -316,19 +316,23 @@ class JohnsonTask:
         terms = self._terms(picture, photos, turns)
         if self.options.lattice:
             of_photos = spectrum(seen).repeat_interleave(each, 0)
-            terms["lattice"] = self.options.lattice * lattice(picture, of_photos, self.targets.spectra[turns])
+            of_styles = self.targets.spectra[self._places(turns)]
+            terms["lattice"] = self.options.lattice * lattice(picture, of_photos, of_styles)
         return terms
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
-        mix = torch.zeros(len(turns), len(self.spec.styles), device=self.device)
+        mix = torch.zeros(len(turns), len(self.spec.styles))
         mix[range(len(turns)), [self.learnt[turn] for turn in turns]] = 1
-        return mix
+        return mix.to(self.device, non_blocking=True)
+
+    def _places(self, turns: Sequence[int]) -> Tensor:
+        return torch.tensor(turns).to(self.device, non_blocking=True)
 
     def _terms(self, picture: Tensor, photos: Tensor, turns: Sequence[int]) -> dict[str, Tensor]:
         o = self.options
         with torch.no_grad():
             aims = self.vgg(photos, self.content)
-        each = len(turns) // len(photos)
+        each, places = len(turns) // len(photos), self._places(turns)
         layers = [*{**self.content, **self.targets.weights}]
         found = encode(self.vgg, picture, layers) if layers else {}
         terms: dict[str, Tensor] = {}
@@ -336,7 +340,7 @@ class JohnsonTask:
             loss = weight * apart(found[layer], aims[layer].repeat_interleave(each, 0), o.content_form)
             terms["content"] = terms["content"] + loss if "content" in terms else loss
         for layer, weight in self.targets.weights.items():
-            aim = self.targets.grams[layer][list(turns)]
+            aim = self.targets.grams[layer][places]
             loss = weight * apart(gram_of(found[layer], o.gram_norm), aim, o.style_form)
             terms["style"] = terms["style"] + loss if "style" in terms else loss
         if o.tv:
