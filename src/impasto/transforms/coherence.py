@@ -21,6 +21,7 @@ from .patches import Source, squared_lengths
 ROUNDS = 3
 BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))  # whose patches are continued
 _AROUND = (*BESIDE, (-1, -1), (1, 1), (-1, 1), (1, -1))  # that are agreed with
+QUARTERS = ((0, 0), (1, 1), (0, 1), (1, 0))  # of four that touch, one moves at a time
 _NOWHERE = -(2**62)
 
 
@@ -50,18 +51,13 @@ def coherent(
     score, index = (each.clone() for each in found)
     photo = Grid(pixels, patch, stride)
     scores = PairScores(photo, source, budget)
-    nv, nu = source.inverse.shape
-    ny, nx = index.shape
+    nx = index.shape[1]
     worth = worth_of_one(squared_lengths(pixels)[None], patch, stride, weight)[0]
-    # How far each is moved into the style, down and along in one number: the same for those that agree.
-    rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
-    span = 2 * (nu + nx)
-    here = rows * span + columns
-    shift = index.div(nu, rounding_mode="floor") * span + index.remainder(nu) - here
+    shift, here, span = shifts(index, source)
     recent = torch.ones_like(index, dtype=torch.bool)  # that have moved since their neighbours last had a choice
     for _ in range(ROUNDS):
         moved = torch.zeros_like(recent)
-        for top, left in ((0, 0), (1, 1), (0, 1), (1, 0)):  # of four that touch, one moves at a time
+        for top, left in QUARTERS:
             own = (slice(top, None, 2), slice(left, None, 2))
             if not shift[own].numel():
                 continue
@@ -71,13 +67,12 @@ def coherent(
             for candidate in around[: len(BESIDE)]:
                 agreeing = (around == candidate).sum(0) - (around == mine).sum(0)
                 gain = agreeing * worth[own]
-                at = candidate + place
-                down, along = at.div(span, rounding_mode="floor"), at.remainder(span)
-                fits = (down >= 0) & (down < nv) & (along < nu) & (candidate != mine)
+                tried, inside = landed(candidate + place, span, source)
+                fits = inside & (candidate != mine)
                 where = (stirred & fits & (found[0][own] + gain > score[own])).flatten().nonzero()[:, 0]
                 if not len(where):
                     continue
-                tried = (down * nu + along).flatten()[where]
+                tried = tried.flatten()[where]
                 flat = (top + where.div(mine.shape[1], rounding_mode="floor") * 2) * nx
                 flat += left + where.remainder(mine.shape[1]) * 2
                 got = scores(flat, tried)
@@ -90,6 +85,26 @@ def coherent(
                 mine = shift[own]
         recent = moved
     return score, index
+
+
+def shifts(index: Tensor, source: Source) -> tuple[Tensor, Tensor, int]:
+    """How far patches, …×ny×nx indices into a style, are moved, down and along in one number: alike where they agree.
+
+    Returns:
+        The shifts; where each patch is, ny×nx, counted alike; and what a row counts.
+    """
+    nu, (ny, nx) = source.inverse.shape[1], index.shape[-2:]
+    rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
+    span = 2 * (nu + nx)
+    here = rows * span + columns
+    return index.div(nu, rounding_mode="floor") * span + index.remainder(nu) - here, here, span
+
+
+def landed(at: Tensor, span: int, source: Source) -> tuple[Tensor, Tensor]:
+    """Indices of the style's patches at places counted as by `shifts`, and whether there are such."""
+    nv, nu = source.inverse.shape
+    down, along = at.div(span, rounding_mode="floor"), at.remainder(span)
+    return down * nu + along, (down >= 0) & (down < nv) & (along < nu)
 
 
 def worth_of_one(squares: Tensor, patch: int, stride: int, weight: float) -> Tensor:

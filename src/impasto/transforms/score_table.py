@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .coherence import BESIDE, ROUNDS, neighbours, worth_of_one
+from .coherence import BESIDE, QUARTERS, ROUNDS, landed, neighbours, shifts, worth_of_one
 from .patches import Source, products
 
 COPIES = 4
@@ -43,28 +43,20 @@ def matched(pixels: Tensor, source: Source, patch: int, stride: int, coherence: 
     if not coherence:
         return index
     worth = worth_of_one(pixels.float().square().sum(3), patch, stride, coherence)
-    nv, nu = source.inverse.shape
-    ny, nx = index.shape[1:]
-    rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
-    span = 2 * (nu + nx)
-    here = rows * span + columns
-    shift = index.div(nu, rounding_mode="floor") * span + index.remainder(nu) - here
+    shift, here, span = shifts(index, source)
     recent = torch.ones_like(index, dtype=torch.bool)
     for _ in range(ROUNDS):
         moved = torch.zeros_like(recent)
-        for top, left in ((0, 0), (1, 1), (0, 1), (1, 0)):
+        for top, left in QUARTERS:
             own = (..., slice(top, None, 2), slice(left, None, 2))
             if not shift[own].numel():
                 continue
             around = neighbours(shift, own)
             candidates = around[: len(BESIDE)]
-            at = candidates + here[own]
-            down, along = at.div(span, rounding_mode="floor"), at.remainder(span)
-            stirred = F.max_pool2d((recent | moved).float(), 3, 1, 1)[own] > 0
-            fits = stirred & (down >= 0) & (down < nv) & (along < nu)
-            tried = down * nu + along
+            tried, inside = landed(candidates + here[own], span, source)
+            fits = inside & (F.max_pool2d((recent | moved).float(), 3, 1, 1)[own] > 0)
             choice = scores[:, top::2, left::2].movedim(3, 0)
-            got = choice.gather(0, tried.clamp(0, nv * nu - 1))
+            got = choice.gather(0, tried.clamp(0, len(choice) - 1))
             agreeing = (around[:, None] == candidates).sum(0)
             mine = shift[own]
             for candidate, *new, agree, fit in zip(candidates, got, tried, agreeing, fits, strict=True):

@@ -33,7 +33,7 @@ def transport(own: Moments, style: Moments, share: float, alpha: float = 1.0) ->
     # A GPU takes as long over the eigenvalues of a few matrices as over all the rest of a step in training.
     roots = roots_by_products if own.correlation.is_cuda and share <= _SHRUNK else _roots
     root, inverse = roots(_shrunk(own.correlation, share))
-    middle, _ = roots(root @ _shrunk(style.correlation, share) @ root)
+    (middle,) = roots(root @ _shrunk(style.correlation, share) @ root, (0.5,))
     matrix = style.std.flatten(2) * (inverse @ middle @ inverse) / own.std.flatten(2).transpose(1, 2)
     return alpha * matrix + (1 - alpha) * _unrelated(matrix), own.mean.lerp(style.mean, alpha)
 
@@ -47,18 +47,17 @@ def _shrunk(correlation: Tensor, share: float) -> Tensor:
     return correlation * share + _unrelated(correlation) * (1 - share)
 
 
-def _roots(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """The square roots of symmetric positive N×C×C matrices, and the roots' inverses."""
+def _roots(matrices: Tensor, powers: tuple[float, ...] = (0.5, -0.5)) -> list[Tensor]:
+    """Square roots of symmetric positive N×C×C matrices, and the roots' inverses, or those of them asked for."""
     try:
         values, vectors = torch.linalg.eigh(matrices)
     except NotImplementedError:  # on Apple's GPUs, before torch has it there
         values, vectors = (part.to(matrices) for part in torch.linalg.eigh(matrices.cpu()))
     values = values.clamp_min(_LEAST)
-    root, inverse = ((vectors * values.pow(power).unsqueeze(1)) @ vectors.transpose(1, 2) for power in (0.5, -0.5))
-    return root, inverse
+    return [(vectors * values.pow(power).unsqueeze(1)) @ vectors.transpose(1, 2) for power in powers]
 
 
-def roots_by_products(matrices: Tensor) -> tuple[Tensor, Tensor]:
+def roots_by_products(matrices: Tensor, powers: tuple[float, ...] = (0.5, -0.5)) -> list[Tensor]:
     """`_roots`, by matrix products alone: Newton & Schulz's iteration for a root and its inverse (Higham 2008, 6.3).
 
     Each round maps the eigenvalues of ``inverse @ root`` towards 1 by a cubic, stretched as far as the smallest of
@@ -75,4 +74,5 @@ def roots_by_products(matrices: Tensor) -> tuple[Tensor, Tensor]:
         turn = torch.baddbmm(unit, inverse, root, beta=1.5 * stretch, alpha=-0.5 * stretch**3)
         root, inverse = root.bmm(turn), turn.bmm(inverse)
         least = 0.5 * stretch * least * (3 - (stretch * least) ** 2)
-    return root * length.sqrt(), inverse / length.sqrt()
+    made = {0.5: root * length.sqrt(), -0.5: inverse / length.sqrt()}
+    return [made[power] for power in powers]
