@@ -48,7 +48,7 @@ class OnGpu(torch.Tensor):
     """Of a pretended GPU."""
 
     inner: Tensor
-    is_cuda = property(lambda _: True)  # pyright: ignore
+    is_cuda = property(lambda _: True)
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "OnGpu":
