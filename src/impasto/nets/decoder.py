@@ -24,6 +24,7 @@ from ..transforms.adain import Moments, adain, affine, moments, moments_over, sp
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved
 from .learned_step import LearnedStep
+from .mirrored import mirrored
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 """Layers an inverse network can start from."""
@@ -209,20 +210,50 @@ class Conv(nn.Module):
             x = self.norm(x)
         return F.relu(x, inplace=True) if self.relu else x
 
-    def convolved(self, x: Tensor, edges: Edges = (True, True)) -> Tensor:
-        """The convolution alone, padded where `x` reaches the picture's upper and lower border."""
+    def convolved(self, x: Tensor, edges: Edges = (True, True), given: Affine | None = None) -> Tensor:
+        """The convolution alone, padded where `x` reaches the picture's upper and lower border.
+
+        `given` is done to `x` before, where `takes_affine`.
+        """
         top, bottom = map(int, edges)
+        weight, bias = self.conv.weight, cast(Tensor, self.conv.bias)
         if self.up:
-            weight, bias = self.conv.weight, cast(Tensor, self.conv.bias)
             if isinstance(self.conv, nn.ConvTranspose2d):
                 weight = weight.transpose(0, 1).flip(2, 3)
             x = F.pad(x, (1, 1, top, bottom), mode="replicate" if self.reflect else "constant")
             return enlarged_and_convolved(x, weight, self.up, bias)
+        if self.takes_affine:
+            return mirrored(x, *(given.into(weight, bias) if given else (weight, bias)), edges)
         if self.reflect:
             # Reflection needs two positions a side; a picture of one is repeated.
             return self.conv(F.pad(x, (1, 1, top, bottom), mode="reflect" if min(x.shape[2:]) > 1 else "replicate"))
         x = self.conv(x)
         return x if top and bottom else x[:, :, 1 - top : x.shape[2] - 1 + bottom]
+
+    @property
+    def takes_affine(self) -> bool:
+        """Whether a gain and a shift of its input can be its weights': not where zeros lie beyond the border."""
+        return self.reflect and not self.up and isinstance(self.conv, nn.Conv2d)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A gain and a shift of each channel, 1×C×1×1, and the mean of what they are for."""
+
+    gain: Tensor
+    shift: Tensor
+    mean: Tensor
+
+    def into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights, O×C×3×3, and biases that do it all at once, in the type of those given.
+
+        What the weights lose in rounding is made good in the biases, as far as it is the same everywhere.
+        """
+        exactly = weight.float()
+        scaled = (exactly * self.gain).to(weight.dtype, memory_format=torch.channels_last)
+        then = exactly.sum((2, 3)) @ (self.gain * self.mean + self.shift).flatten()
+        now = scaled.float().sum((2, 3)) @ self.mean.flatten()
+        return scaled, (bias.float() + then - now).to(bias.dtype)
 
 
 class Decoder(nn.Module):
@@ -350,21 +381,26 @@ class Decoder(nn.Module):
             *convs, last = cast("list[Conv]", list(cast(nn.ModuleList, stage)))
             for conv in convs:
                 chain = self._through(conv, chain, keep)
+            given = None
             if style is not None and name in spec.inject:
                 chain = chain.kept(keep)
                 own = moments_over(chain.strips(), chain.size, regions)
-                chain = chain.then(_affine(*affine(own, self._inside(style[name], name)), chain.size, regions))
+                gain, shift = affine(own, self._inside(style[name], name))
+                if len(gain) == 1 and regions is None and name not in spec.skip and last.takes_affine:
+                    given = Affine(gain, shift, own.mean)
+                else:
+                    chain = chain.then(_affine(gain, shift, chain.size, regions))
                 if name in spec.skip:
                     chain = chain.then(Each(partial(self._with_skip, features.pop(name), name)))
-            chain = self._through(last, chain, keep)
+            chain = self._through(last, chain, keep, given)
             if index < len(self.stages) - 1:
                 chain = chain.stored()
         picture = chain.whole(torch.float32)
         return picture.sigmoid_() if spec.output == "sigmoid" else picture
 
-    def _through(self, conv: Conv, chain: Chain, keep: int) -> Chain:
-        """The chain with a convolution, its normalisation and its ReLU."""
-        window = Double(conv.convolved) if conv.up else Window(conv.convolved)
+    def _through(self, conv: Conv, chain: Chain, keep: int, given: Affine | None = None) -> Chain:
+        """The chain with a convolution, of what `given` makes of its result, its normalisation and its ReLU."""
+        window = Double(conv.convolved) if conv.up else Window(partial(conv.convolved, given=given))
         chain = chain.then(window, channels=conv.conv.out_channels)
         norm = conv.norm
         if isinstance(norm, nn.InstanceNorm2d):

@@ -10,7 +10,7 @@ from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
 from impasto.methods import within
-from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, fitted_style
+from impasto.methods.arbitrary.inverse import ADAIN_KIND, MARGIN, OUTER, fitted_style
 from impasto.methods.fitting import covered
 from impasto.nets.descreen import descreened
 from impasto.painter import Regions
@@ -38,35 +38,43 @@ def net(tiny_nets):
     return tiny_nets["adain"]
 
 
+def seen(vgg, photo):
+    """What a net is given of a photo, and where the photo lies in what it makes of that."""
+    framed, place = covered(photo, 8, margin=MARGIN)
+    cut = OUTER // 8
+    inner = vgg(framed, ("relu4_1",))["relu4_1"][:, :, cut:-cut, cut:-cut]
+    return inner, tuple(slice(each.start - OUTER, each.stop - OUTER) for each in place)
+
+
 @pytest.mark.parametrize("descreen", [False, True])
 def test_the_net_is_given_the_styles_moments(descreen, tiny_net, picture):
     net = tiny_net(ADAIN_KIND, "relu4_1")
     photo, style = picture(64, 48), picture(40, 64, 1)
     made = painter(net, [style], descreen=descreen, covariance=0)
     vgg = VGG(tiny_weights())
-    framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
-    content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
+    content, place = seen(vgg, photo)
+    aim = vgg(style, ("relu4_1",))["relu4_1"]
     own, wanted = moments(content), moments(aim)
     features = (content - own.mean) / own.std * wanted.std + wanted.mean
     expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)
     if descreen:  # before the margin is cut off, which need not be whole cells of the grid
         expected = descreened(expected, 4).clamp(0, 1)
-    expected = expected[:, :, rows, columns]
+    expected = expected[:, :, *place]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_correlations_are_given_too_by_their_share(tiny_net, picture):
     net, photo, style = tiny_net(ADAIN_KIND, "relu4_1"), picture(64, 48), picture(40, 64, 1)
     vgg = VGG(tiny_weights())
-    framed, (rows, columns) = covered(photo, 8, margin=MARGIN)
-    content, aim = (vgg(x, ("relu4_1",))["relu4_1"] for x in (framed, style))
+    content, place = seen(vgg, photo)
+    aim = vgg(style, ("relu4_1",))["relu4_1"]
     own, wanted = Gathered(True), Gathered(True)
     own.add(content)
     wanted.add(aim)
     matrix, mean = transport(own.moments(), wanted.moments(), 0.7)
     features = (matrix @ (content - own.moments().mean).flatten(2)).view_as(content) + mean
     made = painter(net, [style], descreen=False, covariance=0.7)
-    expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)[:, :, rows, columns]
+    expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)[:, :, *place]
     got = last(made.paint(photo)).image
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(got, paint(net, photo, [style], descreen=False, covariance=0), atol=1e-2)

@@ -19,6 +19,7 @@ from ...recipe import Recipe
 from ...runtime import compute_dtype, keep_freed_memory
 from ...strips import VALUES
 from ...transforms.adain import Moments
+from ...transforms.transport import correlation_root
 from ...weights.load import load
 from ..fitting import covered, covered_regions, fitted_photo
 from ..scales import coarse_to_fine, scales
@@ -26,6 +27,7 @@ from ..within import Strips
 from .inverse import (
     ADAIN_KIND,
     MARGIN,
+    OUTER,
     each_apart,
     encoded,
     fitted_style,
@@ -47,10 +49,14 @@ def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> Adai
 
 @dataclass(frozen=True)
 class _Manner:
-    """The styles' moments by layer, as seen beside a picture of one size: each style's, and mixed by weight."""
+    """The styles' moments by layer, as seen beside a picture of one size: each style's, and mixed by weight.
+
+    And the roots of their mixed correlations, where these count.
+    """
 
     apart: Sequence[Mapping[str, Moments]]
     mixed: Mapping[str, Moments]
+    roots: Mapping[str, Tensor]
 
 
 class AdainPainter(Painter):
@@ -102,12 +108,14 @@ class AdainPainter(Painter):
     def _once(self, photo: Tensor, size: int, regions: Regions | None) -> tuple[Tensor, str]:
         """A picture painted in one pass, and what is worth telling of it."""
         photo = grained(photo, self.options.grain * self.options.alpha, self.recipe.seed)
-        where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN)
-        photo, (rows, columns) = covered(photo, self.spec.stride, margin=MARGIN)
+        outer = OUTER if min(photo.shape[2:]) > MARGIN else 0  # a sliver has no such margin
+        where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN - outer)
+        photo, place = covered(photo, self.spec.stride, margin=MARGIN)
         plan, manner = self._strips(photo), self._manners[size]
-        picture = plan.run(lambda values: self._painted(photo, manner, self.options.alpha, where, values))
+        picture = plan.run(lambda values: self._painted(photo, manner, self.options.alpha, where, values, outer))
         if self.options.descreen:
             picture = off_grid(picture, self.decoder)
+        rows, columns = (slice(each.start - outer, each.stop - outer) for each in place)
         return picture[:, :, rows, columns], plan.note
 
     def _encode(self, sizes: Sequence[int]) -> None:
@@ -118,7 +126,8 @@ class AdainPainter(Painter):
             if size not in self._manners:
                 apart = [self._moments_of(fitted_style(style, size, self.options)) for style in self._styles]
                 mixed = mixed_moments(apart, self.recipe.style_shares(), self.spec.style_layers)
-                self._manners[size] = _Manner(apart, mixed)
+                roots = {layer: correlation_root(mixed[layer], self._covariance) for layer in self._correlated}
+                self._manners[size] = _Manner(apart, mixed, roots)
 
     def _strips(self, photo: Tensor) -> Strips:
         return strips_for(photo, self.encoder, self.recipe.memory, self._held(photo))
@@ -141,11 +150,20 @@ class AdainPainter(Painter):
 
     @torch.no_grad()
     def _painted(
-        self, photo: Tensor, manner: _Manner, alpha: float, regions: Regions | None = None, values: int = VALUES
+        self,
+        photo: Tensor,
+        manner: _Manner,
+        alpha: float,
+        regions: Regions | None = None,
+        values: int = VALUES,
+        outer: int = 0,
     ) -> Tensor:
-        styles = manner.mixed if regions is None else each_apart(manner.apart)
+        """The picture of all of the photo but `outer` pixels on each side; `regions` are those of that part."""
+        styles, roots = (manner.mixed, manner.roots) if regions is None else (each_apart(manner.apart), None)
         inside = towards(styles, self.encoder, photo, self.spec.inject, alpha, values)
-        inputs = transformed(self.decoder, self.encoder, photo, styles, alpha, regions, values, self._covariance)
+        inputs = transformed(
+            self.decoder, self.encoder, photo, styles, alpha, regions, values, self._covariance, roots, outer
+        )
         return self.decoder.paint(inputs, inside, regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:

@@ -31,6 +31,9 @@ SWAP_KIND = "swap-decoder"
 MARGIN = 16
 """Pixels mirrored around a photograph that a net decodes: without them its border shows as a frame."""
 
+OUTER = 8
+"""Of these, so many are left out of AdaIN's features: an encoder padded with zeros shows them worst."""
+
 _AT_ONCE = 2**21  # values that are brought to float32 and carried over together
 
 
@@ -123,16 +126,22 @@ def transformed(
     regions: Regions | None = None,
     values: int = VALUES,
     covariance: float = 0.0,
+    roots: Mapping[str, Tensor] | None = None,
+    outer: int = 0,
 ) -> dict[str, Tensor]:
     """What AdaIN's decoder wants of a photo: its features with the style's moments, by layer.
 
-    With `regions`, `styles` has a row of moments for each; with `covariance`, correlations too.
+    With `regions`, which are of what is left of the photo, `styles` has a row of moments for each; with `covariance`,
+    correlations too, whose `roots` may be known. `outer` pixels of the photo are left out on all sides.
     """
     layers = decoder.spec.content_layers
     features = vgg.encode(photo, layers, values)
     for layer in layers:
+        if cut := outer // layer_stride(layer):
+            inner = features[layer][:, :, cut:-cut, cut:-cut]
+            features[layer] = inner.contiguous(memory_format=torch.channels_last)
         if covariance:
-            carry(features[layer], styles[layer], covariance, alpha, regions)
+            carry(features[layer], styles[layer], covariance, alpha, regions, root=roots[layer] if roots else None)
         else:
             impose(features[layer], styles[layer], alpha, regions)
     return features
@@ -145,14 +154,15 @@ def carry(
     alpha: float = 1.0,
     regions: Regions | None = None,
     own: Moments | None = None,
+    root: Tensor | None = None,
 ) -> None:
     """`impose` moments and a share of the correlations between channels; see `transport`.
 
-    `own` are the features' moments, with correlations, where they are known.
+    `own` are the features' moments, with correlations, where they are known, and `root` that of the style's.
     """
     height, width = x.shape[2:]
     own = own or moments_over([((0, height), x)], (height, width), regions, correlations=True)
-    matrix, aim = transport(own, style, covariance, alpha)
+    matrix, aim = transport(own, style, covariance, alpha, root)
     turn, shift = matrix.transpose(1, 2), aim.flatten(1) - (matrix @ own.mean.flatten(2)).flatten(1)
     turn, shift = turn.to(x.dtype), shift.unsqueeze(1).to(x.dtype)
     shares = None if regions is None else regions.everywhere(height, width)
