@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _WINDOW = 16  # pixels a side over which contrast is measured
-_WAVES = (2, 4, 8)  # pixels between the grain's knots: the sizes of strokes
+_WAVES = (2, 4, 8)  # pixels between the grain's knots: the sizes of strokes, each twice the one before, from 2
 
 
 def grained(photo: Tensor, contrast: float, seed: int = 0) -> Tensor:
@@ -44,12 +44,18 @@ def _noise(photo: Tensor, seed: int) -> Tensor:
     """N×1×H×W of deviation 1: waves of several lengths, the longer ones stronger."""
     generator = torch.Generator().manual_seed(seed)
     count, _, height, width = photo.shape
-    total = photo.new_zeros(count, 1, height, width)
-    for length in _WAVES:
-        knots = torch.randn(count, 1, height // length + 2, width // length + 2, generator=generator)
+    total: Tensor | None = None
+    for length in reversed(_WAVES):  # from the longest to the shortest, each twice as many knots as the one before
+        rows, columns = height // length + 2, width // length + 2
+        knots = torch.randn(count, 1, rows, columns, generator=generator).mul_(length**0.5)
         knots = knots.to(photo.device, non_blocking=True)
-        smooth = F.interpolate(knots, scale_factor=length, mode="bicubic")[..., :height, :width]
-        total.add_(smooth, alpha=length**0.5)
+        total = knots if total is None else knots.add_(_doubled(total, rows, columns))
+    assert total is not None
+    total = _doubled(total, height, width)
     if total.numel() == 1:
         return total  # one pixel has no deviation
-    return total.div_(total.std().clamp_min_(1e-6))
+    return total / total.std().clamp_min(1e-6)
+
+
+def _doubled(plane: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(plane, scale_factor=2, mode="bicubic")[..., :height, :width]

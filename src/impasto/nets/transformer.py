@@ -310,7 +310,7 @@ class Transformer(nn.Module):
 
 def _colours(photo: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of the channels, N×3 each; what is nearly flat is not blown up."""
-    variance, mean = torch.var_mean(photo, (2, 3), correction=0)
+    mean, variance = (value.flatten(1) for value in mean_and_variance(photo))
     return mean, (variance + _LEAST_DEVIATION**2).sqrt()
 
 
