@@ -7,7 +7,18 @@ import pytest
 import torch
 
 from impasto.encoders.vgg import VGG
-from impasto.training.terms import colour_distance, encode, excess, grams, lattice, relative, roughness, spectrum
+from impasto.training.terms import (
+    colour_distance,
+    encode,
+    excess,
+    fleck,
+    flicker,
+    grams,
+    lattice,
+    relative,
+    roughness,
+    spectrum,
+)
 from impasto.weights.canonical import tiny_weights
 
 
@@ -120,3 +131,26 @@ def test_lattice_is_of_all_the_pictures_together_and_has_a_gradient() -> None:
     assert pictures.grad is not None and pictures.grad.isfinite().all() and pictures.grad.abs().max() > 0
     assert lattice(torch.zeros(1, 3, 32, 32), spectrum(torch.zeros(1, 3, 32, 32))) == 0
     assert spectrum(noise[:, :, :20]).shape == spectrum(noise).shape  # a style may be smaller than a window
+
+
+def test_fleck_is_colour_that_flickers_more_than_in_photo_and_style() -> None:
+    generator = torch.Generator().manual_seed(0)
+    even = torch.full((1, 3, 64, 64), 0.5)
+    grey = even + 0.1 * torch.randn(1, 1, 64, 64, generator=generator)
+    coloured = even + 0.1 * torch.randn(1, 3, 64, 64, generator=generator)
+    slope = even + torch.linspace(-0.5, 0.5, 64) * torch.tensor([1.0, 0.0, -1.0]).view(1, 3, 1, 1)
+
+    def found(picture: torch.Tensor, outlines: torch.Tensor = even, manner: torch.Tensor = even) -> float:
+        return float(fleck(picture, flicker(outlines), flicker(manner)))
+
+    assert found(coloured) > 0.1
+    for smooth in (grey, slope):
+        assert found(smooth) == pytest.approx(0, abs=1e-6)
+    assert found(coloured, outlines=coloured) == found(grey, manner=coloured) == 0
+    half = torch.cat([even[..., :32], coloured[..., 32:]], 3)  # a photo's own lies where it lies, a style's anywhere
+    assert found(half.flip(3), outlines=half) > 0.9 * found(half) > 0.04
+    assert found(half.flip(3), manner=coloured) < 0.1 * found(half)
+    picture = coloured.clone().requires_grad_()
+    fleck(picture, flicker(even), flicker(even)).backward()
+    assert picture.grad is not None and picture.grad.abs().max() > 0
+    assert flicker(even[:, :, :9, :12]).shape == (1, 1, 1, 1)  # smaller than what is averaged over

@@ -17,6 +17,7 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 _DIRECTIONS = 12  # of colour, drawn anew each step
 _WINDOW = 32  # pixels, in which waves are told apart
+_PATCH = 16  # pixels a side over which flicker is averaged
 _FAINT = 0.05  # power in a window that counts as none: a wave of a quarter of a level has as much
 
 
@@ -147,6 +148,29 @@ def lattice(pictures: Tensor, *natural: Tensor) -> Tensor:
     """
     made_of = torch.stack(natural).logsumexp(0)
     return (standing_out(spectrum(pictures)) - standing_out(made_of)).mean(0).relu().square().mean()
+
+
+def flicker(pictures: Tensor) -> Tensor:
+    """How colour, apart from brightness, turns from a pixel to the next and back, N×1×h×w for patches of 16 pixels.
+
+    Mean absolute second difference of each channel less the mean of all three, down and across. Photographs and
+    paintings have little of it; what a network adds there hardly moves an encoder's features, and the eye sees fleck.
+    """
+    colour = pictures.float() - pictures.float().mean(1, keepdim=True)
+    down, across = colour.diff(n=2, dim=2)[..., 1:-1].abs(), colour.diff(n=2, dim=3)[:, :, 1:-1].abs()
+    return F.avg_pool2d((down + across).mean(1, keepdim=True), min(_PATCH, *down.shape[2:]))
+
+
+def fleck(pictures: Tensor, outlines: Tensor, manner: Tensor) -> Tensor:
+    """How far pictures flicker more than what they are made of, on average.
+
+    Args:
+        pictures: N×3×H×W.
+        outlines: `flicker` of the photographs, of each in the same place.
+        manner: `flicker` of the paintings, of each as much everywhere as it has on average.
+    """
+    natural = torch.maximum(outlines, manner.mean((2, 3), keepdim=True))
+    return (flicker(pictures) - natural).relu().mean()
 
 
 def excess(picture: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def net(tiny_nets):
 
 def seen(vgg, photo):
     """What a net is given of a photo, and where the photo lies in what it makes of that."""
-    framed, place = covered(photo, 8, margin=MARGIN)
+    framed, place = covered(photo, 8, margin=MARGIN + OUTER)
     cut = OUTER // 8
     inner = vgg(framed, ("relu4_1",))["relu4_1"][:, :, cut:-cut, cut:-cut]
     return inner, tuple(slice(each.start - OUTER, each.stop - OUTER) for each in place)

@@ -395,5 +395,6 @@ def test_a_descent_keeps_to_its_budget_or_is_refused_before_any_work(net, pictur
     assert len(asked) == 1  # by the net alone
     monkeypatch.setattr(method.SwapPainter, "_once", lambda *_, **__: pytest.fail("it has begun"))
     monkeypatch.setattr("impasto.methods.budget._SPARE", 1e12)
-    with pytest.raises(RequestError, match=r"memory is 64 GB; painting 128×112 pixels takes at least .* --memory"):
+    framed = f"{96 + 2 * MARGIN}×{80 + 2 * MARGIN}"
+    with pytest.raises(RequestError, match=rf"memory is 64 GB; painting {framed} pixels takes at least .* --memory"):
         steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB")

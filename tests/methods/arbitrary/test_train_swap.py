@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from impasto.errors import RequestError
+from impasto.images.grain import grained
 from impasto.methods.arbitrary import train_adain
 from impasto.methods.arbitrary.train_swap import KIND, PRESETS, StepsTask, SwapTask, SwapTraining, train
 from impasto.nets.decoder import Decoder, DecoderSpec
@@ -56,7 +57,7 @@ def test_presets_are_the_papers() -> None:
         assert (options.steps, options.batch, options.crop, options.lr, options.tv) == (80_000, 2, 256, 1e-3, 1e-6)
         assert (options.match, options.restore, options.norm, options.inject) == ("plain", "keep", norm, ())
         assert options.luminance_weight == options.coherence == 0
-        assert (options.enlarge, options.lattice) == ("nearest", 0)
+        assert (options.enlarge, options.lattice, options.fleck, options.grain) == ("nearest", 0, 0, 0)
         assert loop.learning_rate(options, 10_000) == pytest.approx(1e-3 / 2)
 
 
@@ -71,7 +72,9 @@ def test_the_net_sees_two_photos_two_paintings_and_their_four_swaps(preset: str)
         return task.net(features, style)
 
     photos, paintings = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    photos[:, :, :, 16:] = 0.5  # where grain is missing
     task.loss(net, photos, paintings, 0)  # pyright: ignore[reportArgumentType]
+    photos = grained(photos, options.grain, seed=0)
     latents = task.vgg(torch.cat([photos, paintings]), ("relu3_1",))["relu3_1"]
     assert seen[0].shape[0] == 8
     torch.testing.assert_close(seen[0][:4], latents)
@@ -122,7 +125,7 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
     # From there on: with more steps, which take over those there are; and the inverse alone, without any.
     cpu = torch.device("cpu")
     setting = Setting(tiny_weights(), cpu, torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], tensors)
-    options = settings(**{**given, "learned_steps": 3})
+    options = settings(**{**given, "learned_steps": 3, "fleck": 0})  # the distance alone
     task = StepsTask(options, setting, inverse=DecoderSpec.from_json(metadata["decoder"]))
     assert all(torch.equal(task.net.state_dict()[name], value) for name, value in tensors.items())
     assert [name for name, value in task.net.named_parameters() if value.requires_grad] == [
@@ -130,7 +133,7 @@ def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
     ]
     smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), (32, 32), mode="bicubic").clamp(0, 1)
     assert falls(task, smooth[:2], smooth[2:], 60, rate=5e-4)
-    given = task._examples(smooth[:2], smooth[2:])
+    given = task._examples(smooth[:2], smooth[2:], 0)
     apart = [
         float((seen["relu3_1"] - given.target).norm().detach())
         for _, seen in task._descent(given.target, given.stats)

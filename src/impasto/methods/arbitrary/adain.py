@@ -108,9 +108,9 @@ class AdainPainter(Painter):
     def _once(self, photo: Tensor, size: int, regions: Regions | None) -> tuple[Tensor, str]:
         """A picture painted in one pass, and what is worth telling of it."""
         photo = grained(photo, self.options.grain * self.options.alpha, self.recipe.seed)
-        outer = OUTER if min(photo.shape[2:]) > MARGIN else 0  # a sliver has no such margin
-        where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN - outer)
-        photo, place = covered(photo, self.spec.stride, margin=MARGIN)
+        outer = OUTER if min(photo.shape[2:]) > MARGIN + OUTER else 0  # a sliver has not so much to mirror
+        where = covered_regions(regions, photo, self.spec.stride, margin=MARGIN)
+        photo, place = covered(photo, self.spec.stride, margin=MARGIN + outer)
         plan, manner = self._strips(photo), self._manners[size]
         picture = plan.run(lambda values: self._painted(photo, manner, self.options.alpha, where, values, outer))
         if self.options.descreen:

@@ -28,11 +28,11 @@ from .options import ArbitraryOptions
 ADAIN_KIND = "adain-decoder"
 SWAP_KIND = "swap-decoder"
 
-MARGIN = 16
+MARGIN = 8
 """Pixels mirrored around a photograph that a net decodes: without them its border shows as a frame."""
 
 OUTER = 8
-"""Of these, so many are left out of AdaIN's features: an encoder padded with zeros shows them worst."""
+"""As many around these, whose features AdaIN's net is not given: they show most of the zeros beyond the border."""
 
 _AT_ONCE = 2**21  # values that are brought to float32 and carried over together
 

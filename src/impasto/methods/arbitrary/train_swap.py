@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.contact import contact_sheet
+from ...images.grain import grained
 from ...metrics.score import distances
 from ...nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
-from ...recipe import NonNegative
+from ...recipe import GRAIN, Grain, NonNegative
 from ...training.loop import Progress
 from ...training.options import Count, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
@@ -30,6 +31,8 @@ from ...training.terms import (
     colour_distance,
     encode,
     excess,
+    fleck,
+    flicker,
     grams,
     lattice,
     relative,
@@ -71,6 +74,7 @@ class SwapTraining(TrainOptions):
     restore: Keep = Field(
         default="style", description="Give the swapped features the style's moments back, or keep theirs."
     )
+    grain: Grain = 2 * GRAIN
     learned_steps: Annotated[int, Field(ge=0, le=20)] = Field(
         default=0,
         description="Leave the network of --init as it is, and learn so many steps from its picture down the "
@@ -99,6 +103,9 @@ class SwapTraining(TrainOptions):
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
     lattice: Lattice = 1.0
+    fleck: NonNegative = Field(
+        default=5.0, description="Weight of colour that flickers from pixel to pixel, more than in photo and style."
+    )
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
 
@@ -118,6 +125,7 @@ _PAPER: dict[str, Any] = {
     "luminance_weight": 0.0,
     "coherence": 0.0,
     "restore": "keep",
+    "grain": 0.0,
     "inject": (),
     "enlarge": "nearest",
     "padding": "zeros",
@@ -128,6 +136,7 @@ _PAPER: dict[str, Any] = {
     "pixel": 0.0,
     "tv": 1e-6,
     "lattice": 0.0,
+    "fleck": 0.0,
     "range": 0.0,
 }
 
@@ -229,15 +238,15 @@ class SwapTask:
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `SwapTraining`."""
-        given = self._examples(photos, paintings)
+        given = self._examples(photos, paintings, step)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net({self.options.layer: given.target}, given.stats)
         return self._terms(picture, encode(self.vgg, picture, self.layers), given, step)
 
     @torch.no_grad()
-    def _examples(self, photos: Tensor, paintings: Tensor) -> Examples:
+    def _examples(self, photos: Tensor, paintings: Tensor, step: int) -> Examples:
         o = self.options
-        plain = torch.cat([photos, paintings])
+        plain = torch.cat([grained(photos, o.grain, seed=step), paintings])
         n = len(photos)
         seen = self.vgg(plain, self.layers)
         latents = seen[o.layer]
@@ -279,6 +288,9 @@ class SwapTask:
         if o.lattice:
             natural = spectrum(plain)
             terms["lattice"] = o.lattice * lattice(picture, natural[given.outlines], natural[given.manner])
+        if o.fleck:
+            seen = flicker(plain)
+            terms["fleck"] = o.fleck * fleck(picture, seen[given.outlines], seen[given.manner])
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
@@ -296,9 +308,10 @@ class SwapTask:
         cells: list[Tensor] = []
         for photo, painting in zip(*self.held_out, strict=True):
             photo, painting = whole_strides(photo, spec.stride), whole_strides(painting, spec.stride)
-            of_photo, of_painting = (self.vgg(x, STYLE_LAYERS) for x in (photo, painting))
+            pair = grained(photo, o.grain), painting
+            of_photo, of_painting = (self.vgg(x, STYLE_LAYERS) for x in pair)
             latents = (of_photo[o.layer], of_painting[o.layer])
-            shades = (tone(x, *seen.shape[2:]) for x, seen in zip((photo, painting), latents, strict=True))
+            shades = (tone(x, *seen.shape[2:]) for x, seen in zip(pair, latents, strict=True))
             swapped = self._swap(*zip(latents, shades, strict=True))
             row: dict[str, float] = {}
             examples = {"photo": (of_photo[o.layer], of_photo), "painting": (of_painting[o.layer], of_painting)}
@@ -340,7 +353,7 @@ class StepsTask(SwapTask):
         """The losses after each step, which weigh the more the later it is."""
         if net is not self.net:  # a wrapper that shares gradients would share those of its forward pass
             raise RequestError("learned steps are trained in one process; start it without a launcher")
-        given = self._examples(photos, paintings)
+        given = self._examples(photos, paintings, step)
         terms: dict[str, Tensor] = {}
         for number, (picture, found) in enumerate(self._descent(given.target, given.stats), 1):
             weight = (1 + number / self._count) / 2 / self._count
