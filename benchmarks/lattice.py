@@ -1,4 +1,4 @@
-"""The lattice of pixels that a network leaves: peaks in the spectrum of its pictures.
+"""The lattice of pixels and the fleck that a network leaves in its pictures.
 
     python -m benchmarks.lattice --output benchmarks/results/lattice.json
     python -m benchmarks.lattice --nets adain=runs/mine/net.safetensors      # adds to what is there
@@ -10,6 +10,9 @@ largest of the horizontal, vertical and diagonal waves. 1 to 2 is chance, as the
 A network can hide that from such a figure by turning its lattice's sign every few pixels, which makes a weave of
 waves a little longer and shorter. So "weave" is how far, in small windows, the waves of 2 to 8 pixels that do so most
 stand out of those as long in other directions, and "of" is their length.
+
+Fleck is of single pixels, and has no waves: "flicker" is how far colour, apart from brightness, turns from a pixel to
+the next and back (mean absolute second difference, in hundredths of the range).
 Photographs (from scikit-image) and styles, drawn by impasto, are made anew: nothing else is needed.
 """
 
@@ -32,8 +35,8 @@ from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read
 from impasto.methods.per_style.gallery import gallery
+from impasto.training.terms import flicker, standing_out
 from impasto.training.terms import spectrum as windowed
-from impasto.training.terms import standing_out
 
 SIZE = 512  # the longest side that is painted
 SIDE = 256  # of the squares that are looked at
@@ -60,7 +63,8 @@ def spectrum(picture: Tensor) -> Tensor:
 
 def measure(pictures: Sequence[Tensor]) -> dict[str, float]:
     """A row of figures."""
-    return peaks(pictures) | weave(pictures)
+    fleck = torch.stack([flicker(picture).mean() for picture in pictures]).mean()
+    return peaks(pictures) | weave(pictures) | {"flicker": 100 * float(fleck)}
 
 
 def peaks(pictures: Iterable[Tensor]) -> dict[str, float]:

@@ -394,7 +394,7 @@ class SwapPainter(Painter):
             pictures=2,
             copies=self.encoder.dtype.itemsize + 4,
             whole_too=True,
-            tv=bool(options.tv_weight),
+            tv=bool(options.tv_weight) and not self._learned,
         )
 
     def _descent_stage(self, size: tuple[int, int], longest: int) -> Stage:
