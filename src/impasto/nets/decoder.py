@@ -217,23 +217,20 @@ class Conv(nn.Module):
         """
         top, bottom = map(int, edges)
         weight, bias = self.conv.weight, cast(Tensor, self.conv.bias)
+        if isinstance(self.conv, nn.ConvTranspose2d):
+            weight = weight.transpose(0, 1).flip(2, 3)
         if self.up:
-            if isinstance(self.conv, nn.ConvTranspose2d):
-                weight = weight.transpose(0, 1).flip(2, 3)
             x = F.pad(x, (1, 1, top, bottom), mode="replicate" if self.reflect else "constant")
             return enlarged_and_convolved(x, weight, self.up, bias)
-        if self.takes_affine:
-            return mirrored(x, *(given.into(weight, bias) if given else (weight, bias)), edges)
         if self.reflect:
-            # Reflection needs two positions a side; a picture of one is repeated.
-            return self.conv(F.pad(x, (1, 1, top, bottom), mode="reflect" if min(x.shape[2:]) > 1 else "replicate"))
+            return mirrored(x, *(given.into(weight, bias) if given else (weight, bias)), edges)
         x = self.conv(x)
         return x if top and bottom else x[:, :, 1 - top : x.shape[2] - 1 + bottom]
 
     @property
     def takes_affine(self) -> bool:
         """Whether a gain and a shift of its input can be its weights': not where zeros lie beyond the border."""
-        return self.reflect and not self.up and isinstance(self.conv, nn.Conv2d)
+        return self.reflect and not self.up
 
 
 @dataclass(frozen=True)
