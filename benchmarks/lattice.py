@@ -8,8 +8,9 @@ it stands out: the amplitude there by the median of those around it, of the lumi
 largest of the horizontal, vertical and diagonal waves. 1 to 2 is chance, as the photographs' own row shows.
 
 A network can hide that from such a figure by turning its lattice's sign every few pixels, which makes a weave of
-waves a little longer and shorter. So "weave" is how far, in small windows, the waves of 2 to 8 pixels that do so most
-stand out of those as long in other directions, and "of" is their length.
+waves a little longer and shorter, or make it of colours that are equally bright. So "weave" is how far, in small
+windows, the wave of 2 to 12 pixels that does so most stands out of those as long in other directions, in brightness,
+in red against blue, or in green against both ("in"), and "of" is its length.
 
 Fleck is of single pixels, and has no waves: "flicker" is how far colour, apart from brightness, turns from a pixel to
 the next and back (mean absolute second difference, in hundredths of the range).
@@ -35,21 +36,22 @@ from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read
 from impasto.methods.per_style.gallery import gallery
-from impasto.training.terms import flicker, standing_out
+from impasto.training.terms import flicker, standing_out, waves
 from impasto.training.terms import spectrum as windowed
 
 SIZE = 512  # the longest side that is painted
 SIDE = 256  # of the squares that are looked at
 PERIODS = (2, 4, 8)
+CHANNELS = ("brightness", "red-blue", "green")
 _NEAR, _FAR = 3, 8  # waves away from a peak, of what it is held against
 
 
-def weave(pictures: Sequence[Tensor]) -> dict[str, float]:
-    """How far, in amplitude, that wave stands out of those of its length which does so most, and its length."""
-    stands = torch.stack([standing_out(windowed(picture))[0] for picture in pictures]).mean(0)
-    side = len(stands)
-    down, along = divmod(int(stands.argmax()), stands.shape[1])
-    return {"weave": math.exp(float(stands.max()) / 2), "of": side / math.hypot(min(down, side - down), along)}
+def weave(pictures: Sequence[Tensor]) -> dict[str, float | str]:
+    """How far, in amplitude, the wave that does so most stands out of those as long; its length; its channel."""
+    stands = torch.stack([standing_out(windowed(waves(picture)))[0] for picture in pictures]).mean(0)
+    channel, down, along = (int(place) for place in torch.unravel_index(stands.argmax(), stands.shape))
+    length = stands.shape[1] / math.hypot(min(down, stands.shape[1] - down), along)
+    return {"weave": math.exp(float(stands.max()) / 2), "of": length, "in": CHANNELS[channel]}
 
 
 def spectrum(picture: Tensor) -> Tensor:
@@ -61,7 +63,7 @@ def spectrum(picture: Tensor) -> Tensor:
     return torch.fft.fft2(squares * window.outer(window)).abs().square().sum(0)
 
 
-def measure(pictures: Sequence[Tensor]) -> dict[str, float]:
+def measure(pictures: Sequence[Tensor]) -> dict[str, float | str]:
     """A row of figures."""
     fleck = torch.stack([flicker(picture).mean() for picture in pictures]).mean()
     return peaks(pictures) | weave(pictures) | {"flicker": 100 * float(fleck)}
@@ -99,9 +101,10 @@ def main() -> None:
     content = [fit(read(photos.demo_photo(name)).pixels, SIZE) for name in photos.PHOTOS]
     painted = [read(styles.draw(name, SIZE)).pixels for name in options.styles]
 
-    def write(key: str, row: dict[str, float]) -> None:
+    def write(key: str, row: dict[str, float | str]) -> None:
         result["rows"][key] = row
-        print(f"{key}: " + ", ".join(f"{name} {value:.1f}" for name, value in row.items()), flush=True)
+        figures = (f"{name} {value if isinstance(value, str) else round(value, 1)}" for name, value in row.items())
+        print(f"{key}: " + ", ".join(figures), flush=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n")
 
     write("photographs", measure(content))

@@ -9,7 +9,9 @@ import torch
 from impasto.encoders.vgg import VGG
 from impasto.training.terms import (
     colour_distance,
+    departure,
     encode,
+    evenness,
     excess,
     fleck,
     flicker,
@@ -18,6 +20,7 @@ from impasto.training.terms import (
     relative,
     roughness,
     spectrum,
+    waves,
 )
 from impasto.weights.canonical import tiny_weights
 
@@ -95,42 +98,87 @@ def test_roughness_and_excess() -> None:
     assert float(excess(step * 3)) == 2.0
 
 
+def _cosine(turns: torch.Tensor) -> torch.Tensor:
+    return (turns * 2 * torch.pi).cos()
+
+
+def _lattice(picture: torch.Tensor, photo: torch.Tensor, *styles: torch.Tensor) -> float:
+    power = waves(photo)
+    even = evenness(power)
+    return float(lattice(picture, even, spectrum(power, even), *(spectrum(waves(style)) for style in styles)))
+
+
 def test_lattice_is_what_stands_out_of_noise_in_some_directions() -> None:
-    rows, columns = torch.arange(160.0)[:, None], torch.arange(160.0)[None]
-    grain = 0.02 * torch.randn(1, 3, 160, 160, generator=torch.Generator().manual_seed(0))
-    even = spectrum(0.5 + grain)
+    rows, columns = torch.arange(288.0)[:, None], torch.arange(288.0)[None]
+    photo = 0.5 + 0.02 * torch.randn(1, 3, 288, 288, generator=torch.Generator().manual_seed(0))
 
-    def found(wave: torch.Tensor, *natural: torch.Tensor) -> float:
-        return float(lattice(0.5 + grain + 0.05 * wave.expand(160, 160), *(natural or (even,))))
+    def found(wave: torch.Tensor, *styles: torch.Tensor) -> float:
+        return _lattice(photo + 0.05 * wave.expand(288, 288), photo, *styles)
 
-    def cosine(turns: torch.Tensor) -> torch.Tensor:
-        return (turns * 2 * torch.pi).cos()
-
-    for wave in (columns % 2, rows % 2, (rows + columns) % 2, columns % 4 == 0, (rows % 4 == 1) & (columns % 4 == 2)):
-        assert found(wave.float()) > 0.03
-    for turns in (columns / 3.1, rows / 5.6, (rows + columns) / 8):
-        assert found(cosine(turns)) > 0.1
-    halves = torch.where(columns < 80, columns % 2, 1 - columns % 2)  # its phase is not to hide it
+    for wave in (columns % 2, rows % 2, columns % 4 == 0, (rows % 4 == 1) & (columns % 4 == 2)):
+        assert found(wave.float()) > 0.005
+    assert found((rows + columns) % 2) > 0.001  # the one wave in the spectrum's corner
+    for turns in (columns / 3.1, rows / 5.6, (rows + columns) / 8, rows / 10.7):
+        assert found(_cosine(turns)) > 0.005
+    halves = torch.where(columns < 144, columns % 2, 1 - columns % 2)  # its phase is not to hide it
     assert found(halves) > 0.7 * found(columns % 2)
     assert found(torch.zeros(1)) == 0
-    more = torch.randn(160, 160, generator=torch.Generator().manual_seed(1))
-    for wave in (more, cosine(rows / 16)):
-        assert found(wave) < 0.01
-    striped = spectrum(0.5 + grain + 0.05 * cosine(rows / 5.6))  # strokes of the style are its own
-    assert found(cosine(rows / 5.6), even, striped) < 0.01
+    more = torch.randn(288, 288, generator=torch.Generator().manual_seed(1))
+    for wave in (more, _cosine(rows / 24)):
+        assert found(wave) < 0.0008
+    striped = photo + 0.05 * _cosine(rows / 5.6)  # strokes of the style are its own
+    assert found(_cosine(rows / 5.6), striped) < 0.0008
 
 
-def test_lattice_is_of_all_the_pictures_together_and_has_a_gradient() -> None:
-    noise = torch.rand(2, 3, 40, 48, generator=torch.Generator().manual_seed(0))
-    weave = (torch.arange(48.0) * 2).cos().expand(40, 48)
-    pictures = (0.3 * noise + torch.stack([0.2 * weave, 0 * weave])[:, None]).requires_grad_(True)
-    both = lattice(pictures, spectrum(noise))
+def test_lattice_sees_stripes_of_colour_under_brushwork_in_grey() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photo = 0.5 + 0.01 * torch.randn(1, 3, 288, 288, generator=generator)
+    brushwork = 0.5 + 0.2 * torch.randn(1, 1, 288, 288, generator=generator).expand(1, 3, -1, -1)
+    stripes = 0.02 * _cosine(torch.arange(288.0) / 8).view(-1, 1) * torch.tensor([1.0, 0, -1]).view(3, 1, 1)
+    grey = photo - 0.5 + brushwork
+    assert _lattice(grey + stripes, photo, brushwork) > 2 * _lattice(grey + stripes.mean(0), photo, brushwork)
+    assert _lattice(grey + stripes, photo, brushwork) > 0.002
+
+
+def test_lattice_counts_where_the_photo_is_even() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 3, 256, 256, generator=generator)
+    left = torch.arange(256) < 128
+    photo = 0.5 + torch.where(left, 0.002, 0.2) * noise  # even on the left, full of things on the right
+    even = evenness(waves(photo))
+    assert even.shape == (1, 1, 7, 7)
+    assert even[..., :3].min() > 0.9
+    assert even[..., 4:].max() < 0.1
+    weave = 0.1 * _cosine(torch.arange(256.0) / 8).view(-1, 1)
+    on_left, on_right = (photo + torch.where(side, weave, 0 * weave) for side in (left, ~left))
+    assert _lattice(on_left, photo) > 2 * _lattice(on_right, photo)
+
+
+def test_lattice_is_of_each_picture_and_has_a_gradient() -> None:
+    noise = torch.rand(2, 3, 70, 80, generator=torch.Generator().manual_seed(0))
+    weave = (torch.arange(80.0) * 2).cos().expand(70, 80)
+    pictures = (0.3 * noise + torch.stack([0.2 * weave, 0.2 * weave.roll(1, 1)])[:, None]).requires_grad_(True)
+    natural, even = spectrum(waves(noise)), evenness(waves(noise))
+    both = lattice(pictures, even, natural)
     both.backward()
-    assert both > lattice(pictures[1:], spectrum(noise[1:]))
-    assert both < lattice(pictures[:1], spectrum(noise[:1]))
+    each = [lattice(pictures[i : i + 1], even[i : i + 1], natural[i : i + 1]) for i in range(2)]
+    assert both.item() == pytest.approx(sum(one.item() for one in each) / 2)
     assert pictures.grad is not None and pictures.grad.isfinite().all() and pictures.grad.abs().max() > 0
-    assert lattice(torch.zeros(1, 3, 32, 32), spectrum(torch.zeros(1, 3, 32, 32))) == 0
-    assert spectrum(noise[:, :, :20]).shape == spectrum(noise).shape  # a style may be smaller than a window
+    black = torch.zeros(1, 3, 64, 64)
+    assert _lattice(black, black, black) == 0
+    assert spectrum(waves(noise[:, :, :20])).shape == (2, 3, 64, 33)  # a style may be smaller than a window
+
+
+def test_departure_is_from_the_other_pictures_features_and_tones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture, other = (torch.rand(2, 3, 32, 32, generator=generator) for _ in range(2))
+    features, others = ({"relu2_1": torch.rand(2, 4, 16, 16, generator=generator)} for _ in range(2))
+    assert departure(picture, features, picture, features) == 0
+    both = departure(picture, features, other, others)
+    assert both > departure(picture, features, picture, others) > 0
+    assert both > departure(picture, features, other, features) > 0
+    fleck = torch.stack([torch.eye(2), torch.eye(2).flip(0)]).mean(0) - torch.eye(2)  # of two pixels: no tone
+    assert departure(picture + fleck.repeat(16, 16), features, picture, features) < 1e-6
 
 
 def test_fleck_is_colour_that_flickers_more_than_in_photo_and_style() -> None:

@@ -24,9 +24,15 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Lattice = Annotated[
     NonNegative,
     Field(
-        description="Weight of upright waves of 2 to 8 pixels that neither photo nor style has: where an even "
-        "area has to be painted, a network makes a lattice or a weave of those before anything else."
+        description="Weight of upright waves of 2 to 12 pixels, of brightness or colour, that neither photo nor "
+        "style has: where an even area has to be painted, a network makes a lattice or a weave of those before "
+        "anything else."
     ),
+]
+
+Fleck = Annotated[
+    NonNegative,
+    Field(description="Weight of colour flickering from pixel to pixel more than it does in photo and style."),
 ]
 
 

@@ -5,6 +5,7 @@ Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Inst
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,18 +24,23 @@ from ...metrics.score import distances
 from ...nets.decoder import Decoder, mirror
 from ...recipe import GRAIN, Grain, NonNegative
 from ...training.loop import Progress
-from ...training.options import Lattice, Names, TrainOptions
+from ...training.options import Fleck, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
 from ...training.terms import (
     STYLE_LAYERS,
     colour_distance,
+    departure,
     encode,
+    evenness,
     excess,
+    fleck,
+    flicker,
     grams,
     lattice,
     relative,
     roughness,
     spectrum,
+    waves,
 )
 from ...transforms.adain import Moments, adain, moments
 from ...weights.canonical import VGGWeights
@@ -85,7 +91,14 @@ class AdainTraining(TrainOptions):
     )
     covariance: Share = Field(default=0.6, description=f"{COVARIANCE}.")
     grain: Grain = GRAIN
-    lattice: Lattice = 4.0
+    lattice: Lattice = 40.0
+    fleck: Fleck = 5.0
+    anchor: NonNegative = Field(
+        default=0.0,
+        description="With --init: weight of the distance to the pictures of the net begun with. With the weights of "
+        "content, detail, gram, moments, colour and identity at 0, what the other terms ask for is mended and all "
+        "else stays as it is.",
+    )
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
@@ -96,6 +109,7 @@ _PLAIN: dict[str, Any] = {
     "covariance": 0.0,
     "grain": 0.0,
     "lattice": 0.0,
+    "fleck": 0.0,
     "enlarge": "nearest",
     "encoder_padding": "reflect",
     "steps": 160_000,
@@ -147,6 +161,7 @@ class AdainTask:
         if setting.init:
             begin_with(self.net, setting.init)
         self.net.to(self.device)
+        self.begun_with = copy.deepcopy(self.net).requires_grad_(False).eval() if options.anchor else None
         self.held_out = [[picture.to(self.device) for picture in kind] for kind in setting.held_out]
         self._metadata = net_metadata(KIND, self.vgg, self.net.spec)
 
@@ -190,10 +205,30 @@ class AdainTask:
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
         if o.lattice:
-            terms["lattice"] = o.lattice * lattice(picture, spectrum(photos), spectrum(styles))
+            seen = waves(photos)
+            even = evenness(seen)
+            terms["lattice"] = o.lattice * lattice(picture, even, spectrum(seen, even), spectrum(waves(styles)))
+        if o.fleck:
+            terms["fleck"] = o.fleck * fleck(picture, flicker(photos), flicker(styles))
+        if self.begun_with is not None:
+            terms["anchor"] = o.anchor * self._departure(self.begun_with, picture, found, inputs, stats)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
+
+    def _departure(
+        self,
+        begun_with: nn.Module,
+        picture: Tensor,
+        found: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        stats: Mapping[str, Moments],
+    ) -> Tensor:
+        """From what the net begun with makes of the same."""
+        with torch.no_grad(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            before: Tensor = begun_with(inputs, stats)
+        # Not at the first layer, which sees the very lattice and fleck that are to go.
+        return departure(picture, found, before, self.vgg(before.float(), STYLE_LAYERS[1:]))
 
     def _content(self, layer: str, found: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
         """Distance of a picture's features to those it was made of."""
@@ -312,7 +347,12 @@ def train(
 
     Returns:
         The net's file.
+
+    Raises:
+        RequestError: an anchor, and no net to begin with.
     """
+    if options.anchor and not init:
+        raise RequestError("anchor is the distance to the net begun with; name one with --init, or leave it at 0")
     weights = load(encoder, until=LAYER)
     tensors, past = load_net(init, kind=KIND, encoder_sha256=weights.sha256, layer=LAYER) if init else ({}, {})
     recipe = {"task": "adain", "preset": preset, "encoder": weights.source, "began_with": past}

@@ -24,12 +24,13 @@ from ...metrics.score import distances
 from ...nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
 from ...recipe import GRAIN, Grain, NonNegative
 from ...training.loop import Progress
-from ...training.options import Count, Lattice, Names, TrainOptions
+from ...training.options import Count, Fleck, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
 from ...training.terms import (
     STYLE_LAYERS,
     colour_distance,
     encode,
+    evenness,
     excess,
     fleck,
     flicker,
@@ -38,6 +39,7 @@ from ...training.terms import (
     relative,
     roughness,
     spectrum,
+    waves,
 )
 from ...transforms.adain import Moments, moments
 from ...transforms.swap import Keep, Match, prepare, swap, tone
@@ -102,10 +104,8 @@ class SwapTraining(TrainOptions):
         default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
-    lattice: Lattice = 1.0
-    fleck: NonNegative = Field(
-        default=5.0, description="Weight of colour that flickers from pixel to pixel, more than in photo and style."
-    )
+    lattice: Lattice = 10.0
+    fleck: Fleck = 5.0
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
 
@@ -286,8 +286,10 @@ class SwapTask:
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
         if o.lattice:
-            natural = spectrum(plain)
-            terms["lattice"] = o.lattice * lattice(picture, natural[given.outlines], natural[given.manner])
+            power = waves(plain)
+            even = evenness(power)
+            outlines, manner = spectrum(power, even)[given.outlines], spectrum(power)[given.manner]
+            terms["lattice"] = o.lattice * lattice(picture, even[given.outlines], outlines, manner)
         if o.fleck:
             seen = flicker(plain)
             terms["fleck"] = o.fleck * fleck(picture, seen[given.outlines], seen[given.manner])

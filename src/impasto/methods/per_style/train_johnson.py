@@ -28,9 +28,21 @@ from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer import Norm, Transformer, TransformerSpec
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...training.loop import Progress
-from ...training.options import Count, Lattice, TrainOptions
+from ...training.options import Count, Fleck, Lattice, TrainOptions
 from ...training.run import Setting, run
-from ...training.terms import encode, excess, grams, lattice, relative, roughness, spectrum
+from ...training.terms import (
+    encode,
+    evenness,
+    excess,
+    fleck,
+    flicker,
+    grams,
+    lattice,
+    relative,
+    roughness,
+    spectrum,
+    waves,
+)
 from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
@@ -102,7 +114,8 @@ class JohnsonTraining(TrainOptions):
     style_size: Size = Field(default=512, description="Longest side of a style picture in pixels.")
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
     grain: Grain = GRAIN
-    lattice: Lattice = 1.0
+    lattice: Lattice = 10.0
+    fleck: Fleck = 5.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
     learn: Literal["everything", "styles"] = Field(
@@ -138,6 +151,7 @@ _PAPERS: dict[str, Any] = {
     "enlarge": "nearest",
     "grain": 0.0,
     "lattice": 0.0,
+    "fleck": 0.0,
 }
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
@@ -211,13 +225,14 @@ PRESETS: dict[str, Preset] = {
 
 
 class StyleTargets:
-    """Gram matrices of the styles by layer, S×C×C float32, what scales their losses, and the styles' spectra."""
+    """Gram matrices of the styles by layer, S×C×C float32, what scales their losses; spectra and flicker."""
 
     def __init__(self, vgg: VGG, pictures: Sequence[Tensor], options: JohnsonTraining) -> None:
         layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
         self.weights = active(layers, options.style_weight)
         pictures = [sized(picture.to(vgg.device), options) for picture in pictures]
-        self.spectra = torch.cat([spectrum(picture) for picture in pictures])
+        self.spectra = torch.cat([spectrum(waves(picture)) for picture in pictures])
+        self.flicker = torch.cat([flicker(picture).mean((2, 3), keepdim=True) for picture in pictures])
         found = [vgg(picture, self.weights) for picture in pictures]
         self.grams = {
             layer: torch.cat([gram_of(features[layer], options.gram_norm) for features in found])
@@ -315,9 +330,14 @@ class JohnsonTask:
             picture.register_hook(_evened)
         terms = self._terms(picture, photos, turns)
         if self.options.lattice:
-            of_photos = spectrum(seen).repeat_interleave(each, 0)
+            power = waves(seen)
+            even = evenness(power)
+            of_photos, even = (batch.repeat_interleave(each, 0) for batch in (spectrum(power, even), even))
             of_styles = self.targets.spectra[self._places(turns)]
-            terms["lattice"] = self.options.lattice * lattice(picture, of_photos, of_styles)
+            terms["lattice"] = self.options.lattice * lattice(picture, even, of_photos, of_styles)
+        if self.options.fleck:
+            of_photos = flicker(seen).repeat_interleave(each, 0)
+            terms["fleck"] = self.options.fleck * fleck(picture, of_photos, self.targets.flicker[self._places(turns)])
         return terms
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
