@@ -104,7 +104,7 @@ class SwapTraining(TrainOptions):
         default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
     )
     tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
-    lattice: Lattice = 10.0
+    lattice: Lattice = 1.0
     fleck: Fleck = 5.0
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 

@@ -114,8 +114,8 @@ class JohnsonTraining(TrainOptions):
     style_size: Size = Field(default=512, description="Longest side of a style picture in pixels.")
     style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
     grain: Grain = GRAIN
-    lattice: Lattice = 10.0
-    fleck: Fleck = 5.0
+    lattice: Lattice = 1.0
+    fleck: Fleck = 0.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
     learn: Literal["everything", "styles"] = Field(
