@@ -154,6 +154,13 @@ def test_lattice_counts_where_the_photo_is_even() -> None:
     assert _lattice(on_left, photo) > 2 * _lattice(on_right, photo)
 
 
+def test_lattice_takes_chance_in_few_windows_for_none() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for side, most in ((64, 0.05), (128, 0.012), (256, 0.004)):
+        photo, picture = (0.5 + 0.05 * torch.randn(2, 3, side, side, generator=generator) for _ in range(2))
+        assert _lattice(picture, photo) < most
+
+
 def test_lattice_is_of_each_picture_and_has_a_gradient() -> None:
     noise = torch.rand(2, 3, 70, 80, generator=torch.Generator().manual_seed(0))
     weave = (torch.arange(80.0) * 2).cos().expand(70, 80)

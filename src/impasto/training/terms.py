@@ -20,7 +20,7 @@ _WINDOW = 64  # pixels, in which waves are told apart
 _LONGEST = 12  # pixels, of the waves that a network's grid makes
 _FAINT = 0.05  # power in a window that counts as none: noise of two levels has as much
 _EVEN = 0.5  # power from which on a window is full of things: noise of seven levels has as much
-_CHANCE = 0.2  # in the logarithm of the power, how far a wave stands out of others for no reason
+_CHANCE = 2.0  # in the logarithm of a single window's power, how far a wave stands out of others for no reason
 _FAR = 0.5  # likewise, from where on a wave that stands out twice as far counts twice, and no more
 _PATCH = 16  # pixels a side over which flicker is averaged
 _CELL = 8  # pixels a side over which tones are averaged
@@ -186,7 +186,8 @@ def lattice(pictures: Tensor, share: Tensor, *natural: Tensor) -> Tensor:
     """
     made_of = torch.stack(natural).logsumexp(0)
     beyond = standing_out(spectrum(waves(pictures), share)) - standing_out(made_of)
-    beyond = (beyond - _CHANCE).relu()
+    count = share.sum((2, 3), keepdim=True).square() / share.square().sum((2, 3), keepdim=True)  # of those that count
+    beyond = (beyond - _CHANCE / count.sqrt()).relu()
     return (beyond.square() / (beyond + _FAR)).mean()
 
 

@@ -85,6 +85,11 @@ def test_steps_bring_the_loss_down(falls: Callable[..., bool]) -> None:
     assert falls(task, torch.rand(8, 3, 32, 32), torch.rand(8, 3, 32, 32))
 
 
+def test_one_pair_may_be_held_out(encoder: str, pictures: str, tmp_path: Path) -> None:
+    train(settings(steps=1, held_out=1), [pictures], [pictures], tmp_path / "run", encoder=encoder)
+    assert (tmp_path / "run" / "sheet-000001.png").exists()
+
+
 @pytest.mark.parametrize(("batch", "steps"), [(2, [3, 7]), (3, [2, 5, 7]), (4, [1, 3, 5, 7]), (8, [*range(8)])])
 def test_an_eighth_of_the_photos_are_their_own_style_in_batches_of_any_size(batch: int, steps: list[int]) -> None:
     task = task_of()

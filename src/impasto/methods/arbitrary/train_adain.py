@@ -275,8 +275,9 @@ class AdainTask:
             figures.append(distances(self.vgg, picture, photo, features))
             cells += [photo, painting, picture]
         style, content = (sum(column) / len(figures) for column in zip(*figures, strict=True))
-        headings = ("photo", "style", "picture") * 2
-        return {"style": style, "content": content}, contact_sheet(cells, columns=6, cell=_CELL, headings=headings)
+        headings = ("photo", "style", "picture") * min(2, len(figures))
+        sheet = contact_sheet(cells, columns=len(headings), cell=_CELL, headings=headings)
+        return {"style": style, "content": content}, sheet
 
 
 def encoder_channels(weights: VGGWeights) -> tuple[int, ...]:
