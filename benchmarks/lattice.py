@@ -36,8 +36,8 @@ from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read
 from impasto.methods.per_style.gallery import gallery
-from impasto.training.terms import flicker, standing_out, waves
-from impasto.training.terms import spectrum as windowed
+from impasto.training.lattice import flicker, standing_out, waves
+from impasto.training.lattice import spectrum as windowed
 
 SIZE = 512  # the longest side that is painted
 SIDE = 256  # of the squares that are looked at

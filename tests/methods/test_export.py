@@ -34,7 +34,7 @@ ARCHITECTURE = "c9s1-4,d6,d8,R8×2,u6,u4,c9s1-3"
 
 def saved(path: Path) -> Path:
     torch.manual_seed(1)
-    net = Transformer(TransformerSpec(ARCHITECTURE, STYLES))
+    net = Transformer(TransformerSpec(ARCHITECTURE, STYLES, chroma="soft"))
     for parameter in net.parameters():  # so that the styles differ
         parameter.data += 0.1 * torch.randn_like(parameter)
     metadata = {

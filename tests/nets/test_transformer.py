@@ -5,6 +5,7 @@ import torch
 
 from impasto.errors import RequestError, WeightsError
 from impasto.nets.architecture import JOHNSON
+from impasto.nets.chroma import bordered, softened
 from impasto.nets.transformer import Norm, Transformer, TransformerSpec
 
 SMALL = "c9s1-4,d6,d8,R8×2,u6,u4,c9s1-3"
@@ -42,9 +43,10 @@ def test_a_new_network_gives_the_photograph_the_colours_of_its_style() -> None:
 
 
 @pytest.mark.parametrize("output", ["linear", "tanh", "colour"])
+@pytest.mark.parametrize("chroma", ["sharp", "soft"])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (64, 48), (132, 100)])
-def test_strips_give_the_whole_picture(output: str, height: int, width: int) -> None:
-    net = net_of(output=output)
+def test_strips_give_the_whole_picture(output: str, chroma: str, height: int, width: int) -> None:
+    net = net_of(output=output, chroma=chroma)
     photo, mix = torch.rand(1, 3, height, width), torch.tensor([0.3, 0.7])
     whole = net(photo, mix[None])
     assert torch.allclose(net.paint(photo, mix), whole, atol=1e-5)
@@ -67,6 +69,21 @@ def test_columns_worked_on_together_give_the_same(architecture: str, width: int)
     with torch.no_grad():
         whole = net(photo, torch.ones(1, 1))
     torch.testing.assert_close(net.paint(photo, torch.ones(1)), whole, atol=2e-5, rtol=0)
+
+
+def test_soft_chroma_is_of_what_is_painted_not_of_the_photograph() -> None:
+    net, photo, mix = net_of(chroma="soft"), torch.rand(1, 3, 32, 32), torch.tensor([[1.0, 0.0]])
+    sharp = net_of()
+
+    def painted(made: Transformer) -> torch.Tensor:
+        with_all = made(photo, mix)
+        kept = made.last.conv.weight.clone()
+        made.last.conv.weight.zero_()
+        alone = with_all - made(photo, mix)
+        made.last.conv.weight.copy_(kept)
+        return alone
+
+    torch.testing.assert_close(painted(net), softened(bordered(painted(sharp))), atol=1e-5, rtol=1e-5)
 
 
 def test_statistics_are_of_the_whole_picture() -> None:
@@ -113,14 +130,18 @@ def test_a_flat_crop_has_a_gradient_within_bounds() -> None:
 
 
 def test_a_description_survives_json() -> None:
-    spec = TransformerSpec(SMALL, ("a", "b"), "tanh")
+    spec = TransformerSpec(SMALL, ("a", "b"), "tanh", chroma="soft")
     assert TransformerSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    of_old = {name: value for name, value in spec.to_json().items() if name != "chroma"}
+    assert TransformerSpec.from_json(of_old).chroma == "sharp"
     for broken in ({}, {"styles": 3}, {**spec.to_json(), "colour": 1}, {**spec.to_json(), "architecture": "c9"}):
         with pytest.raises(WeightsError, match="not a description"):
             TransformerSpec.from_json(broken)
 
 
-@pytest.mark.parametrize("fields", [{"styles": ()}, {"styles": ("a", "a")}, {"output": "blue"}, {"norm": "no"}])
+@pytest.mark.parametrize(
+    "fields", [{"styles": ()}, {"styles": ("a", "a")}, {"output": "blue"}, {"norm": "no"}, {"chroma": "no"}]
+)
 def test_nonsense_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(RequestError):
         TransformerSpec(SMALL, **fields)

@@ -112,7 +112,8 @@ def task_of(name: str, device: torch.device) -> Any:
         options = SwapTraining(learned_steps=2, repeats=1)
         return StepsTask(options, replace(given, init=net.state_dict()), net.spec)
     styles = dict(zip("ab", given.held_out[1], strict=True))
-    spec = TransformerSpec("c9s1-16,d16,d16,R16×2,u16,u16,c9s1-3", ("a", "b"), "colour", "encoder", "bilinear")
+    look: Any = {"norm": "encoder", "enlarge": "bilinear", "chroma": "soft"}
+    spec = TransformerSpec("c9s1-16,d16,d16,R16×2,u16,u16,c9s1-3", ("a", "b"), "colour", **look)
     return JohnsonTask(JohnsonTraining(style_size=48), given, styles, spec, [])
 
 

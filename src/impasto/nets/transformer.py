@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from ..errors import RequestError, WeightsError
 from ..strips import VALUES, ranges
 from ..transforms.adain import mean_and_variance
 from .architecture import JOHNSON, Block, parse, stride
+from .chroma import REACH, bordered, softened
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved, folded, interleaved
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
@@ -28,6 +29,9 @@ _LEAST_DEVIATION = 0.05
 _WIDTH = 32  # channels that strips are counted in
 _COLUMNS = 4  # of a picture, worked on together where a position has few channels
 _FEW = 4  # channels, a picture's 3 colours above all
+
+Chroma = Literal["sharp", "soft"]
+"""Of what the convolutions paint: as fine as its luma, or half as fine; see `impasto.nets.chroma.softened`."""
 
 Shares = Callable[[int, int], Tensor]
 """Shares of regions at a height and width, R×1×H×W."""
@@ -49,6 +53,7 @@ class TransformerSpec:
             but scaled and shifted, as each style has it: a spike in a feature cannot quiet the rest of it, so
             none is learnt (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", part 2).
         enlarge: what the ``u`` blocks do before they convolve.
+        chroma: soft: what the last convolution gives has colour at half the resolution of brightness.
     """
 
     architecture: str = JOHNSON
@@ -56,6 +61,7 @@ class TransformerSpec:
     output: Literal["linear", "tanh", "colour"] = "colour"
     norm: Literal["everywhere", "encoder"] = "everywhere"
     enlarge: Enlarge = "nearest"
+    chroma: Chroma = "sharp"
 
     def __post_init__(self) -> None:
         parse(self.architecture)
@@ -67,6 +73,8 @@ class TransformerSpec:
             raise RequestError(f"norm is {self.norm!r}; expected everywhere or encoder")
         if self.enlarge not in FORMS:
             raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
+        if self.chroma not in get_args(Chroma):
+            raise RequestError(f"chroma is {self.chroma!r}; expected {' or '.join(get_args(Chroma))}")
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -243,7 +251,10 @@ class Transformer(nn.Module):
             layers = cast(list[Layer], found)
             inner = F.relu(layers[0](x, mix))
             x = x + layers[1](inner, mix) if block.kind == "residual" else inner
-        return self._output(self.last(x).float(), photo, mix, _colours(photo))
+        made = self.last(x).float()
+        if self.spec.chroma == "soft":
+            made = softened(bordered(made))
+        return self._output(made, photo, mix, _colours(photo))
 
     @torch.no_grad()
     def paint(self, photo: Tensor, mix: Tensor, where: Shares | None = None, values: int = VALUES) -> Tensor:
@@ -281,7 +292,7 @@ class Transformer(nn.Module):
         shares = None if where is None else where(*photo.shape[2:])
         for rows in _ranges(made, most):
             seen = photo[:, :, rows].expand(len(mix), -1, -1, -1)
-            parts = self._output(made[:, :, rows].float(), seen, mix, (mean, deviation))
+            parts = self._output(self._strip(made, rows), seen, mix, (mean, deviation))
             picture[:, :, rows] = parts if shares is None else (parts * shares[:, :, rows]).sum(0, keepdim=True)
         return picture
 
@@ -296,6 +307,15 @@ class Transformer(nn.Module):
             most = max(most, source + made * (2 if block.kind == "residual" else 1))
             source = made
         return most
+
+    def _strip(self, made: Tensor, rows: slice) -> Tensor:
+        """These rows of what the last convolution gave, float32."""
+        if self.spec.chroma == "sharp":
+            return made[:, :, rows].float()
+        around = torch.arange(rows.start - REACH, rows.stop + REACH, device=made.device)
+        last = made.shape[2] - 1
+        seen = made[:, :, last - (last - around.abs()).abs()].float()
+        return softened(F.pad(seen, (REACH, REACH, 0, 0), mode="reflect"))
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ..errors import RequestError
 from ..nets.enlarge import Enlarge
 from ..recipe import NonNegative, Options, Positive, Precision
 
@@ -85,3 +86,14 @@ class TrainOptions(Options):
         default="auto", description="auto: bfloat16 where the machine has it; exact: float32."
     )
     tensorboard: bool = Field(default=False, description="Also write TensorBoard events.")
+
+
+def check_crop(crop: int, stride: int) -> None:
+    """See that a network of this stride can paint crops of this side.
+
+    Raises:
+        RequestError: it would paint them smaller.
+    """
+    if crop % stride:
+        near = crop // stride * stride
+        raise RequestError(f"crop is {crop}; expected a multiple of {stride} for this net: {near} or {near + stride}")

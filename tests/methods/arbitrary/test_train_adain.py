@@ -143,6 +143,12 @@ def test_begins_with_another_net_and_says_so(encoder: str, pictures: str, tmp_pa
         train(settings(skip=()), [pictures], [pictures], tmp_path / "three", encoder=encoder, init=str(first))
 
 
+def test_crops_the_net_would_paint_smaller_are_refused(encoder: str, pictures: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="crop is 42; expected a multiple of 8 for this net: 40 or 48"):
+        train(settings(crop=42), [pictures], [pictures], tmp_path / "run", encoder=encoder)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_net_of_another_encoder_is_refused(encoder: str, pictures: str, tmp_path: Path) -> None:
     net = train(settings(), [pictures], [pictures], tmp_path / "run", encoder=encoder)
     with pytest.raises(WeightsError):

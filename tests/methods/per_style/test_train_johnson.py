@@ -54,7 +54,7 @@ def test_presets_are_the_systems() -> None:
     )
     for options in (johnson, examples, lengstrom, dumoulin):
         assert isinstance(options, JohnsonTraining)
-        assert (options.enlarge, options.lattice) == ("nearest", 0)
+        assert (options.enlarge, options.lattice, options.chroma) == ("nearest", 0, "sharp")
         assert (options.crop, options.lr, options.schedule) == (256, 1e-3, "constant")
         assert options.architecture == "c9s1-32,d64,d128,R128×5,u64,u32,c9s1-3"
     four = ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
@@ -163,10 +163,11 @@ def test_a_style_is_added_by_its_normalisation_alone(
     settings: Make, photos: str, styles: dict[str, str], tmp_path: Path
 ) -> None:
     first = train(settings(), [photos], [styles["waves"], styles["stars"]], tmp_path / "one")
-    options = settings(learn="styles", steps=6, lr=0.1, warmup=0, ema=0.0)
+    options = settings(learn="styles", chroma="sharp", steps=6, lr=0.1, warmup=0, ema=0.0)
     second = train(options, [photos], [styles["screams"]], tmp_path / "two", init=str(first))
     (old, _), (new, _) = (load_transformer(path, torch.device("cpu"), torch.float32) for path in (first, second))
     assert new.spec.styles == ("waves", "stars", "screams")
+    assert (old.spec.chroma, new.spec.chroma) == ("soft", "soft")
     photo = torch.rand(1, 3, 32, 32)
     for place in range(2):
         before = old.paint(photo, torch.eye(2)[place])
@@ -184,6 +185,8 @@ def test_bad_requests(settings: Make, photos: str, styles: dict[str, str], tmp_p
         train(settings(), [photos], [styles["waves"]] * 2, tmp_path / "run")
     with pytest.raises(RequestError, match="--init"):
         train(settings(learn="styles"), [photos], [styles["waves"]], tmp_path / "run")
+    with pytest.raises(RequestError, match="a multiple of 2 for this net: 126 or 128"):
+        train(settings(crop=127), [photos], [styles["waves"]], tmp_path / "run")
     with pytest.raises(ValueError, match="block 2 at character 8"):
         settings(architecture="c9s1-4,x9,c9s1-3")
     assert not (tmp_path / "run").exists()

@@ -23,24 +23,19 @@ from ...images.grain import grained
 from ...metrics.score import distances
 from ...nets.decoder import Decoder, mirror
 from ...recipe import GRAIN, Grain, NonNegative
+from ...training.lattice import Manner, Outlines, grid_terms
 from ...training.loop import Progress
-from ...training.options import Fleck, Lattice, Names, TrainOptions
+from ...training.options import Fleck, Lattice, Names, TrainOptions, check_crop
 from ...training.run import Setting, run
 from ...training.terms import (
     STYLE_LAYERS,
     colour_distance,
     departure,
     encode,
-    evenness,
     excess,
-    fleck,
-    flicker,
     grams,
-    lattice,
     relative,
     roughness,
-    spectrum,
-    waves,
 )
 from ...transforms.adain import Moments, adain, moments
 from ...weights.canonical import VGGWeights
@@ -155,6 +150,7 @@ class AdainTask:
         spec = mirror(
             LAYER, encoder_channels(weights), inject=options.inject, skip=options.skip, enlarge=options.enlarge
         )
+        check_crop(options.crop, spec.stride)
         self.net = Decoder(spec)
         self.scales = mean_activations(self.vgg, setting.sample, STYLE_LAYERS)
         self.net.set_scales(self.scales)
@@ -204,12 +200,9 @@ class AdainTask:
             terms["identity"] = o.identity * (picture[:own] - photos[:own]).abs().mean()
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
-        if o.lattice:
-            seen = waves(photos)
-            even = evenness(seen)
-            terms["lattice"] = o.lattice * lattice(picture, even, spectrum(seen, even), spectrum(waves(styles)))
-        if o.fleck:
-            terms["fleck"] = o.fleck * fleck(picture, flicker(photos), flicker(styles))
+        if o.lattice or o.fleck:
+            made_of = Outlines.of(photos), Manner.of(styles)
+            terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
         if self.begun_with is not None:
             terms["anchor"] = o.anchor * self._departure(self.begun_with, picture, found, inputs, stats)
         if o.range:

@@ -23,6 +23,7 @@ from ...images.grain import grained
 from ...metrics.score import distances
 from ...nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
 from ...recipe import GRAIN, Grain, NonNegative
+from ...training.lattice import Manner, Outlines, grid_terms
 from ...training.loop import Progress
 from ...training.options import Count, Fleck, Lattice, Names, TrainOptions
 from ...training.run import Setting, run
@@ -30,16 +31,10 @@ from ...training.terms import (
     STYLE_LAYERS,
     colour_distance,
     encode,
-    evenness,
     excess,
-    fleck,
-    flicker,
     grams,
-    lattice,
     relative,
     roughness,
-    spectrum,
-    waves,
 )
 from ...transforms.adain import Moments, moments
 from ...transforms.swap import Keep, Match, prepare, swap, tone
@@ -285,14 +280,9 @@ class SwapTask:
             terms["pixel"] = o.pixel * (picture[:n] - plain).abs().mean()
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
-        if o.lattice:
-            power = waves(plain)
-            even = evenness(power)
-            outlines, manner = spectrum(power, even)[given.outlines], spectrum(power)[given.manner]
-            terms["lattice"] = o.lattice * lattice(picture, even[given.outlines], outlines, manner)
-        if o.fleck:
-            seen = flicker(plain)
-            terms["fleck"] = o.fleck * fleck(picture, seen[given.outlines], seen[given.manner])
+        if o.lattice or o.fleck:
+            made_of = Outlines.of(plain).at(given.outlines), Manner.of(plain).at(given.manner)
+            terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms

@@ -25,23 +25,18 @@ from ...images.grain import grained
 from ...images.read import read
 from ...losses.functional import GramNorm
 from ...nets.architecture import JOHNSON, parse
-from ...nets.transformer import Norm, Transformer, TransformerSpec
+from ...nets.transformer import Chroma, Norm, Transformer, TransformerSpec
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
+from ...training.lattice import Manner, Outlines, grid_terms
 from ...training.loop import Progress
-from ...training.options import Count, Fleck, Lattice, TrainOptions
+from ...training.options import Count, Fleck, Lattice, TrainOptions, check_crop
 from ...training.run import Setting, run
 from ...training.terms import (
     encode,
-    evenness,
     excess,
-    fleck,
-    flicker,
     grams,
-    lattice,
     relative,
     roughness,
-    spectrum,
-    waves,
 )
 from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
@@ -93,6 +88,11 @@ class JohnsonTraining(TrainOptions):
         description="Where instance normalisation is: everywhere, as Dumoulin's; encoder: before the residual blocks "
         "alone, which keeps spots out of large even areas. A net to begin with that has it everywhere is changed "
         "over, unless --learn styles.",
+    )
+    chroma: Chroma = Field(
+        default="soft",
+        description="soft: what the net adds to the photo has colour at half the resolution of brightness, as JPEG "
+        "and the eye have it, where neither lattice nor fleck of colour can be; sharp: colour as fine as brightness.",
     )
     content_layers: LayerWeights = Field(
         default={"relu4_1": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
@@ -149,6 +149,7 @@ _PAPERS: dict[str, Any] = {
     "even": False,
     "norm": "everywhere",
     "enlarge": "nearest",
+    "chroma": "sharp",
     "grain": 0.0,
     "lattice": 0.0,
     "fleck": 0.0,
@@ -225,14 +226,13 @@ PRESETS: dict[str, Preset] = {
 
 
 class StyleTargets:
-    """Gram matrices of the styles by layer, S×C×C float32, what scales their losses; spectra and flicker."""
+    """Gram matrices of the styles by layer, S×C×C float32, what scales their losses; what else they are held to."""
 
     def __init__(self, vgg: VGG, pictures: Sequence[Tensor], options: JohnsonTraining) -> None:
         layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
         self.weights = active(layers, options.style_weight)
         pictures = [sized(picture.to(vgg.device), options) for picture in pictures]
-        self.spectra = torch.cat([spectrum(waves(picture)) for picture in pictures])
-        self.flicker = torch.cat([flicker(picture).mean((2, 3), keepdim=True) for picture in pictures])
+        self.manner = Manner(*(torch.cat(values) for values in zip(*map(Manner.of, pictures), strict=True)))
         found = [vgg(picture, self.weights) for picture in pictures]
         self.grams = {
             layer: torch.cat([gram_of(features[layer], options.gram_norm) for features in found])
@@ -271,6 +271,7 @@ class JohnsonTask:
         spec: TransformerSpec,
         credits: Sequence[Credit],
     ) -> None:
+        check_crop(options.crop, spec.stride)
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
         arch = setting.weights.spec.arch
         content = {resolve_layer(name, arch): weight for name, weight in options.content_layers.items()}
@@ -329,15 +330,11 @@ class JohnsonTask:
         if self.options.even and picture.requires_grad:
             picture.register_hook(_evened)
         terms = self._terms(picture, photos, turns)
-        if self.options.lattice:
-            power = waves(seen)
-            even = evenness(power)
-            of_photos, even = (batch.repeat_interleave(each, 0) for batch in (spectrum(power, even), even))
-            of_styles = self.targets.spectra[self._places(turns)]
-            terms["lattice"] = self.options.lattice * lattice(picture, even, of_photos, of_styles)
-        if self.options.fleck:
-            of_photos = flicker(seen).repeat_interleave(each, 0)
-            terms["fleck"] = self.options.fleck * fleck(picture, of_photos, self.targets.flicker[self._places(turns)])
+        o = self.options
+        if o.lattice or o.fleck:
+            shown = torch.arange(len(photos), device=self.device).repeat_interleave(each)
+            made_of = Outlines.of(seen).at(shown), self.targets.manner.at(self._places(turns))
+            terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
         return terms
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
@@ -486,11 +483,11 @@ def train(
     names = (*known, *(name for name in pictures if name not in known))
     if options.learn == "styles" and len(names) == len(known):
         raise RequestError(f"{init} has all these styles; give one it lacks, or --learn everything")
-    spec = TransformerSpec(options.architecture, names, options.output, options.norm, options.enlarge)
+    spec = TransformerSpec(options.architecture, names, options.output, options.norm, options.enlarge, options.chroma)
     if past:
-        there = TransformerSpec.from_json(past["network"])
-        enlarge = there.enlarge if options.learn == "styles" else options.enlarge
-        spec = dataclasses.replace(there, styles=names, enlarge=enlarge)
+        spec = dataclasses.replace(TransformerSpec.from_json(past["network"]), styles=names)
+        if options.learn == "everything":
+            spec = dataclasses.replace(spec, enlarge=options.enlarge, chroma=options.chroma)
     earlier = {credit["name"]: credit for credit in past.get("credits", [])}
     all_credits = [
         Credit(
