@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from impasto.training.lattice import Manner, evenness, fleck, flicker, lattice, spectrum, waves
+from impasto.training.lattice import (
+    Manner,
+    Outlines,
+    evenness,
+    fleck,
+    flicker,
+    grid_terms,
+    lattice,
+    spectrum,
+    waves,
+)
 
 
 def _cosine(turns: torch.Tensor) -> torch.Tensor:
@@ -103,3 +113,20 @@ def test_fleck_is_colour_that_flickers_more_than_in_photo_and_style() -> None:
     fleck(picture, flicker(even), Manner.of(even).flicker).backward()
     assert picture.grad is not None and picture.grad.abs().max() > 0
     assert flicker(even[:, :, :9, :12]).shape == (1, 1, 1, 1)  # smaller than what is averaged over
+
+
+def test_pictures_are_held_to_the_outlines_and_the_manner_they_have() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photos, paintings = (0.5 + 0.01 * torch.randn(2, 3, 96, 96, generator=generator) for _ in range(2))
+    pictures = photos + 0.1 * torch.randn(2, 3, 96, 96, generator=generator)
+    pictures = pictures + 0.05 * (torch.arange(96) % 2)
+    outlines, manner = Outlines.of(photos), Manner.of(paintings)
+    terms = grid_terms(pictures, outlines, manner, lattice_weight=2.0, fleck_weight=3.0)
+    expected = lattice(pictures, outlines.share, outlines.spectrum, spectrum(waves(paintings)))
+    of_fleck = fleck(pictures, flicker(photos), manner.flicker)
+    assert min(float(expected), float(of_fleck)) > 0
+    torch.testing.assert_close(terms, {"lattice": 2 * expected, "fleck": 3 * of_fleck})
+    turned = torch.tensor([1, 0])
+    again = grid_terms(pictures.flip(0), outlines.at(turned), manner.at(turned), lattice_weight=2.0, fleck_weight=3.0)
+    torch.testing.assert_close(again, terms)
+    assert grid_terms(pictures, outlines, manner, lattice_weight=0.0, fleck_weight=0.0) == {}

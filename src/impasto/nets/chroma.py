@@ -15,9 +15,8 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG's
 def softened(padded: Tensor) -> Tensor:
     """A picture whose chroma is averaged along rows and columns by 1 2 2 2 1, and whose luma is as it was.
 
-    That window leaves nothing of waves of 2 and of 4 pixels, which are those of the grids of two enlargings: no
-    network makes a lattice or fleck of colour behind it. What networks learn from has no such waves of colour either:
-    photographs and scans are nearly all JPEG.
+    That window leaves nothing of waves of 2 and of 4 pixels, which are those of the grids of two enlargings, and
+    little of single pixels. What networks learn from has hardly any such colour: most photographs and scans are JPEG.
 
     Args:
         padded: N×3×(H+4)×(W+4) RGB, the picture and two pixels all round.

@@ -92,7 +92,7 @@ class JohnsonTraining(TrainOptions):
     chroma: Chroma = Field(
         default="soft",
         description="soft: what the net adds to the photo has colour at half the resolution of brightness, as JPEG "
-        "and the eye have it, where neither lattice nor fleck of colour can be; sharp: colour as fine as brightness.",
+        "and the eye have it, without lattice and fleck of colour; sharp: colour as fine as brightness.",
     )
     content_layers: LayerWeights = Field(
         default={"relu4_1": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
