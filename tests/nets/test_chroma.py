@@ -36,3 +36,11 @@ def test_what_is_even_or_grey_stays() -> None:
     torch.testing.assert_close(soft(grey), grey)
     even = torch.tensor([0.9, 0.1, 0.4]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
     torch.testing.assert_close(soft(even), even)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (9, 2)])
+def test_pictures_smaller_than_the_window_are_averaged_too(height: int, width: int) -> None:
+    picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    made = soft(picture)
+    assert made.shape == picture.shape
+    torch.testing.assert_close((made * LUMA).sum(1), (picture * LUMA).sum(1))

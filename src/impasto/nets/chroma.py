@@ -32,8 +32,8 @@ def softened(padded: Tensor) -> Tensor:
 
 
 def bordered(picture: Tensor) -> Tensor:
-    """A whole picture with what `softened` looks at beyond its edges: its reflection."""
-    return F.pad(picture, (REACH,) * 4, mode="reflect")
+    """A picture with what `softened` looks at beyond its edges: reflections; round a tiny one, the edges again."""
+    return F.pad(picture, (REACH,) * 4, mode="reflect" if min(picture.shape[2:]) > REACH else "replicate")
 
 
 def _averaged(x: Tensor, side: int) -> Tensor:

@@ -312,10 +312,9 @@ class Transformer(nn.Module):
         """These rows of what the last convolution gave, float32."""
         if self.spec.chroma == "sharp":
             return made[:, :, rows].float()
-        around = torch.arange(rows.start - REACH, rows.stop + REACH, device=made.device)
-        last = made.shape[2] - 1
-        seen = made[:, :, last - (last - around.abs()).abs()].float()
-        return softened(F.pad(seen, (REACH, REACH, 0, 0), mode="reflect"))
+        first = max(0, rows.start - REACH)
+        around = made[:, :, first : rows.stop + REACH].float()
+        return softened(bordered(around))[:, :, rows.start - first : rows.stop - first]
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":
