@@ -7,33 +7,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 REACH = 2
-"""Pixels all round that `softened` looks at."""
+"""Pixels all round that a pixel is averaged over."""
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG's
 
 
-def softened(padded: Tensor) -> Tensor:
+def softened(picture: Tensor) -> Tensor:
     """A picture whose chroma is averaged along rows and columns by 1 2 2 2 1, and whose luma is as it was.
 
     That window leaves nothing of waves of 2 and of 4 pixels, which are those of the grids of two enlargings, and
     little of single pixels. What networks learn from has hardly any such colour: most photographs and scans are JPEG.
 
     Args:
-        padded: N×3×(H+4)×(W+4) RGB, the picture and two pixels all round.
+        picture: N×3×H×W RGB; its edges are reflected, those of one of 1 or 2 pixels repeated.
 
     Returns:
         N×3×H×W.
     """
-    rows = _averaged(padded, 2)
-    smooth = _averaged(rows, 3)
-    inside = padded[:, :, REACH:-REACH, REACH:-REACH]
-    weights = torch.tensor(_LUMA).to(padded, non_blocking=True).view(1, 3, 1, 1)
-    return smooth + ((inside - smooth) * weights).sum(1, keepdim=True)
-
-
-def bordered(picture: Tensor) -> Tensor:
-    """A picture with what `softened` looks at beyond its edges: reflections; round a tiny one, the edges again."""
-    return F.pad(picture, (REACH,) * 4, mode="reflect" if min(picture.shape[2:]) > REACH else "replicate")
+    mode = "reflect" if min(picture.shape[2:]) > REACH else "replicate"
+    smooth = _averaged(_averaged(F.pad(picture, (REACH,) * 4, mode=mode), 2), 3)
+    weights = torch.tensor(_LUMA).to(picture, non_blocking=True).view(1, 3, 1, 1)
+    return smooth + ((picture - smooth) * weights).sum(1, keepdim=True)
 
 
 def _averaged(x: Tensor, side: int) -> Tensor:

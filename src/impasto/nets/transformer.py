@@ -21,7 +21,7 @@ from ..errors import RequestError, WeightsError
 from ..strips import VALUES, ranges
 from ..transforms.adain import mean_and_variance
 from .architecture import JOHNSON, Block, parse, stride
-from .chroma import REACH, bordered, softened
+from .chroma import REACH, softened
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved, folded, interleaved
 
 _EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
@@ -253,7 +253,7 @@ class Transformer(nn.Module):
             x = x + layers[1](inner, mix) if block.kind == "residual" else inner
         made = self.last(x).float()
         if self.spec.chroma == "soft":
-            made = softened(bordered(made))
+            made = softened(made)
         return self._output(made, photo, mix, _colours(photo))
 
     @torch.no_grad()
@@ -314,7 +314,7 @@ class Transformer(nn.Module):
             return made[:, :, rows].float()
         first = max(0, rows.start - REACH)
         around = made[:, :, first : rows.stop + REACH].float()
-        return softened(bordered(around))[:, :, rows.start - first : rows.stop - first]
+        return softened(around)[:, :, rows.start - first : rows.stop - first]
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":
