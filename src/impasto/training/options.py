@@ -95,5 +95,6 @@ def check_crop(crop: int, stride: int) -> None:
         RequestError: it would paint them smaller.
     """
     if crop % stride:
-        near = crop // stride * stride
-        raise RequestError(f"crop is {crop}; expected a multiple of {stride} for this net: {near} or {near + stride}")
+        below = crop // stride * stride
+        near = f"{below} or {below + stride}" if below else stride
+        raise RequestError(f"crop is {crop}; expected a multiple of {stride} for this net: {near}")
