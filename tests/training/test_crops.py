@@ -1,4 +1,4 @@
-"""What every training run is asked for."""
+"""Sides of crops that training accepts."""
 
 import pytest
 
