@@ -7,6 +7,7 @@ import torch
 
 from impasto.errors import RequestError
 from impasto.losses import functional as L
+from impasto.losses.objective import ContentTerm
 
 
 def test_gram_of_a_constant():
@@ -32,6 +33,18 @@ def test_gram_in_blocks_is_close_to_float32():
     features = torch.rand(1, 16, 130, 128).to(memory_format=torch.channels_last)  # four blocks and a rest
     exact = L.gram(features)
     assert L.relative_distance(L.gram(features.bfloat16()), exact) < 2e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_long_sums_keep_their_digits(dtype):
+    features = (0.5 + torch.rand(1, 64, 512, 512)).to(dtype, memory_format=torch.channels_last)  # 2²⁴ values
+    other = (0.5 + torch.rand(1, 64, 512, 512)).to(dtype, memory_format=torch.channels_last)
+    square, apart = (float(x.double().square().sum()) for x in (features, (other - features).float()))
+    assert float(L.sum_of_squares(features)) == pytest.approx(square, rel=1e-6)
+    loss, _ = ContentTerm("relu1_1", features, 1.0, "half-sum").evaluate(other)
+    assert float(loss) == pytest.approx(apart / 2, rel=1e-6)
+    exactly = float((other.double() - features.double()).square().sum() / square) ** 0.5
+    assert L.relative_distance(other, features) == pytest.approx(exactly, rel=1e-6)
 
 
 def test_gram_wants_one_picture():

@@ -61,6 +61,22 @@ def test_relative_is_per_example() -> None:
     torch.testing.assert_close(relative(got, expected), torch.tensor([0.0, 2.0]))
 
 
+def test_relative_keeps_its_digits_over_many_values() -> None:
+    torch.manual_seed(0)
+    expected = 0.5 + torch.rand(1, 64, 512, 512)  # 2²⁴ values
+    got = expected + 0.1 + torch.rand(expected.shape)
+    exactly = (got.double() - expected.double()).norm() / expected.double().norm()
+    torch.testing.assert_close(relative(got, expected).double(), exactly[None], rtol=1e-5, atol=0)
+
+
+def test_relative_of_equals_has_a_gradient_of_nothing() -> None:
+    expected = torch.rand(2, 3, 4, 5)
+    got = expected.clone().requires_grad_()
+    relative(got, expected).sum().backward()
+    assert got.grad is not None
+    assert not got.grad.any()
+
+
 def test_grams_are_products_of_channels_over_positions() -> None:
     x = torch.rand(2, 3, 4, 5)
     expected = torch.einsum("nchw,ndhw->ncd", x, x) / 20

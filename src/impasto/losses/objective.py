@@ -25,6 +25,7 @@ from .functional import (
     matrix_sqrt,
     ridged,
     rows,
+    sum_of_squares,
     total_variation,
 )
 
@@ -77,9 +78,7 @@ class ContentTerm(Term):
 
     def gather(self, part: Part) -> tuple[Tensor, ...]:
         """``Σ(F−P)²``."""
-        difference = part.features - part.of(self.target)
-        flat = difference.permute(0, 2, 3, 1).reshape(-1).float()  # as it lies in memory
-        return (flat.dot(flat),)
+        return (sum_of_squares(part.features - part.of(self.target)),)
 
     def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:  # noqa: ARG002
         """See `Term.settle`."""

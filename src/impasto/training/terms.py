@@ -45,9 +45,13 @@ def encode(vgg: VGG, picture: Tensor, layers: Sequence[str], *, again: bool = Fa
 
 
 def relative(got: Tensor, expected: Tensor) -> Tensor:
-    """``‖got − expected‖ / ‖expected‖`` of each example, N."""
-    difference = (got.float() - expected.float()).flatten(1).norm(dim=1)
-    return difference / expected.float().flatten(1).norm(dim=1).clamp_min(1e-6)
+    """``‖got − expected‖ / ‖expected‖`` of each example, N; both are N×C×H×W or N×C×K."""
+    return _length(got.float() - expected.float()) / _length(expected.float()).clamp_min(1e-6)
+
+
+def _length(values: Tensor) -> Tensor:
+    """Euclidean norm of each example, N: of each channel first, since one long `norm` in float32 loses digits."""
+    return values.flatten(2).norm(dim=2).norm(dim=1)
 
 
 class _Grams(torch.autograd.Function):
