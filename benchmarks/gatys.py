@@ -16,12 +16,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from impasto.methods.iterative.gatys import GatysPainter
 
 SYSTEMS = ("pastiche", "impasto")
 
 
 def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
-    """Seconds of one loss-and-gradient evaluation, each."""
+    """Seconds of one loss-and-gradient evaluation, each, and the photograph's loss."""
     if system == "pastiche":
         artist = _artist(photo, style)
 
@@ -39,9 +45,8 @@ def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
             losses, _ = objective(content)
             return float(losses["total"])
 
-    for _ in range(2):
-        loss = once()
-    seconds = []
+    once()
+    loss, seconds = once(), []
     for _ in range(repeats):
         started = time.perf_counter()
         once()
@@ -50,7 +55,7 @@ def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
 
 
 def descend(system: str, photo: str, style: str, steps: int, until: float | None) -> dict:
-    """Seconds and losses of an optimisation of `steps` steps, or down to a loss of `until`."""
+    """Seconds and losses of an optimisation of `steps` steps, at least one, or down to a loss of `until`."""
     import torch
 
     from impasto.runtime import peak_memory_mb
@@ -69,11 +74,11 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
         artist.pastiche.data = (shown + mean).clamp(0, 255) - mean
         clamped = artist._calc_loss().item()
     else:
-        from impasto.methods.iterative.gatys import Descent
+        from impasto.methods.iterative.gatys import Run
 
         painter, content = _painter(photo, style)
         started = time.perf_counter()
-        run = Descent(painter.objective(content), painter.beginning(content), painter.options)
+        run = Run(painter.objective(content), painter.beginning(content), painter.options)
         while True:
             image = run.carried()
             loss = run.step()["total"]  # that of `image`
@@ -97,20 +102,24 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
 def _artist(photo: str, style: str):
     from pastiche.pastiche import PasticheArtist
 
-    return PasticheArtist(photo, [style], device="cpu")
+    styles: Any = [style]  # its annotation says a string
+    return PasticheArtist(photo, styles, device="cpu")
 
 
-def _painter(photo: str, style: str, **settings):
+def _painter(photo: str, style: str, **settings: object) -> tuple[GatysPainter, Tensor]:
     from impasto import Style, bind, make_recipe
     from impasto.images.read import read
+    from impasto.methods.iterative.gatys import GatysPainter
     from impasto.methods.iterative.options import GatysOptions
 
     own = GatysOptions()  # pastiche's loss, with our own way down
     ours = {name: getattr(own, name) for name in ("precondition", "lbfgs_history")}
-    settings = {"size": None, "steps": 1000, **ours, **settings}
-    recipe = make_recipe("gatys", [Style(path=style)], preset="pastiche", settings=settings)
+    chosen = {"size": None, "steps": 1000, **ours, **settings}
+    recipe = make_recipe("gatys", [Style(path=style)], preset="pastiche", settings=chosen)
     # Beneath the controls: its objective is what is timed.
-    return bind(recipe, device="cpu").painter, read(photo).pixels
+    painter = bind(recipe, device="cpu").painter
+    assert isinstance(painter, GatysPainter)
+    return painter, read(photo).pixels
 
 
 def _worker(*arguments: str) -> dict:

@@ -84,7 +84,7 @@ def main() -> None:
     medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
     for name, median in medians.items():
         print(f"{name}: {median:.3f} s at {SIZES[0]} px, {median / medians[PEER]:.2f} of {PEER}")
-    first = next(iter(nets), None)
+    first = next(iter(nets), "")
     large = {}
     for size in SIZES if first else ():
         run = _worker(nets[first], size, 1)

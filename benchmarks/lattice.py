@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=["wave", "night"])
     options = parser.parse_args()
     wanted = options.nets or ["adain=adain", "swap=swap", *(f"johnson={name}" for name in gallery())]
-    result = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
+    result: dict = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
     result |= {"date": time.strftime("%Y-%m-%d"), "machine": describe(), "size": SIZE, "side": SIDE}
     content = [fit(read(photos.demo_photo(name)).pixels, SIZE) for name in photos.PHOTOS]
     painted = [read(styles.draw(name, SIZE)).pixels for name in options.styles]

@@ -37,6 +37,7 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     from impasto.demo.photos import demo_photo
     from impasto.demo.styles import draw
     from impasto.images.read import read
+    from impasto.methods.iterative.gatys import GatysPainter
     from impasto.recipe import Style
     from impasto.runtime import peak_memory_mb
 
@@ -44,7 +45,9 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     recipe = make_recipe("gatys", [Style(path="style")], settings={**common, **settings})
     painter = bind(recipe, styles=[read(draw("night")).pixels], device="cpu")
     photo = read(demo_photo("astronaut")).pixels
-    plan = painter.painter.plan(photo, size, recipe.options.steps)
+    beneath = painter.painter
+    assert isinstance(beneath, GatysPainter)
+    plan = beneath.plan(photo, size, beneath.options.steps)
     steps = painter.paint(photo)
     for _ in islice(steps, plan.history + 2):
         pass

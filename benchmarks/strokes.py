@@ -92,7 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     if "johnson" in options.methods and (lacking := set(options.styles) - set(NETS)):
         parser.error(f"johnson has nothing like {', '.join(sorted(lacking))}; leave it out of --methods")
-    result = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
+    result: dict = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
     result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     photo = read(photos.demo_photo("astronaut")).pixels
