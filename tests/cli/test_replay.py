@@ -230,6 +230,18 @@ def test_a_recipe_edited_into_nonsense(
     assert not Path("recipe.replay.png").exists()
 
 
+def test_a_setting_that_is_gone_is_named(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, Path]) -> None:
+    done(cli("swap", photo, style, "-o", "a.png", "--size", 32, "--stride", 2, "--net", tiny_nets["swap"]))
+    text = cli("show", "a.png").out
+    assert "stride = 2" in text and "patches_per_style" not in text
+    Path("recipe.toml").write_text(text.replace("stride = 2", "stride = 2\npatches_per_style = 500"), "utf-8")
+    gone = "recipe.toml: swap's setting patches_per_style (got 500) is gone: every patch is compared; remove it"
+    cli("replay", "recipe.toml", "--inputs", photo.parent).refused(2, gone)
+    Path("recipe.toml").write_text(text.replace("stride = 2", 'stride = 2\npatches_per_style = "none"'), "utf-8")
+    done(cli("replay", "recipe.toml", "--inputs", photo.parent))
+    assert np.array_equal(pixels("recipe.replay.png"), pixels("a.png"))
+
+
 def test_what_cannot_be_replayed(cli: Cli, painted: Path, photo: Path) -> None:
     cli("replay").refused(2, "no picture")
     cli("replay", photo).refused(2, "carries no recipe")

@@ -97,11 +97,3 @@ def test_the_budget_changes_nothing(search: Search) -> None:
     assert torch.equal(match_patches(content, ready, tones=tones[0], budget_mb=0.01), expected)
     without = prepare([style], search=search, tones=tones[1:], luminance_weight=0.3)
     assert not torch.equal(match_patches(content, without, tones=tones[0]), expected)
-
-
-def test_drawn_patches_have_no_neighbours() -> None:
-    content, style = noise(1, 5, 12, 11), noise(1, 5, 17, 14, seed=1)
-    loose, coherent_ = (
-        match_patches(content, prepare([style], patches_per_style=30, coherence=weight)) for weight in (0.0, 1.0)
-    )
-    assert torch.equal(loose, coherent_)

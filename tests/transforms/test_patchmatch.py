@@ -168,13 +168,6 @@ def test_auto_is_exact_up_to_a_number_of_comparisons(monkeypatch: pytest.MonkeyP
     assert not torch.equal(near, exact)
 
 
-def test_drawn_patches_are_compared_exactly() -> None:
-    content, style = scene(20, 22, 1), scene(18, 18, 2)
-    near, exact = (prepare([style], patches_per_style=50, search=search) for search in ("patchmatch", "exact"))
-    assert not near.is_approximate(20, 22)
-    assert torch.equal(match_patches(content, near), match_patches(content, exact))
-
-
 def test_running_out_of_memory_is_answered_by_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     budgets: list[float] = []
     honest = patchmatch.search

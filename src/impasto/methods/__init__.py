@@ -91,6 +91,11 @@ METHODS: dict[str, Method] = {
 DEFAULT = ("adain", "impasto")
 """Method and preset of `impasto paint` and `impasto.paint`."""
 
+REMOVED_SETTINGS: dict[str, dict[str, str]] = {
+    "swap": {"patches_per_style": "every patch is compared; remove it from the recipe to paint without it"},
+}
+"""Settings that a method no longer has, by method: what holds instead, and the repair."""
+
 
 def method(name: str) -> Method:
     """The method called `name`, or a refusal with the near misses."""
@@ -133,6 +138,7 @@ def make_recipe(
         found = chosen.presets[preset]
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
+    _drop_removed(name, given)
     own = chosen.options.model_fields
     # A plain `steps` replaces a preset's ladder instead of being overruled by it.
     if "steps" in given and "schedule" not in given:
@@ -160,11 +166,27 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
         raise RequestError("the recipe names no method")
     chosen = method(name)
     try:
-        options = chosen.options.model_validate(fields.pop("options", {}))
+        given = fields.pop("options", {})
+        if isinstance(given, Mapping):
+            given = dict(cast(Mapping[str, Any], given))
+            _drop_removed(name, given)
+        options = chosen.options.model_validate(given)
         recipe = Recipe.model_validate({**fields, "method": name, "options": options})
     except ValidationError as error:
         raise explain(error, "recipe") from None
     return _possible(recipe)
+
+
+def _drop_removed(name: str, settings: dict[str, Any]) -> None:
+    """Delete removed settings that are unset: None, or "none" in TOML.
+
+    Raises:
+        RequestError: one of them has another value.
+    """
+    for setting, advice in REMOVED_SETTINGS.get(name, {}).items():
+        value = settings.pop(setting, None)
+        if value not in (None, "none"):
+            raise RequestError(f"{name}'s setting {setting} (got {value!r}) is gone: {advice}")
 
 
 def _possible(recipe: Recipe) -> Recipe:

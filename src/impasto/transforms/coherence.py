@@ -41,7 +41,7 @@ def coherent(
 
     Args:
         pixels: H×W×C of the photo, contiguous, as they are compared.
-        source: the style, without a pool.
+        source: the style.
         patch: side of a patch.
         stride: positions between patches.
         found: from a search; no other patch is taken to be more similar than these.

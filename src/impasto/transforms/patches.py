@@ -39,8 +39,7 @@ class Source:
         stat: moments that the match takes out of them, or None.
         tone: h×w, what is compared beside them as one channel more, or None.
         dtype: arithmetic of the match.
-        inverse: nv×nu, one over the length of each patch; zero marks a patch that is not in the pool.
-        pool: indices into the nv·nu patches that are in it, ascending, or None for all.
+        inverse: nv×nu, one over the length of each patch.
         offset: where this style's positions begin in the table of all styles.
     """
 
@@ -49,7 +48,6 @@ class Source:
     tone: Tensor | None
     dtype: torch.dtype
     inverse: Tensor
-    pool: Tensor | None
     offset: int
 
     @property
@@ -92,15 +90,9 @@ def best_of(pixels: Tensor, source: Source, patch: int, stride: int, budget: flo
     ny, nx = (height - patch) // stride + 1, (width - patch) // stride + 1
     best = pixels.new_full((ny, nx), -torch.inf, dtype=torch.float32)
     index = torch.zeros(ny, nx, dtype=torch.int64, device=pixels.device)
-    sampled = source.pool is not None and source.pool.numel() * patch**2 < source.features[:, :, 0].numel()
-    blocks = _sampled_scores if sampled else _dense_scores
-    for y, x, first, scores in blocks(pixels, source, patch, stride, budget):
+    for y, x, first, scores in _scores(pixels, source, patch, stride, budget):
         value, place = first_largest(scores)
-        if sampled:
-            assert source.pool is not None
-            place = source.pool[place + first]
-        else:
-            place = place + first
+        place = place + first
         here = slice(x, x + len(value))
         # Blocks of the style come in order, so "greater" keeps the first of equals.
         better = value > best[y, here]
@@ -120,7 +112,7 @@ Scores = Iterator[tuple[int, int, int, Tensor]]
 """Photo row, first photo column, first style patch of a block, and its scores: columns × patches."""
 
 
-def _dense_scores(pixels: Tensor, source: Source, patch: int, stride: int, budget: float) -> Scores:
+def _scores(pixels: Tensor, source: Source, patch: int, stride: int, budget: float) -> Scores:
     """Against all patches: the diagonal shifts of single-position products."""
     width = pixels.shape[1]
     nx = (width - patch) // stride + 1
@@ -129,7 +121,6 @@ def _dense_scores(pixels: Tensor, source: Source, patch: int, stride: int, budge
     # Live at once: `patch` rows of sums over columns, the products, and the sum over rows: float32.
     per_position = (patch + 3) * 4 * style_width
     positions = max(1, int(min(budget, max(_CACHE_MB * 2**20, budget / 16)) / per_position))
-    wanted = source.inverse > 0 if source.pool is not None else None
 
     def span(count: int) -> int:
         return (count - 1) * stride + patch
@@ -143,7 +134,6 @@ def _dense_scores(pixels: Tensor, source: Source, patch: int, stride: int, budge
         band = source.pixels(slice(v0 * stride, v0 * stride + span(v1 - v0)))
         flat = band.flatten(0, 1)
         inverse = source.inverse[v0:v1]
-        left_out = None if wanted is None else ~wanted[v0:v1].flatten()
         for x0, x1 in split(nx, columns):
             recent: deque[Tensor] = deque(maxlen=patch)
             for y in range(pixels.shape[0]):
@@ -156,10 +146,7 @@ def _dense_scores(pixels: Tensor, source: Source, patch: int, stride: int, budge
                 total = recent[0][:, : (v1 - v0 - 1) * stride + 1 : stride]
                 for dy in range(1, patch):
                     total = _add(total, recent[dy][:, dy : dy + (v1 - v0 - 1) * stride + 1 : stride], dy > 1)
-                scores = (total * inverse).flatten(1)
-                if left_out is not None:
-                    scores.masked_fill_(left_out, -torch.inf)
-                yield top // stride, x0, v0 * nu, scores
+                yield top // stride, x0, v0 * nu, (total * inverse).flatten(1)
 
 
 def products(one: Tensor, other: Tensor) -> Tensor:
@@ -200,26 +187,3 @@ def first_largest(scores: Tensor) -> tuple[Tensor, Tensor]:
         place = torch.where(rest > value, late + whole, place)
         value = torch.maximum(value, rest)
     return value, place
-
-
-def _sampled_scores(pixels: Tensor, source: Source, patch: int, stride: int, budget: float) -> Scores:
-    """Against few drawn patches: one product for each place within the patch."""
-    assert source.pool is not None
-    height, width, channels = pixels.shape
-    ny, nx = (height - patch) // stride + 1, (width - patch) // stride + 1
-    nu = source.inverse.shape[1]
-    style_width = source.width
-    corners = source.pool.div(nu, rounding_mode="floor") * stride * style_width + source.pool.remainder(nu) * stride
-    lengths = source.inverse.flatten()[source.pool]
-    # For each drawn patch: its features, and scores, products and sums along a row of the photo.
-    most = max(1, int(budget / 4 / (patch**2 * channels + 3 * nx)))
-    for first, end in split(len(corners), most):
-        chosen = corners[first:end]
-        filters = [source.pixels(chosen + dy * style_width + dx).T for dy in range(patch) for dx in range(patch)]
-        for y in range(ny):
-            scores = pixels.new_zeros(nx, end - first, dtype=torch.float32)
-            for place, filtered in enumerate(filters):
-                dy, dx = divmod(place, patch)
-                row = pixels[y * stride + dy, dx : dx + (nx - 1) * stride + 1 : stride]
-                scores += row @ filtered
-            yield y, 0, first, scores * lengths[first:end]

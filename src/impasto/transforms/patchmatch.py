@@ -55,7 +55,7 @@ def search(
 
     Args:
         pixels: H×W×C of the photo, contiguous, as they are compared; H×W×(C+1) with a tone.
-        source: the style, without a pool.
+        source: the style.
         patch: side of a patch.
         stride: positions between patches.
         budget: working memory in bytes; see `left`.

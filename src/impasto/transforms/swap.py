@@ -49,7 +49,7 @@ class SwapStyle:
         stride: positions between neighbouring patches, of the style and of the photo.
         match: what is compared, see `prepare`.
         search: how, see `prepare`.
-        seed: of what is drawn.
+        seed: of PatchMatch's draws.
         weights: of the styles, summing to 1.
         moments: the styles' channel moments, mixed by `weights`.
         table: all styles' features, position by position, one after another: P×C.
@@ -70,12 +70,12 @@ class SwapStyle:
     sources: tuple[Source, ...]
 
     def is_approximate(self, height: int, width: int) -> bool:
-        """Whether a photo of so many positions is matched by PatchMatch, in a style whose patches are not drawn."""
-        whole = [source.inverse.numel() for source in self.sources if source.pool is None]
-        if not whole or self.search == "exact":
+        """Whether a photo of so many positions is matched by PatchMatch."""
+        if self.search == "exact":
             return False
+        patches = sum(source.inverse.numel() for source in self.sources)
         ny, nx = ((side - self.patch) // self.stride + 1 for side in (height, width))
-        return self.search == "patchmatch" or ny * nx * sum(whole) > COMPARISONS
+        return self.search == "patchmatch" or ny * nx * patches > COMPARISONS
 
     def excess(self, height: int, width: int, budget_mb: float) -> float:
         """Bytes that the match of a photo of so many positions takes beyond its budget: none but of huge pictures."""
@@ -94,7 +94,6 @@ def prepare(
     stride: int = 1,
     match: Match = "plain",
     search: Search = "exact",
-    patches_per_style: int | None = None,
     seed: int = 0,
     tones: Sequence[Tensor] = (),
     luminance_weight: float = 0.0,
@@ -112,14 +111,12 @@ def prepare(
             and unit deviation in every channel, so that a photo finds patches by structure, not by brightness.
         search: ``exact`` compares every patch of the photo with every one of the style; ``patchmatch`` finds nearly
             the same score in a fraction of the time, see `patchmatch`; ``auto`` is exact up to `COMPARISONS`.
-            Drawn patches are always compared exactly.
-        patches_per_style: at most so many patches of each style, drawn at random; None for all.
-        seed: of that draw, and of PatchMatch's.
+        seed: of PatchMatch's draws.
         tones: of each style's picture, from `tone`; not needed without a weight.
         luminance_weight: what a position's tone counts beside its features: 1 for as much as all of them. Even areas
             have features that are alike, dark or bright: compared by those alone, they come out in blots.
         coherence: what it counts that a patch's neighbours are its neighbours in the style, beside its similarity, a
-            cosine: see `coherence`. Of no effect on drawn patches, which have few neighbours.
+            cosine: see `coherence`.
         dtype: arithmetic of the match's products; sums are made in float32.
 
     Raises:
@@ -129,8 +126,6 @@ def prepare(
         raise RequestError(f"patch is {patch}; expected 1 … {MAX_PATCH}")
     if not 1 <= stride <= patch:
         raise RequestError(f"stride is {stride} with patches of {patch}; expected 1 … {patch}, or patches leave gaps")
-    if patches_per_style is not None and patches_per_style < 1:
-        raise RequestError(f"patches per style is {patches_per_style}; expected 1 or more")
     if not styles:
         raise RequestError("no style is given; expected one or more")
     if luminance_weight and len(tones) != len(styles):
@@ -149,7 +144,6 @@ def prepare(
     lengths = [squared_lengths(each, stat) for each, stat in zip(positions, taken, strict=True)]
     typical = math.sqrt(sum(map(float, map(torch.sum, lengths))) / sum(map(torch.numel, lengths)))
     gain = luminance_weight * typical
-    generator = torch.Generator().manual_seed(seed)
     sources: list[Source] = []
     offset = 0
     for number, squares in enumerate(lengths):
@@ -160,14 +154,7 @@ def prepare(
             squares.add_(shade.square())
         length = F.avg_pool2d(squares[None, None], patch, stride, divisor_override=1).sqrt()
         inverse = 1 / (length[0, 0] + _EPSILON)
-        pool = None
-        if patches_per_style is not None and patches_per_style < inverse.numel():
-            drawn = torch.randperm(inverse.numel(), generator=generator)[:patches_per_style]
-            pool = drawn.sort().values.to(inverse.device)
-            inverse = (
-                torch.zeros_like(inverse).flatten().index_copy(0, pool, inverse.flatten()[pool]).view_as(inverse)
-            )
-        sources.append(Source(features, taken[number], shade, dtype, inverse, pool, offset))
+        sources.append(Source(features, taken[number], shade, dtype, inverse, offset))
         offset += height * width
     total = sum(weights)
     shares = tuple(weight / total for weight in weights)
@@ -261,9 +248,7 @@ def match_patches(
             if not is_out_of_memory(error):
                 raise
             if budget < 2**20:
-                raise ImpastoError(
-                    "memory ran out while matching patches; use a smaller size or fewer patches per style"
-                ) from None
+                raise ImpastoError("memory ran out while matching patches; use a smaller size") from None
             budget /= 4
 
 
@@ -314,11 +299,11 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor |
     rows: list[Tensor] = []
     approximate = style.is_approximate(*pixels.shape[:2])
     for source in style.sources:
-        if approximate and source.pool is None:
+        if approximate:
             found = patchmatch.search(pixels, source, style.patch, style.stride, budget, style.seed)
         else:
             found = best_of(pixels, source, style.patch, style.stride, budget)
-        if style.coherence and source.pool is None:
+        if style.coherence:
             found = coherent(pixels, source, style.patch, style.stride, found, style.coherence, budget)
         score, index = found
         scores.append(score)
@@ -330,9 +315,9 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor |
 
 
 def _fits_a_table(content: Tensor, style: SwapStyle, budget: float) -> bool:
-    """Whether all scores do at once, of one style whose patches are all compared."""
-    (count, _, height, width), source = content.shape, style.sources[0]
-    if len(style.sources) > 1 or source.pool is not None or style.is_approximate(height, width):
+    """Whether all scores fit in the budget at once; one style only."""
+    count, _, height, width = content.shape
+    if len(style.sources) > 1 or style.is_approximate(height, width):
         return False
     return score_table.COPIES * 4 * count * height * width * len(style.table) <= budget
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from impasto import RequestError, Style, make_recipe
+from impasto.methods import read_recipe
 from impasto.methods.arbitrary.presets import ADAIN_PRESETS, SWAP_PRESETS
 
 REFERENCE = Path(__file__).parents[4] / "shared/reference/presets.md"
@@ -71,10 +72,33 @@ def test_our_own_presets_are_the_defaults():
         ("swap", {"stride": 0}, "stride"),
         ("swap", {"layer": "relu5_1"}, "relu4_1"),
         ("swap", {"memory": 0}, "memory"),
-        ("swap", {"patches_per_style": 0}, "patches_per_style"),
         ("swap", {"patch": 3}, "did you mean.* patch_size"),
     ],
 )
 def test_out_of_range_is_refused(method, settings, words):
     with pytest.raises(RequestError, match=words):
         make_recipe(method, [Style(path="s")], settings=settings)
+
+
+GONE = (
+    "swap's setting patches_per_style (got 500) is gone: every patch is compared; "
+    "remove it from the recipe to paint without it"
+)
+
+
+def test_a_setting_that_is_gone_is_named():
+    with pytest.raises(RequestError) as read:
+        read_recipe({"method": "swap", "options": {"patches_per_style": 500}})
+    with pytest.raises(RequestError) as made:
+        make_recipe("swap", [Style(path="s")], settings={"patches_per_style": 500})
+    assert str(read.value) == str(made.value) == GONE
+    with pytest.raises(RequestError, match="patches_per_style"):  # it was never a setting of adain
+        read_recipe({"method": "adain", "options": {"patches_per_style": None}})
+
+
+@pytest.mark.parametrize("unset", [{}, {"patches_per_style": None}, {"patches_per_style": "none"}])
+def test_a_setting_that_is_gone_may_be_unset(unset):
+    plain = make_recipe("swap", settings={"stride": 2})
+    given = {"stride": 2, **unset}
+    assert read_recipe({"method": "swap", "options": given}) == make_recipe("swap", settings=given) == plain
+    assert given == {"stride": 2, **unset}

@@ -87,9 +87,6 @@ class SwapOptions(ArbitraryOptions):
         description="Compare all patches with all, or find nearly as similar ones by PatchMatch; auto: exact up to "
         "about 1200 px, where that takes a minute.",
     )
-    patches_per_style: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="At most so many patches of each style, drawn by the seed; unset for all."
-    )
     grain: Grain = 2 * GRAIN
     inverse: Literal["auto", "network", "optimise", "refine"] = Field(
         default="auto",

@@ -312,7 +312,6 @@ class SwapPainter(Painter):
             stride=options.stride,
             match=options.match,
             search=options.search,
-            patches_per_style=options.patches_per_style,
             seed=self.recipe.seed,
             tones=tones,
             luminance_weight=options.luminance_weight,
