@@ -122,7 +122,7 @@ def step(name: str, device: torch.device) -> tuple[dict[str, float], dict[str, i
     torch.manual_seed(0)
     crops = [torch.rand(2, 3, 64, 64).to(device) for _ in range(2)]
     task = task_of(name, device)
-    optimiser = Muon([{"params": lot} for lot, _ in task.rates()], lr=1e-3, betas=(0.9, 0.99))
+    optimiser = Muon([p for p in task.net.parameters() if p.requires_grad], lr=1e-3, betas=(0.9, 0.99))
     terms: dict[str, Tensor] = {}
     for number in range(2):  # in the first, things are made that are kept
         WAITS.clear()

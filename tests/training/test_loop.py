@@ -28,9 +28,6 @@ class Blur:
         self.device = torch.device("cpu")
         self.net: nn.Module = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))
 
-    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
-        return [(list(self.net.parameters()), 1.0)]
-
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         noise = torch.rand_like(photos)
         return {"apart": (net(photos + noise) - paintings).square().mean()}
@@ -154,16 +151,14 @@ def test_a_loss_that_is_no_number_stops_the_run(pictures: Pictures, tmp_path: Pa
     assert all(torch.isfinite(value).all() for value in checkpoint(tmp_path / "out")["net"].values())
 
 
-def test_lots_have_rates_of_their_own(pictures: Pictures, tmp_path: Path) -> None:
-    class Uneven(Blur):
-        def rates(self) -> list[tuple[list[nn.Parameter], float]]:
-            kernel, *others = self.net.parameters()
-            return [([kernel], 1e-9), (others, 1.0)]
-
-    before = Blur().net.state_dict()
-    start(pictures, tmp_path / "out", task=Uneven())
-    after = checkpoint(tmp_path / "out")["net"]
-    assert torch.allclose(after["0.weight"], before["0.weight"], atol=1e-8)
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_only_what_requires_a_gradient_is_trained(pictures: Pictures, tmp_path: Path, optimizer: str) -> None:
+    task = Blur()
+    kernel, *_ = task.net.parameters()
+    kernel.requires_grad_(False)
+    start(pictures, tmp_path / "out", OPTIONS.model_copy(update={"optimizer": optimizer}), task=task)
+    before, after = Blur().net.state_dict(), checkpoint(tmp_path / "out")["net"]
+    assert torch.equal(after["0.weight"], before["0.weight"])
     assert (after["1.weight"] - before["1.weight"]).abs().max() > 1e-3
 
 

@@ -9,7 +9,6 @@ import torch
 from impasto.encoders.vgg import VGG
 from impasto.training.terms import (
     colour_distance,
-    departure,
     encode,
     excess,
     grams,
@@ -106,15 +105,3 @@ def test_roughness_and_excess() -> None:
     assert float(roughness(torch.full((1, 3, 4, 4), 0.3))) == 0.0
     assert float(excess(step)) == 0.0
     assert float(excess(step * 3)) == 2.0
-
-
-def test_departure_is_from_the_other_pictures_features_and_tones() -> None:
-    generator = torch.Generator().manual_seed(0)
-    picture, other = (torch.rand(2, 3, 32, 32, generator=generator) for _ in range(2))
-    features, others = ({"relu2_1": torch.rand(2, 4, 16, 16, generator=generator)} for _ in range(2))
-    assert departure(picture, features, picture, features) == 0
-    both = departure(picture, features, other, others)
-    assert both > departure(picture, features, picture, others) > 0
-    assert both > departure(picture, features, other, features) > 0
-    checks = 0.5 - torch.eye(2)  # of two pixels: no tone
-    assert departure(picture + checks.repeat(16, 16), features, picture, features) < 1e-6

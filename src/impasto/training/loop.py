@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from .state import State, load_state, random_state, restore_random_state, save_s
 from .task import Task
 
 # What may change between a run and its continuation: it decides when to look, not what is learned.
-FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers", "tensorboard"})
+FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers"})
 _LOG_EVERY = 10
 
 CHECKPOINT, NET = "checkpoint.pt", "net.safetensors"
@@ -101,10 +101,11 @@ def train(
     """
     group = processes or accelerator(task.device)
     recipe = dict(metadata["recipe"])
-    lots = [{"params": parameters, "factor": factor} for parameters, factor in task.rates()]
+    learned = [parameter for parameter in task.net.parameters() if parameter.requires_grad]
     of_all: dict[str, Any] = {"lr": options.lr, "betas": (0.9, options.beta2)}
     on_gpu = task.device.type == "cuda"
-    optimiser = Muon(lots, **of_all) if options.optimizer == "muon" else Adam(lots, **of_all, fused=on_gpu or None)
+    muon = options.optimizer == "muon"
+    optimiser = Muon(learned, **of_all) if muon else Adam(learned, **of_all, fused=on_gpu or None)
     average = _Average(task.net, options.ema)
     start = 0
     _make_folder(out)
@@ -157,14 +158,14 @@ def train(
     step = start
     clock = _Clock(options.steps - start, (batches.counts[0] + batches.counts[1]) * batches.world)
     with (
-        _Journal(out, start, tensorboard=options.tensorboard, main=group.is_main_process) as journal,
+        _Journal(out, start, main=group.is_main_process) as journal,
         _Stop() as stop,
         Ahead(_pinned(batches) if on_gpu else batches, start, options.steps, options.workers) as supply,
     ):
         for photos, paintings in supply:
             rate = learning_rate(options, step)
             for settings in optimiser.param_groups:
-                settings["lr"] = rate * settings["factor"]
+                settings["lr"] = rate
             photos, paintings = (batch.to(task.device, non_blocking=True) for batch in (photos, paintings))
             terms = task.loss(net, photos, paintings, step)
             loss = cast(Tensor, sum(terms.values()))
@@ -265,47 +266,28 @@ class _Clock:
         return round(self.images * self.done / max(self.last - self.begun, 1e-9), 2)
 
 
-class _Writer(Protocol):
-    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None: ...
-    def close(self) -> None: ...
-
-
 class _Journal:
     """``log.jsonl``: one JSON object a line. Lines after the resumed step are of steps that were lost."""
 
-    def __init__(self, out: Path, start: int, *, tensorboard: bool, main: bool) -> None:
+    def __init__(self, out: Path, start: int, *, main: bool) -> None:
         self._file = None
-        self._events: _Writer | None = None
         if not main:
             return
         path = out / LOG
         kept = [line for line in path.read_text().splitlines() if _step_of(line) <= start] if start else []
         path.write_text("".join(f"{line}\n" for line in kept))
         self._file = path.open("a", buffering=1)
-        if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise MissingExtraError("tensorboard", "tensorboard", "Writing TensorBoard events") from None
-            self._events = cast(_Writer, SummaryWriter(str(out), purge_step=start))
 
     def write(self, step: int, entry: Mapping[str, Any]) -> None:
-        if self._file is None:
-            return
-        self._file.write(json.dumps({"step": step, **entry}) + "\n")
-        if self._events is not None:
-            for name, value in entry.items():
-                values = cast(dict[str, float], value) if isinstance(value, dict) else {"": value}
-                for part, number in values.items():
-                    self._events.add_scalar(f"{name}/{part}" if part else name, number, step)
+        if self._file is not None:
+            self._file.write(json.dumps({"step": step, **entry}) + "\n")
 
     def __enter__(self) -> _Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for open_one in (self._file, self._events):
-            if open_one is not None:
-                open_one.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def _step_of(line: str) -> float:

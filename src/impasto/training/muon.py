@@ -31,12 +31,12 @@ class Muon(torch.optim.Optimizer):
     """Steps of every 4-dimensional parameter with 16 filters or more by Muon, of the rest by Adam.
 
     Args:
-        params: parameters, or groups of them.
+        params: parameters.
         lr: rate, that of Adam.
         betas: Adam's.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float, betas: tuple[float, float]) -> None:
+    def __init__(self, params: Iterable[Tensor], lr: float, betas: tuple[float, float]) -> None:
         super().__init__(params, {"lr": lr, "betas": betas})
 
     @torch.no_grad()

@@ -85,7 +85,6 @@ class TrainOptions(Options):
     precision: Precision = Field(
         default="auto", description="auto: bfloat16 where the machine has it; exact: float32."
     )
-    tensorboard: bool = Field(default=False, description="Also write TensorBoard events.")
 
 
 def check_crop(crop: int, stride: int) -> None:

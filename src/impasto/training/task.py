@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -11,17 +11,16 @@ from torch import Tensor, nn
 
 
 class Task(Protocol):
-    """A network, its loss, and how to look at it. `net` lies on `device` already."""
+    """A network, its loss, and how to look at it.
+
+    `net` is on `device` already. The parameters of it that require a gradient are trained.
+    """
 
     device: torch.device
 
     @property
     def net(self) -> nn.Module:
         """The network, the same object throughout."""
-        ...
-
-    def rates(self) -> Sequence[tuple[list[nn.Parameter], float]]:
-        """All that is learned, in lots, and the factor that the learning rate has for each."""
         ...
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -15,7 +15,6 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """Layers style is measured at, as in Huang & Belongie 2017."""
 
 _DIRECTIONS = 12  # of colour, drawn anew each step
-_CELL = 8  # pixels a side over which tones are averaged
 
 
 class _Encode(torch.autograd.Function):
@@ -104,19 +103,3 @@ def roughness(picture: Tensor) -> Tensor:
 def excess(picture: Tensor) -> Tensor:
     """How far pixels leave [0, 1], squared, on average."""
     return (picture - picture.clamp(0, 1)).square().mean()
-
-
-def departure(
-    pictures: Tensor, found: Mapping[str, Tensor], others: Tensor, features: Mapping[str, Tensor]
-) -> Tensor:
-    """How far pictures are from others, N×3×H×W, squared and relative: in features, and in tones of 8 by 8 pixels.
-
-    Args:
-        pictures: N×3×H×W.
-        found: their features, by layer.
-        others: as large.
-        features: of the others, at the layers that are looked at.
-    """
-    apart = [relative(found[layer], aim).square().mean() for layer, aim in features.items()]
-    tones, aims = (F.avg_pool2d(batch.float(), min(_CELL, *batch.shape[2:])) for batch in (pictures, others))
-    return torch.stack([*apart, relative(tones, aims).square().mean()]).mean()

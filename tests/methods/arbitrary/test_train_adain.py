@@ -63,7 +63,7 @@ def test_presets_are_the_papers() -> None:
             1e-4,
         )
         assert options.inject == () and options.gram == options.detail == options.covariance == 0
-        assert (options.enlarge, options.lattice, options.fleck, options.anchor) == ("nearest", 0, 0, 0)
+        assert (options.enlarge, options.lattice, options.fleck) == ("nearest", 0, 0)
         assert loop.learning_rate(options, 20_000) == pytest.approx(1e-4 / 2)
     assert (original.moments, original.moments_form) == (1e-2, "sum")
     assert (other.moments, other.moments_form, other.squash) == (10.0, "mean", True)
@@ -165,24 +165,3 @@ def test_what_goes_in_is_what_a_painting_is_made_of(covariance: float) -> None:
     assert got.keys() == expected.keys()
     for layer, features in expected.items():
         torch.testing.assert_close(got[layer], features, atol=1e-3, rtol=1e-3)
-
-
-def test_an_anchor_holds_the_net_to_the_pictures_of_the_one_begun_with(encoder: str, pictures: str) -> None:
-    begun = task_of().net.state_dict()
-    with pytest.raises(RequestError, match="--init"):
-        train(settings(anchor=1), [pictures], [pictures], "nowhere", encoder=encoder)
-    task = task_of(begun, anchor=2.0, precision="exact")
-    photos, paintings = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    assert task.loss(task.net, photos, paintings, 0)["anchor"] == 0
-    with torch.no_grad():
-        for parameter in task.net.parameters():
-            parameter.mul_(1.1)
-    away = task.loss(task.net, photos, paintings, 0)["anchor"]
-    assert away > 0
-    away.backward()
-    with torch.no_grad():
-        for parameter in task.net.parameters():
-            if parameter.grad is not None:
-                parameter.sub_(parameter.grad, alpha=1e-4)
-    assert task.loss(task.net, photos, paintings, 0)["anchor"] < away
-    assert not any(name.startswith("begun_with") for name in task.net.state_dict())

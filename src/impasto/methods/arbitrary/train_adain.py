@@ -5,7 +5,6 @@ Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Inst
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,6 @@ from ...training.run import Setting, run
 from ...training.terms import (
     STYLE_LAYERS,
     colour_distance,
-    departure,
     encode,
     excess,
     grams,
@@ -88,12 +86,6 @@ class AdainTraining(TrainOptions):
     grain: Grain = GRAIN
     lattice: Lattice = 40.0
     fleck: Fleck = 5.0
-    anchor: NonNegative = Field(
-        default=0.0,
-        description="With --init: weight of the distance to the pictures of the net begun with. With the weights of "
-        "content, detail, gram, moments, colour and identity at 0, what the other terms ask for is mended and all "
-        "else stays as it is.",
-    )
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
 
@@ -157,17 +149,12 @@ class AdainTask:
         if setting.init:
             begin_with(self.net, setting.init)
         self.net.to(self.device)
-        self.begun_with = copy.deepcopy(self.net).requires_grad_(False).eval() if options.anchor else None
         self.held_out = [[picture.to(self.device) for picture in kind] for kind in setting.held_out]
         self._metadata = net_metadata(KIND, self.vgg, self.net.spec)
 
     def metadata(self) -> Mapping[str, Any]:
         """Kind, encoder and description of the net."""
         return self._metadata
-
-    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
-        """One for the whole network."""
-        return [(list(self.net.parameters()), 1.0)]
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `AdainTraining`."""
@@ -203,25 +190,9 @@ class AdainTask:
         if o.lattice or o.fleck:
             made_of = Outlines.of(photos), Manner.of(styles)
             terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
-        if self.begun_with is not None:
-            terms["anchor"] = o.anchor * self._departure(self.begun_with, picture, found, inputs, stats)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
-
-    def _departure(
-        self,
-        begun_with: nn.Module,
-        picture: Tensor,
-        found: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
-        stats: Mapping[str, Moments],
-    ) -> Tensor:
-        """From what the net begun with makes of the same."""
-        with torch.no_grad(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            before: Tensor = begun_with(inputs, stats)
-        # Not at the first layer, which sees the very lattice and fleck that are to go.
-        return departure(picture, found, before, self.vgg(before.float(), STYLE_LAYERS[1:]))
 
     def _content(self, layer: str, found: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
         """Distance of a picture's features to those it was made of."""
@@ -341,12 +312,7 @@ def train(
 
     Returns:
         The net's file.
-
-    Raises:
-        RequestError: an anchor, and no net to begin with.
     """
-    if options.anchor and not init:
-        raise RequestError("anchor is the distance to the net begun with; name one with --init, or leave it at 0")
     weights = load(encoder, until=LAYER)
     tensors, past = load_net(init, kind=KIND, encoder_sha256=weights.sha256, layer=LAYER) if init else ({}, {})
     recipe = {"task": "adain", "preset": preset, "encoder": weights.source, "began_with": past}

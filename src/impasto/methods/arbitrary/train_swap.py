@@ -227,10 +227,6 @@ class SwapTask:
         )
         return swap(photos[0], ready, tones=photos[1], restore=o.restore)
 
-    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
-        """One for the whole network."""
-        return [(list(self.net.parameters()), 1.0)]
-
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `SwapTraining`."""
         given = self._examples(photos, paintings, step)
@@ -336,10 +332,6 @@ class StepsTask(SwapTask):
         net.requires_grad_(False)
         net.steps.requires_grad_()
         return net
-
-    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
-        """One for all steps."""
-        return [(list(self.net.steps.parameters()), 1.0)]
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """The losses after each step, which weigh the more the later it is."""

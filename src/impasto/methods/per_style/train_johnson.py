@@ -66,10 +66,6 @@ class JohnsonTraining(TrainOptions):
     )
     lr: Positive = Field(default=1.2e-3, description="Learning rate at its highest.")
     clip: NonNegative = Field(default=2.0, description="Longest gradient let through; 0 for any.")
-    style_rate: Positive = Field(
-        default=1.0,
-        description="Factor on the learning rate of what belongs to one style alone: a step teaches few of them.",
-    )
     even: bool = Field(
         default=True,
         description="Every picture's gradient has one length: styles and crops whose losses are steep do not drown "
@@ -310,13 +306,6 @@ class JohnsonTask:
             "network": self.spec.to_json(),
             "credits": [dataclasses.asdict(credit) for credit in self.credits],
         }
-
-    def rates(self) -> list[tuple[list[nn.Parameter], float]]:
-        """One for what the styles share, and one for what is theirs."""
-        own = style_parameters(self.net)
-        names = {id(parameter) for parameter in own}
-        shared = [parameter for parameter in self.net.parameters() if id(parameter) not in names]
-        return [(shared, 1.0), (own, self.options.style_rate)]
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `JohnsonTraining`. The styles take turns."""
