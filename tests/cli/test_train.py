@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from impasto.cli.train import app
-from impasto.methods.arbitrary import train_adain, train_swap
+from impasto.methods.arbitrary import train_adain, train_swap, train_swap_steps
 from impasto.methods.per_style import train_johnson
 from impasto.training.loop import CHECKPOINT
 from impasto.weights.canonical import tiny_weights
@@ -19,6 +19,7 @@ from .conftest import Cli
 
 QUICK = ("--steps", 4, "--batch", 2, "--crop", 32, "--held-out", 2, "--validate-every", 4, "--save-every", 2)
 MODULES = {"adain": train_adain, "swap": train_swap}
+ALL = {**MODULES, "swap-steps": train_swap_steps, "johnson": train_johnson}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch, tiny_encoder: object) -> None:
-    for module in (*MODULES.values(), train_johnson):
+    for module in ALL.values():
         monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
 
 
@@ -56,12 +57,28 @@ def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, 
     assert more.status == 0 and not more.err, more.err
 
 
-@pytest.mark.parametrize("name", MODULES)
+def test_steps_are_added_to_a_net_and_painted_with(cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
+    data = ("--photos", pictures, "--paintings", pictures, *QUICK, "-q")
+    ran = cli("train", "swap", *data, "--out", "decoder")
+    assert ran.status == 0, ran.err
+    ran = cli("train", "swap-steps", *data, "--out", "steps", "--init", ran.out.strip(), "--count", 2)
+    assert ran.status == 0, ran.err
+    net = Path(ran.out.strip())
+    painted = cli("swap", photo, style, "--net", net, "--size", 48, "-o", "out.png", "--json")
+    assert painted.status == 0, painted.err
+    by_lbfgs = cli("swap", photo, style, "--net", net, "--size", 48, "-o", "lbfgs.png", "--optimizer", "lbfgs")
+    assert by_lbfgs.status == 0 and Path("out.png").read_bytes() != Path("lbfgs.png").read_bytes()
+    cli("train", "swap-steps", *data, "--out", "other").refused(2, "swap.safetensors")  # of another encoder
+    cli("train", "swap-steps", *data, "--out", "other", "--norm", "batch").refused(2, "--norm")
+    cli("train", "swap", *data, "--out", "other", "--repeats", 1).refused(2, "--repeats")
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
     shown = " ".join(cli("train", name, "--help").out.split())
-    for field in MODULES[name].PRESETS["impasto"].options.__class__.model_fields:
+    for field in ALL[name].PRESETS["impasto"].options.__class__.model_fields:
         assert f"--{field.replace('_', '-')}" in shown
-    assert all(preset in shown for preset in MODULES[name].PRESETS)
+    assert all(preset in shown for preset in ALL[name].PRESETS)
     assert name in app and "train" in cli("--help").out
 
 

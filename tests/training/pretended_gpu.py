@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_leaves, tree_map
 
 from impasto.methods.arbitrary.train_adain import AdainTask, AdainTraining
-from impasto.methods.arbitrary.train_swap import StepsTask, SwapTask, SwapTraining
+from impasto.methods.arbitrary.train_swap import SwapTask, SwapTraining
+from impasto.methods.arbitrary.train_swap_steps import SwapStepsTask, SwapStepsTraining
 from impasto.methods.per_style.train_johnson import JohnsonTask, JohnsonTraining
 from impasto.nets.transformer import TransformerSpec
 from impasto.training.muon import Muon
@@ -109,8 +110,8 @@ def task_of(name: str, device: torch.device) -> Any:
         return SwapTask(SwapTraining(), given)
     if name == "steps":
         net = SwapTask(SwapTraining(), setting(CPU)).net
-        options = SwapTraining(learned_steps=2, repeats=1)
-        return StepsTask(options, replace(given, init=net.state_dict()), net.spec)
+        options = SwapStepsTraining(count=2, repeats=1)
+        return SwapStepsTask(options, replace(given, init=net.state_dict()), net.spec)
     styles = dict(zip("ab", given.held_out[1], strict=True))
     look: Any = {"norm": "encoder", "enlarge": "bilinear", "chroma": "soft"}
     spec = TransformerSpec("c9s1-16,d16,d16,R16×2,u16,u16,c9s1-3", ("a", "b"), "colour", **look)

@@ -18,7 +18,7 @@ from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
-from ..methods.arbitrary import train_adain, train_swap
+from ..methods.arbitrary import train_adain, train_swap, train_swap_steps
 from ..methods.per_style import train_johnson
 from ..methods.preset import Preset
 from ..recipe import explain, read_toml
@@ -91,6 +91,13 @@ class PaintingsRun(Run):
     def examples(self) -> list[str]:
         """The paintings."""
         return self.paintings
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsRun(PaintingsRun):
+    """A run that adds learned steps to a net."""
+
+    init: Annotated[str | None, _flag("The net of 'impasto swap' that gets the steps: name or file.")] = "swap"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +176,8 @@ def _command(training: _Training) -> Callable[..., int]:
     ]
     # cyclopts reads a command's flags off its signature.
     command.__name__ = training.name
-    command.__doc__ = f"{training.summary} Presets: {', '.join(training.presets)}."
+    described = " ".join(f"{name}: {preset.description}" for name, preset in training.presets.items())
+    command.__doc__ = f"{training.summary}\n\nPresets. {described}"
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
     setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
     return command
@@ -191,6 +199,14 @@ for _one in (
         train_swap.PRESETS,
         cast(Callable[..., Path], train_swap.train),
         PaintingsRun,
+    ),
+    _Training(
+        "swap-steps",
+        "Train the steps that `impasto swap` refines its net's picture by; the net itself stays as it is.",
+        train_swap_steps.SwapStepsTraining,
+        train_swap_steps.PRESETS,
+        cast(Callable[..., Path], train_swap_steps.train),
+        StepsRun,
     ),
     _Training(
         "johnson",

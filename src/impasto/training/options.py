@@ -31,18 +31,45 @@ Lattice = Annotated[
     ),
 ]
 
+Enlarging = Annotated[
+    Enlarge,
+    Field(description="How the network doubles its features: nearest as most systems do, or between them linearly."),
+]
+
 Fleck = Annotated[
     NonNegative,
     Field(description="Weight of colour flickering from pixel to pixel more than it does in photo and style."),
 ]
 
 
+ONE_RUN = (
+    "This is one run from scratch: the losses are those of the last of its runs, the steps those of all of them. The "
+    "result is not promised to equal the shipped net."
+)
+"""Part of the description of every preset called impasto."""
+
+Steps = Annotated[Count, Field(description="Optimiser steps.")]
+Batch = Annotated[Count, Field(description="Photos a step, and as many paintings, on each device.")]
+Crop = Annotated[int, Field(ge=32, le=2048, description="Side of the crops in pixels.")]
+Rate = Annotated[Positive, Field(description="Learning rate at its highest.")]
+Warmup = Annotated[int, Field(ge=0, description="Steps over which the rate rises from nothing.")]
+Clip = Annotated[NonNegative, Field(description="Longest gradient let through; 0 for any.")]
+Ema = Annotated[
+    float,
+    Field(
+        ge=0,
+        lt=1,
+        description="Memory of the running mean of the weights, which is what is kept; 0 keeps the last.",
+    ),
+]
+
+
 class TrainOptions(Options):
     """How long, on what crops, how fast and how often to look."""
 
-    steps: Count = Field(default=8000, description="Optimiser steps.")
-    batch: Count = Field(default=8, description="Photos a step, and as many paintings, on each device.")
-    crop: Annotated[int, Field(ge=32, le=2048)] = Field(default=128, description="Side of the crops in pixels.")
+    steps: Steps = 8000
+    batch: Batch = 8
+    crop: Crop = 128
     resize: Annotated[int, Field(ge=32)] | None = Field(
         default=None,
         description="Bring each picture's short side to this before cropping, as the papers do; "
@@ -51,30 +78,21 @@ class TrainOptions(Options):
     squash: bool = Field(
         default=False, description="With --resize: to a square, giving up the picture's proportions."
     )
-    enlarge: Enlarge = Field(
-        default="bilinear",
-        description="How the network doubles its features: nearest as most systems do, or between them linearly.",
-    )
     optimizer: Literal["muon", "adam"] = Field(
-        default="adam", description="Adam for everything; muon: Muon for the filters of convolutions."
+        default="muon", description="Adam for everything; muon: Muon for the filters of convolutions."
     )
-    lr: Positive = Field(default=5e-4, description="Learning rate at its highest.")
+    lr: Rate = 5e-4
     schedule: Literal["cosine", "inverse", "constant"] = Field(
         default="cosine",
         description="cosine: falls to a hundredth by the last step; inverse: lr / (1 + decay · step).",
     )
     decay: NonNegative = Field(default=0.0, description="Of the inverse schedule.")
-    warmup: Annotated[int, Field(ge=0)] = Field(
-        default=50, description="Steps over which the rate rises from nothing."
-    )
+    warmup: Warmup = 50
     beta2: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.99, description="Adam's memory of squared gradients."
     )
-    clip: NonNegative = Field(default=5.0, description="Longest gradient let through; 0 for any.")
-    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.999,
-        description="Memory of the running mean of the weights, which is what is kept; 0 keeps the last.",
-    )
+    clip: Clip = 5.0
+    ema: Ema = 0.999
     held_out: Annotated[int, Field(ge=1)] = Field(
         default=8, description="Photos and paintings never trained on, for validation and the sample sheet."
     )

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import WeightsError, near_misses
 from . import container
 from .catalogue import encoder_label
+from .files import checked_file, sha256_of
 
 _FOLDER = Path(str(resources.files("impasto.weights"))) / "shipped"
 
@@ -59,6 +60,18 @@ def save_net(
     if missing:
         raise WeightsError(f"a net's metadata lacks {', '.join(missing)}; expected at least kind and encoder_sha256")
     return container.save(path, tensors, metadata, half=True, overwrite=overwrite)
+
+
+def parent_of(name_or_path: str | Path | None) -> dict[str, str] | None:
+    """Name and sha256 of the net that training begins with, for the record of the new one; None without one.
+
+    Raises:
+        WeightsError: no such net.
+    """
+    if name_or_path is None:
+        return None
+    path = checked_file(locate_net(name_or_path))
+    return {"name": path.name, "sha256": sha256_of(path)}
 
 
 def load_net(

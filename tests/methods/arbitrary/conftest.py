@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto.methods.arbitrary import train_adain, train_swap
+from impasto.methods.arbitrary import train_adain, train_swap, train_swap_steps
 from impasto.training import run
 from impasto.training.task import Task
 from impasto.weights.canonical import tiny_weights
@@ -16,7 +16,7 @@ from impasto.weights.canonical import tiny_weights
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of an encoder that is a small random one here."""
-    for module in (train_adain, train_swap):
+    for module in (train_adain, train_swap, train_swap_steps):
         monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
     monkeypatch.setattr(run, "_SCALE_BATCHES", 1)
     return "vgg19"

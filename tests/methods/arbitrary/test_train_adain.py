@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import impasto
 from impasto.errors import RequestError, WeightsError
 from impasto.methods.arbitrary.inverse import encoded, transformed
 from impasto.methods.arbitrary.train_adain import KIND, PRESETS, AdainTask, AdainTraining, train
@@ -13,7 +15,9 @@ from impasto.training import loop
 from impasto.training.run import Setting
 from impasto.training.terms import STYLE_LAYERS
 from impasto.weights.canonical import tiny_weights
-from impasto.weights.shipped import load_net
+from impasto.weights.container import load_metadata
+from impasto.weights.files import sha256_of
+from impasto.weights.shipped import load_net, locate_net, save_net
 
 SMALL = {
     "steps": 6,
@@ -51,6 +55,27 @@ def test_every_preset_trains_a_net_that_can_be_loaded(
     assert (tmp_path / "run" / "sheet-000006.png").exists()
 
 
+def test_the_preset_of_the_shipped_net_runs(encoder: str, pictures: str, tmp_path: Path) -> None:
+    given = {"steps": 20, "crop": 64, "batch": 4, "validate_every": 20}
+    options = AdainTraining(**{**SMALL, **given})
+    assert options == settings(**given)
+    net = train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder, preset="impasto")
+    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
+    assert metadata["steps"] == 20 and metadata["recipe"]["parent"] is None
+    assert all(torch.isfinite(value).all() for value in tensors.values())
+
+
+def test_the_preset_is_the_shipped_nets_recipe() -> None:
+    shipped = load_metadata(locate_net("adain"))
+    assert shipped is not None
+    options, last = AdainTraining().model_dump(mode="json"), shipped["recipe"]
+    # Of the whole training, not of its last run: how long, how fast, how many pictures a step.
+    free = {"steps", "batch", "lr", "warmup", "ema", "seed", "save_every", "validate_every", "workers", "preset"}
+    shared = options.keys() & last.keys() - free
+    assert len(shared) > 25
+    assert {name: options[name] for name in shared} == {name: last[name] for name in shared}
+
+
 def test_presets_are_the_papers() -> None:
     original, other = PRESETS["adain"].options, PRESETS["adain-naoto0804"].options
     for options in (original, other):
@@ -62,6 +87,7 @@ def test_presets_are_the_papers() -> None:
             512,
             1e-4,
         )
+        assert options.optimizer == "adam"
         assert options.inject == () and options.gram == options.detail == options.covariance == 0
         assert (options.enlarge, options.lattice, options.fleck) == ("nearest", 0, 0)
         assert loop.learning_rate(options, 20_000) == pytest.approx(1e-4 / 2)
@@ -134,13 +160,51 @@ def test_features_take_the_styles_correlations_as_in_painting() -> None:
 def test_begins_with_another_net_and_says_so(encoder: str, pictures: str, tmp_path: Path) -> None:
     first = train(settings(), [pictures], [pictures], tmp_path / "one", encoder=encoder)
     second = train(settings(steps=1), [pictures], [pictures], tmp_path / "two", encoder=encoder, init=str(first))
-    before, about = load_net(first, kind=KIND, encoder_sha256=None)
+    before, _ = load_net(first, kind=KIND, encoder_sha256=None)
     after, metadata = load_net(second, kind=KIND, encoder_sha256=None)
-    assert metadata["recipe"]["began_with"] == about
+    assert metadata["recipe"]["parent"] == {"name": "net.safetensors", "sha256": sha256_of(first)}
+    assert "began_with" not in metadata["recipe"]
     apart = max(float((after[name] - before[name]).abs().max()) for name in before)
     assert apart < 2e-3  # one warming step away
     with pytest.raises(RequestError, match="another architecture"):
         train(settings(skip=()), [pictures], [pictures], tmp_path / "three", encoder=encoder, init=str(first))
+
+
+def test_a_net_that_tells_its_whole_pedigree_is_begun_with_and_paints(
+    encoder: str, pictures: str, tmp_path: Path, tiny_encoder: object
+) -> None:
+    """As the shipped ones do, which also name settings that are gone."""
+    first = train(settings(), [pictures], [pictures], tmp_path / "one", encoder=encoder)
+    tensors, about = load_net(first, kind=KIND, encoder_sha256=None)
+    past = about
+    for _ in range(25):
+        recipe = {**about["recipe"], "anchor": 3.0, "tensorboard": False, "began_with": past}
+        past = {**about, "recipe": recipe}
+    old = save_net(tmp_path / "old.safetensors", tensors, past)
+    net = train(settings(steps=1), [pictures], [pictures], tmp_path / "two", encoder=encoder, init=str(old))
+    metadata = load_net(net, kind=KIND, encoder_sha256=None)[1]
+    assert metadata["recipe"]["parent"] == {"name": "old.safetensors", "sha256": sha256_of(old)}
+    assert len(json.dumps(metadata)) < 1.5 * len(json.dumps(about))
+    style = str(Path(pictures) / "0.png")
+    one, other = (
+        impasto.paint(str(Path(pictures) / "1.png"), style, method="adain", net=str(path), size=48)
+        for path in (first, old)
+    )
+    assert one.tobytes() == other.tobytes()
+
+
+def test_a_resumed_run_has_the_parent_it_had(encoder: str, pictures: str, tmp_path: Path) -> None:
+    one, other = (
+        train(settings(steps=1, seed=seed), [pictures], [pictures], tmp_path / str(seed), encoder=encoder)
+        for seed in (1, 2)
+    )
+    given = (settings(steps=3), [pictures], [pictures], tmp_path / "run")
+    train(*given, encoder=encoder, init=str(one))
+    train(*given, encoder=encoder, init=str(one), resume=True)
+    with pytest.raises(RequestError, match=r"was made with parent = .*net\.safetensors"):
+        train(*given, encoder=encoder, init=str(other), resume=True)
+    with pytest.raises(RequestError, match="now it is None"):
+        train(*given, encoder=encoder, resume=True)
 
 
 def test_crops_the_net_would_paint_smaller_are_refused(encoder: str, pictures: str, tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import torch
 from impasto.errors import RequestError
 from impasto.images.grain import grained
 from impasto.methods.arbitrary import train_adain
-from impasto.methods.arbitrary.train_swap import KIND, PRESETS, StepsTask, SwapTask, SwapTraining, train
+from impasto.methods.arbitrary.train_swap import KIND, PRESETS, SwapTask, SwapTraining, train
 from impasto.nets.decoder import Decoder, DecoderSpec
-from impasto.nets.learned_step import LearnedStep
 from impasto.training import loop
 from impasto.training.run import Setting
 from impasto.transforms.swap import prepare, swap, tone
 from impasto.weights.canonical import tiny_weights
-from impasto.weights.shipped import load_net
+from impasto.weights.container import load_metadata
+from impasto.weights.files import sha256_of
+from impasto.weights.shipped import load_net, locate_net
 
 SMALL = {"steps": 4, "crop": 32, "resize": None, "held_out": 2, "validate_every": 4, "save_every": 2, "workers": 1}
 
@@ -50,6 +51,36 @@ def test_other_layers(layer: str, encoder: str, pictures: str, tmp_path: Path) -
     assert load_net(net, kind=KIND, encoder_sha256=None, layer=layer)[1]["steps"] == 2
 
 
+def test_the_preset_of_the_shipped_net_runs(encoder: str, pictures: str, tmp_path: Path) -> None:
+    given = {"steps": 20, "crop": 64, "validate_every": 20}
+    options = SwapTraining(**{**SMALL, **given})
+    assert options == settings(**given)
+    net = train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder, preset="impasto")
+    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
+    assert metadata["steps"] == 20 and metadata["recipe"]["parent"] is None
+    assert all(torch.isfinite(value).all() for value in tensors.values())
+
+
+def test_the_preset_is_the_shipped_nets_recipe() -> None:
+    shipped = load_metadata(locate_net("swap"))
+    assert shipped is not None
+    options, last = SwapTraining(), shipped["recipe"]
+    for name in (
+        "feature",
+        "gram",
+        "colour",
+        "range",
+        "grain",
+        "luminance_weight",
+        "coherence",
+        "inject",
+        "optimizer",
+    ):
+        got = getattr(options, name)
+        assert (list(got) if isinstance(got, tuple) else got) == last[name], name
+    assert options.enlarge == shipped["decoder"]["enlarge"]
+
+
 def test_presets_are_the_papers() -> None:
     for name, norm in (("style-swap", "batch"), ("style-swap-released", "instance")):
         options = PRESETS[name].options
@@ -57,6 +88,7 @@ def test_presets_are_the_papers() -> None:
         assert (options.steps, options.batch, options.crop, options.lr, options.tv) == (80_000, 2, 256, 1e-3, 1e-6)
         assert (options.match, options.restore, options.norm, options.inject) == ("plain", "keep", norm, ())
         assert options.luminance_weight == options.coherence == 0
+        assert options.optimizer == "adam"
         assert (options.enlarge, options.lattice, options.fleck, options.grain) == ("nearest", 0, 0, 0)
         assert loop.learning_rate(options, 10_000) == pytest.approx(1e-3 / 2)
 
@@ -75,7 +107,7 @@ def test_the_net_sees_two_photos_two_paintings_and_their_four_swaps(preset: str)
     photos[:, :, :, 16:] = 0.5  # where grain is missing
     task.loss(net, photos, paintings, 0)  # pyright: ignore[reportArgumentType]
     photos = grained(photos, options.grain, seed=0)
-    latents = task.vgg(torch.cat([photos, paintings]), ("relu3_1",))["relu3_1"]
+    latents = task.objective.vgg(torch.cat([photos, paintings]), ("relu3_1",))["relu3_1"]
     assert seen[0].shape[0] == 8
     torch.testing.assert_close(seen[0][:4], latents)
     # Swap number 1 is the second photo in patches of the first painting: each position is one of its mixes.
@@ -106,76 +138,4 @@ def test_begins_with_the_tail_of_an_adain_decoder(encoder: str, pictures: str, t
     before = load_net(first, kind=train_adain.KIND, encoder_sha256=None)[0]["stages.1.3.conv.weight"]
     tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
     assert float((tensors["stages.0.0.conv.weight"] - before).abs().max()) < 2e-3  # one warming step away
-    assert metadata["recipe"]["began_with"]["kind"] == train_adain.KIND
-
-
-def test_learned_steps_leave_the_inverse_as_it_is_and_come_nearer(
-    encoder: str, pictures: str, tmp_path: Path, falls: Callable[..., bool]
-) -> None:
-    first = train(settings(norm="batch"), [pictures], [pictures], tmp_path / "inverse", encoder=encoder)
-    before, about = load_net(first, kind=KIND, encoder_sha256=None)
-    given = {"learned_steps": 2, "optimizer": "muon", "precision": "exact"}
-    net = train(settings(**given), [pictures], [pictures], tmp_path / "steps", encoder=encoder, init=str(first))
-    tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
-    assert metadata["decoder"] == {**about["decoder"], "steps": 2}
-    assert all(torch.equal(tensors[name], before[name]) for name in before)
-    assert set(tensors) - set(before) == {name for name in tensors if name.startswith("steps.")} != set()
-    assert set(metadata["validation"]) == set(about["validation"])
-
-    # From there on: with more steps, which take over those there are; and the inverse alone, without any.
-    cpu = torch.device("cpu")
-    setting = Setting(tiny_weights(), cpu, torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], tensors)
-    options = settings(**{**given, "learned_steps": 3, "fleck": 0})  # the distance alone
-    task = StepsTask(options, setting, inverse=DecoderSpec.from_json(metadata["decoder"]))
-    assert all(torch.equal(task.net.state_dict()[name], value) for name, value in tensors.items())
-    assert [name for name, value in task.net.named_parameters() if value.requires_grad] == [
-        name for name, _ in task.net.named_parameters() if name.startswith("steps.")
-    ]
-    smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), (32, 32), mode="bicubic").clamp(0, 1)
-    assert falls(task, smooth[:2], smooth[2:], 60, rate=5e-4)
-    given = task._examples(smooth[:2], smooth[2:], 0)
-    apart = [
-        float((seen["relu3_1"] - given.target).norm().detach())
-        for _, seen in task._descent(given.target, given.stats)
-    ]
-    by_itself = SwapTask._picture(task, given.target, given.stats)
-    begun = float((task.vgg(by_itself, ("relu3_1",))["relu3_1"] - given.target).norm())
-    assert begun > apart[0] > apart[1] > apart[2]  # every step learns
-    alone = train(
-        settings(norm="batch", steps=1), [pictures], [pictures], tmp_path / "on", encoder=encoder, init=str(net)
-    )
-    assert set(load_net(alone, kind=KIND, encoder_sha256=None)[0]) == set(before)
-
-
-def test_the_last_learned_step_is_made_again_in_training(
-    encoder: str, pictures: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[LearnedStep] = []
-    real = LearnedStep.forward
-    monkeypatch.setattr(LearnedStep, "forward", lambda self, *args: (made.append(self), real(self, *args))[1])
-    first = train(settings(steps=1), [pictures], [pictures], tmp_path / "inverse", encoder=encoder)
-    options = settings(steps=1, learned_steps=2, repeats=3, precision="exact")
-    train(options, [pictures], [pictures], tmp_path / "steps", encoder=encoder, init=str(first))
-    one, other, *again = made[:5]
-    assert one.first and not other.first and again == [other] * 3
-
-
-def test_repeats_are_of_learned_steps(encoder: str, pictures: str, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="--repeats is of learned steps"):
-        train(settings(repeats=1), [pictures], [pictures], tmp_path / "run", encoder=encoder)
-    assert not (tmp_path / "run").exists()
-
-
-def test_learned_steps_need_an_inverse_to_begin_with(encoder: str, pictures: str, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="give the net with --init"):
-        train(settings(learned_steps=2), [pictures], [pictures], tmp_path / "run", encoder=encoder)
-
-
-@pytest.mark.parametrize("of_the_network", [{"norm": "batch"}, {"inject": ()}, {"form": "released"}])
-def test_learned_steps_leave_no_choice_of_the_inverse(
-    of_the_network: dict[str, object], encoder: str, pictures: str, tmp_path: Path
-) -> None:
-    options = settings(learned_steps=2, **of_the_network)
-    with pytest.raises(RequestError, match=f"--{next(iter(of_the_network))} is given: leave it out"):
-        train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder, init="swap")
-    assert not (tmp_path / "run").exists()
+    assert metadata["recipe"]["parent"] == {"name": "net.safetensors", "sha256": sha256_of(first)}

@@ -14,7 +14,9 @@ from impasto.nets.transformer import Norm, TransformerSpec
 from impasto.training.run import Setting
 from impasto.training.terms import roughness
 from impasto.weights.canonical import tiny_weights
-from impasto.weights.shipped import load_net
+from impasto.weights.container import load_metadata
+from impasto.weights.files import sha256_of
+from impasto.weights.shipped import load_net, locate_net
 
 Make = Callable[..., JohnsonTraining]
 
@@ -48,6 +50,38 @@ def test_every_preset_trains_a_net_that_can_be_loaded(
     assert (tmp_path / "run" / "sheet-000004.png").exists()
 
 
+def test_the_preset_of_the_gallery_runs(settings: Make, photos: str, styles: dict[str, str], tmp_path: Path) -> None:
+    options = settings(steps=20, crop=64, validate_every=20)
+    path = train(options, [photos], [*styles.values()], tmp_path / "run", preset="impasto")
+    tensors, metadata = load_net(path, kind=KIND, encoder_sha256=None)
+    assert metadata["steps"] == 20 and metadata["recipe"]["parent"] is None
+    assert all(torch.isfinite(value).all() for value in tensors.values())
+    again = train(settings(steps=1), [photos], [*styles.values()], tmp_path / "on", init=str(path))
+    recipe = load_net(again, kind=KIND, encoder_sha256=None)[1]["recipe"]
+    assert recipe["parent"] == {"name": "net.safetensors", "sha256": sha256_of(path)} and "began_with" not in recipe
+
+
+def test_the_preset_is_the_shipped_gallerys_recipe() -> None:
+    shipped = load_metadata(locate_net("gallery"))
+    assert shipped is not None
+    options, last = JohnsonTraining().model_dump(mode="json"), shipped["recipe"]
+    # Of the whole training, not of its last run: how long, how fast, how many photos a step.
+    free = {"steps", "batch", "lr", "warmup", "ema", "seed", "save_every", "validate_every", "workers", "preset"}
+    shared = options.keys() & last.keys() - free
+    assert len(shared) > 25
+    assert {name: options[name] for name in shared} == {name: last[name] for name in shared}
+
+
+def test_a_photo_is_painted_in_no_more_styles_than_there_are(settings: Make, picture) -> None:
+    photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8)])
+    for count in (1, 3):
+        task = task_of(settings(styles_per_photo=4), *(picture(40, 40, seed) for seed in range(count)))
+        made: list[int] = []
+        task.net.register_forward_hook(lambda _, inputs, picture, made=made: made.append(len(picture)))
+        task.loss(task.net, photos, photos[:0], 0)
+        assert made == [2 * count]
+
+
 def test_presets_are_the_systems() -> None:
     johnson, examples, lengstrom, dumoulin = (
         PRESETS[name].options for name in ("johnson-2016", "pytorch-examples", "lengstrom", "dumoulin")
@@ -55,6 +89,7 @@ def test_presets_are_the_systems() -> None:
     for options in (johnson, examples, lengstrom, dumoulin):
         assert isinstance(options, JohnsonTraining)
         assert (options.enlarge, options.lattice, options.chroma) == ("nearest", 0, "sharp")
+        assert (options.optimizer, options.styles_per_photo) == ("adam", 1)
         assert (options.crop, options.lr, options.schedule) == (256, 1e-3, "constant")
         assert options.architecture == "c9s1-32,d64,d128,R128×5,u64,u32,c9s1-3"
     four = ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
@@ -119,7 +154,7 @@ def test_styles_take_turns(settings: Make, picture) -> None:
 
 def test_a_photo_in_several_styles_is_the_photo_given_as_often(settings: Make, picture) -> None:
     styles = [picture(40, 40, seed) for seed in range(3)]
-    once = task_of(settings(), *styles)
+    once = task_of(settings(styles_per_photo=1), *styles)
     several = task_of(settings(styles_per_photo=2), *styles)
     photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8)])
     got = several.loss(several.net, photos, photos[:0], 1)
@@ -130,7 +165,7 @@ def test_a_photo_in_several_styles_is_the_photo_given_as_often(settings: Make, p
 
 
 def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None:
-    task = task_of(settings(), picture(40, 40, 2) * 0.05, picture(40, 40, 3))
+    task = task_of(settings(styles_per_photo=1), picture(40, 40, 2) * 0.05, picture(40, 40, 3))
     made: list[torch.Tensor] = []
 
     def net(photos: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
@@ -140,7 +175,8 @@ def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None
 
     photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8) * 0.1])
     for even in (True, False):
-        task.options = settings(even=even, lattice=0.0)  # whose gradient is hardly larger where there is contrast
+        # The lattice's gradient is hardly larger where there is contrast.
+        task.options = settings(styles_per_photo=1, even=even, lattice=0.0)
         sum(task.loss(net, photos, photos[:0], 0).values()).backward()
     evened, plain = ([float(gradient.norm()) for gradient in pictures.grad] for pictures in made)
     assert evened == pytest.approx([0.5, 0.5], rel=1e-4)

@@ -24,7 +24,19 @@ from ...nets.decoder import Decoder, mirror
 from ...recipe import GRAIN, Grain, NonNegative
 from ...training.lattice import Manner, Outlines, grid_terms
 from ...training.loop import Progress
-from ...training.options import Fleck, Lattice, Names, TrainOptions, check_crop
+from ...training.options import (
+    ONE_RUN,
+    Batch,
+    Crop,
+    Enlarging,
+    Fleck,
+    Lattice,
+    Names,
+    Rate,
+    Steps,
+    TrainOptions,
+    check_crop,
+)
 from ...training.run import Setting, run
 from ...training.terms import (
     STYLE_LAYERS,
@@ -38,7 +50,7 @@ from ...training.terms import (
 from ...transforms.adain import Moments, adain, moments
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
-from ...weights.shipped import load_net
+from ...weights.shipped import load_net, parent_of
 from ..preset import Preset
 from .inverse import ADAIN_KIND, carry, net_metadata
 from .options import COVARIANCE, Share
@@ -51,6 +63,11 @@ _CELL = 288  # pixels of a picture on the sample sheet
 class AdainTraining(TrainOptions):
     """Settings of `impasto train adain`; the defaults are impasto's own recipe."""
 
+    steps: Steps = 22_000
+    batch: Batch = 4
+    crop: Crop = 256
+    lr: Rate = 3.5e-4
+    enlarge: Enlarging = "bilinear"
     inject: Names = Field(
         default=("relu3_1", "relu2_1", "relu1_1"),
         description="Shallower layers whose style moments are imposed inside the decoder.",
@@ -84,7 +101,7 @@ class AdainTraining(TrainOptions):
     )
     covariance: Share = Field(default=0.6, description=f"{COVARIANCE}.")
     grain: Grain = GRAIN
-    lattice: Lattice = 40.0
+    lattice: Lattice = 70.0
     fleck: Fleck = 5.0
     tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
     range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
@@ -100,7 +117,9 @@ _PLAIN: dict[str, Any] = {
     "enlarge": "nearest",
     "encoder_padding": "reflect",
     "steps": 160_000,
+    "batch": 8,
     "crop": 256,
+    "optimizer": "adam",
     "resize": 512,
     "lr": 1e-4,
     "schedule": "inverse",
@@ -119,7 +138,7 @@ _PLAIN: dict[str, Any] = {
 }
 
 PRESETS: dict[str, Preset] = {
-    "impasto": Preset("What impasto ships", AdainTraining()),
+    "impasto": Preset(f"The recipe of the shipped net. {ONE_RUN}", AdainTraining()),
     "adain": Preset(
         "The authors' train.lua",
         AdainTraining(**_PLAIN, pool_ceil=True, moments=1e-2, moments_form="sum"),
@@ -314,8 +333,8 @@ def train(
         The net's file.
     """
     weights = load(encoder, until=LAYER)
-    tensors, past = load_net(init, kind=KIND, encoder_sha256=weights.sha256, layer=LAYER) if init else ({}, {})
-    recipe = {"task": "adain", "preset": preset, "encoder": weights.source, "began_with": past}
+    tensors = load_net(init, kind=KIND, encoder_sha256=weights.sha256, layer=LAYER)[0] if init else {}
+    recipe = {"task": "adain", "preset": preset, "encoder": weights.source, "parent": parent_of(init)}
     return run(
         lambda setting: AdainTask(options, setting),
         options,

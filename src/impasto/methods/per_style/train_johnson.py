@@ -29,7 +29,7 @@ from ...nets.transformer import Chroma, Norm, Transformer, TransformerSpec
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...training.lattice import Manner, Outlines, grid_terms
 from ...training.loop import Progress
-from ...training.options import Count, Fleck, Lattice, TrainOptions, check_crop
+from ...training.options import ONE_RUN, Clip, Count, Enlarging, Fleck, Lattice, Rate, Steps, TrainOptions, check_crop
 from ...training.run import Setting, run
 from ...training.terms import (
     encode,
@@ -41,7 +41,7 @@ from ...training.terms import (
 from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
-from ...weights.shipped import load_net
+from ...weights.shipped import load_net, parent_of
 from ..layer_weights import LayerWeights, equal
 from ..preset import Preset
 from .gallery import KIND, Credit
@@ -55,17 +55,19 @@ Form = Literal["relative", "mean"]
 class JohnsonTraining(TrainOptions):
     """Settings of `impasto train johnson`; the defaults are impasto's own recipe."""
 
-    batch: Count = Field(default=4, description="Photos a step on each device.")
+    steps: Steps = 25_400
+    batch: Count = Field(default=2, description="Photos a step on each device.")
     styles_per_photo: Count = Field(
-        default=1, description="Styles each photo of a step is painted in; its own features are then found once."
+        default=4,
+        description="Styles that each photo of a step is painted in, at most; its own features are then found once.",
     )
     crop: Annotated[int, Field(ge=32, le=2048)] = Field(
         default=256,
         description="Side of the crops in pixels. Each is held against the whole style: small ones, with little of a "
         "photo in them, teach a net to paint pale.",
     )
-    lr: Positive = Field(default=1.2e-3, description="Learning rate at its highest.")
-    clip: NonNegative = Field(default=2.0, description="Longest gradient let through; 0 for any.")
+    lr: Rate = 1e-3
+    clip: Clip = 2.0
     even: bool = Field(
         default=True,
         description="Every picture's gradient has one length: styles and crops whose losses are steep do not drown "
@@ -85,6 +87,7 @@ class JohnsonTraining(TrainOptions):
         "alone, which keeps spots out of large even areas. A net to begin with that has it everywhere is changed "
         "over, unless --learn styles.",
     )
+    enlarge: Enlarging = "bilinear"
     chroma: Chroma = Field(
         default="soft",
         description="soft: what the net adds to the photo has colour at half the resolution of brightness, as JPEG "
@@ -134,8 +137,11 @@ _PAPERS: dict[str, Any] = {
     "content_form": "mean",
     "style_form": "mean",
     "range": 0.0,
+    "batch": 4,
+    "styles_per_photo": 1,
     "crop": 256,
     "resize": 256,
+    "optimizer": "adam",
     "lr": 1e-3,
     "schedule": "constant",
     "warmup": 0,
@@ -150,11 +156,12 @@ _PAPERS: dict[str, Any] = {
     "lattice": 0.0,
     "fleck": 0.0,
 }
+_DUMOULIN: dict[str, Any] = {**_PAPERS, "batch": 16}
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 _LEVELS = 255**2  # total variation in levels of 255
 
 PRESETS: dict[str, Preset] = {
-    "impasto": Preset("What impasto ships", JohnsonTraining()),
+    "impasto": Preset(f"The recipe of the shipped gallery. {ONE_RUN}", JohnsonTraining()),
     "johnson-2016": Preset(
         "The authors' fast-neural-style. Deviations: reflection padding before every convolution instead of 40 px "
         "at the start, and resize-convolutions instead of transposed ones.",
@@ -207,10 +214,9 @@ PRESETS: dict[str, Preset] = {
         "Dumoulin et al. 2017 as in Magenta's image_stylization: many styles, normalisation conditional on them. "
         "Deviation: a linear output in place of the sigmoid.",
         JohnsonTraining(
-            **_PAPERS,
+            **_DUMOULIN,
             output="linear",
             steps=40_000,
-            batch=16,
             content_layers={"relu3_3": 1.0},
             content_weight=1.0,
             style_layers=equal(1.0, *_VGG16_STYLE),
@@ -310,7 +316,7 @@ class JohnsonTask:
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
         """Weighted terms, see `JohnsonTraining`. The styles take turns."""
         del paintings
-        each = self.options.styles_per_photo
+        each = min(self.options.styles_per_photo, len(self.learnt))
         count = len(photos) * each
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
         seen = grained(photos, self.options.grain, seed=step)
@@ -493,6 +499,7 @@ def train(
         "preset": preset,
         "encoder": weights.source,
         "styles": list(pictures),
+        "parent": parent_of(init),
     }
     return run(
         lambda setting: JohnsonTask(options, setting, pictures, spec, all_credits),
@@ -502,7 +509,7 @@ def train(
         paintings=(),
         counts=(options.batch, 0),
         out=out,
-        recipe={**recipe, "began_with": past},
+        recipe=recipe,
         init=tensors,
         resume=resume,
         device=device,
