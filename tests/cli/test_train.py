@@ -12,6 +12,7 @@ from PIL import Image
 from impasto.cli.train import app
 from impasto.methods.arbitrary import train_adain, train_swap, train_swap_steps
 from impasto.methods.per_style import train_johnson
+from impasto.training import run
 from impasto.training.loop import CHECKPOINT
 from impasto.weights.canonical import tiny_weights
 
@@ -57,7 +58,11 @@ def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, 
     assert more.status == 0 and not more.err, more.err
 
 
-def test_steps_are_added_to_a_net_and_painted_with(cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
+def test_steps_are_added_to_a_net_and_painted_with(
+    cli: Cli, pictures: Path, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_SCALE_BATCHES", 1)
+    monkeypatch.setattr(run, "_SHEET_SIDE", 64)
     data = ("--photos", pictures, "--paintings", pictures, *QUICK, "-q")
     ran = cli("train", "swap", *data, "--out", "decoder")
     assert ran.status == 0, ran.err

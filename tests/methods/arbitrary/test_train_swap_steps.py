@@ -11,6 +11,7 @@ from impasto.methods.arbitrary.train_swap import SwapTraining
 from impasto.methods.arbitrary.train_swap_steps import KIND, PRESETS, SwapStepsTask, SwapStepsTraining, train
 from impasto.nets.decoder import DecoderSpec
 from impasto.nets.learned_step import LearnedStep
+from impasto.training import run
 from impasto.training.run import Setting
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.container import load_metadata
@@ -31,6 +32,11 @@ SMALL = {
 
 def settings(**more: object) -> SwapStepsTraining:
     return SwapStepsTraining(**{**SMALL, **more})
+
+
+@pytest.fixture(autouse=True)
+def _small_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_SHEET_SIDE", 64)
 
 
 @pytest.fixture
