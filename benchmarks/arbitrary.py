@@ -54,8 +54,8 @@ def match(form: str, size: int, repeats: int) -> dict:
     from torch.nn import functional
 
     from impasto.encoders.vgg import VGG
+    from impasto.matching.swap import match_patches, prepare
     from impasto.runtime import compute_dtype, peak_memory_mb
-    from impasto.transforms.swap import match_patches, prepare
     from impasto.weights.load import load
 
     vgg = VGG(load("vgg19", until="relu3_1"), until="relu3_1")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from impasto.methods.iterative.gatys import GatysPainter
+    from impasto.methods.gatys.painter import GatysPainter
 
 SYSTEMS = ("pastiche", "impasto")
 
@@ -74,11 +74,11 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
         artist.pastiche.data = (shown + mean).clamp(0, 255) - mean
         clamped = artist._calc_loss().item()
     else:
-        from impasto.methods.iterative.gatys import Run
+        from impasto.methods.common.stages import Run
 
         painter, content = _painter(photo, style)
         started = time.perf_counter()
-        run = Run(painter.objective(content), painter.beginning(content), painter.options)
+        run = Run(painter.objective(content), painter.beginning(content), painter.settings)
         while True:
             image = run.carried()
             loss = run.step()["total"]  # that of `image`
@@ -109,8 +109,8 @@ def _artist(photo: str, style: str):
 def _painter(photo: str, style: str, **settings: object) -> tuple[GatysPainter, Tensor]:
     from impasto import Style, bind, make_recipe
     from impasto.images.read import read
-    from impasto.methods.iterative.gatys import GatysPainter
-    from impasto.methods.iterative.options import GatysOptions
+    from impasto.methods.gatys.options import GatysOptions
+    from impasto.methods.gatys.painter import GatysPainter
 
     own = GatysOptions()  # pastiche's loss, with our own way down
     ours = {name: getattr(own, name) for name in ("precondition", "lbfgs_history")}

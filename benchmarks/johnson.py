@@ -73,7 +73,7 @@ def main() -> None:
         return
 
     from benchmarks.machine import describe
-    from impasto.methods.per_style.gallery import gallery
+    from impasto.methods.johnson.gallery import gallery
 
     # One style for each shipped network: those of one network cost the same.
     nets = {hanging.path.stem: name for name, hanging in gallery().items()}

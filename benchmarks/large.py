@@ -74,14 +74,15 @@ def draw(files: dict) -> dict:
 
 def _net(folder: Path) -> tuple[str, str]:
     """A feed-forward network's name and what it is: one of the gallery, or an untrained one, which costs the same."""
-    from impasto.methods.per_style.gallery import KIND, gallery
+    from impasto.methods.johnson.gallery import gallery
+    from impasto.nets.files import JOHNSON_KIND
     from impasto.nets.transformer import Transformer, TransformerSpec
     from impasto.weights.shipped import save_net
 
     for name, hanging in gallery().items():
         return name, hanging.metadata["network"]["architecture"]
     net = Transformer(TransformerSpec())
-    metadata = {"kind": KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
+    metadata = {"kind": JOHNSON_KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
     return str(save_net(folder / "untrained.safetensors", net.state_dict(), metadata)), net.spec.architecture
 
 

@@ -35,7 +35,7 @@ from impasto.api import last
 from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read
-from impasto.methods.per_style.gallery import gallery
+from impasto.methods.johnson.gallery import gallery
 from impasto.training.lattice import flicker, standing_out, waves
 from impasto.training.lattice import spectrum as windowed
 

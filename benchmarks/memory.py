@@ -37,7 +37,7 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     from impasto.demo.photos import demo_photo
     from impasto.demo.styles import draw
     from impasto.images.read import read
-    from impasto.methods.iterative.gatys import GatysPainter
+    from impasto.methods.gatys.painter import GatysPainter
     from impasto.recipe import Style
     from impasto.runtime import peak_memory_mb
 

@@ -35,10 +35,10 @@ def main() -> None:
     from impasto.encoders.vgg import VGG
     from impasto.images.geometry import fit
     from impasto.images.read import read
-    from impasto.methods.per_style.gallery import gallery
-    from impasto.methods.per_style.train_johnson import JohnsonTraining, StyleTargets
-    from impasto.methods.per_style.worth import objective, steps_worth
+    from impasto.methods.johnson.gallery import gallery
     from impasto.runtime import compute_dtype
+    from impasto.training.tasks.johnson import JohnsonTraining, StyleTargets
+    from impasto.training.worth import objective, steps_worth
     from impasto.weights.load import load
 
     device = torch.device("cpu")

@@ -56,8 +56,9 @@ def picture() -> Callable[..., torch.Tensor]:
 @pytest.fixture
 def tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> VGGWeights:
     """Every encoder a painter asks for by name is a tiny random one; files are still read."""
-    from impasto.methods.arbitrary import adain, swap
-    from impasto.methods.iterative import gatys
+    from impasto.methods.adain import painter as adain
+    from impasto.methods.gatys import painter as gatys
+    from impasto.methods.swap import painter as swap
     from impasto.weights.catalogue import CATALOGUE
 
     tiny = tiny_weights()
@@ -74,8 +75,8 @@ def tiny_net(tmp_path: Path) -> Callable[..., Path]:
     tiny_net(kind, layer, recipe, **fields of its spec)
     """
     from impasto.encoders.vgg import VGG
-    from impasto.methods.arbitrary.inverse import net_metadata
     from impasto.nets.decoder import Decoder, mirror
+    from impasto.nets.files import decoder_metadata
     from impasto.weights.shipped import save_net
 
     def save(kind: str, layer: str, recipe: dict[str, Any] | None = None, **changes: Any) -> Path:
@@ -84,7 +85,7 @@ def tiny_net(tmp_path: Path) -> Callable[..., Path]:
         torch.manual_seed(3)
         net = Decoder(mirror(layer, channels, **changes))
         path = tmp_path / f"{kind}-{len(list(tmp_path.glob('*.safetensors')))}.safetensors"
-        metadata = {**net_metadata(kind, VGG(weights), net.spec), "recipe": recipe or {}}
+        metadata = {**decoder_metadata(kind, VGG(weights), net.spec), "recipe": recipe or {}}
         return save_net(path, net.state_dict(), metadata)
 
     return save
@@ -93,13 +94,12 @@ def tiny_net(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def tiny_nets(tiny_net: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
     """A net by method that has one: inverse nets of the tiny encoder, and a feed-forward network."""
-    from impasto.methods.arbitrary.inverse import ADAIN_KIND, SWAP_KIND
-    from impasto.methods.per_style.gallery import KIND
+    from impasto.nets.files import ADAIN_KIND, JOHNSON_KIND, SWAP_KIND
     from impasto.nets.transformer import Transformer, TransformerSpec
     from impasto.weights.shipped import save_net
 
     net = Transformer(TransformerSpec("c3s1-4,d6,d8,R8,u6,u4,c3s1-3"))
-    metadata = {"kind": KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
+    metadata = {"kind": JOHNSON_KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
 
     inject = ("relu2_1", "relu1_1")
     return {

@@ -7,7 +7,7 @@ from PIL import Image
 
 import impasto
 from impasto.errors import ImageError
-from impasto.methods.iterative import gatys
+from impasto.methods.gatys import painter as gatys
 from impasto.weights.canonical import tiny_weights
 
 

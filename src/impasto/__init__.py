@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .comparison import compare
     from .errors import ImpastoError, RequestError
     from .methods import METHODS, make_recipe
-    from .methods.resume import StateFile
+    from .methods.common.resume import StateFile
     from .painter import Painter, Step
     from .recipe import Recipe, Style
 
@@ -28,7 +28,7 @@ _HOME = {
     "Painter": "painter",
     "Recipe": "recipe",
     "RequestError": "errors",
-    "StateFile": "methods.resume",
+    "StateFile": "methods.common.resume",
     "Step": "painter",
     "Style": "recipe",
     "bind": "api",

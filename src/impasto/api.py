@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .images.picture import Picture
-    from .methods.controls import Controlled
+    from .methods.common.finish import Controlled
     from .painter import Regions
 
     ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor
@@ -39,7 +39,7 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
         RequestError: something asked for does not exist or does not fit together.
     """
     from .images.read import read
-    from .methods.controls import Controlled
+    from .methods.common.finish import Controlled
     from .runtime import pick_device
 
     sources: Sequence[Any] = [style.path for style in recipe.styles] if styles is None else styles

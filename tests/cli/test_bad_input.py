@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from impasto.cli import main
-from impasto.methods.iterative import gatys
+from impasto.methods.gatys import painter as gatys
 
 from .conftest import Cli
 

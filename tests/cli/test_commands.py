@@ -10,7 +10,7 @@ from PIL import Image
 
 from impasto.demo.styles import STYLES
 from impasto.methods import DEFAULT, METHODS
-from impasto.methods.preset import Preset
+from impasto.methods.common.preset import Preset
 from impasto.weights.catalogue import CATALOGUE
 
 from .conftest import Cli

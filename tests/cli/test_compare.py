@@ -17,8 +17,9 @@ import impasto
 from impasto import comparison
 from impasto.errors import ImpastoWarning
 from impasto.images.picture import Picture
-from impasto.methods.arbitrary import adain, swap
-from impasto.methods.iterative import gatys
+from impasto.methods.adain import painter as adain
+from impasto.methods.gatys import painter as gatys
+from impasto.methods.swap import painter as swap
 from impasto.painter import Step
 
 from .conftest import Cli

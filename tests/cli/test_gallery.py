@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from impasto.methods.per_style.gallery import gallery
+from impasto.methods.johnson.gallery import gallery
 
 from .conftest import Cli
 
@@ -26,7 +26,7 @@ def test_the_styles_that_ship_are_listed_with_their_pictures(cli: Cli) -> None:
 
 
 def test_a_sheet_shows_a_photograph_in_every_style(cli: Cli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from impasto.methods.per_style import gallery as room
+    from impasto.methods.johnson import gallery as room
 
     two = {name: gallery()[name] for name in ("great-wave", "the-scream")}
     monkeypatch.setattr(room, "gallery", lambda: two)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from impasto.images.metadata import read_metadata
 from impasto.methods import DEFAULT, METHODS, read_recipe
-from impasto.methods.iterative import gatys
+from impasto.methods.gatys import painter as gatys
 from impasto.painter import Step
 
 from .conftest import Cli

@@ -19,7 +19,7 @@ from torch import Tensor
 from impasto.cli.toml import to_toml
 from impasto.images.metadata import read_metadata
 from impasto.images.read import read
-from impasto.methods.iterative import gatys
+from impasto.methods.gatys import painter as gatys
 from impasto.painter import Step
 
 from .conftest import Cli, Ran

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.methods.iterative import gatys
+from impasto.losses.descent import Descent
 
 from .conftest import Cli
 
@@ -21,16 +21,17 @@ from .conftest import Cli
 _PROGRAM = """
 import sys, time
 from impasto.cli import main
-from impasto.methods import resume
-from impasto.methods.iterative import gatys
+from impasto.losses.descent import Descent
+from impasto.methods.common import resume
+from impasto.methods.gatys import painter as gatys
 from impasto.weights.canonical import tiny_weights
 gatys.load = lambda name, **_: tiny_weights()
 resume.StateFile.due = lambda self: True
-step = gatys.Descent.step
+step = Descent.step
 def slowly(self):
     time.sleep(float(sys.argv[1]))
     return step(self)
-gatys.Descent.step = slowly
+Descent.step = slowly
 sys.exit(main(sys.argv[2:]))
 """
 _STEPS = ("--size", "40", "--schedule", "0.5:4,1:16", "--lbfgs-history", "5")
@@ -71,16 +72,16 @@ class TestInProcess:
     def test_ctrl_c_keeps_the_state(
         self, cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = gatys.Descent.step
+        real = Descent.step
 
-        def interrupting(self: gatys.Descent) -> dict[str, float]:
+        def interrupting(self: Descent) -> dict[str, float]:
             losses = real(self)
             if self.steps == 3:
                 signal.raise_signal(signal.SIGINT)
             return losses
 
         paint = ("gatys", photo, style, "--size", 40, "--steps", 6, "--state", "a.safetensors", "--overwrite", "-o")
-        monkeypatch.setattr(gatys.Descent, "step", interrupting)
+        monkeypatch.setattr(Descent, "step", interrupting)
         # A process started in the background may have been told to ignore it.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:

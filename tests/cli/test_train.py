@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from impasto.cli.train import app
-from impasto.methods.arbitrary import train_adain, train_swap, train_swap_steps
-from impasto.methods.per_style import train_johnson
 from impasto.training import run
 from impasto.training.loop import CHECKPOINT
+from impasto.training.tasks import adain as train_adain
+from impasto.training.tasks import johnson as train_johnson
+from impasto.training.tasks import swap as train_swap
+from impasto.training.tasks import swap_steps as train_swap_steps
 from impasto.weights.canonical import tiny_weights
 
 from .conftest import Cli

@@ -8,8 +8,9 @@ import impasto
 from impasto import METHODS, RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.images.regions import make_regions
-from impasto.methods.arbitrary import adain, swap
-from impasto.methods.iterative import gatys
+from impasto.methods.adain import painter as adain
+from impasto.methods.gatys import painter as gatys
+from impasto.methods.swap import painter as swap
 from impasto.recipe import NetShare
 from impasto.weights.canonical import tiny_weights
 

@@ -7,10 +7,11 @@ from impasto import METHODS, RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.images.geometry import fitted_size
 from impasto.methods import read_recipe
-from impasto.methods.arbitrary import adain, swap
-from impasto.methods.arbitrary.inverse import SWAP_KIND
-from impasto.methods.controls import Controlled
-from impasto.methods.iterative import gatys
+from impasto.methods.adain import painter as adain
+from impasto.methods.common.finish import Controlled
+from impasto.methods.gatys import painter as gatys
+from impasto.methods.swap import painter as swap
+from impasto.nets.files import SWAP_KIND
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
 

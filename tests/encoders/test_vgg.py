@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError
-from impasto.transforms.adain import Gathered, moments
+from impasto.statistics.moments import Gathered, moments
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.layers import conv_names, layer_channels, layer_names, layer_stride, resolve_layer
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from impasto.methods.arbitrary import adain, swap
-from impasto.methods.iterative import gatys
+from impasto.methods.adain import painter as adain
+from impasto.methods.gatys import painter as gatys
+from impasto.methods.swap import painter as swap
 from impasto.weights.canonical import tiny_weights
 
 

@@ -16,12 +16,13 @@ import impasto
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, MissingExtraError, RequestError, WeightsError
 from impasto.methods import export as exporting
-from impasto.methods.arbitrary.inverse import ADAIN_KIND, SWAP_KIND, load_inverse, transformed
+from impasto.methods.adain.painter import transformed
 from impasto.methods.export import export
-from impasto.methods.per_style.gallery import KIND, Credit, Hanging, load_transformer
+from impasto.methods.johnson.gallery import Credit, GalleryEntry
+from impasto.nets.files import ADAIN_KIND, JOHNSON_KIND, SWAP_KIND, load_decoder, load_transformer
 from impasto.nets.transformer import Transformer, TransformerSpec
 from impasto.recipe import Style
-from impasto.transforms.adain import moments
+from impasto.statistics.moments import moments
 from impasto.weights import native
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.shipped import save_net
@@ -38,7 +39,7 @@ def saved(path: Path) -> Path:
     for parameter in net.parameters():  # so that the styles differ
         parameter.data += 0.1 * torch.randn_like(parameter)
     metadata = {
-        "kind": KIND,
+        "kind": JOHNSON_KIND,
         "encoder_sha256": "0" * 64,
         "network": net.spec.to_json(),
         "credits": [{"name": name, "title": name.title(), "artist": "Someone", "year": "1900"} for name in STYLES],
@@ -88,7 +89,7 @@ def test_a_net_of_several_styles_takes_their_weights(tmp_path: Path) -> None:
 
     shapes, metadata = read(done.path)
     assert shapes == {"photo": [1, 3, "4*h", "4*w"], "mix": [1, 3], "picture": [1, 3, "4*h", "4*w"]}
-    assert metadata["kind"] == KIND
+    assert metadata["kind"] == JOHNSON_KIND
     assert metadata["net_sha256"] == sha256
     assert metadata["encoder_sha256"] == "0" * 64
     assert metadata["stride"] == "4"
@@ -120,7 +121,7 @@ def test_a_style_of_the_gallery_painted_as_the_manual_says(
     tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net, name = saved(tmp_path), "starry-night"
-    monkeypatch.setattr(exporting, "gallery", lambda: {name: Hanging(Credit("red-fuji"), net, {})})
+    monkeypatch.setattr(exporting, "gallery", lambda: {name: GalleryEntry(Credit("red-fuji"), net, {})})
     with pytest.raises(RequestError, match="starry-night is one style already"):
         export(name, tmp_path / "starry-night.onnx", styles=["great-wave"])
     export(name, tmp_path / "starry-night.onnx")
@@ -154,7 +155,7 @@ def test_a_decoder_takes_features_and_moments(
     assert done.difference < 1e-5
 
     weights = tiny_weights()
-    inverse = load_inverse(str(net), kind=kind, weights=weights, layer=None, device=CPU, dtype=torch.float32)
+    inverse = load_decoder(str(net), kind=kind, weights=weights, layer=None, device=CPU, dtype=torch.float32)
     spec, vgg = inverse.decoder.spec, VGG(weights, **inverse.encoder)
     style = {name: moments(each) for name, each in vgg(torch.rand(1, 3, 40, 40), spec.style_layers).items()}
     features = transformed(inverse.decoder, vgg, torch.rand(1, 3, 32, 48), style)

@@ -6,7 +6,7 @@ import torch
 from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError, WeightsError
 from impasto.nets.decoder import LAYERS, Decoder, DecoderSpec, mirror, tail
-from impasto.transforms.adain import Moments, moments
+from impasto.statistics.moments import Moments, moments
 from impasto.weights.canonical import tiny_weights
 
 CHANNELS = (4, 8, 16, 16, 16)

@@ -16,13 +16,13 @@ from torch.utils import backend_registration as registration
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
-from impasto.methods.arbitrary.train_adain import AdainTask, AdainTraining
-from impasto.methods.arbitrary.train_swap import SwapTask, SwapTraining
-from impasto.methods.arbitrary.train_swap_steps import SwapStepsTask, SwapStepsTraining
-from impasto.methods.per_style.train_johnson import JohnsonTask, JohnsonTraining
 from impasto.nets.transformer import TransformerSpec
 from impasto.training.muon import Muon
 from impasto.training.run import Setting
+from impasto.training.tasks.adain import AdainTask, AdainTraining
+from impasto.training.tasks.johnson import JohnsonTask, JohnsonTraining
+from impasto.training.tasks.swap import SwapTask, SwapTraining
+from impasto.training.tasks.swap_steps import SwapStepsTask, SwapStepsTraining
 from impasto.weights.canonical import tiny_weights
 
 

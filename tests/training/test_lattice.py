@@ -1,17 +1,7 @@
 import pytest
 import torch
 
-from impasto.training.lattice import (
-    Manner,
-    Outlines,
-    evenness,
-    fleck,
-    flicker,
-    grid_terms,
-    lattice,
-    spectrum,
-    waves,
-)
+from impasto.training.lattice import Manner, Outlines, evenness, fleck, flicker, grid_terms, lattice, spectrum, waves
 
 
 def _cosine(turns: torch.Tensor) -> torch.Tensor:

@@ -7,14 +7,7 @@ import pytest
 import torch
 
 from impasto.encoders.vgg import VGG
-from impasto.training.terms import (
-    colour_distance,
-    encode,
-    excess,
-    grams,
-    relative,
-    roughness,
-)
+from impasto.training.terms import colour_distance, encode, excess, grams, relative, roughness
 from impasto.weights.canonical import tiny_weights
 
 

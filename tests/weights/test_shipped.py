@@ -15,9 +15,9 @@ from impasto.demo.photos import demo_photo
 from impasto.demo.styles import draw
 from impasto.images.geometry import fit
 from impasto.images.read import read
-from impasto.methods.controls import Controlled
+from impasto.methods.common.finish import Controlled
 from impasto.methods.export import TOLERANCE, export
-from impasto.methods.per_style.gallery import gallery
+from impasto.methods.johnson.gallery import gallery
 from impasto.metrics.score import Inverts, Ruler
 from impasto.weights.shipped import net_names
 

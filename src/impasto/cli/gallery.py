@@ -56,7 +56,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
 
 
 def _list(*, json: bool) -> None:
-    from ..methods.per_style.gallery import gallery
+    from ..methods.johnson.gallery import gallery
 
     hung = gallery()
     if json:
@@ -82,7 +82,7 @@ def _draw(photo: str | None, sheet: Path, *, overwrite: bool) -> None:
     from ..images.contact import contact_sheet
     from ..images.read import read
     from ..images.write import check_target, write
-    from ..methods.per_style.gallery import gallery
+    from ..methods.johnson.gallery import gallery
 
     check_target(str(sheet), overwrite)
     content = read(photo if photo is not None else demo_photo("astronaut"))

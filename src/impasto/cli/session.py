@@ -195,7 +195,7 @@ def _checkpoint(output: Output) -> Checkpoint | None:
     path = output.state or output.resume
     if path is None:
         return None
-    from ..methods.resume import StateFile
+    from ..methods.common.resume import StateFile
 
     return StateFile(path, resume=output.resume, overwrite=output.overwrite)
 

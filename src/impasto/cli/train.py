@@ -18,12 +18,14 @@ from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
-from ..methods.arbitrary import train_adain, train_swap, train_swap_steps
-from ..methods.per_style import train_johnson
-from ..methods.preset import Preset
+from ..methods.common.preset import Preset
 from ..recipe import explain, read_toml
 from ..training.loop import CHECKPOINT, progress_bar
 from ..training.options import TrainOptions
+from ..training.tasks import adain as train_adain
+from ..training.tasks import johnson as train_johnson
+from ..training.tasks import swap as train_swap
+from ..training.tasks import swap_steps as train_swap_steps
 from ..weights.container import load_metadata
 from .flags import flags, given
 from .status import DONE

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RequestError
+from ..statistics.moments import Gathered, Moments
 from ..strips import VALUES, Each, Edges, Halve, Layer, Rows, Size, Window, empty, ranges, run
-from ..transforms.adain import Gathered
 from ..weights.canonical import VGGWeights
 from ..weights.layers import CHANNELS, deepest, layer_names, layer_stride, resolve_layer
 
@@ -193,6 +193,27 @@ class VGG:
                     into = made.setdefault(name, empty(features, *sizes[name])) if rows[0] == 0 else made[name]
                     into[:, :, rows[0] : rows[1]] = features
         return made
+
+    def measure(
+        self,
+        image: Tensor,
+        layers: Iterable[str],
+        measured: Iterable[str],
+        values: int = VALUES,
+        correlated: Sequence[str] = (),
+    ) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+        """A picture's features at some layers, and channel moments of others, whose features are not kept.
+
+        Args:
+            image: N×3×H×W float32 RGB.
+            layers: whose features to keep.
+            measured: whose moments to find.
+            values: see `strips`.
+            correlated: those of `measured` whose moments come with correlations.
+        """
+        gather = {layer: Gathered(layer in correlated) for layer in measured}
+        features = self.encode(image, layers, values, gather)
+        return features, {layer: each.moments() for layer, each in gather.items()}
 
     def _chain(self, size: Size, wanted: set[str]) -> tuple[tuple[str, ...], list[Layer], dict[str, Size]]:
         """The layers down to the deepest one wanted, what they do, and the sizes they give."""

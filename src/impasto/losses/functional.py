@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RequestError
-from ..transforms.adain import mean_and_variance
+from ..statistics.moments import mean_and_variance
 
 GramNorm = Literal["positions", "elements", "none"]
 TVKind = Literal["squared", "squared-mean", "absolute", "absolute-mean", "nine-point"]

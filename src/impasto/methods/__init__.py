@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from ..errors import RequestError, near_misses
 from ..painter import Painter
 from ..recipe import Options, Recipe, Style, explain
-from .arbitrary.options import AdainOptions, SwapOptions
-from .arbitrary.presets import ADAIN_PRESETS, SWAP_PRESETS
-from .iterative.options import GatysOptions
-from .iterative.presets import PRESETS as GATYS_PRESETS
-from .per_style.options import JohnsonOptions
-from .per_style.presets import JOHNSON_PRESETS
-from .preset import Preset
+from .adain.options import AdainOptions
+from .adain.presets import PRESETS as ADAIN_PRESETS
+from .common.preset import Preset
+from .gatys.options import GatysOptions
+from .gatys.presets import PRESETS as GATYS_PRESETS
+from .johnson.options import JohnsonOptions
+from .johnson.presets import PRESETS as JOHNSON_PRESETS
+from .swap.options import SwapOptions
+from .swap.presets import PRESETS as SWAP_PRESETS
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -61,28 +63,28 @@ METHODS: dict[str, Method] = {
             "Optimise the pixels themselves (Gatys et al. 2015): slow, best",
             GatysOptions,
             GATYS_PRESETS,
-            "impasto.methods.iterative.gatys",
+            "impasto.methods.gatys.painter",
         ),
         Method(
             "adain",
             "Any style in one pass, by the statistics of its features (Huang & Belongie 2017)",
             AdainOptions,
             ADAIN_PRESETS,
-            "impasto.methods.arbitrary.adain",
+            "impasto.methods.adain.painter",
         ),
         Method(
             "swap",
             "Any style in one pass, out of patches of its features (Chen & Schmidt 2016)",
             SwapOptions,
             SWAP_PRESETS,
-            "impasto.methods.arbitrary.swap",
+            "impasto.methods.swap.painter",
         ),
         Method(
             "johnson",
             "A network that knows its styles, in a blink (Johnson et al. 2016, Dumoulin et al. 2017)",
             JohnsonOptions,
             JOHNSON_PRESETS,
-            "impasto.methods.per_style.johnson",
+            "impasto.methods.johnson.painter",
             styles=False,
         ),
     )

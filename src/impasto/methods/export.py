@@ -21,16 +21,15 @@ from torch import Tensor, nn
 from ..errors import ImpastoError, MissingExtraError, RequestError, WeightsError, near_misses
 from ..images.atomic import check_place, write_atomically
 from ..nets.decoder import Decoder
+from ..nets.files import ADAIN_KIND, JOHNSON_KIND, SWAP_KIND, load_decoder, load_transformer
 from ..nets.transformer import Transformer, TransformerSpec
 from ..recipe import Style
-from ..transforms.adain import EPSILON, Moments
+from ..statistics.moments import EPSILON, Moments
 from ..weights.container import load_metadata
 from ..weights.files import sha256_of
 from ..weights.layers import layer_stride
 from ..weights.shipped import locate_net, net_names
-from .arbitrary.inverse import ADAIN_KIND, SWAP_KIND, load_inverse
-from .per_style.gallery import KIND as JOHNSON_KIND
-from .per_style.gallery import gallery, load_transformer
+from .johnson.gallery import gallery
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -155,8 +154,8 @@ def _located(net: str, styles: list[Style]) -> tuple[Path, list[Style]]:
         raise RequestError(
             f"{net} is one style already, yet --style is given; expected its net's name or file with it"
         )
-    hanging = gallery()[net]
-    return hanging.path, [Style(path=hanging.credit.name)]
+    entry = gallery()[net]
+    return entry.path, [Style(path=entry.credit.name)]
 
 
 def _require_libraries() -> None:
@@ -247,7 +246,7 @@ def _least(spec: TransformerSpec) -> int:
 
 
 def _inverse(path: Path, kind: str) -> _Plan:
-    net = load_inverse(str(path), kind=kind, weights=None, layer=None, device=_CPU, dtype=torch.float32).decoder
+    net = load_decoder(str(path), kind=kind, weights=None, layer=None, device=_CPU, dtype=torch.float32).decoder
     spec = net.spec
     made = "with the style's moments" if kind == ADAIN_KIND else "made of patches of the style's"
     inputs: dict[str, _Input] = {}

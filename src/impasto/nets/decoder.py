@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
 from ..painter import Regions
+from ..statistics.moments import Moments, adain, affine, moments, moments_over, spread
 from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
-from ..transforms.adain import Moments, adain, affine, moments, moments_over, spread
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved
 from .learned_step import LearnedStep
@@ -101,6 +101,11 @@ class DecoderSpec:
     def stride(self) -> int:
         """Pixels of the picture for one position of the features, per side."""
         return layer_stride(self.layer)
+
+    @property
+    def grid(self) -> int:
+        """Period in pixels of the lattice that its last two enlargings leave; see `descreened`."""
+        return min(4, self.stride)
 
     @property
     def style_layers(self) -> tuple[str, ...]:

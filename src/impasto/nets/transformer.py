@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, WeightsError
+from ..statistics.moments import mean_and_variance
 from ..strips import VALUES, ranges
-from ..transforms.adain import mean_and_variance
 from .architecture import JOHNSON, Block, parse, stride
 from .chroma import REACH, softened
 from .enlarge import FORMS, Enlarge, enlarged_and_convolved, folded, interleaved

@@ -1,0 +1,1 @@
+"""The most similar patch of a style for each patch of a photograph."""

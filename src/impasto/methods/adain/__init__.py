@@ -1,0 +1,1 @@
+"""Painting by adaptive instance normalisation: Huang & Belongie 2017."""

@@ -1,0 +1,65 @@
+"""Photographs brought to a size, and to sides, that a network can work on."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...errors import RequestError
+from ...images.geometry import fit, resize
+from ...painter import Regions
+
+_SMALLEST = 16  # pixels a side: relu4_1 has then two positions
+
+
+def fitted_photo(content: Tensor, size: int | None, least: int = _SMALLEST) -> tuple[Tensor, tuple[int, int]]:
+    """A photograph to work on, and the height and width its picture is to have.
+
+    A side under `least` pixels is worked on stretched to them: a sliver too then has features at depth.
+
+    Raises:
+        RequestError: it is a single pixel.
+    """
+    height, width = content.shape[2:]
+    if max(height, width) < 2:
+        raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
+    photo = fit(content, size)
+    given = photo.shape[2], photo.shape[3]
+    return resize(photo, *(max(side, least) for side in given)), given
+
+
+def covered_regions(
+    regions: Regions | None, photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
+) -> Regions | None:
+    """Regions of a photograph, on the larger picture that `covered` makes of it."""
+    if regions is None:
+        return None
+    shares, _ = covered(regions.at(*photo.shape[2:]).to(photo.device), unit, patch, stride, margin)
+    return Regions(shares, regions.coverage)
+
+
+def covered(
+    photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
+) -> tuple[Tensor, tuple[slice, slice]]:
+    """The photograph mirrored beyond its border until features, and patches of them, cover it.
+
+    Args:
+        photo: 1×3×H×W, each side at least ``unit · patch``.
+        unit: pixels of one position.
+        patch: side of a patch in positions.
+        stride: positions between patches, at most `patch`.
+        margin: pixels to mirror on all four sides as well, where the photograph is large enough.
+
+    Returns:
+        The larger picture, and the rows and columns the photograph has in it.
+    """
+
+    def missing(side: int) -> int:
+        positions = patch + stride * -(-max(0, -(-side // unit) - patch) // stride)
+        return positions * unit - side
+
+    height, width = photo.shape[2:]
+    top, left = min(margin, height - 1), min(margin, width - 1)
+    framed = F.pad(photo, (left, left, top, top), mode="reflect")
+    padded = F.pad(framed, (0, missing(framed.shape[3]), 0, missing(framed.shape[2])), mode="reflect")
+    return padded, (slice(top, top + height), slice(left, left + width))

@@ -1,0 +1,85 @@
+"""Strokes of one size beside the picture, whatever its size: painted coarsely first, then finer and finer.
+
+A net sees, and so paints, shapes of so many pixels and no larger. A large picture painted at once has strokes that
+are fine beside it; so it begins small, and every larger one takes its strokes from the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...images.geometry import SAME, climb, resize
+
+_SIDE = 512
+"""Longest side at which a picture whose style picture is as large as it is painted at once."""
+_LEAST, _MOST = 64, 4  # pixels to begin with at least; at most times the picture's own size
+_SMALL = 128  # pixels: smaller pictures have no room for finer strokes than those they would have
+_TONE = 8  # pixels of the first picture: shorter waves are strokes, which later passes may go over
+
+
+def scales(final: int, style_scale: float) -> tuple[int, ...]:
+    """Longest sides to paint at one after the other, for a picture of `final` pixels and strokes of that scale.
+
+    Each is at most about twice the one before. The only one is larger than `final` where strokes are to be finer than
+    it could be painted with: the picture is then made smaller.
+    """
+    if final < _SMALL:
+        return (final,)
+    first = round(max(_LEAST, min(min(_SIDE, 2 * final) / style_scale, _MOST * final)))
+    if first > final:
+        return (first if first > final * SAME else final,)
+    return tuple(climb(first, final))
+
+
+def coarse_to_fine(
+    content: Tensor,
+    sizes: Sequence[int],
+    fitted: Callable[[Tensor, int], Tensor],
+    paint: Callable[[Tensor, int], Tensor],
+) -> Tensor:
+    """What to paint at the last of `sizes`: the photograph, or it with the strokes of all passes before.
+
+    Args:
+        content: the photograph.
+        sizes: from `scales`.
+        fitted: brings it to a size.
+        paint: makes a painting of one size.
+    """
+    begun = photo = fitted(content, sizes[0])
+    for size, larger in pairwise(sizes):
+        begun = paint(begun, size)
+        smaller, photo = photo, fitted(content, larger)
+        begun = finer(begun, smaller, photo)
+    return begun
+
+
+def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
+    """What to paint at the next size: the painting so far, with what the photograph shows only there.
+
+    Args:
+        painting: 1×3×H×W in [0, 1].
+        photo: the photograph it was painted from, of its size.
+        larger: the photograph at the next size.
+    """
+    height, width = larger.shape[2:]
+    return resize(painting, height, width).add(larger).sub_(resize(photo, height, width)).clamp_(0, 1)
+
+
+def tones_of(picture: Tensor) -> Tensor:
+    """The long waves of the picture painted first, 1×3×h×w; see `with_tones`."""
+    return resize(picture, *(max(1, side // _TONE) for side in picture.shape[2:]))
+
+
+def with_tones(picture: Tensor, tones: Tensor) -> Tensor:
+    """A later picture, in place, with the first one's long waves.
+
+    A network that gives a style's colours by itself gives them again in every pass, to a picture that has them: a
+    woodcut's few would end as black and white.
+    """
+    height, width = picture.shape[2:]
+    astray = tones - resize(picture, *tones.shape[2:])
+    return picture.add_(F.interpolate(astray, (height, width), mode="bicubic")).clamp_(0, 1)

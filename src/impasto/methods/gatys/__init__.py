@@ -1,0 +1,1 @@
+"""Painting by optimisation: Gatys, Ecker & Bethge 2015."""

@@ -1,0 +1,218 @@
+"""Painting by optimisation: Gatys, Ecker & Bethge 2015, "A Neural Algorithm of Artistic Style"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...encoders.vgg import VGG
+from ...errors import RequestError
+from ...images.geometry import fitted_size, resize
+from ...images.read import read
+from ...losses.objective import NormalisedGradient, Term, TVTerm, content_terms, style_terms
+from ...losses.tiled import TiledObjective
+from ...painter import Regions
+from ...recipe import Recipe
+from ...runtime import compute_dtype, keep_freed_memory
+from ...weights.layers import deepest, resolve_layer
+from ...weights.load import load
+from ..common.budget import Optimisation, Plan, Stage, plan_within
+from ..common.resume import digest
+from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, working_size
+from .options import GatysOptions
+
+# Settings a resumed painting may change: it may go on for longer, and they decide no step.
+_FREE = {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
+
+
+def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> GatysPainter:
+    """Load the encoder the recipe names."""
+    return GatysPainter(recipe, styles, device)
+
+
+class GatysPainter(StagedPainter):
+    """Optimises pixels until their features are the photo's and their Gram matrices the style's."""
+
+    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+        options = recipe.options
+        if not isinstance(options, GatysOptions):
+            raise RequestError(f"recipe holds {type(options).__name__}; expected GatysOptions")
+        self.options, self.device = options, device
+        self.settings = optimiser_settings(options)
+        self._styles = [style.to(device) for style in styles]
+        if not self._styles and options.style_weight > 0:
+            raise RequestError("no style picture; give at least one, or style_weight 0")
+        weights = load(recipe.encoder)
+        arch = weights.spec.arch
+        self._content_layers = {resolve_layer(k, arch): w for k, w in options.content_layers.items()}
+        self._style_layers = {resolve_layer(k, arch): w for k, w in options.style_layers.items()}
+        self.encoder = VGG(
+            weights,
+            device=device,
+            dtype=compute_dtype(device, recipe.precision),
+            until=deepest([*self._content_layers, *self._style_layers], arch),
+            **_encoder_changes(options, weights.spec.scale),
+        )
+        self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, recipe.encoder: weights.sha256}})
+        keep_freed_memory()
+
+    def stages(self, final: int) -> Stages:
+        """See `StagedPainter.stages`."""
+        return self.options.stages(final)
+
+    def objective(self, photo: Tensor, regions: Regions | None = None, tile: int | None = None) -> TiledObjective:
+        """Style and content loss; see `StagedPainter.objective`."""
+        options = self.options
+        size = (photo.shape[2], photo.shape[3])
+        terms: list[Term] = []
+        terms += style_terms(
+            self.encoder,
+            (resize(style, *self.style_size(style, size)) for style in self._styles),
+            self.recipe.style_shares(),
+            {layer: weight * options.style_weight for layer, weight in self._style_layers.items()},
+            kind=options.style_loss,
+            norm=options.gram_norm,
+            regions=regions,
+            tile=tile,
+        )
+        terms += content_terms(
+            self.encoder,
+            photo,
+            {layer: weight * options.content_weight for layer, weight in self._content_layers.items()},
+            options.content_reduction,
+            tile=tile,
+        )
+        if options.normalize_gradients:
+            terms = [NormalisedGradient(term) for term in terms]
+        tv = TVTerm(options.tv_weight, options.tv_kind, self.encoder.spec.scale) if options.tv_weight else None
+        return TiledObjective(self.encoder, terms, tv, options.range_weight, tile=tile)
+
+    def style_size(self, style: Tensor, photo: tuple[int, int]) -> tuple[int, int]:
+        """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
+        options = self.options
+        height, width = photo
+        own_height, own_width = style.shape[2:]
+        if options.style_fit == "native":
+            longest = float(max(own_height, own_width))
+        elif options.style_fit == "longest":
+            longest = float(max(height, width))
+        else:
+            longest = (height * width / (own_height * own_width)) ** 0.5 * max(own_height, own_width)
+        longest *= options.style_scale
+        if not options.style_upscale:
+            longest = min(longest, max(own_height, own_width))
+        return fitted_size(own_height, own_width, max(SMALLEST, round(longest)))
+
+    def beginning(self, photo: Tensor) -> Tensor:
+        """Photo, noise, style or a file; see `StagedPainter.beginning`."""
+        init = self.options.init
+        height, width = photo.shape[2:]
+        if init == "content":
+            return photo.clone()
+        if init == "random":
+            generator = torch.Generator().manual_seed(self.recipe.seed)
+            noise = torch.randn(photo.shape, generator=generator).to(self.device) * self.options.init_noise / 255
+            spec = self.encoder.spec
+            mean = torch.tensor(spec.mean, device=self.device) / spec.scale
+            if spec.channels == "bgr":
+                mean = mean.flip(0)
+            return noise + mean.view(1, 3, 1, 1)
+        if init == "style" and self._styles:
+            picture = self._styles[0]
+        elif init == "style":
+            raise RequestError("init is style, but there is no style picture")
+        else:
+            picture = read(init).pixels.to(self.device)
+        return resize(_cropped(picture, height, width), height, width)
+
+    def plan(self, content: Tensor, size: int, steps: int) -> Plan:
+        """See `StagedPainter.plan`."""
+        photo = working_size(content, size)
+        stage = Stage(
+            photo,
+            [self.style_size(style, photo) for style in self._styles],
+            steps,
+            _weighing(self._content_layers, self.options.content_weight),
+            _weighing({**self._content_layers, **self._style_layers}, 1),
+        )
+        return plan_within(self.recipe.memory, stage, self.needs, self.encoder)
+
+    @property
+    def needs(self) -> Optimisation:
+        """See `StagedPainter.needs`."""
+        return optimisation(self.options, self.encoder)
+
+    def origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
+        """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
+        data = self.recipe.model_dump(
+            mode="json", exclude={"options", "styles", "encoder", "nets", "preset", "memory"}
+        )
+        data |= self.options.model_dump(mode="json", exclude=_FREE)
+        data["encoder"] = ", ".join(self.recipe.nets.values())
+        data["photo"] = digest(content)
+        data["style weights"] = list(self.recipe.style_shares())
+        data |= {f"style {number}": digest(style) for number, style in enumerate(self._styles, 1)}
+        if self.options.init not in ("content", "style", "random"):
+            data["init"] = digest(self.beginning(content))
+        if regions is not None:
+            data["masks"] = digest(regions.shares)
+        return data
+
+
+def optimiser_settings(options: GatysOptions) -> OptimiserSettings:
+    """How pixels are moved, of the settings."""
+    return OptimiserSettings(
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        history=options.lbfgs_history,
+        betas=(options.adam_beta1, options.adam_beta2),
+        precondition=options.precondition,
+        clamp=options.clamp,
+        average=options.average,
+        keep_best=options.keep_best,
+        plateau=options.plateau,
+        max_seconds=options.max_seconds,
+    )
+
+
+def optimisation(options: GatysOptions, encoder: VGG) -> Optimisation:
+    """What the memory depends on, of the settings."""
+    # Statistics of an inner region are of a copy; those of Gaussians of two, in float32, everywhere.
+    gaussians = options.style_loss == "wasserstein"
+    return Optimisation(
+        options.optimizer,
+        options.lbfgs_history,
+        pictures=1 + bool(options.average) + options.keep_best,  # the photograph fitted, the mean, the best
+        copies=3 * 4 if gaussians else encoder.dtype.itemsize,
+        whole_too=gaussians,
+        tv=bool(options.tv_weight),
+    )
+
+
+def _encoder_changes(options: GatysOptions, scale: float) -> dict[str, Any]:
+    """Fields of the encoder's description that the settings change; `scale` is its own."""
+    changes: dict[str, Any] = {"pooling": options.pooling, "pool_gain": options.pool_gain}
+    if options.padding is not None:
+        changes["padding"] = options.padding
+    if options.preprocess == "unnormalised":
+        changes |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    elif options.preprocess == "minus-128":
+        level = 128 / 255 * scale
+        changes |= {"mean": (level, level, level), "std": (1.0, 1.0, 1.0)}
+    return changes
+
+
+def _weighing(layers: Mapping[str, float], weight: float) -> list[str]:
+    return [layer for layer, own in layers.items() if own * weight > 0]
+
+
+def _cropped(picture: Tensor, height: int, width: int) -> Tensor:
+    """The middle of `picture` in the proportions height:width."""
+    own_height, own_width = picture.shape[2:]
+    scale = min(own_height / height, own_width / width)
+    crop_height, crop_width = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (own_height - crop_height) // 2, (own_width - crop_width) // 2
+    return picture[:, :, top : top + crop_height, left : left + crop_width]

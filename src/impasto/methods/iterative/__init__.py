@@ -1,1 +1,0 @@
-"""Generation one: the pixels themselves are optimised against a fixed VGG."""

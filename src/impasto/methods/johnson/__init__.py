@@ -1,0 +1,1 @@
+"""Painting with feed-forward networks: Johnson, Alahi & Fei-Fei 2016."""

@@ -1,0 +1,1 @@
+"""Painting by style-swap: Chen & Schmidt 2016."""

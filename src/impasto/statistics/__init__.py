@@ -1,0 +1,1 @@
+"""Channel statistics of features, and the maps between them."""

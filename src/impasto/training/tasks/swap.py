@@ -1,0 +1,185 @@
+"""Training style-swap's inverse network: from swapped features to a picture in one pass.
+
+Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style", section 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...methods.common.preset import Preset
+from ...nets.decoder import Decoder, DecoderSpec, mirror, tail
+from ...nets.files import ADAIN_KIND, SWAP_KIND
+from ...statistics.moments import Moments
+from ...weights import container
+from ...weights.load import load
+from ...weights.shipped import load_net, locate_net, parent_of
+from ..loop import Progress
+from ..options import ONE_RUN, Ema, Enlarging, Fleck, Lattice, Names, Rate, Steps, Warmup
+from ..run import Setting, run
+from ..swap_objective import SwapObjective, SwapObjectiveOptions
+from ..terms import STYLE_LAYERS, encode
+from .adain import begin_with, encoder_channels, mean_activations
+
+KIND = SWAP_KIND
+_SHAPE = ("norm", "padding", "inject", "enlarge")
+
+
+class SwapTraining(SwapObjectiveOptions):
+    """Settings of `impasto train swap`; the defaults are impasto's own recipe."""
+
+    steps: Steps = 6500
+    lr: Rate = 2e-3
+    warmup: Warmup = 20
+    ema: Ema = 0.99
+    layer: Literal["relu2_1", "relu3_1", "relu4_1"] = Field(default="relu3_1", description="Layer to invert.")
+    enlarge: Enlarging = "nearest"
+    lattice: Lattice = 0.0
+    fleck: Fleck = 0.0
+    form: Literal["mirror", "released"] = Field(
+        default="mirror", description="mirror: the encoder turned round; released: the authors' wider net."
+    )
+    norm: Literal["none", "instance", "batch"] = Field(default="none", description="Normalisation before each ReLU.")
+    padding: Literal["zeros", "reflect"] = Field(default="reflect", description="Beyond the border, in the decoder.")
+    inject: Names = Field(
+        default=("relu2_1", "relu1_1"), description="Shallower layers whose moments are imposed inside the decoder."
+    )
+
+
+_PAPER: dict[str, Any] = {
+    "steps": 80_000,
+    "crop": 256,
+    "optimizer": "adam",
+    "resize": 256,
+    "squash": True,
+    "lr": 1e-3,
+    "schedule": "inverse",
+    "decay": 1e-4,
+    "warmup": 0,
+    "beta2": 0.999,
+    "clip": 0.0,
+    "ema": 0.0,
+    "match": "plain",
+    "luminance_weight": 0.0,
+    "coherence": 0.0,
+    "restore": "keep",
+    "grain": 0.0,
+    "inject": (),
+    "enlarge": "nearest",
+    "padding": "zeros",
+    "feature": 1.0,
+    "feature_form": "mean",
+    "gram": 0.0,
+    "colour": 0.0,
+    "pixel": 0.0,
+    "tv": 1e-6,
+    "lattice": 0.0,
+    "fleck": 0.0,
+    "range": 0.0,
+}
+
+PRESETS: dict[str, Preset] = {
+    "impasto": Preset(f"The recipe of the shipped net, without its steps. {ONE_RUN}", SwapTraining()),
+    "style-swap": Preset("The authors' train-vgg-decoder.lua", SwapTraining(**_PAPER, norm="batch")),
+    "style-swap-released": Preset(
+        "The architecture of the decoder the authors released",
+        SwapTraining(**_PAPER, norm="instance", form="released"),
+    ),
+}
+
+# Widths of the released net, which is wider than the script builds: deep to shallow, relu3_1.
+_RELEASED = {
+    "relu2_1": ((128, 128), (64, 64, 3)),
+    "relu3_1": ((128, 128), (128, 128), (64, 64, 3)),
+    "relu4_1": ((256, 256), (128, 128), (128, 128), (64, 64, 3)),
+}
+
+
+class SwapTask:
+    """Learns a decoder f with Φ(f(H)) = H, for features of photos, of paintings, and swapped."""
+
+    def __init__(self, options: SwapTraining, setting: Setting) -> None:
+        self.options, self.device, self.dtype = options, setting.device, setting.dtype
+        self.objective = SwapObjective(options, options.layer, setting)
+        shape: dict[str, Any] = {name: getattr(options, name) for name in _SHAPE}
+        if options.form == "released":
+            shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
+        net = Decoder(mirror(options.layer, encoder_channels(setting.weights), **shape))
+        net.set_scales(mean_activations(self.objective.vgg, setting.sample, STYLE_LAYERS))
+        if setting.init:
+            begin_with(net, {name: value for name, value in setting.init.items() if not name.startswith("steps.")})
+        self.net = net.to(self.device)
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Kind, encoder, description of the net, and the swap it was trained with."""
+        return self.objective.metadata(self.net.spec)
+
+    def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
+        """Weighted terms, see `SwapTraining`."""
+        given = self.objective.examples(photos, paintings, self.net.spec, step)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            picture: Tensor = net({self.options.layer: given.target}, given.stats)
+        found = encode(self.objective.vgg, picture, self.objective.layers)
+        return self.objective.terms(picture, found, given, step)
+
+    def paint(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
+        """What the net as it is makes of features, in [0, 1]."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.net({self.options.layer: target}, stats).clamp(0, 1)
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        """Relative feature error of photos, paintings and swaps; style and content distance; a sheet."""
+        return self.objective.validate(self.paint, self.net.spec)
+
+
+def train(
+    options: SwapTraining,
+    photos: Sequence[str],
+    paintings: Sequence[str],
+    out: str | Path,
+    *,
+    encoder: str = "vgg19",
+    preset: str | None = None,
+    init: str | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train an inverse network; for the arguments see `train_adain.train`.
+
+    `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken. The
+    learned steps of a net to begin with are left out.
+    """
+    weights = load(encoder, until=STYLE_LAYERS[-1])
+    tensors = _begin(init, options.layer, weights.sha256) if init else {}
+    recipe = {"task": "swap", "preset": preset, "encoder": weights.source, "parent": parent_of(init)}
+    return run(
+        lambda setting: SwapTask(options, setting),
+        options,
+        weights=weights,
+        photos=photos,
+        paintings=paintings,
+        counts=(options.batch, options.batch),
+        out=out,
+        recipe=recipe,
+        init=tensors,
+        resume=resume,
+        device=device,
+        report=report,
+    )
+
+
+def _begin(init: str, layer: str, encoder_sha256: str) -> dict[str, Tensor]:
+    """The weights of a network to begin with."""
+    about = container.load_metadata(locate_net(init))
+    if about is None or about.get("kind") != ADAIN_KIND:
+        return load_net(init, kind=KIND, encoder_sha256=encoder_sha256, layer=layer)[0]
+    tensors, about = load_net(init, kind=ADAIN_KIND, encoder_sha256=encoder_sha256)
+    return tail(DecoderSpec.from_json(about["decoder"]), tensors, layer)[1]

@@ -1,0 +1,167 @@
+"""Training learned steps: from the picture of a swap decoder towards the features it was made of.
+
+The decoder stays as it is. Each step sees the picture that the step before it made, and the gradient there of the
+distance to the features; see `nets.learned_step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...errors import RequestError
+from ...methods.common.preset import Preset
+from ...nets.decoder import Decoder, DecoderSpec
+from ...nets.files import SWAP_KIND
+from ...recipe import NonNegative
+from ...statistics.moments import Moments
+from ...weights.load import load
+from ...weights.shipped import load_net, parent_of
+from ..loop import Progress
+from ..options import ONE_RUN, Batch, Crop, Ema, Rate, Steps, Warmup
+from ..run import Setting, run
+from ..swap_objective import SwapObjective, SwapObjectiveOptions
+from ..terms import STYLE_LAYERS, encode
+from .adain import begin_with
+
+KIND = SWAP_KIND
+
+
+class SwapStepsTraining(SwapObjectiveOptions):
+    """Settings of `impasto train swap-steps`; the defaults are impasto's own recipe."""
+
+    steps: Steps = 4100
+    batch: Batch = 1
+    crop: Crop = 192
+    lr: Rate = 1e-3
+    warmup: Warmup = 20
+    ema: Ema = 0.98
+    count: Annotated[int, Field(ge=1, le=20)] = Field(default=3, description="Steps to learn.")
+    repeats: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=2,
+        description="Times the last step is made again in training, as it is where painting asks for more steps.",
+    )
+    keep_steps: bool = Field(
+        default=False, description="Go on with the steps that the net of --init has, instead of new ones."
+    )
+    pixel: NonNegative = Field(
+        default=0.0, description="Weight of the mean absolute pixel difference of the unswapped."
+    )
+
+
+PRESETS: dict[str, Preset] = {
+    "impasto": Preset(f"The recipe of the steps in the shipped net. {ONE_RUN}", SwapStepsTraining())
+}
+
+
+class SwapStepsTask:
+    """Learns steps down the distance to features, from the picture of a decoder that stays as it is."""
+
+    def __init__(self, options: SwapStepsTraining, setting: Setting, decoder: DecoderSpec) -> None:
+        self.device, self.dtype = setting.device, setting.dtype
+        self.objective = SwapObjective(options, decoder.layer, setting)
+        self._count = options.count + options.repeats
+        net = Decoder(replace(decoder, steps=options.count))
+        own = net.state_dict()
+        kept = {
+            name: value
+            for name, value in setting.init.items()
+            if not name.startswith("steps.") or (options.keep_steps and name in own)
+        }
+        begin_with(net, {**{name: value for name, value in own.items() if name.startswith("steps.")}, **kept})
+        net.requires_grad_(False)
+        net.steps.requires_grad_()
+        self.net = net.to(self.device)
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Kind, encoder, description of the net, and the swap its steps were trained with."""
+        return self.objective.metadata(self.net.spec)
+
+    def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
+        """The terms after each step, which weigh the more the later it is."""
+        if net is not self.net:  # a wrapper that shares gradients would share those of its forward pass
+            raise RequestError("learned steps are trained in one process; start it without a launcher")
+        given = self.objective.examples(photos, paintings, self.net.spec, step)
+        terms: dict[str, Tensor] = {}
+        for number, (picture, found) in enumerate(self.descent(given.target, given.stats), 1):
+            weight = (1 + number / self._count) / 2 / self._count
+            for name, value in self.objective.terms(picture, found, given, step).items():
+                terms[name] = terms.get(name, 0) + weight * value
+        return terms
+
+    def decoded(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
+        """The decoder's picture, in [0, 1], from which the steps begin."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.net({self.objective.layer: target}, stats).clamp(0, 1)
+
+    def descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Pictures after each step, not clamped, and their features."""
+        vgg, layer, handed_on = self.objective.vgg, self.objective.layer, None
+        steps = self.net.learned_steps(self._count)
+        self.net.stages.eval()  # a batch's own statistics are none of what the decoder was trained to
+        picture = self.decoded(target, stats).requires_grad_()
+        found = encode(vgg, picture, (layer,))
+        for number, step in enumerate(steps, 1):
+            loss = (found[layer].float() - target.float()).square().sum()
+            (gradient,) = torch.autograd.grad(loss, picture, retain_graph=True)  # the loop goes back that way too
+            begun = picture.detach().clamp(0, 1)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                picture, handed_on = step(begun, gradient, handed_on)
+            found = encode(vgg, picture, self.objective.layers, again=number < len(steps))
+            yield picture, found
+
+    def paint(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
+        """The picture after the last step, in [0, 1]."""
+        with torch.enable_grad():
+            *_, (picture, _) = self.descent(target, stats)
+        return picture.detach().clamp(0, 1)
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        """Relative feature error of photos, paintings and swaps; style and content distance; a sheet."""
+        return self.objective.validate(self.paint, self.net.spec)
+
+
+def train(
+    options: SwapStepsTraining,
+    photos: Sequence[str],
+    paintings: Sequence[str],
+    out: str | Path,
+    *,
+    encoder: str = "vgg19",
+    preset: str | None = None,
+    init: str | None = "swap",
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train learned steps; for the arguments see `train_adain.train`.
+
+    `init` is the swap decoder whose picture the steps begin with: a shipped one's name or a file; None for the
+    shipped one. The net that is written is that decoder, unchanged, with the steps.
+    """
+    init = init or "swap"
+    weights = load(encoder, until=STYLE_LAYERS[-1])
+    tensors, about = load_net(init, kind=KIND, encoder_sha256=weights.sha256)
+    decoder = DecoderSpec.from_json(about.get("decoder", {}))
+    recipe = {"task": "swap-steps", "preset": preset, "encoder": weights.source, "parent": parent_of(init)}
+    return run(
+        lambda setting: SwapStepsTask(options, setting, decoder),
+        options,
+        weights=weights,
+        photos=photos,
+        paintings=paintings,
+        counts=(options.batch, options.batch),
+        out=out,
+        recipe=recipe,
+        init=tensors,
+        resume=resume,
+        device=device,
+        report=report,
+    )
