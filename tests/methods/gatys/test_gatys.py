@@ -61,7 +61,6 @@ def test_beginnings(picture, tmp_path):
 
 
 def test_style_sizes(picture):
-    content = picture(30, 60)
     style = picture(100, 50)
     for settings, expected in (
         ({"style_fit": "longest"}, (60, 30)),
