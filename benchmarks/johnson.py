@@ -46,7 +46,7 @@ def paint(net: str, size: int, repeats: int) -> dict:
         def once() -> None:
             last(painter.paint(photo))
 
-    from impasto.runtime import peak_memory_mb
+    from impasto.memory import peak_memory_mb
 
     for _ in range(repeats + 1):
         started = time.perf_counter()

@@ -33,7 +33,7 @@ def paint(request: dict) -> dict:
     from impasto import Style, bind, make_recipe
     from impasto.api import last
     from impasto.images.read import read
-    from impasto.runtime import peak_memory_mb
+    from impasto.memory import peak_memory_mb
 
     method, size = request["method"], request["size"]
     styles = [] if method == "johnson" else [Style(path=request["style"])]
@@ -76,7 +76,8 @@ def _net(folder: Path) -> tuple[str, str]:
     """A feed-forward network's name and what it is: one of the gallery, or an untrained one, which costs the same."""
     from impasto.methods.johnson.gallery import gallery
     from impasto.nets.files import JOHNSON_KIND
-    from impasto.nets.transformer import Transformer, TransformerSpec
+    from impasto.nets.transformer import Transformer
+    from impasto.nets.transformer_spec import TransformerSpec
     from impasto.weights.shipped import save_net
 
     for name, hanging in gallery().items():

@@ -37,9 +37,9 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     from impasto.demo.photos import demo_photo
     from impasto.demo.styles import draw
     from impasto.images.read import read
+    from impasto.memory import peak_memory_mb
     from impasto.methods.gatys.painter import GatysPainter
     from impasto.recipe import Style
-    from impasto.runtime import peak_memory_mb
 
     common = {"size": size, "precision": precision, "memory": memory, "lbfgs_history": HISTORY, "min_size": None}
     recipe = make_recipe("gatys", [Style(path="style")], settings={**common, **settings})
@@ -49,13 +49,13 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     assert isinstance(beneath, GatysPainter)
     plan = beneath.plan(photo, size, beneath.options.steps)
     steps = painter.paint(photo)
-    for _ in islice(steps, plan.history + 2):
+    for _ in islice(steps, plan.way.history + 2):
         pass
     steps.close()
     peak = peak_memory_mb() * 2**20
     return {
-        "tile": plan.tile,
-        "history": plan.history,
+        "tile": plan.way.tile,
+        "history": plan.way.history,
         "predicted_mb": round(plan.peak / 1e6),
         "measured_mb": round(peak / 1e6),
         "ratio": round(plan.peak / peak, 2),

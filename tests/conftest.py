@@ -75,7 +75,8 @@ def tiny_net(tmp_path: Path) -> Callable[..., Path]:
     tiny_net(kind, layer, recipe, **fields of its spec)
     """
     from impasto.encoders.vgg import VGG
-    from impasto.nets.decoder import Decoder, mirror
+    from impasto.nets.decoder import Decoder
+    from impasto.nets.decoder_spec import mirror
     from impasto.nets.files import decoder_metadata
     from impasto.weights.shipped import save_net
 
@@ -95,7 +96,8 @@ def tiny_net(tmp_path: Path) -> Callable[..., Path]:
 def tiny_nets(tiny_net: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
     """A net by method that has one: inverse nets of the tiny encoder, and a feed-forward network."""
     from impasto.nets.files import ADAIN_KIND, JOHNSON_KIND, SWAP_KIND
-    from impasto.nets.transformer import Transformer, TransformerSpec
+    from impasto.nets.transformer import Transformer
+    from impasto.nets.transformer_spec import TransformerSpec
     from impasto.weights.shipped import save_net
 
     net = Transformer(TransformerSpec("c3s1-4,d6,d8,R8,u6,u4,c3s1-3"))

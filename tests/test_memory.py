@@ -63,3 +63,16 @@ def test_want_of_memory_is_told_from_other_errors():
     assert memory.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not memory.is_out_of_memory(RuntimeError("shapes do not fit"))
     assert not memory.is_out_of_memory(ValueError("out of memory"))
+
+
+def test_peak_memory_grows():
+    before = memory.peak_memory_mb()
+    block = torch.ones(64 * 2**20 // 4 + int(before) * 2**18)
+    assert memory.peak_memory_mb() >= before + 32
+    assert block[0] == 1
+
+
+def test_keeping_freed_memory_is_safe_to_repeat():
+    memory.keep_freed_memory()
+    memory.keep_freed_memory()
+    assert torch.rand(1000, 1000).sum() > 0

@@ -4,17 +4,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.strips import Chain, Double, Each, Edges, Halve, Window, ranges, run
+from impasto.strips import FEWEST, Chain, Double, Each, Edges, Halve, Window, ranges, run
 
 KERNEL = torch.randn(3, 3, 3, 3, generator=torch.Generator().manual_seed(1))
 
 
-def blur(x: torch.Tensor, edges: Edges = (True, True)) -> torch.Tensor:
-    top, bottom = map(int, edges)
+def blur(x: torch.Tensor, edges: Edges = (1, 1)) -> torch.Tensor:
+    top, bottom = edges
     return F.conv2d(F.pad(x, (1, 1, top, bottom), mode="reflect"), KERNEL)
 
 
-def doubled(x: torch.Tensor, edges: Edges = (True, True)) -> torch.Tensor:
+def doubled(x: torch.Tensor, edges: Edges = (1, 1)) -> torch.Tensor:
     return F.interpolate(blur(x, edges), scale_factor=2)
 
 
@@ -33,7 +33,7 @@ def test_strips_are_the_whole(order: tuple[int, ...], height: int) -> None:
     for place in order:
         chain = chain.then(LAYERS[place])
     assert chain.size == whole.shape[2:]
-    assert len(list(chain.strips())) == len(ranges(whole.shape[2], 8))
+    assert len(list(chain.strips())) == len(ranges(whole.shape[2], FEWEST))
     torch.testing.assert_close(chain.whole(), whole)
 
 

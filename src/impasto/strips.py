@@ -1,17 +1,20 @@
 """Layers over strips of rows, equal to the whole picture in a fraction of its memory.
 
-A strip is given as many rows beyond its own as the windows of the layers reach, so nothing is approximated: only at
-the picture's own border does a layer pad, as it does when it sees the picture whole.
+The one engine of strips: encoder, decoders and feed-forward networks say what their layers do (`Layer`), and a
+`Chain` runs them. A strip is given as many rows beyond its own as the windows of the layers reach, so nothing is
+approximated: only at the picture's own border does a layer pad, as it does when it sees the picture whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
+
+from .memory import SPARE, Cost, Plan, describe, fit, give_back_freed_memory, keep_freed_memory, with_less
 
 VALUES = 5 * 2**22
 """Values of the widest layer that are worked on at a time: 64 channels of 512 px and a margin are done in one go."""
@@ -19,8 +22,10 @@ VALUES = 5 * 2**22
 LEAST = 2**21
 """As few of them as make sense: with less, most of the work is on rows beyond the strips."""
 
-COPIES = 20
-"""Times that many are in memory at once: what goes in and comes out, copies, and gaps between blocks freed."""
+_COPIES = 20  # times that many are in memory at once: what goes in and comes out, copies, gaps between blocks freed
+_CHANNELS = 64  # of the widest layer at a picture's own size
+FEWEST = 4
+"""Rows of a strip at least."""
 
 Rows = tuple[int, int]
 """The first row and the one after the last."""
@@ -28,8 +33,10 @@ Rows = tuple[int, int]
 Size = tuple[int, int]
 """Height and width of a whole picture, or of the whole of its features."""
 
-Edges = tuple[bool, bool]
-"""Whether a strip reaches the picture's upper and lower border."""
+Edges = tuple[int, int]
+"""Rows that a window sees beyond the picture's upper and lower border, which the layer has to make up."""
+
+Made = TypeVar("Made")
 
 
 class Layer(Protocol):
@@ -69,21 +76,27 @@ class Each:
 
 @dataclass(frozen=True)
 class Window:
-    """A 3×3 window: ``function(x, edges)`` pads at the edges alone, so elsewhere it loses a row."""
+    """A window around each position: ``function(x, edges)`` pads at the edges alone, so elsewhere it loses rows.
+
+    Attributes:
+        function: what it does.
+        reach: rows that the window reaches up and down.
+    """
 
     function: Callable[[Tensor, Edges], Tensor]
+    reach: int = 1
 
     def size(self, size: Size, /) -> Size:
         """The same."""
         return size
 
     def needs(self, rows: Rows, size: Size, /) -> Rows:
-        """A row more on either side."""
-        return max(0, rows[0] - 1), min(size[0], rows[1] + 1)
+        """The window's reach more on either side."""
+        return max(0, rows[0] - self.reach), min(size[0], rows[1] + self.reach)
 
     def __call__(self, x: Tensor, _given: Rows, rows: Rows, size: Size, /) -> Tensor:
         """The rows whose windows are known."""
-        return self.function(x, (rows[0] == 0, rows[1] == size[0]))
+        return self.function(x, (max(0, self.reach - rows[0]), max(0, rows[1] + self.reach - size[0])))
 
 
 @dataclass(frozen=True)
@@ -126,14 +139,138 @@ class Double:
     def __call__(self, x: Tensor, _given: Rows, rows: Rows, size: Size, /) -> Tensor:
         """The rows whose windows are known, and the odd ones cut off."""
         first, end = rows[0] // 2, -(-rows[1] // 2)
-        made = self.function(x, (first == 0, end == size[0]))
-        return made[:, :, rows[0] - 2 * first : rows[1] - 2 * first]
+        made = self.function(x, (int(first == 0), int(end == size[0])))
+        return _cut(made, (2 * first, 2 * end), rows)
 
 
 def ranges(height: int, rows: int, unit: int = 1) -> list[Rows]:
     """Strips of about `rows` rows, each a multiple of `unit` but for the last."""
     step = max(1, rows // unit) * unit
     return [(top, min(top + step, height)) for top in range(0, height, step)]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Features that are stored, and layers that have yet to be run over them, strip by strip.
+
+    Attributes:
+        source: N×C×h×w.
+        values: worked on at a time, where there are most.
+        layers: to be run; none writes into its input if it is the first.
+        widths: channels of what each of them gives.
+
+    Example:
+        >>> chain = Chain(picture, VALUES).then(Window(convolved), channels=64).then(Each(lambda x, _: x.relu_()))
+        >>> features = chain.whole()
+    """
+
+    source: Tensor
+    values: int
+    layers: tuple[Layer, ...] = ()
+    widths: tuple[int, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Of the result."""
+        return self.widths[-1] if self.widths else self.source.shape[1]
+
+    @property
+    def sizes(self) -> list[Size]:
+        """Of the source, and of what each layer gives."""
+        sizes = [(self.source.shape[2], self.source.shape[3])]
+        for layer in self.layers:
+            sizes.append(layer.size(sizes[-1]))
+        return sizes
+
+    @property
+    def size(self) -> Size:
+        """Of the result."""
+        return self.sizes[-1]
+
+    def then(self, layer: Layer, channels: int | None = None) -> Chain:
+        """With one layer more, which may change the number of channels."""
+        return Chain(self.source, self.values, (*self.layers, layer), (*self.widths, channels or self.channels))
+
+    def rows(self) -> list[Rows]:
+        """The strips that the result comes in, an even number of rows each but for the last."""
+        sizes = self.sizes
+        last = sizes[-1][0]
+        # Values that the busiest layer has for each row of the result.
+        busiest = max(
+            channels * height * width / last
+            for channels, (height, width) in zip((self.source.shape[1], *self.widths), sizes, strict=True)
+        )
+        return ranges(last, max(FEWEST, int(self.values / (self.source.shape[0] * busiest))), 2)
+
+    def strips(self) -> Iterator[tuple[Rows, Tensor]]:
+        """The result, from the top."""
+        last = len(self.layers) - 1
+        for found in self.several({last}):
+            yield found[last]
+
+    def several(self, places: Collection[int]) -> Iterator[dict[int, tuple[Rows, Tensor]]]:
+        """What some of the layers give, by place, strip by strip from the top; the last layer's is among them."""
+        last = len(self.layers) - 1
+        sizes = self.sizes[1:] if self.layers else self.sizes
+        height = sizes[-1][0]
+        for first, end in self.rows():
+            if not self.layers:
+                yield {last: ((first, end), self.source[:, :, first:end])}
+                continue
+            wanted = {last: (first, end)}
+            for place in places:
+                # A layer before poolings has so many rows for each of the result's; the last strip has what is left.
+                each = 2 ** sum(1 for n in range(place + 1, last + 1) if sizes[n][0] < sizes[n - 1][0])
+                wanted[place] = (first * each, sizes[place][0] if end == height else end * each)
+            found = run(self.layers, self._read, self.sizes[0], wanted)
+            yield {place: (wanted[place], found[place]) for place in wanted}
+
+    def stored(self) -> Chain:
+        """The same, nothing left to be run."""
+        return Chain(self.whole(), self.values)
+
+    def kept(self, most: int) -> Chain:
+        """The same, stored where that takes no more than so many values."""
+        height, width = self.size
+        count, channels = self.source.shape[0], self.channels
+        return self.stored() if self.layers and count * channels * height * width <= most else self
+
+    def whole(self, dtype: torch.dtype | None = None) -> Tensor:
+        """The result, stored, channels last."""
+        made = Whole(self.size)
+        for rows, strip in self.strips():
+            made.add(rows, strip, dtype)
+        return made.features
+
+    def _read(self, rows: Rows) -> Tensor:
+        return self.source[:, :, rows[0] : rows[1]]
+
+
+class Whole:
+    """Features put together from their strips.
+
+    Args:
+        size: height and width of the whole.
+    """
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+        self._made: Tensor | None = None
+
+    def add(self, rows: Rows, strip: Tensor, dtype: torch.dtype | None = None) -> None:
+        """Take in the rows of a strip, N×C×h×w; where it is all there is, it is not copied."""
+        if rows == (0, self._size[0]):
+            self._made = strip if dtype is None else strip.to(dtype)
+            return
+        if self._made is None:
+            self._made = empty(strip, *self._size, dtype)
+        self._made[:, :, rows[0] : rows[1]] = strip
+
+    @property
+    def features(self) -> Tensor:
+        """All of them, N×C×H×W, channels last."""
+        assert self._made is not None
+        return self._made
 
 
 def run(
@@ -174,80 +311,79 @@ def _cut(x: Tensor, rows: Rows, wanted: Rows) -> Tensor:
     return x if wanted == rows else x[:, :, wanted[0] - rows[0] : wanted[1] - rows[0]]
 
 
-@dataclass(frozen=True)
-class Chain:
-    """Features that are stored, and layers that have yet to be run over them, strip by strip.
-
-    Attributes:
-        source: N×C×h×w.
-        values: worked on at a time, where there are most channels.
-        layers: to be run; none writes into its input if it is the first.
-        widths: channels that they change to, in turn.
-    """
-
-    source: Tensor
-    values: int
-    layers: tuple[Layer, ...] = ()
-    widths: tuple[int, ...] = ()
-
-    @property
-    def channels(self) -> int:
-        """Of the result."""
-        return self.widths[-1] if self.widths else self.source.shape[1]
-
-    @property
-    def size(self) -> Size:
-        """Of the result."""
-        size = (self.source.shape[2], self.source.shape[3])
-        for layer in self.layers:
-            size = layer.size(size)
-        return size
-
-    def then(self, layer: Layer, channels: int | None = None) -> Chain:
-        """With one layer more, which may change the number of channels."""
-        widths = self.widths if channels is None else (*self.widths, channels)
-        return Chain(self.source, self.values, (*self.layers, layer), widths)
-
-    def strips(self) -> Iterator[tuple[Rows, Tensor]]:
-        """The result, from the top."""
-        height, width = self.size
-        widest = max(self.source.shape[1], *self.widths, 1)
-        for rows in ranges(height, max(8, self.values // (self.source.shape[0] * width * widest))):
-            if not self.layers:
-                yield rows, self.source[:, :, rows[0] : rows[1]]
-                continue
-            size = (self.source.shape[2], self.source.shape[3])
-            last = len(self.layers) - 1
-            yield rows, run(self.layers, self._read, size, {last: rows})[last]
-
-    def stored(self) -> Chain:
-        """The same, nothing left to be run."""
-        return Chain(self.whole(), self.values)
-
-    def kept(self, most: int) -> Chain:
-        """The same, stored where that takes no more than so many values."""
-        height, width = self.size
-        count, channels = self.source.shape[0], self.channels
-        return self.stored() if self.layers and count * channels * height * width <= most else self
-
-    def whole(self, dtype: torch.dtype | None = None) -> Tensor:
-        """The result, stored, channels last."""
-        made: Tensor | None = None
-        height, width = self.size
-        for (first, end), strip in self.strips():
-            if (first, end) == (0, height):
-                return strip if dtype is None else strip.to(dtype)
-            if made is None:
-                made = empty(strip, height, width, dtype)
-            made[:, :, first:end] = strip
-        assert made is not None
-        return made
-
-    def _read(self, rows: Rows) -> Tensor:
-        return self.source[:, :, rows[0] : rows[1]]
-
-
 def empty(like: Tensor, height: int, width: int, dtype: torch.dtype | None = None) -> Tensor:
     """Room for features of so many rows and columns, channels last, as many channels as `like` has."""
     count, channels = like.shape[:2]
     return like.new_empty(count, height, width, channels, dtype=dtype or like.dtype).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Strips(Plan[int]):
+    """How large strips may be: `way` is the values of the widest layer to work on at a time.
+
+    Attributes:
+        size: height and width of what is worked on, for messages.
+        noted: whether a painting should say that it is worked on in strips.
+    """
+
+    size: Size
+    noted: bool
+
+    @property
+    def note(self) -> str:
+        """What is worth telling, or nothing."""
+        return f"in strips, about {describe(self.peak)}" if self.noted else ""
+
+    def run(self, work: Callable[[int], Made]) -> Made:
+        """``work(values)``, with half as many each time that memory runs out.
+
+        Raises:
+            ImpastoError: it does with the smallest strips.
+        """
+        keep_freed_memory(self.way == VALUES)  # in smaller strips memory is scarce
+        height, width = self.size
+        return with_less(
+            work,
+            self.way,
+            lambda values: max(LEAST, values // 2) if values > LEAST else None,
+            lambda: (
+                f"memory ran out at {width}×{height} pixels, even in the smallest strips; use a smaller --size, or "
+                "close other programs"
+            ),
+        )
+
+
+def plan_strips(
+    held: Cost, size: Size, budget: int | None, on: torch.device, dtype: torch.dtype, later: Cost | None = None
+) -> Strips:
+    """The largest strips that fit.
+
+    Args:
+        held: what is held whatever the strips, beside what is in use now.
+        size: height and width of the picture to work on.
+        budget: bytes the process may use at most; None for most of what is free.
+        on: where.
+        dtype: of the features.
+        later: what a picture as large holds when it is painted, after this: a refusal says what does for both.
+
+    Raises:
+        RequestError: the budget is less than the smallest strips take.
+    """
+
+    def with_strips(held: Cost, values: int) -> Cost:
+        most = min(values, positions)
+        return held + Cost.of_bytes(SPARE + most * _COPIES * dtype.itemsize)
+
+    def ways() -> Iterator[tuple[int, Cost]]:
+        values = VALUES
+        while values > LEAST:
+            yield values, with_strips(held, values)
+            values = max(LEAST, values // 2)
+        yield values, with_strips(held, values)
+
+    positions = size[0] * size[1] * _CHANNELS
+    if positions > VALUES:
+        give_back_freed_memory()  # of the picture before, whose blocks were of other sizes
+    found = fit(ways(), size, budget, on, None if later is None else with_strips(later, LEAST))
+    several = positions > found.way
+    return Strips(found.way, found.peak, size, several and (budget is not None or found.way < VALUES))

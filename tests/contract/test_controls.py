@@ -11,8 +11,11 @@ from impasto.images.regions import make_regions
 from impasto.methods.adain import painter as adain
 from impasto.methods.gatys import painter as gatys
 from impasto.methods.swap import painter as swap
+from impasto.nets.files import ADAIN_KIND
 from impasto.recipe import NetShare
 from impasto.weights.canonical import tiny_weights
+
+from . import whitening
 
 QUICK = {"gatys": {"steps": 3, "style_weight": 100}}
 COLOURS = ("style", "luminance", "oklab", "histogram", "coral")
@@ -24,8 +27,11 @@ def _tiny_encoder(monkeypatch):
         monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
 
 
-@pytest.fixture(params=METHODS)
-def name(request):
+@pytest.fixture(params=[*METHODS, "whitening"])
+def name(request, monkeypatch, tiny_nets, tiny_net):
+    if request.param == "whitening":
+        monkeypatch.setitem(METHODS, "whitening", whitening.METHOD)
+        tiny_nets["whitening"] = tiny_net(ADAIN_KIND, "relu3_1")
     return request.param
 
 

@@ -11,9 +11,11 @@ from impasto.methods.adain import painter as adain
 from impasto.methods.common.finish import Controlled
 from impasto.methods.gatys import painter as gatys
 from impasto.methods.swap import painter as swap
-from impasto.nets.files import SWAP_KIND
+from impasto.nets.files import ADAIN_KIND, SWAP_KIND
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
+
+from . import whitening
 
 # Ways to run each method that differ in kind: settings, quick where the defaults are not.
 WAYS = {
@@ -28,6 +30,7 @@ WAYS = {
     "johnson, half": ("johnson", {"strength": 0.5}),
     "swap, refined": ("swap", {"inverse": "refine", "steps": 2, "optimizer": "adam"}),
     "swap, by learned steps": ("swap", {}),
+    "the next one": ("whitening", {}),
 }
 SETTINGS = {}  # by method, for the test that runs
 
@@ -45,6 +48,9 @@ def name(request, tiny_nets, tiny_net, monkeypatch):
     if "learned" in request.param:
         net = tiny_net(SWAP_KIND, "relu3_1", inject=("relu2_1", "relu1_1"), steps=3, step_width=8)
         settings = {**settings, "net": str(net)}
+    elif method == "whitening":
+        monkeypatch.setitem(METHODS, method, whitening.METHOD)
+        settings = {**settings, "net": str(tiny_net(ADAIN_KIND, "relu3_1"))}
     elif method in tiny_nets:
         settings = {**settings, "net": str(tiny_nets[method])}
     monkeypatch.setitem(SETTINGS, method, settings)
@@ -52,7 +58,7 @@ def name(request, tiny_nets, tiny_net, monkeypatch):
 
 
 def test_every_method_is_run():
-    assert {method for method, _ in WAYS.values()} == set(METHODS)
+    assert {method for method, _ in WAYS.values()} == {*METHODS, "whitening"}
 
 
 def _picture(height, width, seed=0):

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from impasto.encoders.tiles import cut, halo, layer_size, parts
+from impasto.encoders.tiles import cut, halo, parts
 from impasto.encoders.vgg import VGG
 from impasto.losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
 from impasto.losses.tiled import TiledObjective
 from impasto.painter import Regions
-from impasto.weights.canonical import tiny_weights
+from impasto.weights.canonical import layer_size, tiny_weights
 from impasto.weights.layers import layer_names
 
 STYLE = {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 3.0, "relu4_1": 1.0, "relu5_1": 0.5}

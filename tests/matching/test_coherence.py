@@ -10,7 +10,8 @@ from torch import Tensor
 from impasto.matching import coherence
 from impasto.matching.coherence import coherent
 from impasto.matching.exact import best_of
-from impasto.matching.swap import Search, match_patches, prepare, tone
+from impasto.matching.styles import Search, prepare, tone
+from impasto.matching.swap import match_patches
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

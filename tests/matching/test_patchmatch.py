@@ -7,8 +7,9 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.matching import patchmatch
-from impasto.matching import swap as room
-from impasto.matching.swap import Match, match_patches, prepare
+from impasto.matching import styles as styles_room
+from impasto.matching.styles import Match, prepare
+from impasto.matching.swap import match_patches
 from impasto.statistics.moments import moments
 
 
@@ -108,7 +109,8 @@ def test_memory_stays_within_the_budget(peak_of) -> None:
     budget = 8.0
     peak = peak_of(lambda: match_patches(content, ready, budget_mb=budget))
     pixels = content.numel() * 4
-    assert ready.excess(130, 130, budget) == 0 < ready.excess(130, 130, budget / 8)
+    whole, scarce = (ready.cost(130, 130, each).at((0, 0)) - each * 2**20 for each in (budget, budget / 8))
+    assert whole == 0 < scarce  # what is taken beyond the budget
     assert peak < budget * 2**20 + pixels
 
 
@@ -158,10 +160,10 @@ def test_auto_is_exact_up_to_a_number_of_comparisons(monkeypatch: pytest.MonkeyP
     exact = match_patches(content, prepare(styles))
     auto = prepare(styles, search="auto")
     comparisons = 18 * 20 * (16 * 16 + 10 * 28)
-    monkeypatch.setattr(room, "COMPARISONS", comparisons)
+    monkeypatch.setattr(styles_room, "COMPARISONS", comparisons)
     assert not auto.is_approximate(20, 22)
     assert torch.equal(match_patches(content, auto), exact)
-    monkeypatch.setattr(room, "COMPARISONS", comparisons - 1)
+    monkeypatch.setattr(styles_room, "COMPARISONS", comparisons - 1)
     assert auto.is_approximate(20, 22)
     near = match_patches(content, auto)
     assert torch.equal(near, match_patches(content, prepare(styles, search="patchmatch")))
@@ -186,5 +188,5 @@ def test_running_out_of_memory_is_answered_by_smaller_blocks(monkeypatch: pytest
     assert torch.equal(match_patches(content, ready), expected)
     assert budgets == sorted(budgets, reverse=True) and len(budgets) > 3
     limit = 0
-    with pytest.raises(ImpastoError, match="smaller size"):
+    with pytest.raises(ImpastoError, match="smaller --size"):
         match_patches(content, ready)

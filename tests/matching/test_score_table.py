@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.matching import swap as room
-from impasto.matching.swap import Match, match_patches, prepare, tone
+from impasto.matching.styles import Match, prepare, tone
+from impasto.matching.swap import match_patches
 
 
 def smooth(*shape: int, seed: int) -> Tensor:

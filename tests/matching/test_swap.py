@@ -10,7 +10,8 @@ from torch import Tensor
 from impasto.errors import ImpastoError, RequestError
 from impasto.matching import exact as patches
 from impasto.matching import swap as room
-from impasto.matching.swap import Keep, Match, match_patches, prepare, swap, tone
+from impasto.matching.styles import Match, prepare, tone
+from impasto.matching.swap import Keep, match_patches, swap
 from impasto.statistics import moments as moments_room
 from impasto.statistics.moments import moments
 
@@ -109,7 +110,7 @@ def test_large_features_are_rebuilt_in_strips(
         return swap(content, ready, restore=restore, alpha=0.7)
 
     whole = both()
-    monkeypatch.setattr(room, "_AT_ONCE", 100)  # two or three rows
+    monkeypatch.setattr(room, "AT_ONCE", 100)  # two or three rows
     torch.testing.assert_close(both(), whole, atol=1e-5, rtol=1e-5)
 
 
@@ -129,7 +130,7 @@ def test_what_is_matched_of_a_photo_is_held_once(match: Match, monkeypatch: pyte
     style = noise(1, 64, 5, 5, seed=1)
     ready = prepare([style], match=match, tones=[noise(1, 1, 5, 5)], luminance_weight=0.3)
     shade = noise(1, 1, 40, 40)
-    monkeypatch.setattr(room, "_AT_ONCE", 2**12)
+    monkeypatch.setattr(room, "AT_ONCE", 2**12)
     monkeypatch.setattr(moments_room, "_AT_ONCE", 2**12)
     monkeypatch.setattr(room, "best_of", lambda *_: (torch.zeros(38, 38), torch.zeros(38, 38, dtype=torch.int64)))
     assert peak_of(lambda: match_patches(content, ready, tones=shade)) < 1.3 * content.numel() * 4
@@ -152,7 +153,7 @@ def test_running_out_of_memory_is_answered_by_smaller_blocks(monkeypatch: pytest
     assert torch.equal(match_patches(content, ready)[0], expected)
     assert asked == sorted(asked, reverse=True) and len(asked) > 2
     limit = 0
-    with pytest.raises(ImpastoError, match="smaller size"):
+    with pytest.raises(ImpastoError, match="smaller --size"):
         match_patches(content, ready)
 
 

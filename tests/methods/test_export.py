@@ -16,11 +16,12 @@ import impasto
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, MissingExtraError, RequestError, WeightsError
 from impasto.methods import export as exporting
-from impasto.methods.adain.painter import transformed
+from impasto.methods.adain.painter import transform
 from impasto.methods.export import export
 from impasto.methods.johnson.gallery import Credit, GalleryEntry
 from impasto.nets.files import ADAIN_KIND, JOHNSON_KIND, SWAP_KIND, load_decoder, load_transformer
-from impasto.nets.transformer import Transformer, TransformerSpec
+from impasto.nets.transformer import Transformer
+from impasto.nets.transformer_spec import TransformerSpec
 from impasto.recipe import Style
 from impasto.statistics.moments import moments
 from impasto.weights import native
@@ -158,7 +159,8 @@ def test_a_decoder_takes_features_and_moments(
     inverse = load_decoder(str(net), kind=kind, weights=weights, layer=None, device=CPU, dtype=torch.float32)
     spec, vgg = inverse.decoder.spec, VGG(weights, **inverse.encoder)
     style = {name: moments(each) for name, each in vgg(torch.rand(1, 3, 40, 40), spec.style_layers).items()}
-    features = transformed(inverse.decoder, vgg, torch.rand(1, 3, 32, 48), style)
+    features = vgg.encode(torch.rand(1, 3, 32, 48), inverse.decoder.spec.content_layers)
+    transform(features, style, 0.0)
     given = {**features, **{f"{name}_mean": style[name].mean for name in spec.inject}}
     given |= {f"{name}_std": style[name].std for name in spec.inject}
     assert given.keys() == done.inputs.keys()

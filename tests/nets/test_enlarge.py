@@ -5,9 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from impasto.errors import RequestError
-from impasto.nets.decoder import Decoder, DecoderSpec, mirror
+from impasto.nets.decoder import Decoder
+from impasto.nets.decoder_spec import DecoderSpec, mirror
 from impasto.nets.enlarge import FORMS, Enlarge, folded, interleaved
-from impasto.nets.transformer import Transformer, TransformerSpec
+from impasto.nets.transformer import Transformer
+from impasto.nets.transformer_spec import TransformerSpec
 
 ARCHITECTURE = "c9s1-8,d16,d24,R24,u16,u8,c9s1-3"
 

@@ -6,7 +6,8 @@ import torch
 from impasto.errors import RequestError, WeightsError
 from impasto.nets.architecture import JOHNSON
 from impasto.nets.chroma import softened
-from impasto.nets.transformer import Norm, Transformer, TransformerSpec
+from impasto.nets.transformer import Norm, Transformer
+from impasto.nets.transformer_spec import TransformerSpec
 
 SMALL = "c9s1-4,d6,d8,R8×2,u6,u4,c9s1-3"
 

@@ -16,7 +16,7 @@ from torch.utils import backend_registration as registration
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
-from impasto.nets.transformer import TransformerSpec
+from impasto.nets.transformer_spec import TransformerSpec
 from impasto.training.muon import Muon
 from impasto.training.run import Setting
 from impasto.training.tasks.adain import AdainTask, AdainTraining

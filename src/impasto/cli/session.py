@@ -261,7 +261,7 @@ def _write(painter: Painter, content: Picture, styles: Sequence[Picture], painte
 
 def _tell(painter: Painter, painted: _Painted, output: Output, made: list[Path], seconds: float) -> None:
     from .. import __version__
-    from ..runtime import peak_memory_mb
+    from ..memory import peak_memory_mb
 
     step = painted.last
     assert step is not None

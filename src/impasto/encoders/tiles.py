@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from ..weights.canonical import EncoderSpec
-from ..weights.layers import convs_until, deepest, layer_names, layer_stride
+from ..weights.canonical import EncoderSpec, layer_size
+from ..weights.layers import convs_until, deepest, layer_stride
 from .vgg import VGG
 
 SMALLEST = 64
@@ -98,16 +98,6 @@ def halo(spec: EncoderSpec, layers: Collection[str]) -> int:
     reach = sum(layer_stride(conv) for conv in convs_until(spec.arch, last))
     unit = layer_stride(last)
     return -(-reach // unit) * unit
-
-
-def layer_size(spec: EncoderSpec, layer: str, height: int, width: int) -> tuple[int, int]:
-    """Height and width of a canonical layer's features."""
-    names = layer_names(spec.arch)
-    for name in names[: names.index(layer) + 1]:
-        if name.startswith("pool") and min(height, width) >= 2:
-            odd = 1 if spec.pool_ceil else 0
-            height, width = (height + odd) // 2, (width + odd) // 2
-    return height, width
 
 
 def cut(spec: EncoderSpec, layers: Collection[str], height: int, width: int, side: int | None) -> list[Tile]:

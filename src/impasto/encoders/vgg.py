@@ -6,7 +6,7 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RequestError
+from ..memory import PICTURE, Cost
 from ..statistics.moments import Gathered, Moments
-from ..strips import VALUES, Each, Edges, Halve, Layer, Rows, Size, Window, empty, ranges, run
-from ..weights.canonical import VGGWeights
-from ..weights.layers import CHANNELS, deepest, layer_names, layer_stride, resolve_layer
+from ..strips import VALUES, Chain, Each, Edges, Halve, Rows, Size, Whole, Window
+from ..weights.canonical import VGGWeights, layer_size
+from ..weights.layers import CHANNELS, layer_names, layer_stride, resolve_layer
 
 Tap = Callable[[Tensor | None], Tensor]
 """Adds a layer's own gradient to the one that comes from deeper layers (None where nothing does).
@@ -125,41 +126,39 @@ class VGG:
         wanted = set(layers)
         if not wanted:
             return
-
-        def read(rows: Rows) -> Tensor:
-            part = self.preprocess(image[:, :, rows[0] : rows[1]])
-            return part.to(self.dtype, memory_format=torch.channels_last)
-
-        size = (image.shape[2], image.shape[3])
-        names, chain, sizes = self._chain(size, wanted)
-        several = values < size[0] * size[1] * CHANNELS[0]
-        if not several or _STORED not in names[:-1]:
-            yield from _strips(names, chain, sizes, read, size, wanted, values // CHANNELS[0])
-            return
-        # The deeper layers reach far: they run over features that are stored, not over the shallow layers again.
-        middle = names.index(_STORED) + 1
-        stored: Tensor | None = None
-        shallow = wanted & set(names[:middle]) | {_STORED}
-        for found in _strips(names[:middle], chain[:middle], sizes, read, size, shallow, values // CHANNELS[0]):
-            (first, end), features = found[_STORED]
-            stored = empty(features, *sizes[_STORED]) if stored is None else stored
-            stored[:, :, first:end] = features
-            if _STORED not in wanted:
-                del found[_STORED]
+        names = self._until(wanted)
+        several = values < image.shape[2] * image.shape[3] * CHANNELS[0]
+        shallow = names[: names.index(_STORED) + 1] if several and _STORED in names[:-1] else names
+        chain = Chain(image, values).then(Each(self._prepared))
+        kept = None
+        for found in self._through(chain, shallow, wanted | {shallow[-1]}):
+            if shallow is not names:
+                kept = kept or Whole(self.size(_STORED, image.shape[2], image.shape[3]))
+                kept.add(*found[_STORED])
+            if shallow[-1] not in wanted:
+                del found[shallow[-1]]
             yield found
-        assert stored is not None
-        kept, deep = stored, wanted - shallow
-        widest = max(kept.shape[1], *(weight.shape[0] for name, (weight, _) in self._params.items() if name in names))
-        yield from _strips(
-            names[middle:],
-            chain[middle:],
-            sizes,
-            lambda rows: kept[:, :, rows[0] : rows[1]],
-            sizes[_STORED],
-            deep,
-            values // widest,
-            layer_stride(_STORED),
-        )
+        if kept is not None:
+            # The deeper layers reach far: they run over features that are stored, not over the shallow layers again.
+            yield from self._through(Chain(kept.features, values), names[len(shallow) :], wanted - set(shallow))
+
+    def _through(
+        self, chain: Chain, names: Sequence[str], wanted: set[str]
+    ) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
+        """The chain through some layers in a row, and what those wanted of them give."""
+        places: dict[int, str] = {}
+        for name in names:
+            if name.startswith("conv"):
+                chain = chain.then(Window(partial(self._conv, name)), self.channels(name))
+            elif name.startswith("relu"):
+                keep = name.replace("relu", "conv") in wanted
+                chain = chain.then(Each(_relu if keep else _relu_in_place))
+            else:
+                chain = chain.then(Halve(self._pooled, self.spec.pool_ceil))
+            if name in wanted:
+                places[len(chain.layers) - 1] = name
+        for found in chain.several(places):
+            yield {places[place]: part for place, part in found.items()}
 
     @torch.no_grad()
     def encode(
@@ -178,21 +177,15 @@ class VGG:
             gather: layers whose moments alone are wanted, and what takes them in.
         """
         kept, gather = set(layers), gather or {}
-        wanted = kept | set(gather)
-        made: dict[str, Tensor] = {}
-        sizes = self._chain((image.shape[2], image.shape[3]), wanted)[2] if wanted else {}
-        for found in self.strips(image, wanted, values):
+        made: dict[str, Whole] = {}
+        for found in self.strips(image, kept | set(gather), values):
             for name, (rows, features) in found.items():
                 if name in gather:
                     gather[name].add(features)
-                if name not in kept:
-                    continue
-                if features.shape[2] == sizes[name][0]:
-                    made[name] = features
-                else:
-                    into = made.setdefault(name, empty(features, *sizes[name])) if rows[0] == 0 else made[name]
-                    into[:, :, rows[0] : rows[1]] = features
-        return made
+                if name in kept:
+                    whole = made.setdefault(name, Whole(self.size(name, image.shape[2], image.shape[3])))
+                    whole.add(rows, features)
+        return {name: whole.features for name, whole in made.items()}
 
     def measure(
         self,
@@ -215,25 +208,19 @@ class VGG:
         features = self.encode(image, layers, values, gather)
         return features, {layer: each.moments() for layer, each in gather.items()}
 
-    def _chain(self, size: Size, wanted: set[str]) -> tuple[tuple[str, ...], list[Layer], dict[str, Size]]:
-        """The layers down to the deepest one wanted, what they do, and the sizes they give."""
-        unknown = wanted - set(self._order)
-        if unknown:
+    def size(self, layer: str, height: int, width: int) -> Size:
+        """Height and width of a canonical layer's features, of a picture of `height` × `width`."""
+        return layer_size(self.spec, layer, height, width)
+
+    def _until(self, wanted: Collection[str]) -> Sequence[str]:
+        """The layers down to the deepest one wanted."""
+        if unknown := set(wanted) - set(self._order):
             raise RequestError(f"no layer {', '.join(sorted(unknown))} in {self.spec.arch}")
-        names = self._order[: self._order.index(deepest(wanted, self.spec.arch)) + 1]
-        chain: list[Layer] = []
-        sizes: dict[str, Size] = {}
-        for name in names:
-            if name.startswith("conv"):
-                chain.append(Window(partial(self._conv, name)))
-            elif name.startswith("relu"):
-                keep = name.replace("relu", "conv") in wanted
-                chain.append(Each(_relu if keep else _relu_in_place))
-            else:
-                chain.append(Halve(self._pool, self.spec.pool_ceil))
-            size = chain[-1].size(size)
-            sizes[name] = size
-        return names, chain, sizes
+        return self._order[: max(map(self._order.index, wanted), default=-1) + 1]
+
+    def _prepared(self, part: Tensor, _rows: Rows) -> Tensor:
+        """Pixels as the first convolution works on them."""
+        return self.preprocess(part).to(self.dtype, memory_format=torch.channels_last)
 
     @torch.no_grad()
     def vjp(self, image: Tensor, layers: Iterable[str], *, again: bool = False) -> tuple[dict[str, Tensor], Pullback]:
@@ -250,14 +237,11 @@ class VGG:
                 each layer's features go as soon as they have served, and is refused a second time.
         """
         wanted = set(layers)
-        unknown = wanted - set(self._order)
-        if unknown:
-            raise RequestError(f"no layer {', '.join(sorted(unknown))} in {self.spec.arch}")
-        depth = max(map(self._order.index, wanted), default=-1) + 1
+        names = self._until(wanted)
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         features: dict[str, Tensor] = {}
         undo: list[tuple[str, Tap]] = []
-        for name in self._order[:depth]:
+        for name in names:
             before = x
             if name.startswith("conv"):
                 x = self._conv(name, x)
@@ -275,7 +259,7 @@ class VGG:
         def pullback(taps: Mapping[str, Tap]) -> Tensor:
             gradient: Tensor | None = None
             left = undo.copy() if again else undo
-            if depth and not left:
+            if names and not left:
                 raise RuntimeError("carried back once already; expected `again` for a second time")
             while left:  # popped, so that each layer's features are freed as soon as they have served
                 name, step = left.pop()
@@ -295,24 +279,32 @@ class VGG:
         last = self._order.index(layer) + 1
         return next(self._params[name][0].shape[0] for name in reversed(self._order[:last]) if name in self._params)
 
-    def bytes_per_pixel(self, layers: Iterable[str]) -> float:
-        """Memory that `vjp` needs at its peak, divided by the image's pixels.
+    def kept(self, layers: Iterable[str]) -> Cost:
+        """Memory that features at some layers take."""
+        values = sum(self.channels(layer) / layer_stride(layer) ** 2 for layer in layers)
+        return Cost.of_pixels(values * self.dtype.itemsize)
+
+    def encoding(self, layers: Iterable[str]) -> Cost:
+        """Memory that `encode` takes beside the strips: features at these layers, and those stored on the way."""
+        return self.kept(layers) + self.kept([_STORED])
+
+    def descending(self, layers: Collection[str]) -> Cost:
+        """Memory that `vjp` needs at its peak, for a picture that is encoded whole.
 
         Every convolution's output is kept until the pullback passes it (its ReLU is in place), every pooling's
         output, and where its maxima were. Beside them live copies of the image, and what a convolution works in.
         """
         item = self.dtype.itemsize
-        wanted = set(layers)
         total = largest = 0.0
-        for name in self._order[: max(map(self._order.index, wanted), default=-1) + 1]:
+        for name in self._until(layers):
             area, channels = layer_stride(name) ** 2, self.channels(name)
             # A ReLU is in place only where the convolution's own output was not asked for.
-            kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in wanted)
+            kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in layers)
             if name.startswith("pool") and self.spec.pooling == "max":
                 kept += torch.int64.itemsize
             total += kept * channels / area
             largest = max(largest, channels * item / area)
-        return total + _CONVOLVING[self.dtype] * largest + 4 * 3 * torch.float32.itemsize
+        return Cost.of_pixels(total + _CONVOLVING[self.dtype] * largest) + 4 * PICTURE
 
     def _kernel_transposed(self, name: str) -> Tensor:
         if name not in self._transposed:
@@ -365,21 +357,23 @@ class VGG:
             return "reflect" if min(shape[2:]) > 1 else "replicate"
         return "replicate" if self.spec.padding == "replicate-first" and name == "conv1_1" else None
 
-    def _conv(self, name: str, x: Tensor, edges: Edges = (True, True)) -> Tensor:
+    def _conv(self, name: str, x: Tensor, edges: Edges = (1, 1)) -> Tensor:
         """The convolution, padded where `x` reaches the picture's upper and lower border."""
         if name not in self._params:
             raise RequestError(f"{self.source} holds no weights for {name}: they end before it")
         weight, bias = self._params[name]
         mode = self._pad_mode(name, x.shape)
-        top, bottom = map(int, edges)
+        top, bottom = edges
         if mode is None:
             made = F.conv2d(x, weight, bias, padding=1)
             return made if top and bottom else made[:, :, 1 - top : made.shape[2] - 1 + bottom]
         return F.conv2d(F.pad(x, (1, 1, top, bottom), mode=mode), weight, bias)
 
     def _pool(self, x: Tensor) -> Tensor:
-        if min(x.shape[2:]) < 2:
-            return x  # a picture of a few pixels keeps its last position instead of vanishing
+        # A picture of a few pixels keeps its last position instead of vanishing.
+        return x if min(x.shape[2:]) < 2 else self._pooled(x)
+
+    def _pooled(self, x: Tensor) -> Tensor:
         ceil = self.spec.pool_ceil
         if self.spec.pooling == "max":
             x = F.max_pool2d(x, 2, ceil_mode=ceil)
@@ -388,34 +382,6 @@ class VGG:
         else:
             x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
         return x if self.spec.pool_gain == 1 else x * self.spec.pool_gain
-
-
-def _strips(
-    names: Sequence[str],
-    chain: Sequence[Layer],
-    sizes: Mapping[str, Size],
-    read: Callable[[Rows], Tensor],
-    size: Size,
-    wanted: set[str],
-    positions: int,
-    unit: int = 1,
-) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
-    """See `VGG.strips`: `positions` of an input of `size` at a time, each `unit` pixels of the picture wide."""
-    height, width = size
-
-    def step(name: str) -> int:
-        return layer_stride(name) // unit
-
-    parts = ranges(height, max(4 * step(names[-1]), positions // width), step(names[-1]))
-    # The few rows left over at the bottom may hold none of the deepest layer's.
-    if len(parts) > 1 and parts[-1][1] - parts[-1][0] < 2 * step(names[-1]):
-        parts[-2:] = [(parts[-2][0], height)]
-    for first, end in parts:
-        rows: dict[int, Rows] = {}
-        for name in wanted:
-            rows[names.index(name)] = first // step(name), sizes[name][0] if end == height else end // step(name)
-        found = run(chain, read, size, rows)
-        yield {names[place]: (rows[place], features) for place, features in found.items()}
 
 
 def _relu(x: Tensor, _: Rows) -> Tensor:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..encoders.tiles import SMALLEST
 from ..errors import ImpastoError
-from ..memory import is_out_of_memory
-from ..runtime import give_back_freed_memory
+from ..memory import give_back_freed_memory, with_less
 from .optimisers import LBFGS, Optimiser
 from .tiled import TiledObjective
+
+Made = TypeVar("Made")
 
 BLOWN = 10.0
 """Times the lowest loss so far: a move that brings as much led nowhere, and is shortened."""
@@ -91,14 +94,12 @@ class Descent:
 
     def _evaluate(self) -> tuple[dict[str, float], Tensor]:
         """Losses and gradient, in smaller tiles where memory runs out."""
-        while True:
-            try:
-                losses, gradient = self._objective(self.image if self._unit == 1 else self.image / self._unit)
-                break
-            except (RuntimeError, MemoryError) as error:
-                self._objective.tile = smaller(
-                    error, self._objective.tile, (self.image.shape[2], self.image.shape[3])
-                )
+
+        def evaluate(tile: int | None) -> tuple[dict[str, Tensor], Tensor]:
+            self._objective.tile = tile
+            return self._objective(self.image if self._unit == 1 else self.image / self._unit)
+
+        losses, gradient = in_tiles(evaluate, self._objective.tile, (self.image.shape[2], self.image.shape[3]))
         if self._objective.tile is not None:  # the features of tiles leave gaps, of no use to the move's pictures
             give_back_freed_memory()
         values = torch.stack([loss.reshape(()) for loss in losses.values()]).tolist()
@@ -106,36 +107,44 @@ class Descent:
 
     def _move(self, gradient: Tensor) -> None:
         """One step of the optimiser, with a shorter history where memory runs out."""
-        while True:
-            try:
-                return self._optimiser.update(self.image, gradient)
-            except (RuntimeError, MemoryError) as error:
-                if (
-                    not (is_out_of_memory(error) and isinstance(self._optimiser, LBFGS))
-                    or self._optimiser.history < 2
-                ):
-                    raise
-                self._optimiser.forget(self._optimiser.history // 2)
+        optimiser = self._optimiser
+
+        def move(history: int) -> None:
+            if isinstance(optimiser, LBFGS) and history < optimiser.history:
+                optimiser.forget(history)
+            optimiser.update(self.image, gradient)
+
+        with_less(
+            move,
+            optimiser.history if isinstance(optimiser, LBFGS) else 1,
+            lambda history: history // 2 or None,
+            lambda: "memory ran out while moving the picture; paint with a smaller --size, or close other programs",
+        )
 
 
-def smaller(error: BaseException, tile: int | None, size: tuple[int, int]) -> int:
-    """Half the tile that memory ran out for.
+def in_tiles(work: Callable[[int | None], Made], tile: int | None, size: tuple[int, int]) -> Made:
+    """``work(tile)``, in tiles half as large each time that memory runs out.
 
     Args:
-        error: what happened; raised again where it is something else.
-        tile: its side; None for the whole picture.
+        work: what to do in tiles of a side in pixels, or with the whole picture for None.
+        tile: side to begin with.
         size: height and width of the picture.
 
     Raises:
-        ImpastoError: there is no smaller tile.
+        ImpastoError: memory does not suffice for the smallest tiles.
     """
-    if not is_out_of_memory(error):
-        raise error
-    side = min(tile or max(size), max(size)) // 2
-    if side < SMALLEST:
-        height, width = size
-        raise ImpastoError(
+    height, width = size
+
+    def half(tile: int | None) -> int | None:
+        side = min(tile or max(size), max(size)) // 2
+        return None if side < SMALLEST else side
+
+    return with_less(
+        work,
+        tile,
+        half,
+        lambda: (
             f"memory ran out at {width}×{height} pixels, even in the smallest tiles; paint with a smaller --size, or "
             "close other programs"
-        ) from None
-    return side
+        ),
+    )

@@ -1,182 +1,27 @@
 """Style-swap: rebuild a photo's features out of the most similar patches of a style's features.
 
 Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style". The definition, over two searches for the
-most similar patch: `patches` compares all with all, `patchmatch` finds nearly as similar ones where that takes hours.
+most similar patch: `exact` compares all with all, `patchmatch` finds nearly as similar ones where that takes hours.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ImpastoError, RequestError
-from ..memory import is_out_of_memory
-from ..statistics.moments import Gathered, Moments, affine, blend, moments
+from ..errors import RequestError
+from ..memory import with_less
+from ..statistics.moments import Gathered, affine
 from ..strips import empty, ranges
 from . import patchmatch, score_table
 from .coherence import coherent
-from .exact import Source, best_of, normalise, squared_lengths
+from .exact import Source, best_of, normalise
+from .styles import AT_ONCE, BUDGET_MB, SwapStyle, moments_of, positions_of, refuse_small
 
-Match = Literal["plain", "normalised"]
 Keep = Literal["keep", "style"]
-Search = Literal["auto", "exact", "patchmatch"]
-
-MAX_PATCH = 15
-BUDGET_MB = 512.0
-"""Working memory of the match, beside the features themselves, in MiB."""
-
-COMPARISONS = 2**33
-"""Pairs of patches up to which ``auto`` is exact: about 1200 px with as large a style, a minute on two busy cores."""
-
-_LUMINANCE = (0.299, 0.587, 0.114)  # of sRGB as it is stored, ITU-R BT.601
-_LEAST_SPREAD = 0.02  # of a picture's brightness, of the range 0 to 1
-_EPSILON = 1e-8  # added to a style patch's length, as the original does: a patch of zeros has none
-_AT_ONCE = 2**24  # values of features that are worked on together beside the match
-
-
-@dataclass(frozen=True)
-class SwapStyle:
-    """One or several styles encoded once, for any number of photos. Made by `prepare`.
-
-    Attributes:
-        patch: side of a patch, in positions of the features.
-        stride: positions between neighbouring patches, of the style and of the photo.
-        match: what is compared, see `prepare`.
-        search: how, see `prepare`.
-        seed: of PatchMatch's draws.
-        weights: of the styles, summing to 1.
-        moments: the styles' channel moments, mixed by `weights`.
-        table: all styles' features, position by position, one after another: P×C.
-        tone_gain: what tones are multiplied with before they are compared; 0 where they are not.
-        coherence: see `prepare`.
-    """
-
-    patch: int
-    stride: int
-    match: Match
-    search: Search
-    seed: int
-    weights: tuple[float, ...]
-    moments: Moments
-    table: Tensor
-    tone_gain: float
-    coherence: float
-    sources: tuple[Source, ...]
-
-    def is_approximate(self, height: int, width: int) -> bool:
-        """Whether a photo of so many positions is matched by PatchMatch."""
-        if self.search == "exact":
-            return False
-        patches = sum(source.inverse.numel() for source in self.sources)
-        ny, nx = ((side - self.patch) // self.stride + 1 for side in (height, width))
-        return self.search == "patchmatch" or ny * nx * patches > COMPARISONS
-
-    def excess(self, height: int, width: int, budget_mb: float) -> float:
-        """Bytes that the match of a photo of so many positions takes beyond its budget: none but of huge pictures."""
-        if not self.is_approximate(height, width):
-            return 0
-        budget = budget_mb * 2**20
-        copies = max(patchmatch.copies(height * width, source, self.patch) for source in self.sources)
-        return copies + patchmatch.left(budget, copies) - budget
-
-
-def prepare(
-    styles: Sequence[Tensor],
-    weights: Sequence[float] | None = None,
-    *,
-    patch: int = 3,
-    stride: int = 1,
-    match: Match = "plain",
-    search: Search = "exact",
-    seed: int = 0,
-    tones: Sequence[Tensor] = (),
-    luminance_weight: float = 0.0,
-    coherence: float = 0.0,
-    dtype: torch.dtype = torch.float32,
-) -> SwapStyle:
-    """Encode the styles' patches once.
-
-    Args:
-        styles: features of each style, 1×C×h×w; sizes may differ.
-        weights: one a style, default equal. They tilt the split of the photo between the styles, see `swap`.
-        patch: side of a patch, 1 … 15.
-        stride: positions between patches, at most `patch`.
-        match: ``plain`` compares the features (the paper); ``normalised`` compares features scaled to zero mean
-            and unit deviation in every channel, so that a photo finds patches by structure, not by brightness.
-        search: ``exact`` compares every patch of the photo with every one of the style; ``patchmatch`` finds nearly
-            the same score in a fraction of the time, see `patchmatch`; ``auto`` is exact up to `COMPARISONS`.
-        seed: of PatchMatch's draws.
-        tones: of each style's picture, from `tone`; not needed without a weight.
-        luminance_weight: what a position's tone counts beside its features: 1 for as much as all of them. Even areas
-            have features that are alike, dark or bright: compared by those alone, they come out in blots.
-        coherence: what it counts that a patch's neighbours are its neighbours in the style, beside its similarity, a
-            cosine: see `coherence`.
-        dtype: arithmetic of the match's products; sums are made in float32.
-
-    Raises:
-        RequestError: a setting out of range, or a style smaller than one patch.
-    """
-    if not 1 <= patch <= MAX_PATCH:
-        raise RequestError(f"patch is {patch}; expected 1 … {MAX_PATCH}")
-    if not 1 <= stride <= patch:
-        raise RequestError(f"stride is {stride} with patches of {patch}; expected 1 … {patch}, or patches leave gaps")
-    if not styles:
-        raise RequestError("no style is given; expected one or more")
-    if luminance_weight and len(tones) != len(styles):
-        raise RequestError(f"there are {len(styles)} styles and {len(tones)} tones; expected one each to weigh them")
-    weights = [1.0] * len(styles) if weights is None else list(weights)
-    for style in styles:
-        if style.dim() != 4 or style.shape[0] != 1:
-            raise RequestError(f"style features have shape {tuple(style.shape)}; expected 1×C×h×w")
-        _refuse_small(style, patch, "style")
-    stats = [_moments(style) for style in styles]
-    mixed = blend(stats, weights)
-    positions = [_positions(style) for style in styles]
-    tables = [each.flatten(0, 1) for each in positions]
-    table = tables[0] if len(tables) == 1 else torch.cat(tables)
-    taken = [stat if match == "normalised" else None for stat in stats]
-    lengths = [squared_lengths(each, stat) for each, stat in zip(positions, taken, strict=True)]
-    typical = math.sqrt(sum(map(float, map(torch.sum, lengths))) / sum(map(torch.numel, lengths)))
-    gain = luminance_weight * typical
-    sources: list[Source] = []
-    offset = 0
-    for number, squares in enumerate(lengths):
-        height, width = squares.shape
-        features = table[offset : offset + height * width].unflatten(0, (height, width))
-        shade = tones[number][0, 0].to(squares) * gain if gain else None
-        if shade is not None:
-            squares.add_(shade.square())
-        length = F.avg_pool2d(squares[None, None], patch, stride, divisor_override=1).sqrt()
-        inverse = 1 / (length[0, 0] + _EPSILON)
-        sources.append(Source(features, taken[number], shade, dtype, inverse, offset))
-        offset += height * width
-    total = sum(weights)
-    shares = tuple(weight / total for weight in weights)
-    return SwapStyle(patch, stride, match, search, seed, shares, mixed, table, gain, coherence, tuple(sources))
-
-
-def tone(picture: Tensor, height: int, width: int) -> Tensor:
-    """How bright pictures are at each position of their features, of mean 0 and deviation 1.
-
-    Args:
-        picture: N×3×H×W in [0, 1].
-        height: of the features.
-        width: likewise.
-
-    Returns:
-        N×1×height×width float32. A picture of hardly any contrast is not brought up to a deviation of 1.
-    """
-    seen = F.adaptive_avg_pool2d(picture.float(), (height, width))
-    shares = torch.tensor(_LUMINANCE).to(seen.device, non_blocking=True)
-    bright = torch.einsum("nchw,c->nhw", seen, shares)[:, None]
-    spread, mean = torch.std_mean(bright, (2, 3), correction=0, keepdim=True)
-    return (bright - mean) / spread.clamp_min(_LEAST_SPREAD)
 
 
 def swap(
@@ -195,7 +40,7 @@ def swap(
 
     Args:
         content: N×C×H×W features of photos.
-        style: from `prepare`.
+        style: from `impasto.matching.styles.prepare`.
         tones: of the photos, from `tone`; needed where the style's count.
         alpha: share of the swapped features; the rest is the photo's own.
         restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which greys it;
@@ -225,7 +70,7 @@ def match_patches(
         RequestError: the photo is smaller than a patch, its features are of another layer, or its tone is missing.
         ImpastoError: memory ran out even for the smallest blocks.
     """
-    _refuse_small(content, style.patch, "photo")
+    refuse_small(content, style.patch, "photo")
     if content.shape[1] != style.table.shape[1]:
         raise RequestError(
             f"photo features have {content.shape[1]} channels, the style's {style.table.shape[1]}; "
@@ -237,54 +82,31 @@ def match_patches(
         got = "none" if tones is None else "×".join(map(str, tones.shape))
         raise RequestError(f"the style's tones count, and the photo's are {got}; expected one for each position")
     shades = [None] * len(content) if tones is None else [one[0] * style.tone_gain for one in tones]
-    budget = budget_mb * 2**20
-    while True:
-        try:
-            if content.is_cuda and _fits_a_table(content, style, budget):
-                return _match_in_table(content, style, shades)
-            matches = zip(content, shades, strict=True)
-            return torch.stack([_match_one(one[None], style, budget, shade) for one, shade in matches])
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if budget < 2**20:
-                raise ImpastoError("memory ran out while matching patches; use a smaller size") from None
-            budget /= 4
 
+    def matched(budget: float) -> Tensor:
+        if content.is_cuda and _fits_a_table(content, style, budget):
+            return _match_in_table(content, style, shades)
+        pairs = zip(content, shades, strict=True)
+        return torch.stack([_match_one(one[None], style, budget, shade) for one, shade in pairs])
 
-def _moments(features: Tensor) -> Moments:
-    """A part at a time: a copy of large features in float32 would take more memory than they do."""
-    if features.is_cuda and features.numel() <= _AT_ONCE:
-        return moments(features)
-    gathered = Gathered()
-    gathered.add(features)
-    return gathered.moments()
-
-
-def _refuse_small(features: Tensor, patch: int, what: str) -> None:
-    height, width = features.shape[2:]
-    if min(height, width) < patch:
-        raise RequestError(
-            f"the {what} has {height}×{width} positions at this layer, fewer than one patch of {patch}×{patch}; "
-            f"use a larger {what}, a smaller patch or a shallower layer"
-        )
-
-
-def _positions(features: Tensor) -> Tensor:
-    """1×C×h×w -> h×w×C, contiguous."""
-    return features[0].permute(1, 2, 0).contiguous()
+    return with_less(
+        matched,
+        budget_mb * 2**20,
+        lambda budget: budget / 4 if budget >= 2**20 else None,
+        lambda: "memory ran out while matching patches; use a smaller --size, or close other programs",
+    )
 
 
 def _pixels(content: Tensor, style: SwapStyle, shade: Tensor | None) -> Tensor:
     """What is matched of 1×C×H×W, and H×W of tones as they count: H×W×C, or H×W×(C+1) with a tone."""
-    stat = _moments(content) if style.match == "normalised" else None
-    pixels, dtype = _positions(content), style.sources[0].dtype
+    stat = moments_of(content) if style.match == "normalised" else None
+    pixels, dtype = positions_of(content), style.sources[0].dtype
     if stat is None and shade is None:
         pixels = pixels.to(dtype)
     else:  # a part at a time: whole, what is made on the way would take as much memory again
         whole, channels = pixels, pixels.shape[2]
         pixels = whole.new_empty(*whole.shape[:2], channels + (shade is not None), dtype=dtype)
-        for first, end in ranges(len(whole), _AT_ONCE // whole[0].numel()):
+        for first, end in ranges(len(whole), AT_ONCE // whole[0].numel()):
             part = whole[first:end]
             pixels[first:end, :, :channels] = part if stat is None else normalise(part, stat)
         if shade is not None:
@@ -366,7 +188,7 @@ def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, rest
     ny, nx = rows.shape
     channels = style.table.shape[1]
     height, width = (ny - 1) * stride + patch, (nx - 1) * stride + patch
-    parts = ranges(height, _AT_ONCE // (width * channels))
+    parts = ranges(height, AT_ONCE // (width * channels))
 
     def strip(first: int, end: int) -> Tensor:
         low, high = max(0, -(-(first - patch + 1) // stride)), min(ny, (end - 1) // stride + 1)
@@ -381,7 +203,7 @@ def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, rest
                 gathered.add(strip(first, end))
             own = gathered.moments()
         else:
-            own = _moments(whole)
+            own = moments_of(whole)
         gain, shift = affine(own, style.moments)
     made = empty(content, height, width)
     for first, end in parts:

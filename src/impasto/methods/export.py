@@ -22,7 +22,8 @@ from ..errors import ImpastoError, MissingExtraError, RequestError, WeightsError
 from ..images.atomic import check_place, write_atomically
 from ..nets.decoder import Decoder
 from ..nets.files import ADAIN_KIND, JOHNSON_KIND, SWAP_KIND, load_decoder, load_transformer
-from ..nets.transformer import Transformer, TransformerSpec
+from ..nets.transformer import Transformer
+from ..nets.transformer_spec import TransformerSpec
 from ..recipe import Style
 from ..statistics.moments import EPSILON, Moments
 from ..weights.container import load_metadata

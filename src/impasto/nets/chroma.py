@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..strips import Edges
+
 REACH = 2
 """Pixels all round that a pixel is averaged over."""
 
@@ -28,6 +30,12 @@ def softened(picture: Tensor) -> Tensor:
     smooth = _averaged(_averaged(F.pad(picture, (REACH,) * 4, mode=mode), 2), 3)
     weights = torch.tensor(_LUMA).to(picture, non_blocking=True).view(1, 3, 1, 1)
     return smooth + ((picture - smooth) * weights).sum(1, keepdim=True)
+
+
+def softened_inside(part: Tensor, edges: Edges) -> Tensor:
+    """Rows of a softened picture, of a strip that reaches `REACH` rows beyond them but for the picture's edges."""
+    above, below = edges
+    return softened(part)[:, :, REACH - above : part.shape[2] - REACH + below]
 
 
 def _averaged(x: Tensor, side: int) -> Tensor:

@@ -1,190 +1,26 @@
-"""Inverse networks: from a VGG layer's features back to a picture.
-
-The mirrored encoder of AdaIN (Huang & Belongie 2017), the normalised inverse nets of style-swap (Chen &
-Schmidt 2016), and a mirrored decoder that is also given the style's moments at the shallower layers on the
-way up, in the spirit of Avatar-Net's style decoration (Sheng et al. 2018).
-"""
+"""Inverse networks: from a VGG layer's features back to a picture; described by a `DecoderSpec`."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Self, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import RequestError, WeightsError
+from ..errors import RequestError
+from ..memory import Cost
 from ..painter import Regions
 from ..statistics.moments import Moments, adain, affine, moments, moments_over, spread
 from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
-from ..weights.layers import BLOCKS, CHANNELS, layer_stride
-from .enlarge import FORMS, Enlarge, enlarged_and_convolved
+from ..weights.layers import layer_stride
+from .decoder_spec import DecoderSpec
+from .enlarge import Enlarge, enlarged_and_convolved
 from .learned_step import LearnedStep
 from .mirrored import mirrored
-
-LAYERS = ("relu2_1", "relu3_1", "relu4_1")
-"""Layers an inverse network can start from."""
-
-
-@dataclass(frozen=True)
-class DecoderSpec:
-    """An inverse network, wholly described by plain data.
-
-    Attributes:
-        layer: encoder layer it inverts.
-        stages: output channels of each 3×3 convolution, deep to shallow; the picture doubles between stages
-            and the very last convolution gives its 3 channels.
-        padding: what the convolutions see beyond the border.
-        norm: normalisation before each ReLU.
-        transposed: transposed convolutions of stride 1 instead of plain ones.
-        output: linear, or squeezed into [0, 1].
-        inject: encoder layers whose style moments are imposed on the way up, each on the input of the last
-            convolution of its stage.
-        skip: those of `inject` where the photo's own features, transformed like the deepest ones, are added
-            with a learned gain a channel: they carry the outlines that the deepest layer has lost.
-        channels: channels of the encoder by block, at least as far as `layer`.
-        enlarge: how the picture doubles between stages.
-        steps: learned steps that may follow, down the distance to the features that were given; see `LearnedStep`.
-        step_width: channels inside each of them.
-    """
-
-    layer: str = "relu4_1"
-    stages: tuple[tuple[int, ...], ...] = ((256,), (256, 256, 256, 128), (128, 64), (64, 3))
-    padding: Literal["reflect", "zeros"] = "reflect"
-    norm: Literal["none", "instance", "batch"] = "none"
-    transposed: bool = False
-    output: Literal["linear", "sigmoid"] = "linear"
-    inject: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    channels: tuple[int, ...] = CHANNELS
-    enlarge: Enlarge = "nearest"
-    steps: int = 0
-    step_width: int = 96
-
-    def __post_init__(self) -> None:
-        if self.layer not in LAYERS:
-            raise RequestError(f"decoder layer is {self.layer!r}; expected one of {', '.join(LAYERS)}")
-        if len(self.stages) != self.block or not all(self.stages) or self.stages[-1][-1] != 3:
-            raise RequestError(
-                f"decoder stages are {self.stages}; expected {self.block} of them for "
-                f"{self.layer}, ending in 3 channels"
-            )
-        if self.enlarge not in FORMS:
-            raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
-        if set(self.skip) - set(self.inject):
-            raise RequestError(
-                f"features are added at {self.skip} but moments imposed at {self.inject}; expected a part of it"
-            )
-        for name in self.inject:
-            below = [f"relu{block}_1" for block in range(1, self.block)]
-            if name not in below:
-                raise RequestError(
-                    f"style moments cannot be imposed at {name!r}; expected some of {', '.join(below)}"
-                )
-            widths = self.stages[self.block - int(name[4])]
-            if len(widths) < 2 or widths[-2] != self.width(name):
-                raise RequestError(
-                    f"the stage of {name} has widths {widths}; imposing moments there needs {self.width(name)} "
-                    "channels before its last convolution"
-                )
-
-    @property
-    def block(self) -> int:
-        """Encoder block of `layer`, which is also the number of stages."""
-        return int(self.layer[4])
-
-    @property
-    def stride(self) -> int:
-        """Pixels of the picture for one position of the features, per side."""
-        return layer_stride(self.layer)
-
-    @property
-    def grid(self) -> int:
-        """Period in pixels of the lattice that its last two enlargings leave; see `descreened`."""
-        return min(4, self.stride)
-
-    @property
-    def style_layers(self) -> tuple[str, ...]:
-        """Layers whose features or moments the network works with: its own, then the injected ones."""
-        return (self.layer, *self.inject)
-
-    @property
-    def content_layers(self) -> tuple[str, ...]:
-        """Layers whose transformed features go in."""
-        return (self.layer, *self.skip)
-
-    def width(self, layer: str) -> int:
-        """Channels of an encoder layer."""
-        return self.channels[int(layer[4]) - 1]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for JSON; read back by `from_json`."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave.
-
-        Raises:
-            WeightsError: fields are missing, unknown or do not fit together.
-        """
-        try:
-            fields = {**data}
-            fields["stages"] = tuple(tuple(int(n) for n in stage) for stage in fields["stages"])
-            for name in ("inject", "skip", "channels"):
-                fields[name] = tuple(fields[name])
-            return cls(**fields)
-        except (TypeError, KeyError, ValueError) as error:
-            raise WeightsError(f"not a description of a decoder: {error}") from None
-
-
-def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overrides: Any) -> DecoderSpec:
-    """The VGG-19 encoder turned round: as many convolutions, the channels falling where they rose."""
-    block = int(layer[4]) if layer in LAYERS else 4
-    counts = BLOCKS["vgg19"]
-    stages: list[tuple[int, ...]] = []
-    for b in range(block, 0, -1):
-        # The stage of `layer` holds only what follows its first convolution.
-        same = (channels[b - 1],) * ((1 if b == block else counts[b - 1]) - 1)
-        stages.append((*same, channels[b - 2] if b > 1 else 3))
-    fields: dict[str, Any] = {"layer": layer, "stages": tuple(stages), "channels": channels, **overrides}
-    return DecoderSpec(**fields)
-
-
-def tail(spec: DecoderSpec, weights: Mapping[str, Tensor], layer: str) -> tuple[DecoderSpec, dict[str, Tensor]]:
-    """The part of a decoder that follows the imposed moments of a shallower layer: an inverse net of that layer.
-
-    Raises:
-        RequestError: the decoder imposes no moments there.
-    """
-    if layer not in spec.inject or layer not in LAYERS:
-        raise RequestError(
-            f"a decoder from {spec.layer} with moments imposed at {spec.inject} has no part for {layer}"
-        )
-    first = spec.block - int(layer[4])
-    at = len(spec.stages[first]) - 1  # of that stage, the last convolution alone
-    kept = dataclasses.replace(
-        spec,
-        layer=layer,
-        stages=(spec.stages[first][at:], *spec.stages[first + 1 :]),
-        inject=tuple(name for name in spec.inject if name < layer),
-        skip=tuple(name for name in spec.skip if name < layer),
-    )
-    moved: dict[str, Tensor] = {}
-    for name, value in weights.items():
-        kind, *where = name.split(".")
-        if kind == "stages":
-            stage, place = int(where[0]) - first, int(where[1])
-            if stage > 0 or (stage == 0 and place >= at):
-                where[:2] = str(stage), str(place - at if stage == 0 else place)
-                moved[".".join((kind, *where))] = value
-        elif (where[0] if kind == "gains" else kind.removeprefix("scale_")) in (*kept.style_layers, *kept.skip):
-            moved[name] = value
-    return kept, {name: value for name, value in moved.items() if name != f"gains.{layer}"}
 
 
 class Conv(nn.Module):
@@ -215,12 +51,12 @@ class Conv(nn.Module):
             x = self.norm(x)
         return F.relu(x, inplace=True) if self.relu else x
 
-    def convolved(self, x: Tensor, edges: Edges = (True, True), given: Affine | None = None) -> Tensor:
+    def convolved(self, x: Tensor, edges: Edges = (1, 1), given: Affine | None = None) -> Tensor:
         """The convolution alone, padded where `x` reaches the picture's upper and lower border.
 
         `given` is done to `x` before, where `takes_affine`.
         """
-        top, bottom = map(int, edges)
+        top, bottom = edges
         weight, bias = self.conv.weight, cast(Tensor, self.conv.bias)
         if isinstance(self.conv, nn.ConvTranspose2d):
             weight = weight.transpose(0, 1).flip(2, 3)
@@ -311,8 +147,8 @@ class Decoder(nn.Module):
         return tuple((own + own[-1:] * (count - len(own)))[:count])
 
     @property
-    def held(self) -> float:
-        """Most values of features that `paint` holds at a time, for each pixel of the picture."""
+    def cost(self) -> Cost:
+        """Memory that `paint` takes beside the strips: the features it holds at its busiest."""
         spec = self.spec
         waiting = {name: spec.width(name) / layer_stride(name) ** 2 for name in spec.skip}
         source = spec.width(spec.layer) / spec.stride**2
@@ -322,7 +158,7 @@ class Decoder(nn.Module):
             most = max(most, source + made + sum(waiting.values()))
             waiting.pop(f"relu{spec.block - index}_1", None)
             source = made
-        return most
+        return Cost.of_pixels(most * next(self.parameters()).element_size())
 
     def forward(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None = None) -> Tensor:
         """Features N×C×h×w at `spec.content_layers` to pictures N×3×(h·stride)×(w·stride), float32 RGB.

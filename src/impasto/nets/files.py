@@ -14,8 +14,10 @@ from ..errors import WeightsError
 from ..weights.canonical import EncoderSpec, VGGWeights
 from ..weights.files import sha256_of
 from ..weights.shipped import load_net, locate_net
-from .decoder import Decoder, DecoderSpec
-from .transformer import Transformer, TransformerSpec
+from .decoder import Decoder
+from .decoder_spec import DecoderSpec
+from .transformer import Transformer
+from .transformer_spec import TransformerSpec
 
 ADAIN_KIND = "adain-decoder"
 SWAP_KIND = "swap-decoder"

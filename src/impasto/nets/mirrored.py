@@ -11,12 +11,12 @@ from ..strips import Edges
 _MANY = 2**16  # positions from which on a copy of all of them takes longer than to work out the border once more
 
 
-def mirrored(x: Tensor, weight: Tensor, bias: Tensor | None, edges: Edges = (True, True)) -> Tensor:
+def mirrored(x: Tensor, weight: Tensor, bias: Tensor | None, edges: Edges = (1, 1)) -> Tensor:
     """A 3×3 convolution, N×I×H×W to N×O×H×W, mirrored where `x` reaches the picture's upper and lower border.
 
     On a side where it does not, a row less comes out. A side of one position, which has no mirror, is repeated.
     """
-    top, bottom = map(int, edges)
+    top, bottom = edges
     height, width = x.shape[2:]
     if height * width < _MANY or min(height, width) < 4 or torch.is_grad_enabled() or torch.compiler.is_exporting():
         mode = "reflect" if min(height, width) > 1 else "replicate"

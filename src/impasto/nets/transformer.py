@@ -8,100 +8,25 @@ Artistic Style"): each style has its own scale and shift after every normalisati
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, Self, cast, get_args
+from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import RequestError, WeightsError
+from ..memory import Cost
 from ..statistics.moments import mean_and_variance
-from ..strips import VALUES, ranges
-from .architecture import JOHNSON, Block, parse, stride
-from .chroma import REACH, softened
-from .enlarge import FORMS, Enlarge, enlarged_and_convolved, folded, interleaved
+from ..strips import VALUES, Chain, Each, Rows, Window
+from .chroma import REACH, softened, softened_inside
+from .enlarge import Enlarge, enlarged_and_convolved
+from .filter import EPSILON, Affine, Filter, statistics
+from .transformer_spec import TransformerSpec
 
-_EPS = 1e-3  # a flat crop has no variance: with less, its gradient grows beyond all bounds from layer to layer
 _LEAST_DEVIATION = 0.05
-_WIDTH = 32  # channels that strips are counted in
-_COLUMNS = 4  # of a picture, worked on together where a position has few channels
-_FEW = 4  # channels, a picture's 3 colours above all
-
-Chroma = Literal["sharp", "soft"]
-"""Of what the convolutions paint: as fine as its luma, or half as fine; see `impasto.nets.chroma.softened`."""
 
 Shares = Callable[[int, int], Tensor]
 """Shares of regions at a height and width, R×1×H×W."""
-
-
-@dataclass(frozen=True)
-class TransformerSpec:
-    """A feed-forward network, wholly described by plain data.
-
-    Attributes:
-        architecture: see `impasto.nets.architecture`.
-        styles: their names, in the order of the rows of every normalisation.
-        output: linear; tanh: ``(150·tanh(x) + 127.5) / 255`` as Johnson et al.; colour: linear, added to the
-            photograph in colours of the style: its channels normalised as by instance normalisation, then a
-            matrix and an offset of the style, which begin as a transfer of mean and deviation (Reinhard et al.
-            2001) and leave the convolutions to learn strokes alone.
-        norm: everywhere: instance normalisation after every convolution but the last, as Dumoulin et al.; encoder:
-            only before the first residual block, where it takes the photograph's contrast away. Later layers are
-            but scaled and shifted, as each style has it: a spike in a feature cannot quiet the rest of it, so
-            none is learnt (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", part 2).
-        enlarge: what the ``u`` blocks do before they convolve.
-        chroma: soft: what the last convolution gives has colour at half the resolution of brightness.
-    """
-
-    architecture: str = JOHNSON
-    styles: tuple[str, ...] = ("style",)
-    output: Literal["linear", "tanh", "colour"] = "colour"
-    norm: Literal["everywhere", "encoder"] = "everywhere"
-    enlarge: Enlarge = "nearest"
-    chroma: Chroma = "sharp"
-
-    def __post_init__(self) -> None:
-        parse(self.architecture)
-        if not self.styles or len(set(self.styles)) < len(self.styles):
-            raise RequestError(f"styles are {', '.join(self.styles) or 'none'}; expected one or more, each once")
-        if self.output not in ("linear", "tanh", "colour"):
-            raise RequestError(f"output is {self.output!r}; expected linear, tanh or colour")
-        if self.norm not in ("everywhere", "encoder"):
-            raise RequestError(f"norm is {self.norm!r}; expected everywhere or encoder")
-        if self.enlarge not in FORMS:
-            raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
-        if self.chroma not in get_args(Chroma):
-            raise RequestError(f"chroma is {self.chroma!r}; expected {' or '.join(get_args(Chroma))}")
-
-    @cached_property
-    def blocks(self) -> tuple[Block, ...]:
-        """What `architecture` says."""
-        return parse(self.architecture)
-
-    @property
-    def stride(self) -> int:
-        """The sides of a picture have to be multiples of this."""
-        return stride(self.blocks)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for JSON; read back by `from_json`."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave.
-
-        Raises:
-            WeightsError: fields are missing, unknown or do not fit together.
-        """
-        try:
-            fields: dict[str, Any] = {**data, "styles": tuple(data["styles"])}
-            return cls(**fields)
-        except (TypeError, KeyError, RequestError) as error:
-            raise WeightsError(f"not a description of a feed-forward network: {error}") from None
 
 
 class Norm(nn.Module):
@@ -122,7 +47,7 @@ class Norm(nn.Module):
         gain, offset = self.affine(mix)
         if self.instance:
             mean, variance = mean_and_variance(x.float())
-            gain = gain * (variance.flatten(1) + _EPS).rsqrt()
+            gain = gain * (variance.flatten(1) + EPSILON).rsqrt()
             offset = offset - mean.flatten(1) * gain
         return torch.addcmul(offset[:, :, None, None].to(x.dtype), x, gain[:, :, None, None].to(x.dtype))
 
@@ -219,7 +144,7 @@ class Transformer(nn.Module):
         def look(place: int) -> Callable[[nn.Module, tuple[Tensor, Tensor]], None]:
             def hook(_: nn.Module, seen: tuple[Tensor, Tensor]) -> None:
                 variance, mean = torch.var_mean(seen[0].float(), (2, 3), correction=0)
-                found[place].append((mean.median(0).values, (variance + _EPS).sqrt().median(0).values))
+                found[place].append((mean.median(0).values, (variance + EPSILON).sqrt().median(0).values))
 
             return hook
 
@@ -270,35 +195,40 @@ class Transformer(nn.Module):
                 scales, shifts and colours are mixed by them.
             values: of features to work on at a time.
         """
-        most = values // _WIDTH
-        dtype = self.last.conv.weight.dtype
         mix = mix.reshape(-1, mix.shape[-1]).to(photo.device, torch.float32)
-        x = _centred(photo).to(dtype, memory_format=torch.channels_last)
-        before: _Affine | None = None  # what has yet to be done to x: it is done strip by strip on reading
+        x = _centred(photo).to(self.last.conv.weight.dtype, memory_format=torch.channels_last)
+        before: Affine | None = None  # what has yet to be done to x: it is done strip by strip on reading
         for block, found in zip(self.spec.blocks, self.blocks, strict=False):
             layers = cast(list[Layer], found)
             if block.kind == "residual":
-                x = x if before is None else before.throughout(x, most)
-                inner, then = _layer(layers[0], x, None, mix, where, most)
-                inner, last = _layer(layers[1], inner, then, mix, where, most)
+                x = x if before is None else before.throughout(x, values)
+                inner, then = _layer(layers[0], x, None, mix, where, values)
+                inner, last = _layer(layers[1], inner, then, mix, where, values)
                 last.relu = False
-                x += last.throughout(inner, most)
+                x += last.throughout(inner, values)
                 before = None
             else:
-                x, before = _layer(layers[0], x, before, mix, where, most)
-        made = _convolved(self.last, x, before, most)
-        picture = torch.empty_like(made, dtype=torch.float32)
+                x, before = _layer(layers[0], x, before, mix, where, values)
+        return self._picture(Chain(x, values).then(Filter(self.last, before), 3).stored(), photo, mix, where)
+
+    def _picture(self, made: Chain, photo: Tensor, mix: Tensor, where: Shares | None) -> Tensor:
+        """What the last convolution gave as a picture, float32, in colours of the styles."""
         mean, deviation = (value.expand(len(mix), -1) for value in _colours(photo))
         shares = None if where is None else where(*photo.shape[2:])
-        for rows in _ranges(made, most):
-            seen = photo[:, :, rows].expand(len(mix), -1, -1, -1)
-            parts = self._output(self._strip(made, rows), seen, mix, (mean, deviation))
-            picture[:, :, rows] = parts if shares is None else (parts * shares[:, :, rows]).sum(0, keepdim=True)
-        return picture
+
+        def output(x: Tensor, rows: Rows) -> Tensor:
+            seen = photo[:, :, rows[0] : rows[1]].expand(len(mix), -1, -1, -1)
+            parts = self._output(x, seen, mix, (mean, deviation))
+            return parts if shares is None else (parts * shares[:, :, rows[0] : rows[1]]).sum(0, keepdim=True)
+
+        made = made.then(Each(lambda x, _: x.float()))
+        if self.spec.chroma == "soft":
+            made = made.then(Window(softened_inside, REACH))
+        return made.then(Each(output)).whole()
 
     @property
-    def held(self) -> float:
-        """Most values of features that `paint` holds at a time, for each pixel of the picture."""
+    def cost(self) -> Cost:
+        """Memory that `paint` takes beside the strips: the layers it holds at its busiest."""
         most, source, area = 3.0, 3.0, 1.0
         for block in self.spec.blocks:
             area = area * 4 if block.kind == "up" else area / block.stride**2
@@ -306,15 +236,7 @@ class Transformer(nn.Module):
             # A residual block adds to what came in; what lies between its two convolutions is a third.
             most = max(most, source + made * (2 if block.kind == "residual" else 1))
             source = made
-        return most
-
-    def _strip(self, made: Tensor, rows: slice) -> Tensor:
-        """These rows of what the last convolution gave, float32."""
-        if self.spec.chroma == "sharp":
-            return made[:, :, rows].float()
-        first = max(0, rows.start - REACH)
-        around = made[:, :, first : rows.stop + REACH].float()
-        return softened(around)[:, :, rows.start - first : rows.stop - first]
+        return Cost.of_pixels(most * self.last.conv.weight.element_size())
 
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":
@@ -338,141 +260,14 @@ def _centred(photo: Tensor) -> Tensor:
     return photo * 2 - 1
 
 
-@dataclass
-class _Affine:
-    """What has yet to be done to a layer: gains and offsets of the channels, R×C, and a ReLU.
-
-    `where` has the shares of the R regions at the layer's positions, R×1×H×W; None where there is but one.
-    """
-
-    gain: Tensor
-    offset: Tensor
-    where: Tensor | None = None
-    relu: bool = True
-
-    def __call__(self, x: Tensor, out: Tensor, top: int) -> Tensor:
-        """Of 1×C×H×W, the layer's rows from `top`, into `out`, which may be `x` itself."""
-        height, width = x.shape[2:]
-        gain, offset = (self._spread(values, top, height, width) for values in (self.gain, self.offset))
-        torch.addcmul(offset, _lines(x), gain, out=_lines(out))
-        return out.relu_() if self.relu else out
-
-    def throughout(self, x: Tensor, most: int) -> Tensor:
-        """Of the whole layer, in place."""
-        for rows in _ranges(x, most):
-            self(x[:, :, rows], x[:, :, rows], rows.start)
-        return x
-
-    def _spread(self, values: Tensor, top: int, height: int, width: int) -> Tensor:
-        # Rows of W·C values, as they lie in memory: loops over the few channels alone would be slow.
-        if self.where is None:
-            return values[0].repeat(width)
-        shares = self.where[:, 0, top : top + height].flatten(1).to(values.dtype)
-        return (shares.T @ values).view(height, -1)
-
-
-def _lines(x: Tensor) -> Tensor:
-    """1×C×H×W, channels last, as H×(W·C), without a copy."""
-    _, channels, height, width = x.shape
-    return x.as_strided((height, width * channels), (x.stride(2), 1))
-
-
-def _empty(like: Tensor, channels: int, height: int, width: int) -> Tensor:
-    return like.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _ranges(x: Tensor, most: int) -> list[slice]:
-    """Strips of rows of `x`, each an even number of them, and of about so many positions."""
-    height, width = x.shape[2:]
-    return [slice(*rows) for rows in ranges(height, max(32, most // width), 2)]
-
-
 def _layer(
-    layer: Layer, x: Tensor, before: _Affine | None, mix: Tensor, where: Shares | None, most: int
-) -> tuple[Tensor, _Affine]:
+    layer: Layer, x: Tensor, before: Affine | None, mix: Tensor, where: Shares | None, values: int
+) -> tuple[Tensor, Affine]:
     """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
-    y = _convolved(layer.conv, x, before, most)
+    y = Chain(x, values).then(Filter(layer.conv, before), layer.conv.conv.out_channels).whole()
     gain, offset = layer.norm.affine(mix)
-    shares = None if where is None else where(*y.shape[2:])
-    if not layer.norm.instance:
-        return y, _Affine(gain.to(y.dtype), offset.to(y.dtype), shares)
-    strips = _ranges(y, most)
-    together = 1 if y.shape[3] % _COLUMNS else _COLUMNS  # of few channels alone, statistics are slow
-    parts = [_statistics(_beside(y[:, :, rows], together)) for rows in strips]
-    counts = torch.tensor([rows.stop - rows.start for rows in strips], device=y.device) / y.shape[2] / together
-    counts = counts.repeat_interleave(together)
-    means, variances = (torch.cat([part[n].float().view(together, -1).T for part in parts], 1) for n in (0, 1))
-    mean = means @ counts
-    variance = (variances + (means - mean[:, None]).square()) @ counts
-    gain = gain * (variance + _EPS).rsqrt()
-    return y, _Affine(gain.to(y.dtype), (offset - mean * gain).to(y.dtype), shares)
-
-
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the channels of 1×C×H×W, C each."""
-    try:
-        return torch.batch_norm_update_stats(x, None, None, 0.0)  # four times as fast as the other
-    except NotImplementedError:  # on Apple's GPUs
-        mean, variance = mean_and_variance(x.float())
-        return mean.flatten(), variance.flatten()
-
-
-def _convolved(conv: Conv, x: Tensor, before: _Affine | None, most: int) -> Tensor:
-    """The convolution of the whole picture, strip by strip, after what has yet to be done to its input."""
-    zoom = 2 if conv.up else 1
-    weight = folded(conv.conv.weight, conv.up) if conv.up else None
-    height, width = (side * zoom // conv.stride for side in x.shape[2:])
-    y = _empty(x, conv.conv.out_channels, height, width)
-    for rows in _ranges(y, most):
-        # Rows of the input that these rows of the output see, and how many of them lie beyond its border.
-        first = rows.start // zoom * conv.stride - conv.pad
-        end = (rows.stop // zoom - 1) * conv.stride + conv.pad + 1
-        above, below = max(0, -first), max(0, end - x.shape[2])
-        first, end = first + above, end - below
-        part = x[:, :, first:end]
-        padded = _empty(x, x.shape[1], above + (end - first) + below, x.shape[3] + 2 * conv.pad)
-        inside = padded[:, :, above : padded.shape[2] - below, conv.pad : padded.shape[3] - conv.pad]
-        if before is None:
-            inside.copy_(part)
-        else:
-            before(part, inside, first)
-        _reflect(padded, above, below, conv.pad, skip=0 if conv.up else 1)
-        made = _products(conv.conv, padded) if weight is None else interleaved(F.conv2d(padded, weight))
-        if rows.stop - rows.start == height:
-            return made
-        y[:, :, rows] = made
-    return y
-
-
-def _beside(x: Tensor, columns: int) -> Tensor:
-    """1×C×H×W, channels last, with neighbouring columns as channels of one: 1×(columns·C)×H×(W/columns)."""
-    channels, height, width = x.shape[1:]
-    return x.permute(0, 2, 3, 1).reshape(1, height, width // columns, columns * channels).permute(0, 3, 1, 2)
-
-
-def _products(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """`conv` of 1×C×H×W, channels last; where its channels are few, several columns at once.
-
-    Libraries work on 16 channels or more and pad fewer with nothing: a picture's 3 colours, in four columns, make 12.
-    """
-    inputs, outputs, kernel = conv.in_channels, conv.out_channels, conv.kernel_size[1]
-    columns = _COLUMNS if outputs < inputs else _COLUMNS // 2
-    width = x.shape[3] - kernel + 1
-    if conv.stride[1] > 1 or min(inputs, outputs) > _FEW or x.shape[3] % columns or width % columns:
-        return conv(x)
-    taps = -(-(kernel + columns - 1) // columns)
-    rows = [F.pad(conv.weight, (n, columns * taps - kernel - n)) for n in range(columns)]
-    weight = torch.stack(rows).unflatten(4, (taps, columns)).permute(0, 1, 5, 2, 3, 4).flatten(2, 3).flatten(0, 1)
-    found = F.conv2d(_beside(x, columns), weight, None if conv.bias is None else conv.bias.repeat(columns))
-    return found.permute(0, 2, 3, 1).reshape(1, -1, width, outputs).permute(0, 3, 1, 2)
-
-
-def _reflect(x: Tensor, above: int, below: int, sides: int, skip: int = 1) -> None:
-    """Fill the border of `x` with what is inside, mirrored, as `F.pad(..., mode="reflect")` or edge and all."""
-    for n in range(sides):
-        x[:, :, :, sides - 1 - n] = x[:, :, :, sides + skip + n]
-        x[:, :, :, n - sides] = x[:, :, :, -sides - 1 - skip - n]
-    for n in range(above):
-        x[:, :, above - 1 - n] = x[:, :, above + skip + n]
-    for n in range(below):
-        x[:, :, n - below] = x[:, :, -below - 1 - skip - n]
+    if layer.norm.instance:
+        mean, variance = statistics(y, values)
+        gain = gain * (variance + EPSILON).rsqrt()
+        offset = offset - mean * gain
+    return y, Affine(gain.to(y.dtype), offset.to(y.dtype), None if where is None else where(*y.shape[2:]))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..runtime import compute_dtype, keep_freed_memory, pick_device
+from ..memory import keep_freed_memory
+from ..runtime import compute_dtype, pick_device
 from ..weights.canonical import VGGWeights
 from .data import Batches, Cropping, Pictures
 from .loop import Progress, accelerator, train

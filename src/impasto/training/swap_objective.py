@@ -14,10 +14,11 @@ from torch import Tensor
 from ..encoders.vgg import VGG
 from ..images.contact import contact_sheet
 from ..images.grain import grained
-from ..matching.swap import Keep, Match, prepare, swap, tone
+from ..matching.styles import Match, prepare, tone
+from ..matching.swap import Keep, swap
 from ..methods.swap.options import COHERENCE, LUMINANCE_WEIGHT, Coherence, LuminanceWeight
 from ..metrics.score import distances
-from ..nets.decoder import LAYERS, DecoderSpec
+from ..nets.decoder_spec import LAYERS, DecoderSpec
 from ..nets.files import SWAP_KIND, decoder_metadata
 from ..recipe import GRAIN, Grain, NonNegative
 from ..statistics.moments import Moments, moments

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
-from .layers import CHANNELS, Arch, conv_names, convs_until
+from .layers import CHANNELS, Arch, conv_names, convs_until, layer_names
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,16 @@ class EncoderSpec:
     pooling: Literal["max", "avg", "l2"] = "max"
     pool_gain: float = 1.0
     pool_ceil: bool = False
+
+
+def layer_size(spec: EncoderSpec, layer: str, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a canonical layer's features."""
+    names = layer_names(spec.arch)
+    for name in names[: names.index(layer) + 1]:
+        if name.startswith("pool") and min(height, width) >= 2:
+            odd = 1 if spec.pool_ceil else 0
+            height, width = (height + odd) // 2, (width + odd) // 2
+    return height, width
 
 
 CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from impasto import RequestError, Style, bind, make_recipe
+from impasto import strips as strips_room
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
 from impasto.methods.adain.painter import OUTER
-from impasto.methods.common import within
 from impasto.methods.common.any_style import MARGIN, fitted_style
 from impasto.methods.common.fitting import covered
 from impasto.nets.descreen import descreened
@@ -221,8 +221,8 @@ def test_nets_that_do_not_fit_are_refused(net, tiny_nets, tmp_path, picture):
 def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
-    monkeypatch.setattr(within, "VALUES", 1)
-    monkeypatch.setattr(within, "LEAST", 1)
+    monkeypatch.setattr(strips_room, "VALUES", 1)
+    monkeypatch.setattr(strips_room, "LEAST", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note

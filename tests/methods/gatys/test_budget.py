@@ -5,12 +5,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from impasto import ImpastoError, RequestError, Style, bind, make_recipe
+from impasto import ImpastoError, RequestError, Style, bind, make_recipe, memory
 from impasto.api import last
 from impasto.encoders.vgg import VGG
-from impasto.losses.descent import smaller
+from impasto.losses.cost import Tiling
+from impasto.losses.descent import in_tiles
 from impasto.losses.optimisers import LBFGS
-from impasto.methods.common.budget import Plan, Stage, make_plan, predict
+from impasto.memory import Plan
 from impasto.methods.gatys import painter as gatys
 from impasto.methods.gatys.options import GatysOptions
 from impasto.methods.gatys.painter import optimisation
@@ -27,48 +28,54 @@ def encoder():
     return VGG(tiny_weights(channels=60), dtype=torch.bfloat16)
 
 
-def stage(height, width, steps=300):
-    return Stage((height, width), [(height, width)], steps, ["relu4_2"], LAYERS)
+def needs(options, encoder, size, steps=300):
+    return optimisation(options, encoder, size, content=["relu4_2"], layers=LAYERS, steps=steps, styles=[size])
 
 
-def chosen(encoder, budget, size=(3072, 4096), steps=300, options=OPTIONS, strict=True):
-    return make_plan(
-        stage(*size, steps), optimisation(options, encoder), encoder, used=USED, budget=budget, strict=strict
-    )
+@pytest.fixture
+def chosen(encoder, monkeypatch):
+    """The plan of a process that holds `USED` bytes, within a budget or, not strictly, where so much is free."""
+
+    def choose(budget, size=(3072, 4096), steps=300, options=OPTIONS, strict=True):
+        monkeypatch.setattr(memory, "in_use", lambda _: USED)
+        monkeypatch.setattr(memory, "available", lambda _: budget)
+        return needs(options, encoder, size, steps).plan(budget if strict else None)
+
+    return choose
 
 
-def test_a_small_picture_is_painted_whole(encoder):
-    found = chosen(encoder, 4e9, (384, 512))
-    assert (found.tile, found.history) == (None, OPTIONS.lbfgs_history)
+def test_a_small_picture_is_painted_whole(chosen):
+    found = chosen(4e9, (384, 512))
+    assert found.way == (None, OPTIONS.lbfgs_history)
     assert USED < found.peak < 4e9
 
 
 @pytest.mark.parametrize("budget", [4e9, 5e9, 8e9, 16e9, 40e9])
-def test_the_peak_predicted_is_within_the_budget(encoder, budget):
-    assert chosen(encoder, budget).peak <= budget
+def test_the_peak_predicted_is_within_the_budget(chosen, budget):
+    assert chosen(budget).peak <= budget
 
 
-def test_more_memory_is_used_for_longer_histories_and_larger_tiles(encoder):
-    plans = [chosen(encoder, budget) for budget in (4e9, 6e9, 8e9, 12e9, 60e9)]
-    assert all(a.history <= b.history for a, b in pairwise(plans))
-    assert plans[0].history < plans[-1].history == OPTIONS.lbfgs_history
-    assert plans[0].tile is not None
-    assert plans[-1].tile is None
+def test_more_memory_is_used_for_longer_histories_and_larger_tiles(chosen):
+    plans = [chosen(budget) for budget in (4e9, 6e9, 8e9, 12e9, 60e9)]
+    assert all(a.way.history <= b.way.history for a, b in pairwise(plans))
+    assert plans[0].way.history < plans[-1].way.history == OPTIONS.lbfgs_history
+    assert plans[0].way.tile is not None
+    assert plans[-1].way.tile is None
 
 
-def test_a_few_steps_need_few_pairs(encoder):
-    assert chosen(encoder, 5e9, steps=3).peak < chosen(encoder, 50e9, steps=30).peak
-    assert chosen(encoder, 5e9, steps=3).history == OPTIONS.lbfgs_history
+def test_a_few_steps_need_few_pairs(chosen):
+    assert chosen(5e9, steps=3).peak < chosen(50e9, steps=30).peak
+    assert chosen(5e9, steps=3).way.history == OPTIONS.lbfgs_history
 
 
-def test_too_small_a_budget_says_the_least_that_would_do(encoder):
+def test_too_small_a_budget_says_the_least_that_would_do(chosen):
     with pytest.raises(RequestError, match=r"memory is 1 GB; painting 4096×3072 .* at least ([\d.]+) GB") as caught:
-        chosen(encoder, 1e9)
+        chosen(1e9)
     least = float(str(caught.value).partition("at least ")[2].split()[0])
-    assert chosen(encoder, least * 1e9 * 1.01).history >= 1
+    assert chosen(least * 1e9 * 1.01).way.history >= 1
     with pytest.raises(RequestError):
-        chosen(encoder, least * 1e9 * 0.98)
-    assert chosen(encoder, 1e9, strict=False).peak > 1e9, "without a budget it is tried all the same"
+        chosen(least * 1e9 * 0.98)
+    assert chosen(1e9, strict=False).peak > 1e9, "without a budget it is tried all the same"
 
 
 @pytest.mark.parametrize(
@@ -82,26 +89,31 @@ def test_too_small_a_budget_says_the_least_that_would_do(encoder):
 )
 def test_what_keeps_more_is_predicted_to_need_more(encoder, costly, tile):
     plain = {"optimizer": costly.optimizer, "lbfgs_history": costly.lbfgs_history}
-    cheap = predict(stage(1536, 2048), optimisation(GatysOptions(**plain), encoder), encoder, tile, 5)
-    assert predict(stage(1536, 2048), optimisation(costly, encoder), encoder, tile, 5) > cheap
+    size, tiling = (1536, 2048), Tiling(tile, 5)
+    cheap = needs(GatysOptions(**plain), encoder, size).cost(tiling).at(size)
+    assert needs(costly, encoder, size).cost(tiling).at(size) > cheap
 
 
 def test_float32_takes_about_twice_as_much():
     halves, singles = (
-        VGG(tiny_weights(channels=60), dtype=dtype).bytes_per_pixel(LAYERS)
+        VGG(tiny_weights(channels=60), dtype=dtype).descending(LAYERS).at((64, 64))
         for dtype in (torch.bfloat16, torch.float32)
     )
     assert 1.5 < singles / halves < 3
 
 
-def test_smaller_halves_until_nothing_is_left():
-    short = MemoryError()
-    assert smaller(short, None, (300, 400)) == 200
-    assert smaller(short, 200, (300, 400)) == 100
+def test_tiles_are_halved_until_nothing_is_left():
+    tried = []
+
+    def work(tile):
+        tried.append(tile)
+        raise MemoryError
+
     with pytest.raises(ImpastoError, match="even in the smallest tiles"):
-        smaller(short, 100, (300, 400))
+        in_tiles(work, None, (300, 400))
+    assert tried == [None, 200, 100]
     with pytest.raises(ValueError, match="shapes"):
-        smaller(ValueError("shapes"), 200, (300, 400))
+        in_tiles(lambda _: (_ for _ in ()).throw(ValueError("shapes")), 200, (300, 400))
 
 
 @pytest.fixture
@@ -120,7 +132,7 @@ def painting(picture, monkeypatch, tiny_encoder):
 
 def test_the_budget_changes_no_picture(painting):
     adam = {"optimizer": "adam", "init": "random"}  # which does not multiply rounding, as L-BFGS may
-    whole, tiled = painting(**adam), painting(Plan(70, 20, 1e9), **adam)
+    whole, tiled = painting(**adam), painting(Plan(Tiling(70, 20), 1e9), **adam)
     assert whole[0].note == ""
     assert tiled[0].note == "tiles of 70 px, about 1 GB"
     for one, other in zip(whole, tiled, strict=True):
@@ -131,9 +143,9 @@ def test_the_budget_changes_no_picture(painting):
 
 def test_what_is_done_within_a_budget_is_said(painting):
     assert painting(memory="4GB", steps=1)[0].note.startswith("about ")
-    steps = painting(Plan(100, 20, 2.5e9), schedule="0.5:1,1:1")
+    steps = painting(Plan(Tiling(100, 20), 2.5e9), schedule="0.5:1,1:1")
     assert [step.note for step in steps] == ["100 px", "200 px, tiles of 100 px, about 2.5 GB"]
-    assert painting(Plan(None, 3, 2e9))[0].note == "3 of 20 pairs, about 2 GB"
+    assert painting(Plan(Tiling(None, 3), 2e9))[0].note == "3 of 20 pairs, about 2 GB"
 
 
 def test_too_small_a_budget_is_refused_before_any_work(painting):

@@ -12,7 +12,8 @@ from impasto.methods.common.scales import tones_of
 from impasto.methods.johnson import gallery as room
 from impasto.methods.johnson import painter as johnson
 from impasto.methods.johnson.gallery import Credit, find, gallery
-from impasto.nets.transformer import Transformer, TransformerSpec
+from impasto.nets.transformer import Transformer
+from impasto.nets.transformer_spec import TransformerSpec
 from impasto.weights import container
 from impasto.weights.shipped import save_net
 
@@ -75,7 +76,7 @@ def test_a_large_picture_begins_small_and_keeps_its_tones(
     monkeypatch.setattr(Transformer, "paint", watched)
     bold = paint(photo, net, style_scale=4)
     assert sizes == [(80, 64), (160, 128)] and bold.shape == photo.shape
-    monkeypatch.setattr(johnson, "with_tones", lambda picture, tones: picture)
+    monkeypatch.setattr(johnson.JohnsonPainter, "keeps_tones", False)
     adrift = paint(photo, net, style_scale=4)
     tones = tones_of(paint(resize(photo, 80, 64), net))
 

@@ -3,18 +3,20 @@
 import pytest
 import torch
 
-from impasto import RequestError, Style, bind, make_recipe
+from impasto import RequestError, Style, bind, make_recipe, memory
+from impasto import strips as strips_room
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
 from impasto.images.geometry import fit
 from impasto.images.regions import make_regions
+from impasto.losses.cost import Optimisation, Tiling
 from impasto.losses.descent import Descent
+from impasto.matching import styles as matched_styles
 from impasto.matching import swap as transform
-from impasto.matching.swap import prepare, swap, tone
-from impasto.methods.common import within
+from impasto.matching.styles import prepare, tone
+from impasto.matching.swap import swap
 from impasto.methods.common.any_style import MARGIN
-from impasto.methods.common.budget import Plan
 from impasto.methods.common.fitting import covered
 from impasto.methods.swap import painter as method
 from impasto.methods.swap.options import SwapOptions
@@ -188,9 +190,9 @@ def test_pictures_that_are_not_huge_are_refined_unless_told_otherwise(net, pictu
 
 @pytest.mark.parametrize("inverse, each", [("network", 0), ("refine", 2)])
 def test_every_pass_from_coarse_to_fine_is_planned_then_refined(inverse, each, net, picture, monkeypatch):
-    seen, step, plan = [], Descent.step, method.plan_within
+    seen, step, plan = [], Descent.step, Optimisation.plan
     monkeypatch.setattr(Descent, "step", lambda self: [seen.append(self.image.shape[3]), step(self)][1])
-    monkeypatch.setattr(method, "plan_within", lambda *args: [seen.append("plan"), plan(*args)][1])
+    monkeypatch.setattr(Optimisation, "plan", lambda *args: [seen.append("plan"), plan(*args)][1])
     steps(net, picture(96, 160), [picture(40, 48, 1)], size=160, style_scale=4, inverse=inverse, steps=2)
     # What the process holds decides a plan: freed memory that it keeps would count after the first pass.
     assert seen == ["plan"] * each + [80 + 2 * MARGIN] * each + [160 + 2 * MARGIN] * each
@@ -262,7 +264,7 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
     photo, style = picture(40, 48), [picture(40, 40, 1)]
     expected = last(painter(net, style).paint(photo)).image
     real, budgets = transform._match_one, []
-    monkeypatch.setattr(within, "in_use", lambda _: 0)
+    monkeypatch.setattr(memory, "in_use", lambda _: 0)
 
     def scarce(content, ready, budget, shade):
         budgets.append(budget)
@@ -282,7 +284,7 @@ def test_a_note_tells_of_an_approximate_search(net, picture, monkeypatch):
     photo, style = picture(64, 48), [picture(40, 56, 1)]
     exact = last(painter(net, style).paint(photo))
     assert exact.note == ""
-    monkeypatch.setattr(transform, "COMPARISONS", 100)
+    monkeypatch.setattr(matched_styles, "COMPARISONS", 100)
     near = last(painter(net, style).paint(photo))
     assert near.note == "patches by PatchMatch"
     assert last(painter(net, style, search="exact").paint(photo)).note == ""
@@ -320,8 +322,8 @@ def test_every_pass_compares_the_brightness_of_the_photograph(net, picture, monk
 def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
-    monkeypatch.setattr(within, "VALUES", 1)
-    monkeypatch.setattr(within, "LEAST", 1)
+    monkeypatch.setattr(strips_room, "VALUES", 1)
+    monkeypatch.setattr(strips_room, "LEAST", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note
@@ -361,7 +363,7 @@ def test_a_descent_in_tiles_is_that_of_the_whole_picture(inverse, optimizer, tin
             torch.nn.init.normal_(step.out.weight, std=0.003)
     before = photo.clone()
     whole = list(painting.paint(photo))
-    monkeypatch.setattr(method, "plan_within", lambda *_: Plan(70, 20, 1e9))
+    monkeypatch.setattr(Optimisation, "plan", lambda *_: memory.Plan(Tiling(70, 20), 1e9))
     tiled = list(painting.paint(photo))
     assert [step.note for step in whole] == [""] * 3
     assert [step.note for step in tiled] == ["tiles of 70 px, about 1 GB"] * 3
@@ -375,21 +377,21 @@ def test_a_descent_in_tiles_is_that_of_the_whole_picture(inverse, optimizer, tin
 
 def test_a_descent_keeps_to_its_budget_or_is_refused_before_any_work(net, picture, monkeypatch):
     asked = []
-    real = method.plan_within
+    real = Optimisation.plan
 
-    def planned(memory, stage, *rest):
-        asked.append((memory, stage.size, stage.steps))
-        return real(memory, stage, *rest)
+    def planned(self, budget):
+        asked.append((budget, self.size, self.steps))
+        return real(self, budget)
 
-    monkeypatch.setattr(method, "plan_within", planned)
+    monkeypatch.setattr(Optimisation, "plan", planned)
     style = [picture(60, 60, 1)]
     (step,) = steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB", steps=1)
     assert "optimised whole, about " in step.note
     assert asked == [(64e9, (80 + 2 * MARGIN, 96 + 2 * MARGIN), 1)]
     steps(net, picture(40, 48), style, size=96, memory="64GB")
     assert len(asked) == 1  # by the net alone
-    monkeypatch.setattr(method.SwapPainter, "_once", lambda *_, **__: pytest.fail("it has begun"))
-    monkeypatch.setattr("impasto.methods.common.budget._SPARE", 1e12)
+    monkeypatch.setattr(method.SwapPainter, "pictures", lambda *_, **__: pytest.fail("it has begun"))
+    monkeypatch.setattr("impasto.losses.cost._SPARE", memory.Cost.of_bytes(1e12))
     framed = f"{96 + 2 * MARGIN}×{80 + 2 * MARGIN}"
     with pytest.raises(RequestError, match=rf"memory is 64 GB; painting {framed} pixels takes at least .* --memory"):
         steps(net, picture(40, 48), style, size=96, inverse="refine", memory="64GB")

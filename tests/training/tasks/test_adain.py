@@ -8,8 +8,9 @@ from torch import Tensor
 
 import impasto
 from impasto.errors import RequestError, WeightsError
-from impasto.methods.adain.painter import transformed
-from impasto.nets.decoder import Decoder, DecoderSpec
+from impasto.methods.adain.painter import transform
+from impasto.nets.decoder import Decoder
+from impasto.nets.decoder_spec import DecoderSpec
 from impasto.training import loop
 from impasto.training.run import Setting
 from impasto.training.tasks.adain import KIND, PRESETS, AdainTask, AdainTraining, train
@@ -224,7 +225,8 @@ def test_what_goes_in_is_what_a_painting_is_made_of(covariance: float) -> None:
     task = task_of(covariance=covariance)
     photo, style = torch.rand(1, 3, 48, 32), torch.rand(1, 3, 32, 48)
     _, stats = task.vgg.measure(style, (), STYLE_LAYERS, correlated=task.net.spec.content_layers)
-    expected = transformed(task.net, task.vgg, photo, stats, covariance=covariance)
+    expected = task.vgg.encode(photo, task.net.spec.content_layers)
+    transform(expected, stats, covariance)
     got = task._inputs(photo, task._moments(task.vgg(style, STYLE_LAYERS)))
     assert got.keys() == expected.keys()
     for layer, features in expected.items():

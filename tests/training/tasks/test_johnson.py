@@ -8,7 +8,8 @@ from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError
 from impasto.losses.functional import total_variation
 from impasto.nets.files import JOHNSON_KIND, load_transformer
-from impasto.nets.transformer import Norm, TransformerSpec
+from impasto.nets.transformer import Norm
+from impasto.nets.transformer_spec import TransformerSpec
 from impasto.training.run import Setting
 from impasto.training.tasks.johnson import PRESETS, JohnsonTask, JohnsonTraining, StyleTargets, train
 from impasto.training.terms import roughness

@@ -6,8 +6,10 @@ import torch
 
 from impasto.errors import RequestError
 from impasto.images.grain import grained
-from impasto.matching.swap import prepare, swap, tone
-from impasto.nets.decoder import Decoder, DecoderSpec
+from impasto.matching.styles import prepare, tone
+from impasto.matching.swap import swap
+from impasto.nets.decoder import Decoder
+from impasto.nets.decoder_spec import DecoderSpec
 from impasto.training import loop
 from impasto.training.run import Setting
 from impasto.training.tasks import adain as train_adain

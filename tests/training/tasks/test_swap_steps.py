@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from impasto.errors import RequestError, WeightsError
-from impasto.nets.decoder import DecoderSpec
+from impasto.nets.decoder_spec import DecoderSpec
 from impasto.nets.learned_step import LearnedStep
 from impasto.training import run
 from impasto.training.run import Setting
@@ -156,7 +156,7 @@ def test_the_preset_of_the_shipped_steps_runs(
     preset = PRESETS["impasto"].options
     assert isinstance(preset, SwapStepsTraining) and preset == SwapStepsTraining()
     small = {name: value for name, value in SMALL.items() if name not in ("batch", "precision")}
-    options = preset.model_copy(update={**small, "steps": 20, "crop": 64, "validate_every": 20})
+    options = preset.model_copy(update={**small, "steps": 20, "crop": 32, "validate_every": 20})
     net = train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder, init=str(decoder(steps=1)))
     tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
     assert metadata["steps"] == 20 and metadata["decoder"]["steps"] == 3

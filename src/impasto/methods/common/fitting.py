@@ -9,10 +9,11 @@ from ...errors import RequestError
 from ...images.geometry import fit, resize
 from ...painter import Regions
 
-_SMALLEST = 16  # pixels a side: relu4_1 has then two positions
+SMALLEST = 16
+"""Pixels a side that a picture is worked on with at least: relu4_1 has then two positions."""
 
 
-def fitted_photo(content: Tensor, size: int | None, least: int = _SMALLEST) -> tuple[Tensor, tuple[int, int]]:
+def fitted_photo(content: Tensor, size: int | None, least: int = SMALLEST) -> tuple[Tensor, tuple[int, int]]:
     """A photograph to work on, and the height and width its picture is to have.
 
     A side under `least` pixels is worked on stretched to them: a sliver too then has features at depth.

@@ -6,9 +6,6 @@ are fine beside it; so it begins small, and every larger one takes its strokes f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -33,28 +30,6 @@ def scales(final: int, style_scale: float) -> tuple[int, ...]:
     if first > final:
         return (first if first > final * SAME else final,)
     return tuple(climb(first, final))
-
-
-def coarse_to_fine(
-    content: Tensor,
-    sizes: Sequence[int],
-    fitted: Callable[[Tensor, int], Tensor],
-    paint: Callable[[Tensor, int], Tensor],
-) -> Tensor:
-    """What to paint at the last of `sizes`: the photograph, or it with the strokes of all passes before.
-
-    Args:
-        content: the photograph.
-        sizes: from `scales`.
-        fitted: brings it to a size.
-        paint: makes a painting of one size.
-    """
-    begun = photo = fitted(content, sizes[0])
-    for size, larger in pairwise(sizes):
-        begun = paint(begun, size)
-        smaller, photo = photo, fitted(content, larger)
-        begun = finer(begun, smaller, photo)
-    return begun
 
 
 def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:

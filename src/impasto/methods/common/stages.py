@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -16,13 +17,13 @@ from torch import Tensor
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
-from ...losses.descent import Descent, smaller
+from ...losses.cost import Optimisation, Tiling
+from ...losses.descent import Descent, in_tiles
 from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
-from ...memory import describe
+from ...memory import Plan, describe, keep_freed_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
-from ...runtime import keep_freed_memory
-from .budget import Optimisation, Plan, told
+from ...strips import Size
 
 SMALLEST = 16
 """Least side in pixels that a stage works at: relu5_1 is then a single position."""
@@ -87,13 +88,8 @@ class StagedPainter(Painter):
         """The picture that the first stage starts from, of the size of `photo`."""
 
     @abstractmethod
-    def plan(self, content: Tensor, size: int, steps: int) -> Plan:
-        """How a stage is worked on within the memory budget."""
-
-    @property
-    @abstractmethod
-    def needs(self) -> Optimisation:
-        """What the memory of a stage depends on, of the settings."""
+    def needs(self, photo: Size, steps: int) -> Optimisation:
+        """What the memory of a stage depends on, of a photo of height and width `photo`."""
 
     @abstractmethod
     def origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
@@ -121,8 +117,9 @@ class StagedPainter(Painter):
                 note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
-            keep_freed_memory(plan.tile is None)  # in tiles memory is scarce
-            run = Run(self._objective_within(photo, regions, plan), image, self.settings, plan.history)
+            keep_freed_memory(plan.way.tile is None)  # in tiles memory is scarce
+            objective = in_tiles(partial(self.objective, photo, regions), plan.way.tile, _size_of(photo))
+            run = Run(objective, image, self.settings, plan.way.history)
             image = None
             log.begin(number, run)
             stop = log.reason_to_stop(self.settings, finished) if run.steps else ""
@@ -142,25 +139,21 @@ class StagedPainter(Painter):
             if stop:
                 return
 
-    def _objective_within(self, photo: Tensor, regions: Regions | None, plan: Plan) -> TiledObjective:
-        tile = plan.tile
-        while True:
-            try:
-                return self.objective(photo, regions, tile)
-            except (RuntimeError, MemoryError) as error:
-                tile = smaller(error, tile, _size_of(photo))
+    def plan(self, content: Tensor, size: int, steps: int) -> Plan[Tiling]:
+        """How a stage is worked on within the memory budget."""
+        return self.needs(working_size(content, size), steps).plan(self.recipe.memory)
 
-    def _note(self, photo: Tensor, plan: Plan, tile: int | None, *, alone: bool) -> str:
+    def _note(self, photo: Tensor, plan: Plan[Tiling], tile: int | None, *, alone: bool) -> str:
         """The size where there are several, and how memory is kept within bounds where it has to be."""
         size = _size_of(photo)
         parts = [] if alone else [f"{max(size)} px"]
-        parts += told(plan, self.needs, tile, size)
+        parts += self.needs(size, 0).notes(plan.way._replace(tile=tile))
         if self.recipe.memory or len(parts) > (not alone):
             parts.append(f"about {describe(plan.peak)}")
         return ", ".join(parts)
 
 
-def working_size(content: Tensor, size: int) -> tuple[int, int]:
+def working_size(content: Tensor, size: int) -> Size:
     """Height and width that a stage of longest side `size` works at.
 
     A sliver is painted wider than it is, so that deep layers see something.
@@ -175,7 +168,7 @@ def _fitted(content: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
     return resize(photo, *working_size(content, size)), _size_of(photo)
 
 
-def _size_of(image: Tensor) -> tuple[int, int]:
+def _size_of(image: Tensor) -> Size:
     return image.shape[2], image.shape[3]
 
 

@@ -12,16 +12,18 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
 from ...images.read import read
+from ...losses.cost import Optimisation
 from ...losses.objective import NormalisedGradient, Term, TVTerm, content_terms, style_terms
 from ...losses.tiled import TiledObjective
+from ...memory import keep_freed_memory
 from ...painter import Regions
 from ...recipe import Recipe
-from ...runtime import compute_dtype, keep_freed_memory
+from ...runtime import compute_dtype
+from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
-from ..common.budget import Optimisation, Plan, Stage, plan_within
 from ..common.resume import digest
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, working_size
+from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
 from .options import GatysOptions
 
 # Settings a resumed painting may change: it may go on for longer, and they decide no step.
@@ -90,7 +92,7 @@ class GatysPainter(StagedPainter):
         tv = TVTerm(options.tv_weight, options.tv_kind, self.encoder.spec.scale) if options.tv_weight else None
         return TiledObjective(self.encoder, terms, tv, options.range_weight, tile=tile)
 
-    def style_size(self, style: Tensor, photo: tuple[int, int]) -> tuple[int, int]:
+    def style_size(self, style: Tensor, photo: Size) -> Size:
         """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
         options = self.options
         height, width = photo
@@ -128,22 +130,17 @@ class GatysPainter(StagedPainter):
             picture = read(init).pixels.to(self.device)
         return resize(_cropped(picture, height, width), height, width)
 
-    def plan(self, content: Tensor, size: int, steps: int) -> Plan:
-        """See `StagedPainter.plan`."""
-        photo = working_size(content, size)
-        stage = Stage(
-            photo,
-            [self.style_size(style, photo) for style in self._styles],
-            steps,
-            _weighing(self._content_layers, self.options.content_weight),
-            _weighing({**self._content_layers, **self._style_layers}, 1),
-        )
-        return plan_within(self.recipe.memory, stage, self.needs, self.encoder)
-
-    @property
-    def needs(self) -> Optimisation:
+    def needs(self, photo: Size, steps: int) -> Optimisation:
         """See `StagedPainter.needs`."""
-        return optimisation(self.options, self.encoder)
+        return optimisation(
+            self.options,
+            self.encoder,
+            photo,
+            content=_weighing(self._content_layers, self.options.content_weight),
+            layers=_weighing({**self._content_layers, **self._style_layers}, 1),
+            steps=steps,
+            styles=[self.style_size(style, photo) for style in self._styles],
+        )
 
     def origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
         """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
@@ -178,16 +175,28 @@ def optimiser_settings(options: GatysOptions) -> OptimiserSettings:
     )
 
 
-def optimisation(options: GatysOptions, encoder: VGG) -> Optimisation:
-    """What the memory depends on, of the settings."""
-    # Statistics of an inner region are of a copy; those of Gaussians of two, in float32, everywhere.
-    gaussians = options.style_loss == "wasserstein"
+def optimisation(
+    options: GatysOptions,
+    encoder: VGG,
+    photo: Size,
+    *,
+    content: Sequence[str],
+    layers: Sequence[str],
+    steps: int,
+    styles: Sequence[Size],
+) -> Optimisation:
+    """What the memory of a stage depends on; for the arguments see `impasto.losses.cost.Optimisation`."""
     return Optimisation(
-        options.optimizer,
-        options.lbfgs_history,
+        encoder,
+        photo,
+        content,
+        layers,
+        steps,
+        styles,
+        optimizer=options.optimizer,
+        history=options.lbfgs_history,
+        copies="gaussian" if options.style_loss == "wasserstein" else "gram",
         pictures=1 + bool(options.average) + options.keep_best,  # the photograph fitted, the mean, the best
-        copies=3 * 4 if gaussians else encoder.dtype.itemsize,
-        whole_too=gaussians,
         tv=bool(options.tv_weight),
     )
 

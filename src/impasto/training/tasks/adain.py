@@ -23,7 +23,8 @@ from ...methods.adain.options import COVARIANCE
 from ...methods.common.options import Share
 from ...methods.common.preset import Preset
 from ...metrics.score import distances
-from ...nets.decoder import Decoder, mirror
+from ...nets.decoder import Decoder
+from ...nets.decoder_spec import mirror
 from ...nets.files import ADAIN_KIND, decoder_metadata
 from ...recipe import GRAIN, Grain, NonNegative
 from ...statistics.moments import Moments, adain, moments

@@ -29,7 +29,8 @@ from ...methods.common.preset import Preset
 from ...methods.johnson.gallery import Credit
 from ...nets.architecture import JOHNSON, parse
 from ...nets.files import JOHNSON_KIND
-from ...nets.transformer import Chroma, Norm, Transformer, TransformerSpec
+from ...nets.transformer import Norm, Transformer
+from ...nets.transformer_spec import Chroma, TransformerSpec
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer

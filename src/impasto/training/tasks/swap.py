@@ -15,7 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...methods.common.preset import Preset
-from ...nets.decoder import Decoder, DecoderSpec, mirror, tail
+from ...nets.decoder import Decoder
+from ...nets.decoder_spec import DecoderSpec, mirror, tail
 from ...nets.files import ADAIN_KIND, SWAP_KIND
 from ...statistics.moments import Moments
 from ...weights import container

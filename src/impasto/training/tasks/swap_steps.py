@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from ...errors import RequestError
 from ...methods.common.preset import Preset
-from ...nets.decoder import Decoder, DecoderSpec
+from ...nets.decoder import Decoder
+from ...nets.decoder_spec import DecoderSpec
 from ...nets.files import SWAP_KIND
 from ...recipe import NonNegative
 from ...statistics.moments import Moments

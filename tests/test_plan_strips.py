@@ -7,53 +7,56 @@ from impasto import Style, bind, make_recipe, memory
 from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.images.regions import make_regions
-from impasto.memory import in_use, parse
-from impasto.methods.common import budget, within
-from impasto.methods.common.within import strips
-from impasto.strips import LEAST, VALUES
+from impasto.memory import Cost, in_use, parse
+from impasto.strips import LEAST, VALUES, Strips, plan_strips
 
 CPU = torch.device("cpu")
+
+
+def strips(size: tuple[int, int], budget: int | None, held: float, later: float | None = None) -> Strips:
+    """Planned in bfloat16, where so many bytes are held."""
+    then = None if later is None else Cost.of_bytes(later)
+    return plan_strips(Cost.of_bytes(held), size, budget, CPU, torch.bfloat16, then)
 
 
 @pytest.fixture(autouse=True)
 def used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that holds 1 GB on a machine where 100 GB are free."""
-    for room in (within, budget, memory):
-        monkeypatch.setattr(room, "in_use", lambda _: 10**9)
+    monkeypatch.setattr(memory, "in_use", lambda _: 10**9)
     monkeypatch.setattr(memory, "available", lambda _: 10**11)
 
 
 def test_without_a_budget_strips_are_as_large_as_is_quick() -> None:
-    plan = strips((4000, 4000), CPU, None, 1e9, 2)
-    assert plan.values == VALUES and plan.note == ""
+    plan = strips((4000, 4000), None, 1e9)
+    assert plan.way == VALUES and plan.note == ""
     assert 2e9 < plan.peak < 4e9
 
 
 def test_the_prediction_stays_within_the_budget_and_grows_with_the_picture() -> None:
     last = 0.0
     for amount in ("2.2GB", "2.5GB", "3GB", "6GB"):
-        plan = strips((3000, 4000), CPU, parse(amount), 1e9, 2)
-        assert plan.peak <= parse(amount) and plan.values >= last and "in strips, about" in plan.note
-        last = plan.values
-    assert strips((100, 100), CPU, parse("3GB"), 1e8, 2).note == ""
-    assert strips((100, 100), CPU, parse("3GB"), 1e8, 2).peak < strips((9000, 100), CPU, parse("3GB"), 1e8, 2).peak
+        plan = strips((3000, 4000), parse(amount), 1e9)
+        assert plan.peak <= parse(amount) and plan.way >= last and "in strips, about" in plan.note
+        last = plan.way
+    assert strips((100, 100), parse("3GB"), 1e8).note == ""
+    assert strips((100, 100), parse("3GB"), 1e8).peak < strips((9000, 100), parse("3GB"), 1e8).peak
 
 
 def test_too_small_a_budget_is_told_the_least_that_would_do() -> None:
     with pytest.raises(
         RequestError, match=r"memory is 1.5 GB; painting 4000×3000 pixels takes at least ([\d.]+ GB)"
     ) as e:
-        strips((3000, 4000), CPU, parse("1.5GB"), 1e9, 2)
+        strips((3000, 4000), parse("1.5GB"), 1e9)
     least = str(e.value).partition("at least ")[2].partition(":")[0]
-    assert strips((3000, 4000), CPU, parse(least), 1e9, 2).values == LEAST
+    assert strips((3000, 4000), parse(least), 1e9).way == LEAST
 
 
 def test_a_style_is_refused_with_what_does_for_the_photograph_too() -> None:
     with pytest.raises(RequestError) as caught:
-        strips((3000, 4000), CPU, parse("1.5GB"), 1e9, 2, later=1.4e9)
+        strips((3000, 4000), parse("1.5GB"), 1e9, later=1.4e9)
     least = str(caught.value).partition("at least ")[2].partition(":")[0]
-    strips((3000, 4000), CPU, parse(least), 1.4e9, 2)
-    strips((3000, 4000), CPU, parse("2.4GB"), 1e9, 2, later=1.4e9)  # the photograph may be smaller
+    strips((3000, 4000), parse(least), 1.4e9)
+    strips((3000, 4000), parse("2.4GB"), 1e9, later=1.4e9)  # the photograph may be smaller
 
 
 @pytest.mark.usefixtures("tiny_encoder")
@@ -93,14 +96,14 @@ def test_what_johnson_asks_for_does_for_the_last_pass_whose_photograph_is_in_mem
         begun.append(1)  # the first is asked before any pass
         return 10**9 + (len(begun) > 1) * 2 * 3 * 4 * 1400 * 1050  # then there are the photograph, and it framed
 
-    monkeypatch.setattr(within, "in_use", grown)
+    monkeypatch.setattr(memory, "in_use", grown)
     assert painted(least).shape == (1, 3, 1050, 1400) and len(begun) > 2
 
 
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda _: 10**8)
-    plan = strips((3000, 4000), CPU, None, 1e9, 2)
-    assert plan.values == LEAST and plan.note
+    plan = strips((3000, 4000), None, 1e9)
+    assert plan.way == LEAST and plan.note
 
 
 def test_half_as_much_at_a_time_when_memory_runs_out() -> None:
@@ -112,7 +115,7 @@ def test_half_as_much_at_a_time_when_memory_runs_out() -> None:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
         return "done"
 
-    plan = strips((3000, 4000), CPU, None, 1e9, 2)
+    plan = strips((3000, 4000), None, 1e9)
     assert plan.run(scarce) == "done"
     assert tried == [VALUES, VALUES // 2, VALUES // 4]
     with pytest.raises(ImpastoError, match="4000×3000 pixels, even in the smallest strips"):

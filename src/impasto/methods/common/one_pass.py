@@ -1,0 +1,282 @@
+"""The skeleton of the methods that paint in one pass: sizes, coarse to fine, borders, memory, strips.
+
+A method says how its styles are encoded, what it holds in memory, and what it makes of one picture at one size.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from ...errors import RequestError
+from ...images.geometry import fitted_size, resize
+from ...images.grain import grained
+from ...memory import PICTURE, Cost, keep_freed_memory
+from ...nets.descreen import descreened
+from ...painter import Painter, Regions, Step
+from ...recipe import Options, Recipe
+from ...runtime import compute_dtype
+from ...strips import Size, Strips, plan_strips
+from .fitting import SMALLEST, covered, covered_regions, fitted_photo
+from .scales import finer, scales, tones_of, with_tones
+
+Stats = TypeVar("Stats")
+Made = TypeVar("Made")
+Own = TypeVar("Own", bound=Options)
+
+NOTHING = Cost()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How far a photograph is mirrored beyond its border before it is painted, so that features cover it.
+
+    Attributes:
+        unit: pixels of one position of the features.
+        patch: side of a patch in positions.
+        stride: positions between patches.
+        margin: pixels to mirror on all four sides as well.
+        outer: pixels around these that the encoder sees, and that are not painted.
+    """
+
+    unit: int = 1
+    patch: int = 1
+    stride: int = 1
+    margin: int = 0
+    outer: int = 0
+
+
+@dataclass
+class Pass(Generic[Stats]):
+    """One picture to be painted at one size.
+
+    Attributes:
+        photo: 1×3×H×W, what to paint, with its frame.
+        size: longest side without the frame.
+        stats: the styles as they are seen beside a picture of that size.
+        prepared: what `OnePassPainter.prepare` found for that size.
+        regions: where each style applies, of the photo without `outer`; None for everywhere.
+        outer: pixels on each side of the photo that are not painted.
+        coarse: whether finer passes follow.
+        strips: how large strips may be.
+    """
+
+    photo: Tensor
+    size: int
+    stats: Stats
+    prepared: Any
+    regions: Regions | None
+    outer: int
+    coarse: bool
+    strips: Strips
+
+    def run(self, work: Callable[[int], Made]) -> Made:
+        """``work(values)``: so many values at a time, fewer where memory runs out."""
+        return self.strips.run(work)
+
+    def let_go(self) -> None:
+        """Free the photo, which is needed no longer."""
+        self.photo = self.photo.new_empty(0)
+
+
+class Painted(NamedTuple):
+    """A picture that a pass has made, 1×3×H×W in [0, 1], losses before it, and what is worth telling."""
+
+    picture: Tensor
+    losses: Mapping[str, float] = {}
+    note: str = ""
+
+
+@dataclass
+class _Painting(Generic[Stats]):
+    """What all passes of one painting share: regions, and by size the styles and what was prepared."""
+
+    regions: Regions | None
+    stats: dict[int, Stats]
+    prepared: Mapping[int, Any]
+    tones: Tensor | None = field(default=None)
+
+
+class OnePassPainter(Painter, Generic[Stats]):
+    """Paints a picture in one pass; a large one small at first, then each time larger from the painting so far.
+
+    Attributes:
+        dtype: arithmetic of the networks.
+        styles: the style pictures, at their own sizes.
+        frame: see `Frame`.
+        least: pixels a side that a picture is worked on with at least.
+        grain: least contrast the networks see the photo with.
+        grid: period in pixels of the lattice to take out of pictures; 0 for none.
+        keeps_tones: later passes keep the long waves of the first: for networks that give a style's colours anew.
+        apart_differs: styles encoded apart are other statistics than styles encoded together.
+        bulky: the styles' statistics are as large as features. Under a budget those of a size go once they served.
+    """
+
+    frame = Frame()
+    least: int = SMALLEST
+    grain: float = 0.0
+    grid: int = 0
+    keeps_tones: bool = False
+    apart_differs: bool = True
+    bulky: bool = False
+
+    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self.dtype = compute_dtype(device, recipe.precision)
+        self.styles = [style.to(device) for style in styles]
+        self._stats: dict[int, Stats] = {}
+        self._apart = False
+        keep_freed_memory()
+
+    @abstractmethod
+    def encode(self, size: int, *, apart: bool) -> Stats:
+        """The styles' statistics beside a picture of longest side `size`: mixed, or of each style `apart`."""
+
+    @abstractmethod
+    def cost(self, size: Size, stats: Stats | None, *, apart: bool) -> Cost:
+        """What painting holds beside its strips, for a picture of height and width `size`.
+
+        `stats` is None where the styles have yet to be encoded.
+        """
+
+    @abstractmethod
+    def pictures(self, seen: Pass[Stats]) -> Iterator[Painted]:
+        """What the method makes of one picture; a method that refines it yields every step."""
+
+    def steps(self, size: int) -> int:  # noqa: ARG002
+        """How many pictures a pass of that size yields."""
+        return 1
+
+    def sizes(self, final: int) -> tuple[int, ...]:
+        """Longest sides to paint at, one after the other, for a result of `final` pixels."""
+        return scales(final, getattr(self.recipe.options, "style_scale", 1.0))
+
+    def prepare(self, content: Tensor, size: int) -> Any:  # noqa: ARG002
+        """What a pass of that size has to know of the photograph, found before anything is painted."""
+        return None
+
+    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
+        """Paint; see `Painter.paint`."""
+        content = content.to(self.device)
+        height, width = content.shape[2:]
+        final = self.recipe.size or max(height, width)
+        sizes, given = list(self.sizes(final)), fitted_size(height, width, final)
+        stats = dict(self.encode_styles(sizes, apart=regions is not None))
+        if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
+            self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
+        # The largest first: what is refused is told what does for all.
+        painting = _Painting(regions, stats, {size: self.prepare(content, size) for size in reversed(sizes)})
+        begun = self._coarse(content, sizes, painting)
+        total = self.steps(sizes[-1])
+        passes = self._passed([begun], sizes[-1], painting, coarse=False)
+        del begun  # a large picture is let go as soon as it is used
+        for index, (picture, losses, note) in enumerate(passes, 1):
+            yield Step(resize(picture, *given).contiguous(), index, total, losses, note)
+
+    def encode_styles(self, sizes: Sequence[int], *, apart: bool) -> Mapping[int, Stats]:
+        """The styles encoded as they are seen beside pictures of these sizes, and of no others."""
+        if self.apart_differs and self._apart != apart:
+            self._stats = {}
+        self._apart = apart
+        self._stats = {size: stats for size, stats in self._stats.items() if size in sizes}
+        for size in reversed(sizes):  # the largest first: a budget too small is told what does for all
+            if size not in self._stats:
+                self._stats[size] = self.encode(size, apart=apart)
+        return self._stats
+
+    def encode_named_styles(self) -> None:
+        """Have the styles encoded before the first photograph comes, where the recipe says at what size."""
+        if self.recipe.size:
+            self.encode_styles(self.sizes(self.recipe.size), apart=any(part.mask for part in self.recipe.parts))
+
+    def plan_style(
+        self, style: Tensor, cost: Cost, stay: Cost = NOTHING, more: Cost = NOTHING, *, apart: bool
+    ) -> Strips:
+        """How large strips may be for encoding a style picture. A budget too small for painting is refused now.
+
+        Args:
+            style: 1×3×H×W.
+            cost: of encoding it.
+            stay: of statistics, which stay while photos are painted.
+            more: of what follows a pass.
+            apart: whether styles are encoded apart.
+        """
+        size = (style.shape[2], style.shape[3])
+        later = (self.cost(size, None, apart=apart) | more) + stay + 2 * PICTURE
+        return plan_strips(cost, size, self.recipe.memory, self.device, self.dtype, later)
+
+    def fitted(self, content: Tensor, size: int) -> Tensor:
+        """The photograph at a size."""
+        return fitted_photo(content, size, self.least)[0]
+
+    def framed(self, photo: Tensor, *, outer: int = 0) -> tuple[Tensor, tuple[slice, slice]]:
+        """A photograph mirrored beyond its border, and the rows and columns it has there."""
+        frame = self.frame
+        return covered(photo, frame.unit, frame.patch, frame.stride, frame.margin + outer)
+
+    def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> Strips:
+        """How large strips may be for a photo of height and width `photo`, in memory now or only `later`."""
+        cost = self.cost(photo, stats, apart=apart)
+        cost = cost + 2 * PICTURE if later else cost  # the photo, and it framed
+        return plan_strips(cost, photo, self.recipe.memory, self.device, self.dtype, cost if later else None)
+
+    def _coarse(self, content: Tensor, sizes: Sequence[int], painting: _Painting[Stats]) -> Tensor:
+        """What to paint at the last size: the photograph, with the strokes of all smaller paintings."""
+        begun = photo = self.fitted(content, sizes[0])
+        for size, larger in pairwise(sizes):
+            (made,) = deque(self._passed([begun], size, painting, coarse=True), maxlen=1)
+            if painting.tones is None and self.keeps_tones:
+                painting.tones = tones_of(made.picture)
+            smaller, photo = photo, self.fitted(content, larger)
+            begun = finer(made.picture, smaller, photo)
+        return begun
+
+    def _passed(
+        self, given: list[Tensor], size: int, painting: _Painting[Stats], *, coarse: bool
+    ) -> Iterator[Painted]:
+        """The pictures of one pass, without their frame. The photo is taken out of `given`, to be freed."""
+        seen, place = self._seen(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
+        for picture, losses, note in self.pictures(seen):
+            if self.grid:
+                picture = descreened(picture, self.grid).clamp_(0, 1)
+            picture = picture[:, :, *place]
+            if painting.tones is not None:
+                picture = with_tones(picture, painting.tones)
+            yield Painted(picture, losses, "; ".join(filter(None, (seen.strips.note, note))))
+        if coarse and self.bulky and self.recipe.memory is not None:
+            for known in (painting.stats, self._stats):
+                known.pop(size, None)
+
+    def _seen(
+        self, photo: Tensor, size: int, painting: _Painting[Stats], coarse: bool
+    ) -> tuple[Pass[Stats], tuple[slice, slice]]:
+        """A picture to be painted, and where the photo lies in what is made of it."""
+        frame, apart = self.frame, painting.regions is not None
+        # A sliver has not so much to mirror.
+        outer = frame.outer if min(photo.shape[2:]) > frame.margin + frame.outer else 0
+        where = covered_regions(painting.regions, photo, frame.unit, frame.patch, frame.stride, margin=frame.margin)
+        framed, place = self.framed(photo, outer=outer)
+        stats = painting.stats[size]
+        strips = self.plan((framed.shape[2], framed.shape[3]), stats, apart=apart)
+        rows, columns = (slice(each.start - outer, each.stop - outer) for each in place)
+        seen = Pass(framed, size, stats, painting.prepared[size], where, outer, coarse, strips)
+        return seen, (rows, columns)
+
+
+def options_of(recipe: Recipe, kind: type[Own]) -> Own:
+    """A recipe's options.
+
+    Raises:
+        RequestError: they are another method's.
+    """
+    options = recipe.options
+    if not isinstance(options, kind):
+        raise RequestError(f"recipe holds {type(options).__name__}; expected {kind.__name__}")
+    return options

@@ -1,0 +1,75 @@
+"""The next one-pass method as an author would write it: whitening and colouring at one layer (Li et al. 2017)."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from impasto.encoders.vgg import VGG
+from impasto.images.geometry import fit
+from impasto.memory import Cost
+from impasto.methods import Method
+from impasto.methods.common.one_pass import Frame, OnePassPainter, Painted, Pass, options_of
+from impasto.nets.files import ADAIN_KIND, load_decoder
+from impasto.recipe import Options, Recipe, StyleScale
+from impasto.statistics.moments import Moments, blend, moments
+from impasto.statistics.transport import roots_by_products
+from impasto.strips import Size
+from impasto.weights.canonical import tiny_weights
+
+LAYER = "relu3_1"
+
+
+class WhiteningOptions(Options):
+    """Li et al. 2017: the photo's features are whitened, then take the style's covariance."""
+
+    net: str = "adain"
+    style_scale: StyleScale = 1.0
+
+
+METHOD = Method("whitening", "Whiten and colour features", WhiteningOptions, {}, __name__)
+
+
+class WhiteningPainter(OnePassPainter[list[Moments]]):
+    """Encode, whiten and colour, decode."""
+
+    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+        self.options = options_of(recipe, WhiteningOptions)
+        super().__init__(recipe, styles, device)
+        net = self.options.net
+        weights = tiny_weights()
+        found = load_decoder(net, kind=ADAIN_KIND, weights=weights, layer=LAYER, device=device, dtype=self.dtype)
+        self.encoder = VGG(weights, device=device, dtype=self.dtype, until=LAYER)
+        self.decoder, self.frame = found.decoder, Frame(found.decoder.spec.stride, margin=8)
+        self.recipe = recipe.model_copy(update={"nets": {recipe.encoder: weights.sha256, net: found.sha256}})
+        self.encode_named_styles()
+
+    def encode(self, size: int, *, apart: bool) -> list[Moments]:
+        seen = [fit(style, round(size * self.options.style_scale)) for style in self.styles]
+        found = [self.encoder.measure(style, (), (LAYER,), correlated=(LAYER,))[1][LAYER] for style in seen]
+        return found if apart else [blend(found, self.recipe.style_shares())]
+
+    def cost(self, size: Size, stats: list[Moments] | None, *, apart: bool) -> Cost:
+        return self.encoder.encoding((LAYER,)) | self.decoder.cost
+
+    def pictures(self, seen: Pass[list[Moments]]) -> Iterator[Painted]:
+        x = seen.run(lambda values: self.encoder.encode(seen.photo, (LAYER,), values)[LAYER])
+        shares = torch.ones(1) if seen.regions is None else seen.regions.everywhere(*x.shape[2:])
+        made = sum(whitened(x, style) * share for style, share in zip(seen.stats, shares, strict=True))
+        yield Painted(seen.run(lambda values: self.decoder.paint({LAYER: made}, values=values)).clamp_(0, 1))
+
+
+def whitened(x: Tensor, style: Moments) -> Tensor:
+    """Features whitened, then coloured by a style's covariance."""
+    own = moments(x.float(), correlations=True)
+    (inverse,), (root,) = (roots_by_products(_shrunk(m), (p,)) for m, p in ((own, -0.5), (style, 0.5)))
+    made = root @ inverse @ ((x - own.mean) / own.std).flatten(2)
+    return made.view_as(x) * style.std + style.mean
+
+
+def _shrunk(found: Moments) -> Tensor:
+    unit = torch.eye(found.mean.shape[1], device=found.mean.device)
+    return 0.9 * found.correlation + 0.1 * unit if found.correlation is not None else unit[None]
+
+
+bind = WhiteningPainter
