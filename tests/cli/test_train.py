@@ -14,6 +14,7 @@ from impasto.training import run
 from impasto.training.loop import CHECKPOINT
 from impasto.training.tasks import adain as train_adain
 from impasto.training.tasks import johnson as train_johnson
+from impasto.training.tasks import johnson_options
 from impasto.training.tasks import swap as train_swap
 from impasto.training.tasks import swap_steps as train_swap_steps
 from impasto.weights.canonical import tiny_weights
@@ -83,9 +84,10 @@ def test_steps_are_added_to_a_net_and_painted_with(
 @pytest.mark.parametrize("name", ALL)
 def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
     shown = " ".join(cli("train", name, "--help").out.split())
-    for field in ALL[name].PRESETS["impasto"].options.__class__.model_fields:
+    presets = johnson_options.PRESETS if name == "johnson" else ALL[name].PRESETS
+    for field in presets["impasto"].options.__class__.model_fields:
         assert f"--{field.replace('_', '-')}" in shown
-    assert all(preset in shown for preset in ALL[name].PRESETS)
+    assert all(preset in shown for preset in presets)
     assert name in app and "train" in cli("--help").out
 
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from impasto.encoders.vgg import VGG
 from impasto.losses.functional import covariance, gram, matrix_sqrt, total_variation, wasserstein2
-from impasto.losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
+from impasto.losses.objective import NormalisedGradient, Objective, TVTerm
+from impasto.losses.targets import content_terms, style_terms
 from impasto.painter import Regions
 from impasto.weights.canonical import tiny_weights
 

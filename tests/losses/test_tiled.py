@@ -5,7 +5,8 @@ import torch
 
 from impasto.encoders.tiles import cut, halo, parts
 from impasto.encoders.vgg import VGG
-from impasto.losses.objective import NormalisedGradient, Objective, TVTerm, content_terms, style_terms
+from impasto.losses.objective import NormalisedGradient, Objective, TVTerm
+from impasto.losses.targets import content_terms, style_terms
 from impasto.losses.tiled import TiledObjective
 from impasto.painter import Regions
 from impasto.weights.canonical import layer_size, tiny_weights

@@ -20,7 +20,8 @@ from impasto.nets.transformer_spec import TransformerSpec
 from impasto.training.muon import Muon
 from impasto.training.run import Setting
 from impasto.training.tasks.adain import AdainTask, AdainTraining
-from impasto.training.tasks.johnson import JohnsonTask, JohnsonTraining
+from impasto.training.tasks.johnson import JohnsonTask
+from impasto.training.tasks.johnson_options import JohnsonTraining
 from impasto.training.tasks.swap import SwapTask, SwapTraining
 from impasto.training.tasks.swap_steps import SwapStepsTask, SwapStepsTraining
 from impasto.weights.canonical import tiny_weights

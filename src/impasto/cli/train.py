@@ -24,6 +24,7 @@ from ..training.loop import CHECKPOINT, progress_bar
 from ..training.options import TrainOptions
 from ..training.tasks import adain as train_adain
 from ..training.tasks import johnson as train_johnson
+from ..training.tasks import johnson_options
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
 from ..weights.container import load_metadata
@@ -213,8 +214,8 @@ for _one in (
     _Training(
         "johnson",
         "Train a network for one style or several, or add styles to one, for `impasto johnson`.",
-        train_johnson.JohnsonTraining,
-        train_johnson.PRESETS,
+        johnson_options.JohnsonTraining,
+        johnson_options.PRESETS,
         cast(Callable[..., Path], train_johnson.train),
         StylesRun,
     ),

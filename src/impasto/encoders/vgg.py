@@ -5,10 +5,8 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,27 +15,18 @@ from torch import Tensor
 from ..errors import RequestError
 from ..memory import PICTURE, Cost
 from ..statistics.moments import Gathered, Moments
-from ..strips import VALUES, Chain, Each, Edges, Halve, Rows, Size, Whole, Window
-from ..weights.canonical import VGGWeights, layer_size
-from ..weights.layers import CHANNELS, layer_names, layer_stride, resolve_layer
-
-Tap = Callable[[Tensor | None], Tensor]
-"""Adds a layer's own gradient to the one that comes from deeper layers (None where nothing does).
-
-It may write into the tensor it is given."""
-
-Pullback = Callable[[Mapping[str, Tap]], Tensor]
-"""Taps by layer -> gradient with respect to the image, N×3×H×W float32. Callable once."""
+from ..strips import VALUES, Chain, Each, Halve, Rows, Size, Whole, Window
+from ..weights.canonical import layer_size
+from ..weights.layers import CHANNELS, layer_stride
+from .layers import Layers, Pullback, Tap, undo_relu
 
 _STORED = "pool2"  # kept on the way where a picture is worked on in strips: few values, before the reach grows
-
-_aten = torch.ops.aten
 
 # Copies of the largest layer that a convolution makes (measured): oneDNN lays float32 out anew, bfloat16 not.
 _CONVOLVING = {torch.float32: 3.0, torch.bfloat16: 0.5}
 
 
-class VGG:
+class VGG(Layers):
     """A fixed VGG; its weights never get gradients.
 
     Args:
@@ -47,36 +36,6 @@ class VGG:
         until: deepest layer that will be asked for; deeper weights are not kept.
         **overrides: fields of `EncoderSpec` to change (padding, pooling, pool_gain, pool_ceil, mean, ...).
     """
-
-    def __init__(
-        self,
-        weights: VGGWeights,
-        *,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-        until: str | None = None,
-        **overrides: Any,
-    ) -> None:
-        self.spec = dataclasses.replace(weights.spec, **overrides)
-        self.source, self.sha256 = weights.source, weights.sha256
-        self.device, self.dtype = torch.device(device), dtype
-        self._order = layer_names(self.spec.arch)
-        last = self._order.index(resolve_layer(until, self.spec.arch)) if until else len(self._order) - 1
-        self._params: dict[str, tuple[Tensor, Tensor]] = {}
-        self._transposed: dict[str, Tensor] = {}
-        for name, (weight, bias) in weights.tensors.items():
-            if self._order.index(name) <= last:
-                kernel = weight.to(self.device, dtype).contiguous(memory_format=torch.channels_last)
-                self._params[name] = (kernel, bias.to(self.device, dtype))
-        flip = [2, 1, 0] if self.spec.channels == "bgr" else [0, 1, 2]
-        self._flip = torch.tensor(flip, device=self.device)
-        shape = (1, 3, 1, 1)
-        self._mean = torch.tensor(self.spec.mean, device=self.device).view(shape)
-        self._std = torch.tensor(self.spec.std, device=self.device).view(shape)
-
-    def preprocess(self, image: Tensor) -> Tensor:
-        """N×3×H×W float32 RGB in [0, 1] -> what the first convolution wants, in float32."""
-        return (image.index_select(1, self._flip) * self.spec.scale - self._mean) / self._std
 
     def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Features of `image` at canonical `layers`; stops at the deepest one.
@@ -93,14 +52,14 @@ class VGG:
         if not wanted:
             return found
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
-        for name in self._order:
+        for name in self.order:
             if name.startswith("conv"):
-                x = self._conv(name, x)
+                x = self.conv(name, x)
             elif name.startswith("relu"):
                 # In place only where the convolution's own output was not asked for.
                 x = F.relu(x) if name.replace("relu", "conv") in wanted else F.relu_(x)
             else:
-                x = self._pool(x)
+                x = self.pool(x)
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):
@@ -126,7 +85,7 @@ class VGG:
         wanted = set(layers)
         if not wanted:
             return
-        names = self._until(wanted)
+        names = self.until(wanted)
         several = values < image.shape[2] * image.shape[3] * CHANNELS[0]
         shallow = names[: names.index(_STORED) + 1] if several and _STORED in names[:-1] else names
         chain = Chain(image, values).then(Each(self._prepared))
@@ -149,12 +108,12 @@ class VGG:
         places: dict[int, str] = {}
         for name in names:
             if name.startswith("conv"):
-                chain = chain.then(Window(partial(self._conv, name)), self.channels(name))
+                chain = chain.then(Window(partial(self.conv, name)), self.channels(name))
             elif name.startswith("relu"):
                 keep = name.replace("relu", "conv") in wanted
                 chain = chain.then(Each(_relu if keep else _relu_in_place))
             else:
-                chain = chain.then(Halve(self._pooled, self.spec.pool_ceil))
+                chain = chain.then(Halve(self.pooled, self.spec.pool_ceil))
             if name in wanted:
                 places[len(chain.layers) - 1] = name
         for found in chain.several(places):
@@ -212,12 +171,6 @@ class VGG:
         """Height and width of a canonical layer's features, of a picture of `height` × `width`."""
         return layer_size(self.spec, layer, height, width)
 
-    def _until(self, wanted: Collection[str]) -> Sequence[str]:
-        """The layers down to the deepest one wanted."""
-        if unknown := set(wanted) - set(self._order):
-            raise RequestError(f"no layer {', '.join(sorted(unknown))} in {self.spec.arch}")
-        return self._order[: max(map(self._order.index, wanted), default=-1) + 1]
-
     def _prepared(self, part: Tensor, _rows: Rows) -> Tensor:
         """Pixels as the first convolution works on them."""
         return self.preprocess(part).to(self.dtype, memory_format=torch.channels_last)
@@ -237,20 +190,20 @@ class VGG:
                 each layer's features go as soon as they have served, and is refused a second time.
         """
         wanted = set(layers)
-        names = self._until(wanted)
+        names = self.until(wanted)
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         features: dict[str, Tensor] = {}
         undo: list[tuple[str, Tap]] = []
         for name in names:
             before = x
             if name.startswith("conv"):
-                x = self._conv(name, x)
-                undo.append((name, self._undo_conv(name, before.shape)))
+                x = self.conv(name, x)
+                undo.append((name, self.undo_conv(name, before.shape)))
             elif name.startswith("relu"):
                 x = F.relu(x) if name.replace("relu", "conv") in wanted else F.relu_(x)
-                undo.append((name, _undo_relu(x)))
+                undo.append((name, undo_relu(x)))
             else:
-                x, step = self._pool_with_undo(before)
+                x, step = self.pool_with_undo(before)
                 undo.append((name, step))
             if name in wanted:
                 features[name] = x
@@ -269,15 +222,10 @@ class VGG:
                     gradient = step(gradient)
             if gradient is None:
                 return torch.zeros_like(image)
-            gradient = gradient.float() * (self.spec.scale / self._std)
-            return gradient.index_select(1, self._flip).contiguous()
+            gradient = gradient.float() * (self.spec.scale / self.std)
+            return gradient.index_select(1, self.flip).contiguous()
 
         return features, pullback
-
-    def channels(self, layer: str) -> int:
-        """Channels of a canonical layer's features."""
-        last = self._order.index(layer) + 1
-        return next(self._params[name][0].shape[0] for name in reversed(self._order[:last]) if name in self._params)
 
     def kept(self, layers: Iterable[str]) -> Cost:
         """Memory that features at some layers take."""
@@ -296,7 +244,7 @@ class VGG:
         """
         item = self.dtype.itemsize
         total = largest = 0.0
-        for name in self._until(layers):
+        for name in self.until(layers):
             area, channels = layer_stride(name) ** 2, self.channels(name)
             # A ReLU is in place only where the convolution's own output was not asked for.
             kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in layers)
@@ -306,83 +254,6 @@ class VGG:
             largest = max(largest, channels * item / area)
         return Cost.of_pixels(total + _CONVOLVING[self.dtype] * largest) + 4 * PICTURE
 
-    def _kernel_transposed(self, name: str) -> Tensor:
-        if name not in self._transposed:
-            kernel = self._params[name][0].flip(2, 3).transpose(0, 1)
-            self._transposed[name] = kernel.contiguous(memory_format=torch.channels_last)
-        return self._transposed[name]
-
-    def _undo_conv(self, name: str, shape: torch.Size) -> Tap:
-        kernel = self._kernel_transposed(name)
-        pad = self._pad_mode(name, shape)
-        if pad is None:
-            return lambda gradient: F.conv2d(_given(gradient), kernel, padding=1)
-        undo_pad = _aten.reflection_pad2d_backward if pad == "reflect" else _aten.replication_pad2d_backward
-
-        def undo(gradient: Tensor | None) -> Tensor:
-            padded = F.conv2d(_given(gradient), kernel, padding=2)
-            return undo_pad(padded, padded.new_empty(shape), [1, 1, 1, 1])
-
-        return undo
-
-    def _pool_with_undo(self, x: Tensor) -> tuple[Tensor, Tap]:
-        """Pool, with the way back. Max pooling keeps its input (already kept for the ReLU) and the indices."""
-        gain, ceil = self.spec.pool_gain, self.spec.pool_ceil
-        if min(x.shape[2:]) < 2:
-            return x, _given
-        if self.spec.pooling == "max":
-            y, where = F.max_pool2d(x, 2, ceil_mode=ceil, return_indices=True)
-
-            def undo(gradient: Tensor | None) -> Tensor:
-                g = _given(gradient) if gain == 1 else _given(gradient) * gain
-                args = ([2, 2], [2, 2], [0, 0], [1, 1], ceil, where)
-                return _aten.max_pool2d_with_indices_backward(g, x, *args)
-
-            return (y if gain == 1 else y * gain), undo
-        y = self._pool(x)
-
-        def undo_mean(gradient: Tensor | None) -> Tensor:
-            g = _given(gradient) * gain
-            if self.spec.pooling == "avg":
-                return _aten.avg_pool2d_backward(g, x, [2, 2], [2, 2], [0, 0], ceil, True, None)
-            # y = gain * sqrt(sum of squares in the window), so dy/dx = gain² x / y
-            scaled = g * gain * 4 / y
-            return _aten.avg_pool2d_backward(scaled, x, [2, 2], [2, 2], [0, 0], ceil, True, None) * x
-
-        return y, undo_mean
-
-    def _pad_mode(self, name: str, shape: torch.Size) -> str | None:
-        """How the input of a convolution is padded beyond zeros; a side of one position cannot be reflected."""
-        if self.spec.padding == "reflect":
-            return "reflect" if min(shape[2:]) > 1 else "replicate"
-        return "replicate" if self.spec.padding == "replicate-first" and name == "conv1_1" else None
-
-    def _conv(self, name: str, x: Tensor, edges: Edges = (1, 1)) -> Tensor:
-        """The convolution, padded where `x` reaches the picture's upper and lower border."""
-        if name not in self._params:
-            raise RequestError(f"{self.source} holds no weights for {name}: they end before it")
-        weight, bias = self._params[name]
-        mode = self._pad_mode(name, x.shape)
-        top, bottom = edges
-        if mode is None:
-            made = F.conv2d(x, weight, bias, padding=1)
-            return made if top and bottom else made[:, :, 1 - top : made.shape[2] - 1 + bottom]
-        return F.conv2d(F.pad(x, (1, 1, top, bottom), mode=mode), weight, bias)
-
-    def _pool(self, x: Tensor) -> Tensor:
-        # A picture of a few pixels keeps its last position instead of vanishing.
-        return x if min(x.shape[2:]) < 2 else self._pooled(x)
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        ceil = self.spec.pool_ceil
-        if self.spec.pooling == "max":
-            x = F.max_pool2d(x, 2, ceil_mode=ceil)
-        elif self.spec.pooling == "avg":
-            x = F.avg_pool2d(x, 2, ceil_mode=ceil)
-        else:
-            x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
-        return x if self.spec.pool_gain == 1 else x * self.spec.pool_gain
-
 
 def _relu(x: Tensor, _: Rows) -> Tensor:
     return F.relu(x)
@@ -390,16 +261,3 @@ def _relu(x: Tensor, _: Rows) -> Tensor:
 
 def _relu_in_place(x: Tensor, _: Rows) -> Tensor:
     return F.relu_(x)
-
-
-def _given(gradient: Tensor | None) -> Tensor:
-    assert gradient is not None
-    return gradient
-
-
-def _undo_relu(output: Tensor) -> Tap:
-    def undo(gradient: Tensor | None) -> Tensor:
-        g = _given(gradient)
-        return _aten.threshold_backward.grad_input(g, output, 0, grad_input=g)
-
-    return undo

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ..encoders.layers import Tap
 from ..encoders.tiles import Part, Tile, cut, parts
-from ..encoders.vgg import VGG, Tap
+from ..encoders.vgg import VGG
 from .objective import NormalisedGradient, Objective, Slope, Term, TVTerm, l1_norm
 
 

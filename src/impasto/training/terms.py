@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..encoders.vgg import VGG, Tap
+from ..encoders.layers import Tap
+from ..encoders.vgg import VGG
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """Layers style is measured at, as in Huang & Belongie 2017."""

@@ -14,7 +14,7 @@ from impasto.training.tasks import adain as train_adain
 from impasto.training.tasks import johnson as train_johnson
 from impasto.training.tasks import swap as train_swap
 from impasto.training.tasks import swap_steps as train_swap_steps
-from impasto.training.tasks.johnson import JohnsonTraining
+from impasto.training.tasks.johnson_options import PRESETS, JohnsonTraining
 from impasto.weights.canonical import tiny_weights
 
 
@@ -77,7 +77,7 @@ def settings() -> Callable[..., JohnsonTraining]:
     """Settings of a tiny run, from a preset: settings("lengstrom", steps=2)."""
 
     def make(preset: str = "impasto", **more: object) -> JohnsonTraining:
-        given = train_johnson.PRESETS[preset].options.model_dump(exclude_unset=True)
+        given = PRESETS[preset].options.model_dump(exclude_unset=True)
         return JohnsonTraining(**{**given, **SMALL, **more})
 
     return make

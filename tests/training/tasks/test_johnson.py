@@ -11,7 +11,8 @@ from impasto.nets.files import JOHNSON_KIND, load_transformer
 from impasto.nets.transformer import Norm
 from impasto.nets.transformer_spec import TransformerSpec
 from impasto.training.run import Setting
-from impasto.training.tasks.johnson import PRESETS, JohnsonTask, JohnsonTraining, StyleTargets, train
+from impasto.training.tasks.johnson import JohnsonTask, StyleTargets, train
+from impasto.training.tasks.johnson_options import PRESETS, JohnsonTraining
 from impasto.training.terms import roughness
 from impasto.training.worth import objective, steps_worth
 from impasto.weights.canonical import tiny_weights

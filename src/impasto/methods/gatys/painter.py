@@ -13,7 +13,8 @@ from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
 from ...images.read import read
 from ...losses.cost import Optimisation
-from ...losses.objective import NormalisedGradient, Term, TVTerm, content_terms, style_terms
+from ...losses.objective import NormalisedGradient, Term, TVTerm
+from ...losses.targets import content_terms, style_terms
 from ...losses.tiled import TiledObjective
 from ...memory import keep_freed_memory
 from ...painter import Regions

@@ -59,7 +59,7 @@ class Refiner:
         """Memory that refining takes at least."""
         if not self._options.descent(longest):
             return Cost()
-        return Cost.of_bytes(self._needs(size, longest).least.at(self._framed(size)))
+        return self._needs(size, longest).least
 
     def steps(self, target: Tensor, picture: Tensor, plan: Plan[Tiling], count: int) -> Iterator[Painted]:
         """Pictures in [0, 1] after each of `count` steps, and the losses before it.

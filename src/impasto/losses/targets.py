@@ -1,0 +1,124 @@
+"""Terms towards pictures: the statistics of styles and the features of a photograph, as losses."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..encoders.tiles import parts
+from ..encoders.vgg import VGG
+from ..painter import Regions
+from .functional import GramNorm, gram_divisor, gram_sum, mass_of, ridged, rows
+from .objective import ContentTerm, GramTerm, Reduction, Term, WassersteinTerm
+
+
+@torch.no_grad()
+def style_terms(
+    encoder: VGG,
+    pictures: Iterable[Tensor],
+    shares: Sequence[float],
+    weights: Mapping[str, float],
+    *,
+    kind: Literal["gram", "wasserstein"] = "gram",
+    norm: GramNorm = "positions",
+    regions: Regions | None = None,
+    tile: int | None = None,
+) -> list[GramTerm | WassersteinTerm]:
+    """Style terms towards several pictures, mixed by `shares` (summing to 1); `weights` by layer.
+
+    Gram losses to several styles are summed (neural-style); Gaussians are mixed before (crowsonkb). With
+    `regions` each style has terms of its own, and its share at each position is what they say. The pictures are
+    encoded in tiles of about `tile` pixels a side, one after another; None for whole.
+    """
+    if regions is not None:
+        return [
+            dataclasses.replace(term, where=functools.partial(_share_of, regions, number))
+            for number, picture in enumerate(pictures)
+            for term in style_terms(encoder, [picture], [1.0], weights, kind=kind, norm=norm, tile=tile)
+        ]
+    active = {layer: weight for layer, weight in weights.items() if weight > 0}
+    if not active:
+        return []
+    first: dict[str, Tensor] = {}
+    second: dict[str, Tensor] = {}
+    squares: dict[str, float] = {}
+    for picture, share in zip(pictures, shares, strict=True):
+        statistics = _grams(encoder, picture, active, norm, tile) if kind == "gram" else {}
+        for layer, a in statistics.items():
+            squares[layer] = squares.get(layer, 0.0) + share * float(a.square().mean())
+            second[layer] = second.get(layer, 0) + share * a
+        gaussians = _gaussians(encoder, picture, active, tile) if kind == "wasserstein" else {}
+        for layer, (mean, cov) in gaussians.items():
+            first[layer] = first.get(layer, 0) + share * mean
+            second[layer] = second.get(layer, 0) + share * cov
+    if kind == "wasserstein":
+        return [WassersteinTerm(la, first[la], second[la], weight) for la, weight in active.items()]
+    return [
+        GramTerm(la, second[la], weight, norm, spread=max(0.0, squares[la] - float(second[la].square().mean())))
+        for la, weight in active.items()
+    ]
+
+
+def _share_of(regions: Regions, number: int, height: int, width: int) -> Tensor:
+    return regions.at(height, width)[number : number + 1]
+
+
+def _grams(
+    encoder: VGG, picture: Tensor, layers: Collection[str], norm: GramNorm, tile: int | None
+) -> dict[str, Tensor]:
+    sums: dict[str, Tensor] = {}
+    divisors: dict[str, float] = {}
+    for found in parts(encoder, picture, layers, tile):
+        for layer, part in found.items():
+            sums[layer] = sums.get(layer, 0) + gram_sum(rows(part.features))
+            divisors[layer] = gram_divisor(part.features.shape[1], mass_of(part.size), norm)
+    return {layer: total / divisors[layer] for layer, total in sums.items()}
+
+
+def _gaussians(
+    encoder: VGG, picture: Tensor, layers: Collection[str], tile: int | None
+) -> dict[str, tuple[Tensor, Tensor]]:
+    about: dict[str, Tensor] = {}  # the first part's mean: sums of what is left keep their digits
+    first: dict[str, Tensor] = {}
+    second: dict[str, Tensor] = {}
+    masses: dict[str, float] = {}
+    for found in parts(encoder, picture, layers, tile):
+        for layer, part in found.items():
+            x = rows(part.features).float()
+            x = x - about.setdefault(layer, x.mean(0))
+            first[layer] = first.get(layer, 0) + x.sum(0)
+            second[layer] = second.get(layer, 0) + x.t().mm(x)
+            masses[layer] = mass_of(part.size)
+    gaussians: dict[str, tuple[Tensor, Tensor]] = {}
+    for layer, mass in masses.items():
+        apart = first[layer] / mass
+        gaussians[layer] = (about[layer] + apart, ridged(second[layer] / mass - apart.outer(apart)))
+    return gaussians
+
+
+@torch.no_grad()
+def content_terms(
+    encoder: VGG,
+    picture: Tensor,
+    weights: Mapping[str, float],
+    reduction: Reduction = "mean",
+    *,
+    tile: int | None = None,
+) -> list[Term]:
+    """Content terms towards one picture; `weights` by layer, `tile` as for `style_terms`."""
+    active = {layer: weight for layer, weight in weights.items() if weight > 0}
+    targets: dict[str, Tensor] = {}
+    for found in parts(encoder, picture, active, tile) if active else ():
+        for layer, part in found.items():
+            if layer not in targets:
+                shape = (1, part.features.shape[1], *part.size)
+                targets[layer] = torch.empty(
+                    shape, dtype=encoder.dtype, device=picture.device, memory_format=torch.channels_last
+                )
+            part.of(targets[layer]).copy_(part.features)
+    return [ContentTerm(layer, targets[layer], weight, reduction) for layer, weight in active.items()]
