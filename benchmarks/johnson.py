@@ -76,7 +76,7 @@ def main() -> None:
     from impasto.methods.johnson.gallery import gallery
 
     # One style for each shipped network: those of one network cost the same.
-    nets = {hanging.path.stem: name for name, hanging in gallery().items()}
+    nets = {entry.path.stem: name for name, entry in gallery().items()}
     runs: dict[str, list[float]] = {name: [] for name in (PEER, *nets)}
     for _ in range(options.rounds):
         for name, seconds in runs.items():

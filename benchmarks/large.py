@@ -80,8 +80,8 @@ def _net(folder: Path) -> tuple[str, str]:
     from impasto.nets.transformer_spec import TransformerSpec
     from impasto.weights.shipped import save_net
 
-    for name, hanging in gallery().items():
-        return name, hanging.metadata["network"]["architecture"]
+    for name, entry in gallery().items():
+        return name, entry.metadata["network"]["architecture"]
     net = Transformer(TransformerSpec())
     metadata = {"kind": JOHNSON_KIND, "encoder_sha256": "0" * 64, "network": net.spec.to_json()}
     return str(save_net(folder / "untrained.safetensors", net.state_dict(), metadata)), net.spec.architecture

@@ -51,12 +51,12 @@ def main() -> None:
     if not options.names:
         before = {}
     table = before.get("styles", {})
-    for name, hanging in gallery().items():
+    for name, entry in gallery().items():
         if options.names and name not in options.names:
             continue
-        recipe = hanging.metadata["recipe"]
+        recipe = entry.metadata["recipe"]
         settings = JohnsonTraining(**{k: v for k, v in recipe.items() if k in JohnsonTraining.model_fields})
-        picture = next(options.styles.glob(f"{hanging.credit.name}.*"))
+        picture = next(options.styles.glob(f"{entry.credit.name}.*"))
         targets = StyleTargets(vgg, [read(picture).pixels], settings)
         painter = bind(make_recipe("johnson", settings={"net": name, "size": options.size}), device="cpu")
         counts, losses = [], []

@@ -8,7 +8,7 @@ from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.images.regions import make_regions
 from impasto.memory import Cost, in_use, parse
-from impasto.strips import LEAST, VALUES, Strips, plan_strips
+from impasto.strips import MIN_VALUES, VALUES, Strips, plan_strips
 
 CPU = torch.device("cpu")
 
@@ -48,7 +48,7 @@ def test_too_small_a_budget_is_told_the_least_that_would_do() -> None:
     ) as e:
         strips((3000, 4000), parse("1.5GB"), 1e9)
     least = str(e.value).partition("at least ")[2].partition(":")[0]
-    assert strips((3000, 4000), parse(least), 1e9).way == LEAST
+    assert strips((3000, 4000), parse(least), 1e9).way == MIN_VALUES
 
 
 def test_a_style_is_refused_with_what_does_for_the_photograph_too() -> None:
@@ -103,7 +103,7 @@ def test_what_johnson_asks_for_does_for_the_last_pass_whose_photograph_is_in_mem
 def test_little_free_memory_alone_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda _: 10**8)
     plan = strips((3000, 4000), None, 1e9)
-    assert plan.way == LEAST and plan.note
+    assert plan.way == MIN_VALUES and plan.note
 
 
 def test_half_as_much_at_a_time_when_memory_runs_out() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.strips import FEWEST, Chain, Double, Each, Edges, Halve, Window, ranges, run
+from impasto.strips import MIN_ROWS, Chain, Double, Each, Edges, Halve, Window, ranges, run
 
 KERNEL = torch.randn(3, 3, 3, 3, generator=torch.Generator().manual_seed(1))
 
@@ -33,7 +33,7 @@ def test_strips_are_the_whole(order: tuple[int, ...], height: int) -> None:
     for place in order:
         chain = chain.then(LAYERS[place])
     assert chain.size == whole.shape[2:]
-    assert len(list(chain.strips())) == len(ranges(whole.shape[2], FEWEST))
+    assert len(list(chain.strips())) == len(ranges(whole.shape[2], MIN_ROWS))
     torch.testing.assert_close(chain.whole(), whole)
 
 

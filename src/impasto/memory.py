@@ -130,7 +130,7 @@ def fit(
         size: height and width of the picture.
         budget: bytes the process may use; None for most of what is free, and then the last way need not fit.
         on: where the work is done.
-        later: of work on a picture as large that follows: a refusal asks for enough for that too.
+        later: cost of the work that follows, on a picture of the same size; a refusal names enough for both.
 
     Raises:
         RequestError: nothing fits the budget.

@@ -19,12 +19,12 @@ from .memory import SPARE, Cost, Plan, describe, fit, give_back_freed_memory, ke
 VALUES = 5 * 2**22
 """Values of the widest layer that are worked on at a time: 64 channels of 512 px and a margin are done in one go."""
 
-LEAST = 2**21
+MIN_VALUES = 2**21
 """As few of them as make sense: with less, most of the work is on rows beyond the strips."""
 
 _COPIES = 20  # times that many are in memory at once: what goes in and comes out, copies, gaps between blocks freed
 _CHANNELS = 64  # of the widest layer at a picture's own size
-FEWEST = 4
+MIN_ROWS = 4
 """Rows of a strip at least."""
 
 Rows = tuple[int, int]
@@ -200,7 +200,7 @@ class Chain:
             channels * height * width / last
             for channels, (height, width) in zip((self.source.shape[1], *self.widths), sizes, strict=True)
         )
-        return ranges(last, max(FEWEST, int(self.values / (self.source.shape[0] * busiest))), 2)
+        return ranges(last, max(MIN_ROWS, int(self.values / (self.source.shape[0] * busiest))), 2)
 
     def strips(self) -> Iterator[tuple[Rows, Tensor]]:
         """The result, from the top."""
@@ -345,7 +345,7 @@ class Strips(Plan[int]):
         return with_less(
             work,
             self.way,
-            lambda values: max(LEAST, values // 2) if values > LEAST else None,
+            lambda values: max(MIN_VALUES, values // 2) if values > MIN_VALUES else None,
             lambda: (
                 f"memory ran out at {width}×{height} pixels, even in the smallest strips; use a smaller --size, or "
                 "close other programs"
@@ -376,14 +376,14 @@ def plan_strips(
 
     def ways() -> Iterator[tuple[int, Cost]]:
         values = VALUES
-        while values > LEAST:
+        while values > MIN_VALUES:
             yield values, with_strips(held, values)
-            values = max(LEAST, values // 2)
+            values = max(MIN_VALUES, values // 2)
         yield values, with_strips(held, values)
 
     positions = size[0] * size[1] * _CHANNELS
     if positions > VALUES:
         give_back_freed_memory()  # of the picture before, whose blocks were of other sizes
-    found = fit(ways(), size, budget, on, None if later is None else with_strips(later, LEAST))
+    found = fit(ways(), size, budget, on, None if later is None else with_strips(later, MIN_VALUES))
     several = positions > found.way
     return Strips(found.way, found.peak, size, several and (budget is not None or found.way < VALUES))

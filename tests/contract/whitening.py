@@ -9,7 +9,8 @@ from impasto.encoders.vgg import VGG
 from impasto.images.geometry import fit
 from impasto.memory import Cost
 from impasto.methods import Method
-from impasto.methods.common.one_pass import Frame, OnePassPainter, Painted, Pass, options_of
+from impasto.methods.common.one_pass import Frame, OnePassPainter, Painted, Pass
+from impasto.methods.common.options import options_of
 from impasto.nets.files import ADAIN_KIND, load_decoder
 from impasto.recipe import Options, Recipe, StyleScale
 from impasto.statistics.moments import Moments, blend, moments
@@ -50,13 +51,13 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
         return found if apart else [blend(found, self.recipe.style_shares())]
 
     def cost(self, size: Size, stats: list[Moments] | None, *, apart: bool) -> Cost:
-        return self.encoder.encoding((LAYER,)) | self.decoder.cost
+        return self.encoder.encode_cost((LAYER,)) | self.decoder.cost
 
     def pictures(self, seen: Pass[list[Moments]]) -> Iterator[Painted]:
-        x = seen.run(lambda values: self.encoder.encode(seen.photo, (LAYER,), values)[LAYER])
+        x = seen.strips.run(lambda values: self.encoder.encode(seen.photo, (LAYER,), values)[LAYER])
         shares = torch.ones(1) if seen.regions is None else seen.regions.everywhere(*x.shape[2:])
         made = sum(whitened(x, style) * share for style, share in zip(seen.stats, shares, strict=True))
-        yield Painted(seen.run(lambda values: self.decoder.paint({LAYER: made}, values=values)).clamp_(0, 1))
+        yield Painted(seen.strips.run(lambda values: self.decoder.paint({LAYER: made}, values=values)).clamp_(0, 1))
 
 
 def whitened(x: Tensor, style: Moments) -> Tensor:

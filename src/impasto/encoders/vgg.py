@@ -227,16 +227,16 @@ class VGG(Layers):
 
         return features, pullback
 
-    def kept(self, layers: Iterable[str]) -> Cost:
+    def features_cost(self, layers: Iterable[str]) -> Cost:
         """Memory that features at some layers take."""
         values = sum(self.channels(layer) / layer_stride(layer) ** 2 for layer in layers)
         return Cost.of_pixels(values * self.dtype.itemsize)
 
-    def encoding(self, layers: Iterable[str]) -> Cost:
+    def encode_cost(self, layers: Iterable[str]) -> Cost:
         """Memory that `encode` takes beside the strips: features at these layers, and those stored on the way."""
-        return self.kept(layers) + self.kept([_STORED])
+        return self.features_cost(layers) + self.features_cost([_STORED])
 
-    def descending(self, layers: Collection[str]) -> Cost:
+    def vjp_cost(self, layers: Collection[str]) -> Cost:
         """Memory that `vjp` needs at its peak, for a picture that is encoded whole.
 
         Every convolution's output is kept until the pullback passes it (its ReLU is in place), every pooling's

@@ -68,8 +68,8 @@ class Optimisation:
         styles: height and width of each style picture that is encoded before.
         optimizer: what moves the picture.
         history: pairs that L-BFGS is to keep.
-        copies: what the losses copy.
-        pictures: kept all the while, beside the one that is moved.
+        loss_copies: what the losses copy.
+        kept_pictures: how many are kept all the while, beside the one that is moved.
         tv: whether total variation is part of the loss.
     """
 
@@ -81,8 +81,8 @@ class Optimisation:
     styles: Sequence[Size] = ()
     optimizer: Optimizer = "lbfgs"
     history: int = 20
-    copies: Copies = "gram"
-    pictures: int = 1
+    loss_copies: Copies = "gram"
+    kept_pictures: int = 1
     tv: bool = False
 
     def cost(self, tiling: Tiling) -> Cost:
@@ -126,7 +126,7 @@ class Optimisation:
 
     def _cost(self, tiling: Tiling, features: float) -> Cost:
         kind = self.optimizer
-        held = self.pictures * PICTURE + self.encoder.kept(self.content)
+        held = self.kept_pictures * PICTURE + self.encoder.features_cost(self.content)
         if kind == "lbfgs":
             held += (2 * min(tiling.history + 1, self.steps) + _GAINS) * PICTURE
         busiest = Cost.of_bytes(features) + _WHILE_ENCODING[kind] * PICTURE | _WHILE_MOVING[kind] * PICTURE
@@ -145,10 +145,10 @@ class Optimisation:
             return 0.0
         encoder = self.encoder
         crop, core, tiles = largest(encoder.spec, self.layers, *size, tile)
-        own, floats, whole_too = _COPIED[self.copies]
+        own, floats, whole_too = _COPIED[self.loss_copies]
         widest = max(encoder.channels(layer) / layer_stride(layer) ** 2 for layer in self.layers)
         copied = widest * (own * encoder.dtype.itemsize + floats * FLOAT) * (tiles > 1 or whole_too)
-        return encoder.descending(self.layers).at((1, crop)) + core * copied
+        return encoder.vjp_cost(self.layers).at((1, crop)) + core * copied
 
     def _sides(self) -> list[int | None]:
         """Sides of tiles worth trying, the largest first: None for the whole, then each √2 shorter."""

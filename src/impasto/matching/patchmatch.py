@@ -51,7 +51,7 @@ def left(budget: float, copied: int) -> float:
 def search(
     pixels: Tensor, source: Source, patch: int, stride: int, budget: float, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """As `patches.best_of`, nearly: score and index of a patch that is all but the best, both ny×nx.
+    """As `exact.best_of`, nearly: score and index of a patch that is all but the best, both ny×nx.
 
     Args:
         pixels: H×W×C of the photo, contiguous, as they are compared; H×W×(C+1) with a tone.

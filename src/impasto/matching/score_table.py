@@ -1,6 +1,6 @@
 """The exact search for pictures small enough that the scores of all pairs of patches fit in one table: for GPUs.
 
-A row of a photo at a time, as `patches` has it, is thousands of small operations, each of which costs a GPU as much
+A row of a photo at a time, as `exact` has it, is thousands of small operations, each of which costs a GPU as much
 as one over the whole table. So is `coherence`, and it asks how many patches are left. Here several photos are matched
 in some hundreds of operations, and nothing is waited for.
 """

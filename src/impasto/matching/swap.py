@@ -45,7 +45,8 @@ def swap(
         alpha: share of the swapped features; the rest is the photo's own.
         restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which greys it;
             ``style`` gives it the style's channel means and deviations back.
-        budget_mb: working memory of the match in MiB, but for `SwapStyle.excess`; the result does not depend on it.
+        budget_mb: working memory of the match in MiB, on which the result does not depend. PatchMatch may take more:
+            see `SwapStyle.cost`.
 
     Returns:
         N×C×H'×W' in the type of `content`, where H' = (n-1)·stride + patch for the n patches that fit, at most

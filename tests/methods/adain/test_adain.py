@@ -222,7 +222,7 @@ def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatc
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
     monkeypatch.setattr(strips_room, "VALUES", 1)
-    monkeypatch.setattr(strips_room, "LEAST", 1)
+    monkeypatch.setattr(strips_room, "MIN_VALUES", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note

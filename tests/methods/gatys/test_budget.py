@@ -96,7 +96,7 @@ def test_what_keeps_more_is_predicted_to_need_more(encoder, costly, tile):
 
 def test_float32_takes_about_twice_as_much():
     halves, singles = (
-        VGG(tiny_weights(channels=60), dtype=dtype).descending(LAYERS).at((64, 64))
+        VGG(tiny_weights(channels=60), dtype=dtype).vjp_cost(LAYERS).at((64, 64))
         for dtype in (torch.bfloat16, torch.float32)
     )
     assert 1.5 < singles / halves < 3

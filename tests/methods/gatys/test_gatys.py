@@ -1,4 +1,4 @@
-"""What the iterative painter promises beyond the contract of every method."""
+"""What gatys promises beyond the contract of every method."""
 
 from itertools import pairwise
 

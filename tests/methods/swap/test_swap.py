@@ -188,8 +188,11 @@ def test_pictures_that_are_not_huge_are_refined_unless_told_otherwise(net, pictu
     assert SwapOptions().descent(2049) == 0
 
 
-@pytest.mark.parametrize("inverse, each", [("network", 0), ("refine", 2)])
-def test_every_pass_from_coarse_to_fine_is_planned_then_refined(inverse, each, net, picture, monkeypatch):
+@pytest.mark.parametrize(
+    "inverse, largest, each", [("network", 0, 0), ("refine", 0, 2), ("auto", 160, 2), ("auto", 159, 0)]
+)
+def test_every_pass_from_coarse_to_fine_is_planned_then_refined(inverse, largest, each, net, picture, monkeypatch):
+    monkeypatch.setattr("impasto.methods.swap.options.REFINED", largest)
     seen, step, plan = [], Descent.step, Optimisation.plan
     monkeypatch.setattr(Descent, "step", lambda self: [seen.append(self.image.shape[3]), step(self)][1])
     monkeypatch.setattr(Optimisation, "plan", lambda *args: [seen.append("plan"), plan(*args)][1])
@@ -323,7 +326,7 @@ def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatc
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
     monkeypatch.setattr(strips_room, "VALUES", 1)
-    monkeypatch.setattr(strips_room, "LEAST", 1)
+    monkeypatch.setattr(strips_room, "MIN_VALUES", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,8 +24,8 @@ from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..common.any_style import MARGIN, fitted_style, moments_inside
-from ..common.fitting import covered
-from ..common.one_pass import Frame, OnePassPainter, Painted, Pass, options_of
+from ..common.one_pass import Frame, OnePassPainter, Painted, Pass
+from ..common.options import options_of
 from .options import AdainOptions
 
 OUTER = 8
@@ -73,7 +74,7 @@ class AdainPainter(OnePassPainter[StyleStats]):
         found: list[Mapping[str, Moments]] = []
         for style in self.styles:
             seen = fitted_style(style, size, self.options)
-            strips = self.plan_style(seen, self.encoder.encoding(()), apart=apart)
+            strips = self.plan_style(seen, self.encoder.encode_cost(()), apart=apart)
             found.append(strips.run(lambda n, seen=seen: self.encoder.measure(seen, (), layers, n, correlated)[1]))
         mixed = mix_moments(found, self.recipe.style_shares(), layers)
         return StyleStats(
@@ -82,30 +83,22 @@ class AdainPainter(OnePassPainter[StyleStats]):
 
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:  # noqa: ARG002
         """The photo's features, then the decoder's, and the picture; see `OnePassPainter.cost`."""
-        return (self.encoder.encoding(self.spec.content_layers) | self.decoder.cost) + PICTURE
+        return (self.encoder.encode_cost(self.spec.content_layers) | self.decoder.cost) + PICTURE
 
     def pictures(self, seen: Pass[StyleStats]) -> Iterator[Painted]:
-        """The paper's three steps; see `OnePassPainter.pictures`."""
-        yield Painted(seen.run(lambda n: self._painted(seen.photo, seen.stats, seen.regions, seen.outer, n)))
+        """See `OnePassPainter.pictures`."""
+        yield Painted(seen.strips.run(partial(self._painted, seen)))
 
     @torch.no_grad()
-    def _painted(
-        self,
-        photo: Tensor,
-        stats: StyleStats,
-        regions: Regions | None = None,
-        outer: int = 0,
-        values: int = VALUES,
-        alpha: float | None = None,
-    ) -> Tensor:
-        """The picture of all of the photo but `outer` pixels on each side."""
-        alpha = self.options.alpha if alpha is None else alpha
-        styles, roots = (stats.mixed, stats.roots) if regions is None else (stack_moments(stats.apart), None)
-        inside = moments_inside(styles, self.encoder, photo, self.spec.inject, alpha, values)
+    def _painted(self, seen: Pass[StyleStats], values: int = VALUES, alpha: float | None = None) -> Tensor:
+        """The paper's three steps."""
+        alpha, stats, layers = self.options.alpha if alpha is None else alpha, seen.stats, self.spec.content_layers
+        styles, roots = (stats.mixed, stats.roots) if seen.regions is None else (stack_moments(stats.apart), None)
+        inside = moments_inside(styles, self.encoder, seen.photo, self.spec.inject, alpha, values)
         # 1. Encode the photo; 2. give its features the styles' moments; 3. decode them.
-        features = _inner(self.encoder.encode(photo, self.spec.content_layers, values), outer)
-        transform(features, styles, self.covariance, alpha, regions, roots)
-        return self.decoder.paint(features, inside, regions, values=values).clamp_(0, 1).contiguous()
+        features = _inner(self.encoder.encode(seen.photo, layers, values), seen.outer)
+        transform(features, styles, self.covariance, alpha, seen.regions, roots)
+        return self.decoder.paint(features, inside, seen.regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""
@@ -113,11 +106,15 @@ class AdainPainter(OnePassPainter[StyleStats]):
         photo, style = self.fitted(content.to(self.device), size), fitted_style(self.styles[0], size, self.options)
         layer, stats = self.spec.layer, self.encode_styles([size], apart=False)[size]
         errors: dict[str, float] = {}
-        for kind, picture, alpha in (("photo", photo, 0.0), ("painting", style, 0.0), ("transformed", photo, None)):
-            seen, _ = covered(picture, self.spec.stride)
-            target = self.encoder.encode(seen, self.spec.content_layers)
-            transform(target, stats.mixed, self.covariance, self.options.alpha if alpha is None else alpha)
-            made = self._painted(seen, stats, alpha=alpha)
+        for kind, picture, alpha in (
+            ("photo", photo, 0.0),
+            ("painting", style, 0.0),
+            ("transformed", photo, self.options.alpha),
+        ):
+            seen = self.unframed(picture, size, stats)
+            target = self.encoder.encode(seen.photo, self.spec.content_layers)
+            transform(target, stats.mixed, self.covariance, alpha)
+            made = self._painted(seen, alpha=alpha)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target[layer])
         return errors
 

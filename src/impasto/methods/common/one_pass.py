@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,21 +15,18 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
 from ...memory import PICTURE, Cost, keep_freed_memory
 from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
-from ...recipe import Options, Recipe
+from ...recipe import Recipe
 from ...runtime import compute_dtype
 from ...strips import Size, Strips, plan_strips
 from .fitting import SMALLEST, covered, covered_regions, fitted_photo
 from .scales import finer, scales, tones_of, with_tones
 
 Stats = TypeVar("Stats")
-Made = TypeVar("Made")
-Own = TypeVar("Own", bound=Options)
 
 NOTHING = Cost()
 
@@ -65,7 +62,7 @@ class Pass(Generic[Stats]):
         regions: where each style applies, of the photo without `outer`; None for everywhere.
         outer: pixels on each side of the photo that are not painted.
         coarse: whether finer passes follow.
-        strips: how large strips may be.
+        strips: how large strips may be; `Strips.run` does work in them, in smaller ones where memory runs out.
     """
 
     photo: Tensor
@@ -76,10 +73,6 @@ class Pass(Generic[Stats]):
     outer: int
     coarse: bool
     strips: Strips
-
-    def run(self, work: Callable[[int], Made]) -> Made:
-        """``work(values)``: so many values at a time, fewer where memory runs out."""
-        return self.strips.run(work)
 
     def let_go(self) -> None:
         """Free the photo, which is needed no longer."""
@@ -116,7 +109,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         grid: period in pixels of the lattice to take out of pictures; 0 for none.
         keeps_tones: later passes keep the long waves of the first: for networks that give a style's colours anew.
         apart_differs: styles encoded apart are other statistics than styles encoded together.
-        bulky: the styles' statistics are as large as features. Under a budget those of a size go once they served.
+        bulky: the styles' statistics are as large as features. With `--memory`, those of a size go after its pass.
     """
 
     frame = Frame()
@@ -158,8 +151,8 @@ class OnePassPainter(Painter, Generic[Stats]):
         """Longest sides to paint at, one after the other, for a result of `final` pixels."""
         return scales(final, getattr(self.recipe.options, "style_scale", 1.0))
 
-    def prepare(self, content: Tensor, size: int) -> Any:  # noqa: ARG002
-        """What a pass of that size has to know of the photograph, found before anything is painted."""
+    def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002
+        """What a pass of that size, on the way to `final`, has to know of the photograph, before any is painted."""
         return None
 
     def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
@@ -171,22 +164,26 @@ class OnePassPainter(Painter, Generic[Stats]):
         stats = dict(self.encode_styles(sizes, apart=regions is not None))
         if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
-        # The largest first: what is refused is told what does for all.
-        painting = _Painting(regions, stats, {size: self.prepare(content, size) for size in reversed(sizes)})
+        # The largest first: a refusal then names a budget that is enough for every size.
+        painting = _Painting(
+            regions, stats, {size: self.prepare(content, size, sizes[-1]) for size in reversed(sizes)}
+        )
         begun = self._coarse(content, sizes, painting)
         total = self.steps(sizes[-1])
-        passes = self._passed([begun], sizes[-1], painting, coarse=False)
+        passes = self._run_pass([begun], sizes[-1], painting, coarse=False)
         del begun  # a large picture is let go as soon as it is used
         for index, (picture, losses, note) in enumerate(passes, 1):
             yield Step(resize(picture, *given).contiguous(), index, total, losses, note)
 
     def encode_styles(self, sizes: Sequence[int], *, apart: bool) -> Mapping[int, Stats]:
         """The styles encoded as they are seen beside pictures of these sizes, and of no others."""
-        if self.apart_differs and self._apart != apart:
+        if self.apart_differs and len(self.styles) > 1 and self._apart != apart:
             self._stats = {}
         self._apart = apart
         self._stats = {size: stats for size, stats in self._stats.items() if size in sizes}
-        for size in reversed(sizes):  # the largest first: a budget too small is told what does for all
+        for size in reversed(
+            sizes
+        ):  # The largest first: a refusal then names a budget that is enough for every size.
             if size not in self._stats:
                 self._stats[size] = self.encode(size, apart=apart)
         return self._stats
@@ -197,19 +194,19 @@ class OnePassPainter(Painter, Generic[Stats]):
             self.encode_styles(self.sizes(self.recipe.size), apart=any(part.mask for part in self.recipe.parts))
 
     def plan_style(
-        self, style: Tensor, cost: Cost, stay: Cost = NOTHING, more: Cost = NOTHING, *, apart: bool
+        self, style: Tensor, cost: Cost, kept: Cost = NOTHING, afterwards: Cost = NOTHING, *, apart: bool
     ) -> Strips:
         """How large strips may be for encoding a style picture. A budget too small for painting is refused now.
 
         Args:
             style: 1×3×H×W.
             cost: of encoding it.
-            stay: of statistics, which stay while photos are painted.
-            more: of what follows a pass.
+            kept: of statistics, which stay while photos are painted.
+            afterwards: of the work that follows a pass.
             apart: whether styles are encoded apart.
         """
         size = (style.shape[2], style.shape[3])
-        later = (self.cost(size, None, apart=apart) | more) + stay + 2 * PICTURE
+        later = (self.cost(size, None, apart=apart) | afterwards) + kept + 2 * PICTURE
         return plan_strips(cost, size, self.recipe.memory, self.device, self.dtype, later)
 
     def fitted(self, content: Tensor, size: int) -> Tensor:
@@ -221,6 +218,12 @@ class OnePassPainter(Painter, Generic[Stats]):
         frame = self.frame
         return covered(photo, frame.unit, frame.patch, frame.stride, frame.margin + outer)
 
+    def unframed(self, picture: Tensor, size: int, stats: Stats, prepared: Any = None) -> Pass[Stats]:
+        """A picture to be painted without a margin: where features are looked at, and not the picture's border."""
+        photo, _ = covered(picture, self.frame.unit, self.frame.patch, self.frame.stride)
+        strips = self.plan((photo.shape[2], photo.shape[3]), stats, apart=False)
+        return Pass(photo, size, stats, prepared, None, 0, False, strips)
+
     def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> Strips:
         """How large strips may be for a photo of height and width `photo`, in memory now or only `later`."""
         cost = self.cost(photo, stats, apart=apart)
@@ -231,18 +234,19 @@ class OnePassPainter(Painter, Generic[Stats]):
         """What to paint at the last size: the photograph, with the strokes of all smaller paintings."""
         begun = photo = self.fitted(content, sizes[0])
         for size, larger in pairwise(sizes):
-            (made,) = deque(self._passed([begun], size, painting, coarse=True), maxlen=1)
+            (made,) = deque(self._run_pass([begun], size, painting, coarse=True), maxlen=1)
             if painting.tones is None and self.keeps_tones:
                 painting.tones = tones_of(made.picture)
             smaller, photo = photo, self.fitted(content, larger)
             begun = finer(made.picture, smaller, photo)
+            del made  # or it would be held while the next pass paints
         return begun
 
-    def _passed(
+    def _run_pass(
         self, given: list[Tensor], size: int, painting: _Painting[Stats], *, coarse: bool
     ) -> Iterator[Painted]:
         """The pictures of one pass, without their frame. The photo is taken out of `given`, to be freed."""
-        seen, place = self._seen(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
+        seen, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
         for picture, losses, note in self.pictures(seen):
             if self.grid:
                 picture = descreened(picture, self.grid).clamp_(0, 1)
@@ -254,7 +258,7 @@ class OnePassPainter(Painter, Generic[Stats]):
             for known in (painting.stats, self._stats):
                 known.pop(size, None)
 
-    def _seen(
+    def _prepare_pass(
         self, photo: Tensor, size: int, painting: _Painting[Stats], coarse: bool
     ) -> tuple[Pass[Stats], tuple[slice, slice]]:
         """A picture to be painted, and where the photo lies in what is made of it."""
@@ -268,15 +272,3 @@ class OnePassPainter(Painter, Generic[Stats]):
         rows, columns = (slice(each.start - outer, each.stop - outer) for each in place)
         seen = Pass(framed, size, stats, painting.prepared[size], where, outer, coarse, strips)
         return seen, (rows, columns)
-
-
-def options_of(recipe: Recipe, kind: type[Own]) -> Own:
-    """A recipe's options.
-
-    Raises:
-        RequestError: they are another method's.
-    """
-    options = recipe.options
-    if not isinstance(options, kind):
-        raise RequestError(f"recipe holds {type(options).__name__}; expected {kind.__name__}")
-    return options

@@ -1,12 +1,15 @@
-"""Settings that methods of any style share. Imports no torch."""
+"""Settings that methods share. Imports no torch."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
-from ...recipe import Options, StyleScale
+from ...errors import RequestError
+from ...recipe import Options, Recipe, StyleScale
+
+Own = TypeVar("Own", bound=Options)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -23,3 +26,15 @@ class AnyStyleOptions(Options):
         default=True,
         description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
     )
+
+
+def options_of(recipe: Recipe, kind: type[Own]) -> Own:
+    """A recipe's options.
+
+    Raises:
+        RequestError: they are another method's.
+    """
+    options = recipe.options
+    if not isinstance(options, kind):
+        raise RequestError(f"recipe holds {type(options).__name__}; expected {kind.__name__}")
+    return options

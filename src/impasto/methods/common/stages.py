@@ -102,7 +102,7 @@ class StagedPainter(Painter):
         if min(height, width) < 1 or max(height, width) < 2:
             raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
         stages = self.stages(self.recipe.size or max(height, width))
-        # The last first: a budget too small is told what does for all.
+        # The last first: a refusal then names a budget that is enough for every size.
         plans = [self.plan(content, size, steps) for size, steps in reversed(stages)][::-1]
         total = sum(steps for _, steps in stages)
         log = _Log(self.checkpoint, self.origin(content, regions) if self.checkpoint else {}, stages)

@@ -1,4 +1,4 @@
-"""Settings of the iterative method. Imports no torch."""
+"""Settings of gatys. Imports no torch."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from ...runtime import compute_dtype
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
+from ..common.options import options_of
 from ..common.resume import digest
 from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
 from .options import GatysOptions
@@ -40,10 +41,8 @@ class GatysPainter(StagedPainter):
     """Optimises pixels until their features are the photo's and their Gram matrices the style's."""
 
     def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
-        options = recipe.options
-        if not isinstance(options, GatysOptions):
-            raise RequestError(f"recipe holds {type(options).__name__}; expected GatysOptions")
-        self.options, self.device = options, device
+        self.options = options = options_of(recipe, GatysOptions)
+        self.device = device
         self.settings = optimiser_settings(options)
         self._styles = [style.to(device) for style in styles]
         if not self._styles and options.style_weight > 0:
@@ -196,8 +195,8 @@ def optimisation(
         styles,
         optimizer=options.optimizer,
         history=options.lbfgs_history,
-        copies="gaussian" if options.style_loss == "wasserstein" else "gram",
-        pictures=1 + bool(options.average) + options.keep_best,  # the photograph fitted, the mean, the best
+        loss_copies="gaussian" if options.style_loss == "wasserstein" else "gram",
+        kept_pictures=1 + bool(options.average) + options.keep_best,  # the photograph fitted, the mean, the best
         tv=bool(options.tv_weight),
     )
 

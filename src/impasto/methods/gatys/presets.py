@@ -1,4 +1,4 @@
-"""Named settings: the systems the iterative method reproduces, and our own. Imports no torch."""
+"""Named settings: the systems gatys reproduces, and our own. Imports no torch."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from ...nets.transformer import Transformer
 from ...painter import Regions
 from ...recipe import Recipe
 from ...strips import Size
-from ..common.one_pass import Frame, OnePassPainter, Painted, Pass, options_of
+from ..common.one_pass import Frame, OnePassPainter, Painted, Pass
+from ..common.options import options_of
 from .gallery import find
 from .options import JohnsonOptions
 
@@ -79,7 +80,7 @@ class JohnsonPainter(OnePassPainter[None]):
                 share = seen.regions.everywhere(*seen.photo.shape[2:])[its].sum(0, keepdim=True)
                 mix = weights[its] / weights[its].sum(1, keepdim=True)
                 paint = partial(net.paint, seen.photo, mix, partial(_within, seen.regions, its))
-            painted = seen.run(paint)
+            painted = seen.strips.run(paint)
             # Or the lattice of the net's grid would be enlarged with its strokes.
             if seen.coarse and net.spec.stride > 1:
                 painted = descreened(painted, min(4, net.spec.stride))

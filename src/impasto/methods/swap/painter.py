@@ -29,8 +29,8 @@ from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
 from ...weights.load import load
 from ..common.any_style import MARGIN, fitted_style, moments_inside
-from ..common.fitting import covered
-from ..common.one_pass import Frame, OnePassPainter, Painted, Pass, options_of
+from ..common.one_pass import Frame, OnePassPainter, Painted, Pass
+from ..common.options import options_of
 from .options import SwapOptions
 from .refine import Refiner
 
@@ -56,7 +56,7 @@ class StyleStats:
 
 
 class _Prepared(NamedTuple):
-    """Of a photograph at one size: how it is refined, and how bright it is, where that counts."""
+    """Of a photograph at one size: how its painting is refined, and how bright each position is, or None."""
 
     plan: Plan[Tiling] | None
     tones: Tensor | None
@@ -103,9 +103,10 @@ class SwapPainter(OnePassPainter[StyleStats]):
         """See `OnePassPainter.steps`."""
         return self.options.descent(size) or 1
 
-    def prepare(self, content: Tensor, size: int) -> _Prepared:
-        """See `OnePassPainter.prepare`."""
-        plan = self.refiner.plan(fitted_size(content.shape[2], content.shape[3], size), size)
+    def prepare(self, content: Tensor, size: int, final: int) -> _Prepared:
+        """See `OnePassPainter.prepare`. Coarse pictures are refined where the last one is."""
+        refined = self.options.descent(final) > 0
+        plan = self.refiner.plan(fitted_size(content.shape[2], content.shape[3], size), size) if refined else None
         if not self.options.luminance_weight:
             return _Prepared(plan, None)
         photo, _ = self.framed(self.fitted(content, size))
@@ -114,14 +115,19 @@ class SwapPainter(OnePassPainter[StyleStats]):
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:
         """See `OnePassPainter.cost`."""
         layers = (self.options.layer,)
-        kept = self.encoder.kept(layers)
+        kept = self.encoder.features_cost(layers)
         # The photo's features, and what is matched, then made, of them; and, by region, the sum of what is made.
         copies = 3 if apart else 2
-        busiest = self.encoder.encoding(layers) | copies * kept
+        busiest = self.encoder.encode_cost(layers) | copies * kept
         if self.decoder is not None:  # the photo is let go before the picture is made
             busiest |= (copies - 1) * kept + self.decoder.cost
         positions = self._positions((1, 3, *size))
         return busiest + match_cost(stats.patches if stats else (), *positions, self.recipe.memory)
+
+    def encode_styles(self, sizes: Sequence[int], *, apart: bool) -> Mapping[int, StyleStats]:
+        """See `OnePassPainter.encode_styles`."""
+        self._largest = sizes[-1]
+        return super().encode_styles(sizes, apart=apart)
 
     def encode(self, size: int, *, apart: bool) -> StyleStats:
         """Patches and moments of the styles' features; see `OnePassPainter.encode`."""
@@ -138,7 +144,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
         """The paper's three steps, and what refines their picture; see `OnePassPainter.pictures`."""
         options, stats = self.options, seen.stats
         # 1. Encode the photo; 2. rebuild its features out of the styles' patches.
-        target = seen.run(lambda values: self._swapped(seen, values))
+        target = seen.strips.run(lambda values: self._swapped(seen, values))
         styles = stats.mixed if seen.regions is None else stack_moments(stats.apart)
         inside = moments_inside(styles, self.encoder, seen.photo, self._inject, options.alpha, seen.strips.way)
         positions = self._positions(seen.photo.shape)
@@ -146,8 +152,9 @@ class SwapPainter(OnePassPainter[StyleStats]):
         if self.decoder is not None:
             seen.let_go()
         # 3. Turn them back into a picture.
-        for picture, losses, how in self._inverted(target, inside, seen):
-            yield Painted(picture, losses, "; ".join(filter(None, (note, how))))
+        for painted in self._inverted(target, inside, seen):
+            yield painted._replace(note="; ".join(filter(None, (note, painted.note))))
+            del painted  # or its picture would be held during the next step
 
     @torch.no_grad()
     def _swapped(self, seen: Pass[StyleStats], values: int) -> Tensor:
@@ -177,7 +184,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
         if decoder is None:
             picture = seen.photo.clone()  # it is moved in place, and may be the caller's own
         else:
-            made = seen.run(lambda n: decoder.paint({layer: target}, inside, seen.regions, values=n))
+            made = seen.strips.run(lambda n: decoder.paint({layer: target}, inside, seen.regions, values=n))
             picture = made.clamp_(0, 1).contiguous()
         if plan is None:
             yield Painted(picture)
@@ -194,10 +201,8 @@ class SwapPainter(OnePassPainter[StyleStats]):
         own, style = self.fitted(content.to(self.device), size), self._fitted_style(self.styles[0], size)
         errors: dict[str, float] = {}
         for kind, picture in {"photo": own, "painting": style, "swapped": own}.items():
-            photo, _ = covered(picture, self.frame.unit, self.frame.patch, self.frame.stride)
-            tones = tone(photo, *self._positions(photo.shape))
-            strips = self.plan((photo.shape[2], photo.shape[3]), stats, apart=False)
-            seen = Pass(photo, size, stats, _Prepared(plan, tones), None, 0, False, strips)
+            seen = self.unframed(picture, size, stats)
+            seen.prepared = _Prepared(plan, tone(seen.photo, *self._positions(seen.photo.shape)))
             if kind == "swapped":
                 target, alpha = self._swapped(seen, VALUES), self.options.alpha
             else:
@@ -214,9 +219,9 @@ class SwapPainter(OnePassPainter[StyleStats]):
         layer = self.options.layer
         seen = self._fitted_style(style, size)
         # Every style's patches stay, and those of the smaller sizes, each a quarter of the one before.
-        stay = len(self.styles) * 4 / 3 * self.encoder.kept((layer,))
-        later = self.refiner.cost((seen.shape[2], seen.shape[3]), size)
-        strips = self.plan_style(seen, self.encoder.encoding((layer,)), stay, later, apart=apart)
+        kept = len(self.styles) * 4 / 3 * self.encoder.features_cost((layer,))
+        refined = self.refiner.cost((seen.shape[2], seen.shape[3]), size) if size == self._largest else Cost()
+        strips = self.plan_style(seen, self.encoder.encode_cost((layer,)), kept, refined, apart=apart)
         features, moments = strips.run(lambda values: self.encoder.measure(seen, (layer,), self._inject, values))
         return features[layer], tone(seen, *features[layer].shape[2:]), moments
 

@@ -115,7 +115,7 @@ class Refiner:
             options.descent(longest),
             optimizer="learned" if self._learned else "lbfgs" if options.optimizer == "auto" else options.optimizer,
             history=_HISTORY,
-            copies="difference",
-            pictures=2,  # the picture shown is a copy
+            loss_copies="difference",
+            kept_pictures=2,  # the picture shown is a copy
             tv=bool(options.tv_weight) and not self._learned,
         )

@@ -210,7 +210,7 @@ class AdainTask:
         return {layer: moments(features[layer], correlations=layer in correlated) for layer in STYLE_LAYERS}
 
     def _inputs(self, photos: Tensor, styles: Mapping[str, Moments]) -> dict[str, Tensor]:
-        """What `transformed` gives, of photos small enough to be worked on whole: nothing leaves the device."""
+        """A photo's features with the style's moments, as `transform` makes them; nothing leaves the device."""
         share, layers = self.options.covariance, self.net.spec.content_layers
         features = self.vgg(photos, layers)
         for layer, x in features.items():

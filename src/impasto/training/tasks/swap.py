@@ -153,7 +153,7 @@ def train(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train an inverse network; for the arguments see `train_adain.train`.
+    """Train an inverse network; for the arguments see `tasks.adain.train`.
 
     `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken. The
     learned steps of a net to begin with are left out.

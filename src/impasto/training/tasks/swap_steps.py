@@ -142,7 +142,7 @@ def train(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train learned steps; for the arguments see `train_adain.train`.
+    """Train learned steps; for the arguments see `tasks.adain.train`.
 
     `init` is the swap decoder whose picture the steps begin with: a shipped one's name or a file; None for the
     shipped one. The net that is written is that decoder, unchanged, with the steps.
