@@ -165,9 +165,8 @@ class OnePassPainter(Painter, Generic[Stats]):
         if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
         # The largest first: a refusal then names a budget that is enough for every size.
-        painting = _Painting(
-            regions, stats, {size: self.prepare(content, size, sizes[-1]) for size in reversed(sizes)}
-        )
+        prepared = {size: self.prepare(content, size, sizes[-1]) for size in reversed(sizes)}
+        painting = _Painting(regions, stats, prepared)
         begun = self._coarse(content, sizes, painting)
         total = self.steps(sizes[-1])
         passes = self._run_pass([begun], sizes[-1], painting, coarse=False)
@@ -181,9 +180,8 @@ class OnePassPainter(Painter, Generic[Stats]):
             self._stats = {}
         self._apart = apart
         self._stats = {size: stats for size, stats in self._stats.items() if size in sizes}
-        for size in reversed(
-            sizes
-        ):  # The largest first: a refusal then names a budget that is enough for every size.
+        # The largest first: a refusal then names a budget that is enough for every size.
+        for size in reversed(sizes):
             if size not in self._stats:
                 self._stats[size] = self.encode(size, apart=apart)
         return self._stats
