@@ -192,7 +192,7 @@ class Chain:
         return Chain(self.source, self.values, (*self.layers, layer), (*self.widths, channels or self.channels))
 
     def rows(self) -> list[Rows]:
-        """The strips that the result comes in, an even number of rows each but for the last."""
+        """The strips that the result comes in, as many rows as `values` allow; a single last row goes along."""
         sizes = self.sizes
         last = sizes[-1][0]
         # Values that the busiest layer has for each row of the result.
@@ -200,7 +200,10 @@ class Chain:
             channels * height * width / last
             for channels, (height, width) in zip((self.source.shape[1], *self.widths), sizes, strict=True)
         )
-        return ranges(last, max(MIN_ROWS, int(self.values / (self.source.shape[0] * busiest))), 2)
+        strips = ranges(last, max(MIN_ROWS, int(self.values / (self.source.shape[0] * busiest))))
+        if len(strips) > 1 and strips[-1][1] - strips[-1][0] < 2:
+            strips[-2:] = [(strips[-2][0], last)]
+        return strips
 
     def strips(self) -> Iterator[tuple[Rows, Tensor]]:
         """The result, from the top."""
