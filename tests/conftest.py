@@ -24,6 +24,14 @@ def _waves(width: int, height: int, seed: int) -> Image.Image:
     return Image.fromarray(np.uint8(np.clip(np.stack(values, -1) / 8 + 0.5, 0, 1) * 255))
 
 
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what another has loaded by `impasto.paint`."""
+    from impasto import api
+
+    monkeypatch.setattr(api, "_sessions", {})
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     """A photograph of 60×45 pixels."""
@@ -56,15 +64,12 @@ def picture() -> Callable[..., torch.Tensor]:
 @pytest.fixture
 def tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> VGGWeights:
     """Every encoder a painter asks for by name is a tiny random one; files are still read."""
-    from impasto.methods.adain import painter as adain
-    from impasto.methods.gatys import painter as gatys
-    from impasto.methods.swap import painter as swap
+    from impasto.methods.common import loader
     from impasto.weights.catalogue import CATALOGUE
 
     tiny = tiny_weights()
-    real = gatys.load
-    for module in (gatys, adain, swap):
-        monkeypatch.setattr(module, "load", lambda name, **more: tiny if name in CATALOGUE else real(name, **more))
+    real = loader.load
+    monkeypatch.setattr(loader, "load", lambda name, **more: tiny if name in CATALOGUE else real(name, **more))
     return tiny
 
 

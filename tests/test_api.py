@@ -1,5 +1,7 @@
 """`bind` and `paint` as a Python program uses them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,13 @@ from PIL import Image
 
 import impasto
 from impasto.errors import ImageError
-from impasto.methods.gatys import painter as gatys
+from impasto.methods.common import loader
 from impasto.weights.canonical import tiny_weights
 
 
 @pytest.fixture(autouse=True)
 def _tiny_encoder(monkeypatch):
-    monkeypatch.setattr(gatys, "load", lambda name, **_: tiny_weights())
+    monkeypatch.setattr(loader, "load", lambda name, **_: tiny_weights())
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ SHORT = {"method": "gatys", "steps": 2, "size": 32, "device": "cpu"}
 
 
 def test_paths_in_picture_out(files):
-    painting = impasto.paint(files / "photo.png", str(files / "style.png"), **SHORT)
+    painting = impasto.paint(files / "photo.png", str(files / "style.png"), **SHORT).to_pil()
     assert (painting.mode, painting.size) == ("RGB", (32, 24))
 
 
@@ -46,15 +48,18 @@ def test_every_kind_of_picture_is_taken(files):
 
 
 def test_alpha_is_carried(files):
-    painting = impasto.paint(files / "clear.png", files / "style.png", **SHORT)
+    painting = impasto.paint(files / "clear.png", files / "style.png", **SHORT).to_pil()
     assert (painting.mode, painting.size) == ("RGBA", (32, 24))
 
 
 def test_the_default_is_what_the_command_paints_with(files, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        "impasto.api.last", lambda steps: seen.append(steps.gi_frame.f_locals["self"].recipe) or next(steps)
-    )
+
+    def paint(self, recipe, *_, **__):
+        seen.append(recipe)
+        return SimpleNamespace(done=lambda: None)
+
+    monkeypatch.setattr(impasto.Session, "paint", paint)
     impasto.paint(files / "photo.png", files / "style.png", size=32, device="cpu")
     assert (seen[0].method, seen[0].preset) == impasto.methods.DEFAULT
 

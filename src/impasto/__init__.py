@@ -12,22 +12,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import bind, paint
+    from .api import bind, paint, read
     from .comparison import compare
-    from .errors import ImpastoError, RequestError
+    from .control import Progress
+    from .errors import Cancelled, ImpastoError, RequestError
     from .methods import METHODS, make_recipe
     from .methods.common.resume import StateFile
     from .painter import Painter, Step
     from .recipe import Recipe, Style
+    from .session.painting import Painting
+    from .session.session import Session
 
     __version__: str
 
 _HOME = {
     "METHODS": "methods",
+    "Cancelled": "errors",
     "ImpastoError": "errors",
     "Painter": "painter",
+    "Painting": "session.painting",
+    "Progress": "control",
     "Recipe": "recipe",
     "RequestError": "errors",
+    "Session": "session.session",
     "StateFile": "methods.common.resume",
     "Step": "painter",
     "Style": "recipe",
@@ -35,14 +42,19 @@ _HOME = {
     "compare": "comparison",
     "make_recipe": "methods",
     "paint": "api",
+    "read": "api",
 }
 
 __all__ = [
     "METHODS",
+    "Cancelled",
     "ImpastoError",
     "Painter",
+    "Painting",
+    "Progress",
     "Recipe",
     "RequestError",
+    "Session",
     "StateFile",
     "Step",
     "Style",
@@ -50,6 +62,7 @@ __all__ = [
     "compare",
     "make_recipe",
     "paint",
+    "read",
 ]
 
 

@@ -1,33 +1,46 @@
-"""`bind` and `paint`: the library's two verbs. Imports no torch until one is used."""
+"""`read`, `bind` and `paint`: the library's verbs. Imports no torch until one is used."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ImpastoError, RequestError
-from .methods import DEFAULT, make_recipe, method
-from .painter import Step
-from .recipe import ALPHA, Recipe, Style
-
-_SMALLEST = 2  # pixels a side
+from .errors import ImpastoError
+from .methods import DEFAULT, make_recipe
+from .painter import Regions, Step
+from .recipe import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
-    from torch import Tensor
-
+    from .control import Cancel, Watch
     from .images.picture import Picture
-    from .methods.common.finish import Controlled
-    from .painter import Regions
+    from .session.inputs import ImageLike
+    from .session.painting import Painting
+    from .session.session import BoundPainter, Session
 
-    ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor
+_sessions: dict[str, Session] = {}
 
 
-def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> Controlled:
+def read(source: ImageLike) -> Picture:
+    """Read a picture: a path, ``-`` for standard input, bytes, a PIL image, an array or a tensor.
+
+    Returns:
+        Its pixels, 1×3×H×W float32 RGB in [0, 1], and what of its file goes along.
+
+    Raises:
+        ImageError: it is missing, unreadable, damaged, or too large.
+
+    Example:
+        >>> read("photo.jpg").size
+        (1200, 800)
+    """
+    from .images.picture import Picture
+    from .images.read import read
+
+    return source if isinstance(source, Picture) else read(source)
+
+
+def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> BoundPainter:
     """Load a recipe's networks and styles onto a device, ready for any number of photographs.
 
     Args:
@@ -37,17 +50,14 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
 
     Raises:
         RequestError: something asked for does not exist or does not fit together.
-    """
-    from .images.read import read
-    from .methods.common.finish import Controlled
-    from .runtime import pick_device
 
-    sources: Sequence[Any] = [style.path for style in recipe.styles] if styles is None else styles
-    pictures = [read(source).pixels for source in sources]
-    chosen, place = method(recipe.method), pick_device(device)
-    return Controlled(
-        chosen.bind(recipe, pictures, place), pictures, lambda others: chosen.bind(recipe, others, place)
-    )
+    Example:
+        >>> painter = bind(make_recipe("adain", [Style(path="scream.jpg")]))
+        >>> painter.paint("photo.jpg").done().save("painting.png")
+    """
+    from .session.session import Session
+
+    return Session(device=device, cache=0).bind(recipe, styles=styles)
 
 
 def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None = None) -> Regions | None:
@@ -63,66 +73,9 @@ def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | Non
     Raises:
         RequestError: a mask is unreadable, black all over, or the alpha channel of a photograph that has none.
     """
-    from .images.geometry import fitted_size
-    from .images.read import read
-    from .images.regions import make_regions, mask_of, warn_of_shape
+    from .session.inputs import read_masks, regions_of
 
-    sources = [part.mask for part in recipe.parts] if masks is None else list(masks)
-    names = [source if isinstance(source, str) else None for source in sources]
-    found: list[Tensor | None] = []
-    for source in sources:
-        if source is None:
-            found.append(None)
-        elif isinstance(source, str) and source == ALPHA:
-            if photo.alpha is None:
-                raise RequestError(
-                    f"the mask is the photo's alpha channel, but {photo.source or 'the photo'} has none; expected a "
-                    "picture with transparency: give the mask as a file"
-                )
-            found.append(photo.alpha)
-        else:
-            picture = read(source)
-            warn_of_shape(picture, photo)
-            found.append(mask_of(picture))
-    width, height = photo.size
-    height, width = fitted_size(height, width, recipe.size)
-    weights = [part.weight for part in recipe.parts]
-    return make_regions(found, weights, height, width, recipe.feather, names)
-
-
-def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
-    """Styles as a recipe knows them, and where to read each from."""
-    named = [
-        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
-        for n, s in enumerate(styles, 1)
-    ]
-    pairs = zip(named, styles, strict=True)
-    return named, [name.path if isinstance(style, str | Path) else style for name, style in pairs]
-
-
-def open_pictures(photo: ImageLike, styles: Sequence[ImageLike]) -> tuple[Picture, list[Picture]]:
-    """Read a photograph and its styles, and refuse what nothing can be painted from.
-
-    Raises:
-        RequestError: a picture is unreadable or a pixel wide, or a style is the photograph itself.
-    """
-    import torch
-
-    from .images.picture import require_size
-    from .images.read import read
-
-    content = read(photo)
-    require_size(content, _SMALLEST, "the photo")
-    pictures: list[Picture] = []
-    for source in styles:
-        picture = read(source)
-        require_size(picture, _SMALLEST, "the style")
-        if torch.equal(picture.pixels, content.pixels):
-            raise RequestError(
-                f"photo and style are the same picture ({picture.source}); expected two: give another style"
-            )
-        pictures.append(picture)
-    return content, pictures
+    return regions_of(recipe, photo, read_masks(recipe, photo, masks, read))
 
 
 def last(steps: Iterable[Step]) -> Step:
@@ -139,10 +92,13 @@ def paint(
     method: str | None = None,
     preset: str | None = None,
     masks: Sequence[ImageLike | None] | None = None,
+    start: ImageLike | None = None,
     device: str = "auto",
+    cancel: Cancel | None = None,
+    watch: Watch | None = None,
     **settings: Any,
-) -> Image.Image:
-    """Paint a photograph in the manner of one or more pictures.
+) -> Painting:
+    """Paint a photograph in the manner of one or more pictures. Networks are kept from one call to the next.
 
     Args:
         photo: a path, bytes, PIL image, array (H×W×3) or tensor (1×3×H×W in [0, 1]).
@@ -150,27 +106,27 @@ def paint(
         method: one of `METHODS`; by default the one that `impasto paint` uses.
         preset: one of the method's named settings.
         masks: where each style applies, white for wholly, in place of masks that paths carry; None for everywhere.
+        start: the painting so far, of the photo's proportions, to go on from.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        cancel: a `threading.Event`, say: the painting ends with `Cancelled` soon after it is set.
+        watch: is called with the `Progress`.
         **settings: fields of the method's options or of `Recipe` (`size`, `seed`, `steps`, ...).
 
     Returns:
-        The painting, RGB, or RGBA where the photograph has alpha.
+        The painting: ``.save(path)`` writes it with its recipe, ``.to_pil()`` is an image,
+        ``.finished(strength=0.5)`` is the same with other controls.
 
     Raises:
         RequestError: an unreadable picture, an unknown name, a value out of range.
+        Cancelled: `cancel` was set.
     """
-    from .images.geometry import resize
-    from .images.picture import to_pil
+    from .session.inputs import name_styles
+    from .session.session import Session
 
     if method is None:
         method, default_preset = DEFAULT
         preset = preset or default_preset
     named, sources = name_styles(styles)
     recipe = make_recipe(method, named, preset=preset, settings=settings)
-    content, pictures = open_pictures(photo, sources)
-    regions = read_regions(recipe, content, masks)
-    step = last(bind(recipe, device=device, styles=[p.pixels for p in pictures]).paint(content.pixels, regions))
-    alpha = content.alpha
-    if alpha is not None:
-        alpha = resize(alpha, *step.image.shape[2:])
-    return to_pil(step.image, alpha)
+    session = _sessions.get(device) or _sessions.setdefault(device, Session(device=device))
+    return session.paint(recipe, photo, styles=sources, masks=masks, start=start, cancel=cancel, watch=watch).done()

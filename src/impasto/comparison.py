@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .api import bind, last, name_styles, open_pictures, read_regions
 from .errors import ImpastoError, ImpastoWarning, RequestError
 from .methods import make_recipe, method
-from .painter import Step
 from .recipe import Recipe, Style
+from .session.inputs import name_styles, open_pictures
+from .session.painting import Painting
+from .session.session import Session
 
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from .api import ImageLike
     from .images.picture import Picture
+    from .session.inputs import ImageLike
 
 WAYS = ("adain", "swap", "gatys:quick")
 STRENGTHS = (0.4, 0.7, 1.0)
@@ -34,13 +34,11 @@ class Trial:
 
     Attributes:
         label: its method and preset.
-        image: 1×3×H×W float32 RGB in [0, 1].
-        seconds: it took, its networks loaded.
+        painting: at full strength.
     """
 
     label: str
-    image: Tensor
-    seconds: float
+    painting: Painting
 
 
 def compare(
@@ -68,15 +66,17 @@ def compare(
     named, sources = name_styles(styles)
     recipes = plan(named, methods, size)
     check_strengths(strengths)
-    content, pictures = open_pictures(photo, sources)
     trials: list[Trial] = []
     failed: ImpastoError | None = None
-    for label, recipe in recipes.items():
-        try:
-            trials.append(try_out(label, recipe, content, pictures, device))
-        except ImpastoError as error:
-            failed = error
-            warnings.warn(f"{label} is left out: {error}", ImpastoWarning, stacklevel=2)
+    with Session(device=device) as session:
+        content, pictures = open_pictures(photo, sources, session.read)
+        for label, recipe in recipes.items():
+            try:
+                given = pictures if recipe.styles else None
+                trials.append(Trial(label, session.paint(recipe, content, styles=given).done()))
+            except ImpastoError as error:
+                failed = error
+                warnings.warn(f"{label} is left out: {error}", ImpastoWarning, stacklevel=2)
     if failed is not None and not trials:
         raise failed
     return sheet(content, pictures, trials, strengths)
@@ -115,29 +115,6 @@ def check_strengths(strengths: Sequence[float]) -> None:
         raise RequestError(f"strengths are {shown}; expected at least one, each from 0 to 1")
 
 
-def try_out(
-    label: str,
-    recipe: Recipe,
-    content: Picture,
-    styles: Sequence[Picture],
-    device: str,
-    watch: Callable[[Step], None] | None = None,
-) -> Trial:
-    """Make one painting; `watch` sees its steps."""
-    painter = bind(recipe, device=device, styles=[style.pixels for style in styles] if recipe.styles else None)
-    regions = read_regions(recipe, content)
-
-    def watched() -> Iterator[Step]:
-        for step in painter.paint(content.pixels, regions):
-            if watch is not None:
-                watch(step)
-            yield step
-
-    began = time.monotonic()
-    image = last(watched()).image
-    return Trial(label, image, time.monotonic() - began)
-
-
 def sheet(
     content: Picture, styles: Sequence[Picture], trials: Sequence[Trial], strengths: Sequence[float]
 ) -> Image.Image:
@@ -145,9 +122,8 @@ def sheet(
     from PIL import ImageOps
 
     from .images.contact import PAPER, contact_sheet, on_paper
-    from .images.geometry import resize
 
-    height, width = trials[0].image.shape[2:]
+    width, height = trials[0].painting.size
 
     def framed(picture: Picture) -> Image.Image:
         """As large as the paintings: a tall style beside wide ones would stretch its whole row."""
@@ -161,12 +137,9 @@ def sheet(
         labels.append(label)
         cells.append(picture and framed(picture))
         if row < len(trials):
-            trial = trials[row]
-            image = trial.image.cpu()
-            photo = resize(content.pixels, height, width)
-            # Strength means this in every method, so one painting serves the whole row.
-            cells += [photo.lerp(image, strength) for strength in strengths]
-            labels += [f"{trial.label}, {_seconds(trial.seconds)}"] * len(strengths)
+            painting = trials[row].painting
+            cells += [painting.finished(strength=strength).image.cpu() for strength in strengths]
+            labels += [f"{trials[row].label}, {_seconds(painting.seconds)}"] * len(strengths)
         else:
             cells += [None] * len(strengths)
             labels += [""] * len(strengths)

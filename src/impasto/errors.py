@@ -33,6 +33,10 @@ class OutputError(ImpastoError):
     """The result cannot be written."""
 
 
+class Cancelled(ImpastoError):
+    """Work was asked to stop before it was done."""
+
+
 class ImpastoWarning(UserWarning):
     """Something was taken otherwise than it was given; the work goes on. One line on standard error."""
 

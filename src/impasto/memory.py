@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import re
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -120,6 +121,15 @@ class Plan(Generic[Way]):
     peak: float
 
 
+_given_up_first: list[Callable[[], Callable[[], None] | None]] = []
+
+
+def give_up_first(release: Callable[[], None]) -> None:
+    """Have a bound method called where memory is needed, as long as its object lives."""
+    _given_up_first[:] = [each for each in _given_up_first if each() is not None]
+    _given_up_first.append(weakref.WeakMethod(release))
+
+
 def fit(
     ways: Iterable[tuple[Way, Cost]], size: tuple[int, int], budget: int | None, on: device, later: Cost | None = None
 ) -> Plan[Way]:
@@ -138,7 +148,10 @@ def fit(
     used, plan = in_use(on), None
     most = budget or used + _SHARE_OF_FREE * available(on)
     for way, cost in ways:
-        if plan is None and used + cost.at(size) > most:  # freed blocks that the process keeps may be what is lacking
+        if plan is None and used + cost.at(size) > most:  # what is kept for later may be what is lacking
+            for each in list(_given_up_first):
+                if (release := each()) is not None:
+                    release()
             give_back_freed_memory()
             used = in_use(on)
         plan = Plan(way, used + cost.at(size))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from .control import Cancel, Control, Watch
 from .errors import RequestError
 from .recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, device
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,12 @@ class Painter(ABC):
     """Whether a painting can be put aside and taken up again."""
     checkpoint: Checkpoint | None = None
 
+    def encode_ahead(self, *, regions: bool = False) -> None:  # noqa: B027 (a method may have nothing to encode)
+        """Encode the styles before the first photograph comes, where it is known at what size they will be seen.
+
+        `regions` says that each style will have a place of its own, also where the recipe names no masks.
+        """
+
     def keeping(self, checkpoint: Checkpoint) -> Self:
         """This painter, keeping the state of its paintings: it begins from the one that is there, if any.
 
@@ -120,14 +130,54 @@ class Painter(ABC):
         painter.checkpoint = checkpoint
         return painter
 
-    @abstractmethod
-    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
+    def paint(
+        self,
+        content: Tensor,
+        regions: Regions | None = None,
+        start: Tensor | None = None,
+        cancel: Cancel | None = None,
+        watch: Watch | None = None,
+    ) -> Iterator[Step]:
         """Paint a photograph.
 
         Args:
             content: 1×3×H×W float32 RGB in [0, 1], any size; it is fitted to `recipe.size`.
             regions: where each of the recipe's styles applies; everywhere if None.
+            start: the painting so far, 1×3×h×w in [0, 1], of any size and the photograph's proportions. It takes
+                the place of the picture of the size before; `recipe.start_detail` says how much of the photograph's
+                finer detail comes back on top of it.
+            cancel: work stops within about a second once it is set, as a `threading.Event` is.
+            watch: is told how far the work is.
 
         Yields:
             Steps; the last is the answer. Closing the generator early is safe.
+
+        Raises:
+            Cancelled: `cancel` was set.
+            RequestError: the start has other proportions than the photograph.
         """
+        control = None if cancel is None and watch is None else Control(cancel, watch)
+        return controlled(self.run(content, regions, start), control)
+
+    @abstractmethod
+    def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
+        """What the method does; see `paint`."""
+
+
+def controlled(steps: Iterator[Made], control: Control | None) -> Generator[Made]:
+    """The same, made under a control; as it is where that is None. Whoever closes it closes `steps`."""
+    if control is None:
+        yield from steps
+        return
+    try:
+        while True:
+            with control.active():
+                control.check()
+                try:
+                    step = next(steps)
+                except StopIteration:
+                    return
+            yield step
+    finally:
+        if isinstance(steps, Generator):
+            steps.close()

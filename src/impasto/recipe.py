@@ -151,6 +151,10 @@ def _split_weight(text: str) -> tuple[str, float | None]:
         return text, None
 
 
+VERSION = 2
+"""Of recipes as they are written; `impasto.methods.migrations` reads those of earlier versions."""
+
+
 class Recipe(Frozen):
     """What to paint with: method, its options, styles, encoder, size, seed, precision.
 
@@ -159,6 +163,7 @@ class Recipe(Frozen):
     to the sha256 of its file, once resolved. `memory` (bytes) bounds the work and changes no picture.
     """
 
+    version: Literal[2] = Field(default=VERSION, description="Of the recipe's form.")
     method: str
     options: SerializeAsAny[Options]
     styles: tuple[Style, ...] = ()
@@ -178,6 +183,14 @@ class Recipe(Frozen):
     colour_strength: UnitInterval = Field(default=1.0, description="How far colours follow that.")
     feather: UnitInterval = Field(
         default=0.01, description="Width over which a masked painting fades, as a fraction of the longest side."
+    )
+    start: str | None = Field(
+        default=None,
+        description="The painting so far, a picture file of the photo's proportions: painting goes on from it.",
+    )
+    start_detail: UnitInterval = Field(
+        default=1.0,
+        description="How much of the photo's detail that is finer than the start's pixels comes back on top of it.",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Seed of every random draw.")
     precision: Precision = Field(
@@ -225,7 +238,7 @@ class Recipe(Frozen):
         net = options.get("net", ())
         shares = [*data["styles"], *(() if isinstance(net, str) else net)]
         named = [(share, key) for share in shares for key in ("path", "name", "mask")]
-        for table, key in [*named, (data, "encoder"), (options, "init"), (options, "net")]:
+        for table, key in [*named, (data, "start"), (data, "encoder"), (options, "init"), (options, "net")]:
             if isinstance(table.get(key), str) and (key, table[key]) != ("mask", ALPHA):
                 table[key] = rename(table[key])
         return data

@@ -223,7 +223,7 @@ def test_errors_as_json(cli: Cli, photo: Path) -> None:
 
 
 def test_extra_that_is_missing(cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.records.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("impasto.session.records.importlib.util.find_spec", lambda name: None)
     cli("paint", photo, style, "-o", "out.png", "--loss-plot", "plot.png").refused(2, "pip install 'impasto[plot]'")
 
 

@@ -18,9 +18,11 @@ from impasto import comparison
 from impasto.errors import ImpastoWarning
 from impasto.images.picture import Picture
 from impasto.methods.adain import painter as adain
+from impasto.methods.common.loader import Nets
 from impasto.methods.gatys import painter as gatys
 from impasto.methods.swap import painter as swap
 from impasto.painter import Step
+from impasto.session.painting import Painting
 
 from .conftest import Cli
 
@@ -32,15 +34,22 @@ def _one_pass_paints_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     """The nets inside the package fit no tiny encoder."""
 
     class Plain(impasto.Painter):
-        def __init__(self, recipe: impasto.Recipe, styles: list[Tensor], device: torch.device) -> None:
-            self.recipe, self.device = recipe, device
+        def __init__(self, recipe: impasto.Recipe, nets: Nets, *_: Any) -> None:
+            self.recipe, self.device = recipe, nets.device
 
-        def paint(self, content: Tensor, *_: Any) -> Iterator[Step]:
+        def run(self, content: Tensor, *_: Any) -> Iterator[Step]:
             side = self.recipe.size or 0
             yield Step(torch.ones(1, 3, math.ceil(side * 0.75), side), 1, 1)
 
-    for module in (adain, swap):
-        monkeypatch.setattr(module, "bind", Plain)
+    for module, painter in ((adain, "AdainPainter"), (swap, "SwapPainter")):
+        monkeypatch.setattr(module, "load", lambda _, loader: Nets(loader.device, loader.dtype, {}))
+        monkeypatch.setattr(module, painter, Plain)
+
+
+def _trial(photo: Picture, image: Tensor) -> comparison.Trial:
+    """Of a painting, 1×3×H×W, at full strength."""
+    recipe = impasto.make_recipe("adain", settings={"size": None})
+    return comparison.Trial("adain", Painting(Step(image, 1, 1), recipe, photo, seconds=1.0))
 
 
 FAST = ("--methods", "adain,swap,gatys:quick", "--size", 40)
@@ -70,7 +79,7 @@ def test_json_lists_the_times(cli: Cli, photo: Path, style: Path) -> None:
 
 def test_a_column_is_a_strength() -> None:
     photo = Picture(torch.zeros(1, 3, 40, 40))
-    made = comparison.sheet(photo, [], [comparison.Trial("adain", torch.ones(1, 3, 40, 40), 1.0)], (0, 0.5, 1))
+    made = comparison.sheet(photo, [], [_trial(photo, torch.ones(1, 3, 40, 40))], (0, 0.5, 1))
     values = np.asarray(made.convert("L"))
     top = int(np.argmax(values[:, 30] == 0))  # where the photo begins
     shown = [int(values[top + 20, 12 + 20 + 52 * column]) for column in range(4)]
@@ -83,8 +92,8 @@ def test_more_styles_than_methods_and_of_any_shape() -> None:
         Picture(torch.rand(1, 3, 64, 8), source="tall.png"),
         Picture(torch.rand(1, 3, 8, 64), source="wide.png"),
     ]
-    one = comparison.sheet(photo, [], [comparison.Trial("adain", torch.ones(1, 3, 30, 40), 1.0)], (1,))
-    made = comparison.sheet(photo, styles, [comparison.Trial("adain", torch.ones(1, 3, 30, 40), 1.0)], (1,))
+    one = comparison.sheet(photo, [], [_trial(photo, torch.ones(1, 3, 30, 40))], (1,))
+    made = comparison.sheet(photo, styles, [_trial(photo, torch.ones(1, 3, 30, 40))], (1,))
     assert made.width == one.width
     assert made.height > 2.5 * (one.height - 40)
 
@@ -137,7 +146,7 @@ def without_gatys(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise impasto.ImpastoError("no such weights")
 
-    monkeypatch.setattr(gatys, "bind", refuse)
+    monkeypatch.setattr(gatys, "load", refuse)
 
 
 @pytest.mark.usefixtures("without_gatys")
@@ -165,11 +174,11 @@ def test_ctrl_c_keeps_the_rows_that_are_done(
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(gatys, "bind", interrupted)
+    monkeypatch.setattr(gatys, "load", interrupted)
     ran = cli("compare", photo, style, *FAILING, "--quiet", "-o", "a.png")
     assert ran.status == 130
     assert "a.png shows what was done: adain" in ran.err
     assert Path("a.png").exists()
-    monkeypatch.setattr(adain, "bind", interrupted)
+    monkeypatch.setattr(adain, "load", interrupted)
     cli("compare", photo, style, *FAILING, "--quiet", "-o", "b.png").refused(130, "nothing was written")
     assert not Path("b.png").exists()

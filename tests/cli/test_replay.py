@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+import impasto
 from impasto.cli.toml import to_toml
 from impasto.images.metadata import read_metadata
 from impasto.images.read import read
@@ -279,7 +280,10 @@ def test_a_beginning_from_a_file_is_an_input(cli: Cli, photo: Path, style: Path,
     sketch = tmp_path / "sketches" / "sketch.png"
     sketch.parent.mkdir()
     picture(30, 30, 4).save(sketch)
-    done(cli("gatys", photo, style, "-o", "a.png", "--init", sketch, *SHORT))
+    cli("gatys", photo, style, "-o", "a.png", "--init", sketch, *SHORT).refused(2, f"--start {sketch}")
+    settings = {"init": str(sketch), "size": 48, "steps": 2, "precision": "exact"}
+    recipe = impasto.make_recipe("gatys", [impasto.Style(path=str(style))], settings=settings)
+    impasto.bind(recipe, device="cpu").paint(photo).done().save("a.png")
     kept = read_metadata("a.png")
     assert kept is not None
     assert kept["recipe"]["options"]["init"] == "sketch.png"
@@ -287,6 +291,22 @@ def test_a_beginning_from_a_file_is_an_input(cli: Cli, photo: Path, style: Path,
     cli("replay", "a.png", "--inputs", photo.parent).refused(2, "sketch.png")
     done(cli("replay", "a.png", "--inputs", photo.parent, sketch.parent))
     assert np.array_equal(pixels("a.replay.png"), pixels("a.png"))
+
+
+def test_a_start_is_an_input(cli: Cli, photo: Path, style: Path, tmp_path: Path) -> None:
+    start = tmp_path / "starts" / "so far.png"
+    start.parent.mkdir()
+    picture(40, 30, 4).save(start)
+    done(cli("gatys", photo, style, "-o", "a.png", "--start", start, "--start-detail", 0.5, *SHORT))
+    kept = read_metadata("a.png")
+    assert kept is not None
+    assert (kept["recipe"]["start"], kept["recipe"]["start_detail"]) == ("so far.png", 0.5)
+    assert kept["inputs"][-1] == {"name": "so far.png", "sha256": digest(start)}
+    done(cli("replay", "a.png", "--inputs", photo.parent, start.parent))
+    assert np.array_equal(pixels("a.replay.png"), pixels("a.png"))
+    done(cli("gatys", photo, style, "-o", "plain.png", *SHORT))
+    done(cli("replay", "a.png", "--inputs", photo.parent, "--start", "none", "-o", "b.png"))
+    assert np.array_equal(pixels("b.png"), pixels("plain.png"))
 
 
 def test_an_interrupted_painting_is_told_of(

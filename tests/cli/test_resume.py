@@ -22,10 +22,9 @@ _PROGRAM = """
 import sys, time
 from impasto.cli import main
 from impasto.losses.descent import Descent
-from impasto.methods.common import resume
-from impasto.methods.gatys import painter as gatys
+from impasto.methods.common import loader, resume
 from impasto.weights.canonical import tiny_weights
-gatys.load = lambda name, **_: tiny_weights()
+loader.load = lambda name, **_: tiny_weights()
 resume.StateFile.due = lambda self: True
 step = Descent.step
 def slowly(self):

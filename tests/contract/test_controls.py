@@ -8,9 +8,7 @@ import impasto
 from impasto import METHODS, RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.images.regions import make_regions
-from impasto.methods.adain import painter as adain
-from impasto.methods.gatys import painter as gatys
-from impasto.methods.swap import painter as swap
+from impasto.methods.common import loader
 from impasto.nets.files import ADAIN_KIND
 from impasto.recipe import NetShare
 from impasto.weights.canonical import tiny_weights
@@ -23,8 +21,7 @@ COLOURS = ("style", "luminance", "oklab", "histogram", "coral")
 
 @pytest.fixture(autouse=True)
 def _tiny_encoder(monkeypatch):
-    for module in (gatys, adain, swap):
-        monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
+    monkeypatch.setattr(loader, "load", lambda name, **_: tiny_weights())
 
 
 @pytest.fixture(params=[*METHODS, "whitening"])
@@ -133,9 +130,9 @@ def test_masks_from_files_and_from_memory(tmp_path, picture, tiny_nets):
     settings = {"method": "adain", "net": str(tiny_nets["adain"]), "size": None}
     by_path = impasto.paint(photo, f"{tmp_path / 'style.png'}:2@{tmp_path / 'left.png'}", **settings)
     in_memory = impasto.paint(photo, tmp_path / "style.png", masks=[grey], **settings)
-    assert by_path.tobytes() == in_memory.tobytes()
+    assert by_path.to_pil().tobytes() == in_memory.to_pil().tobytes()
     clear = to_pil(photo, torch.nn.functional.pad(torch.ones(1, 1, 48, 32), (0, 32)))
     by_alpha = impasto.paint(clear, f"{tmp_path / 'style.png'}@alpha", **settings)
-    assert by_alpha.mode == "RGBA"
+    assert by_alpha.to_pil().mode == "RGBA"
     with pytest.raises(RequestError, match="has none"):
         impasto.paint(photo, f"{tmp_path / 'style.png'}@alpha", **settings)

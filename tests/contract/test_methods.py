@@ -1,16 +1,18 @@
 """What every method promises, run over METHODS."""
 
+import threading
+
 import pytest
 import torch
 
-from impasto import METHODS, RequestError, Style, bind, make_recipe
+from impasto import METHODS, Cancelled, RequestError, Session, Style, bind, make_recipe
 from impasto.api import last
-from impasto.images.geometry import fitted_size
+from impasto.images.geometry import fit, fitted_size
+from impasto.images.regions import make_regions
 from impasto.methods import read_recipe
-from impasto.methods.adain import painter as adain
-from impasto.methods.common.finish import Controlled
-from impasto.methods.gatys import painter as gatys
-from impasto.methods.swap import painter as swap
+from impasto.methods.common import loader
+from impasto.methods.common.finish import finish
+from impasto.methods.johnson import painter as johnson
 from impasto.nets.files import ADAIN_KIND, SWAP_KIND
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
@@ -37,8 +39,7 @@ SETTINGS = {}  # by method, for the test that runs
 
 @pytest.fixture(autouse=True)
 def _tiny_encoder(monkeypatch):
-    for module in (gatys, adain, swap):
-        monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
+    monkeypatch.setattr(loader, "load", lambda name, **_: tiny_weights())
 
 
 @pytest.fixture(params=WAYS)
@@ -110,7 +111,7 @@ def test_needs_nothing_that_apples_gpus_lack(name):
     style, content = (picture.as_subclass(_OnMps) for picture in (_picture(48, 40, 9), _picture(40, 40)))
     exact = {"size": 40, "precision": "exact"}
     bound = METHODS[name].bind(_recipe(name, **exact), _given(name, style), torch.device("cpu"))
-    painted = last(Controlled(bound, [style], lambda _: bound).paint(content)).image
+    painted = finish(last(bound.paint(content)).image, content, bound.recipe)
     assert isinstance(painted, _OnMps)
     torch.testing.assert_close(painted.cpu(), last(_bound(name, **exact).paint(content.cpu())).image)
 
@@ -213,3 +214,97 @@ def test_every_preset_makes_a_recipe_that_survives(name):
 def test_a_recipe_of_nonsense_is_refused(data, message):
     with pytest.raises(RequestError, match=message):
         read_recipe(data)
+
+
+def test_three_verbs_paint_as_bind_does(name):
+    method, recipe, content = METHODS[name], _recipe(name, size=40), _picture(40, 48)
+    styles = _given(name, _picture(48, 40, 9))
+    nets = method.load(recipe, torch.device("cpu"))
+    stats = method.encode(nets, recipe, styles, 40)
+    made = last(method.paint(nets, stats, content)).image
+    assert torch.equal(made, last(_bound(name, size=40).painter.paint(content)).image)
+    assert torch.equal(made, last(method.paint(nets, stats, content)).image)
+
+
+def test_a_start_takes_the_place_of_the_picture_before(name):
+    painter, content = _bound(name, size=48, start_detail=0), _picture(40, 48)
+    begun = fit(_picture(20, 24, 3), 24)
+    plain, gone_on = (last(painter.paint(content, start=start)).image for start in (None, begun))
+    assert gone_on.shape == plain.shape
+    assert not torch.allclose(plain, gone_on, atol=1e-3)
+    detailed = last(_bound(name, size=48, start_detail=1).paint(content, start=begun)).image
+    assert not torch.allclose(detailed, gone_on, atol=1e-3)
+    assert last(painter.paint(content, start=_picture(80, 96, 3))).image.shape == plain.shape
+
+
+def test_from_the_photograph_itself_painting_begins_as_without_a_start(name):
+    content = _picture(40, 48)
+    painter = _bound(name, size=48)
+    if isinstance(painter.painter, johnson.JohnsonPainter):
+        pytest.skip("its colours are the start's")
+    begun, plain = (last(painter.paint(content, start=start)).image for start in (content, None))
+    assert torch.allclose(begun, plain, atol=1e-5)
+
+
+def test_with_masks_a_start_shows_inside_them_alone(name):
+    content, start = _picture(40, 48), _picture(20, 24, 3)
+    mask = torch.zeros(1, 1, 40, 48)
+    mask[..., :24] = 1
+    regions = make_regions([mask], [1.0], 40, 48)
+    made = last(_bound(name, size=48, feather=0).paint(content, regions, start)).image
+    assert torch.equal(made[..., 24:], content[..., 24:])
+    assert not torch.equal(made[..., :24], content[..., :24])
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [((40, 40), "the photo's proportions, as 40×33"), ((1, 40), "at least 2 a side"), ((48, 1), "at least 2 a side")],
+)
+def test_a_start_of_other_proportions_is_refused(name, start, message):
+    with pytest.raises(RequestError, match=message):
+        last(_bound(name, size=48).paint(_picture(40, 48), start=_picture(*start)))
+
+
+def test_cancelled_before_the_first_step(name):
+    cancel = threading.Event()
+    cancel.set()
+    painter, content = _bound(name, size=40), _picture(40, 48)
+    with pytest.raises(Cancelled):
+        last(painter.paint(content, cancel=cancel))
+    cancel.clear()
+    assert torch.equal(last(painter.paint(content, cancel=cancel)).image, last(painter.paint(content)).image)
+
+
+def test_cancelled_within_a_pass(name):
+    cancel, told = threading.Event(), []
+
+    def watch(progress):
+        told.append(progress)
+        if progress.done > 0.1:
+            cancel.set()
+
+    painter, content = _bound(name, size=None), _picture(48, 600)
+    with pytest.raises(Cancelled):
+        last(painter.painter.paint(content, cancel=cancel, watch=watch))
+    assert 0.1 < told[-1].done < 0.9, "it goes on no longer than to the next part"
+
+
+def test_progress_is_told(name):
+    told = []
+    painter = _bound(name, size=None)
+    for _ in painter.paint(_picture(48, 600), watch=told.append):
+        pass
+    shares = [progress.done for progress in told if progress.done]
+    assert shares == sorted(shares)
+    assert len(shares) >= 8
+    assert 0.85 < shares[-1] <= 1
+    assert shares[0] < 0.2
+    assert {"reading the pictures"} <= {progress.note for progress in _painted_in_session(name)}
+
+
+def _painted_in_session(name):
+    told = []
+    session = Session(device="cpu")
+    styles = _given(name, _picture(48, 40, 9))
+    session.paint(_recipe(name, size=40), _picture(40, 48), styles=styles, watch=told.append).done()
+    return told

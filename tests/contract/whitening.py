@@ -1,6 +1,7 @@
 """The next one-pass method as an author would write it: whitening and colouring at one layer (Li et al. 2017)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,9 +10,11 @@ from impasto.encoders.vgg import VGG
 from impasto.images.geometry import fit
 from impasto.memory import Cost
 from impasto.methods import Method
+from impasto.methods.common.loader import Loader, Nets
 from impasto.methods.common.one_pass import Frame, OnePassPainter, Painted, Pass
 from impasto.methods.common.options import options_of
-from impasto.nets.files import ADAIN_KIND, load_decoder
+from impasto.nets.decoder import Decoder
+from impasto.nets.files import ADAIN_KIND
 from impasto.recipe import Options, Recipe, StyleScale
 from impasto.statistics.moments import Moments, blend, moments
 from impasto.statistics.transport import roots_by_products
@@ -28,22 +31,30 @@ class WhiteningOptions(Options):
     style_scale: StyleScale = 1.0
 
 
-METHOD = Method("whitening", "Whiten and colour features", WhiteningOptions, {}, __name__)
+METHOD = Method("whitening", "Whiten and colour features", WhiteningOptions, {}, __name__, "WhiteningPainter")
+
+
+@dataclass(frozen=True)
+class WhiteningNets(Nets):
+    encoder: VGG
+    decoder: Decoder
+
+
+def load(recipe: Recipe, loader: Loader) -> WhiteningNets:
+    net, weights = options_of(recipe, WhiteningOptions).net, tiny_weights()
+    found = loader.decoder(net, kind=ADAIN_KIND, weights=weights, layer=LAYER)
+    sha256 = {recipe.encoder: weights.sha256, net: found.sha256}
+    return WhiteningNets(loader.device, loader.dtype, sha256, loader.encoder(weights, LAYER), found.decoder)
 
 
 class WhiteningPainter(OnePassPainter[list[Moments]]):
     """Encode, whiten and colour, decode."""
 
-    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, nets: WhiteningNets, styles: Sequence[Tensor], kept=None) -> None:
         self.options = options_of(recipe, WhiteningOptions)
-        super().__init__(recipe, styles, device)
-        net = self.options.net
-        weights = tiny_weights()
-        found = load_decoder(net, kind=ADAIN_KIND, weights=weights, layer=LAYER, device=device, dtype=self.dtype)
-        self.encoder = VGG(weights, device=device, dtype=self.dtype, until=LAYER)
-        self.decoder, self.frame = found.decoder, Frame(found.decoder.spec.stride, margin=8)
-        self.recipe = recipe.model_copy(update={"nets": {recipe.encoder: weights.sha256, net: found.sha256}})
-        self.encode_named_styles()
+        super().__init__(recipe, nets, styles, kept)
+        self.encoder, self.decoder = nets.encoder, nets.decoder
+        self.frame = Frame(nets.decoder.spec.stride, margin=8)
 
     def encode(self, size: int, *, apart: bool) -> list[Moments]:
         seen = [fit(style, round(size * self.options.style_scale)) for style in self.styles]
@@ -52,6 +63,9 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
 
     def cost(self, size: Size, stats: list[Moments] | None, *, apart: bool) -> Cost:
         return self.encoder.encode_cost((LAYER,)) | self.decoder.cost
+
+    def work(self, size: Size, stats: list[Moments]) -> float:
+        return self.encoder.work((LAYER,)) * size[0] * size[1] + self.decoder.work(size)
 
     def pictures(self, seen: Pass[list[Moments]]) -> Iterator[Painted]:
         x = seen.strips.run(lambda values: self.encoder.encode(seen.photo, (LAYER,), values)[LAYER])
@@ -71,6 +85,3 @@ def whitened(x: Tensor, style: Moments) -> Tensor:
 def _shrunk(found: Moments) -> Tensor:
     unit = torch.eye(found.mean.shape[1], device=found.mean.device)
     return 0.9 * found.correlation + 0.1 * unit if found.correlation is not None else unit[None]
-
-
-bind = WhiteningPainter

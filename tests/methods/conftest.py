@@ -2,9 +2,7 @@
 
 import pytest
 
-from impasto.methods.adain import painter as adain
-from impasto.methods.gatys import painter as gatys
-from impasto.methods.swap import painter as swap
+from impasto.methods.common import loader
 from impasto.weights.canonical import tiny_weights
 
 
@@ -15,5 +13,4 @@ def tiny_encoder(monkeypatch):
     def load(name, **_):
         return tiny_weights("vgg16" if "vgg16" in name else "vgg19")
 
-    for module in (gatys, adain, swap):
-        monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(loader, "load", load)

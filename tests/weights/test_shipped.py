@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto import Painter, Style, bind, make_recipe
+from impasto import Style, bind, make_recipe
 from impasto.api import last
 from impasto.demo.photos import demo_photo
 from impasto.demo.styles import draw
 from impasto.images.geometry import fit
 from impasto.images.read import read
-from impasto.methods.common.finish import Controlled
 from impasto.methods.export import TOLERANCE, export
 from impasto.methods.johnson.gallery import gallery
 from impasto.metrics.score import Inverts, Ruler
+from impasto.session.session import BoundPainter
 from impasto.weights.shipped import net_names
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def photo() -> Tensor:
     return fit(read(demo_photo("astronaut")).pixels, 384)
 
 
-def bound(method: str, styles: list[Tensor], **settings: object) -> Painter:
+def bound(method: str, styles: list[Tensor], **settings: object) -> BoundPainter:
     named = [Style(path=f"{number}.png") for number, _ in enumerate(styles)]
     recipe = make_recipe(method, named, settings={"size": 384, **settings})
     return bind(recipe, styles=styles, device="cpu")
@@ -53,7 +53,7 @@ def test_every_learned_step_of_swap_comes_nearer(photo: Tensor) -> None:
     errors: list[dict[str, float]] = []
     for way in ways:
         painter = bound("swap", [style], **way)
-        assert isinstance(painter, Controlled) and isinstance(painter.painter, Inverts)
+        assert isinstance(painter.painter, Inverts)
         errors.append(painter.painter.feature_errors(photo))
     for kind in ("photo", "painting", "swapped"):
         assert [step[kind] for step in errors] == sorted((step[kind] for step in errors), reverse=True)

@@ -11,17 +11,18 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..api import open_pictures
-from ..comparison import SIZE, STRENGTHS, WAYS, Trial, check_strengths, plan, sheet, try_out
+from ..api import read
+from ..comparison import SIZE, STRENGTHS, WAYS, Trial, check_strengths, plan, sheet
+from ..control import Progress
 from ..errors import ImpastoError, RequestError
-from ..images.read import read
 from ..images.source import STANDARD_STREAM
 from ..images.write import check_target, write
-from ..painter import Step
 from ..recipe import Style
+from ..session.inputs import open_pictures
+from ..session.session import Session
 from .paint import stem
+from .painting import check_streams, place
 from .progress import Display, display
-from .session import check_streams, place
 from .status import DONE, FAILED, INTERRUPTED
 
 
@@ -64,22 +65,27 @@ def compare(
     target = output or f"{stem(photo)}.{stem(paths[0])}.sheet.png"
     check_target(target, overwrite)
     check_streams([photo, *paths], target, json=json)
-    content, pictures = open_pictures(photo, paths)
     trials: dict[str, Trial] = {}
     failed: dict[str, ImpastoError] = {}
     interrupted = False
+    content, pictures = open_pictures(photo, paths, read)
     try:
-        for label, recipe in recipes.items():
-            try:
-                with display(quiet=quiet) as shown:
-                    shown.say(f"loading {label}")
-                    watch = functools.partial(_named, shown, label)
-                    trials[label] = try_out(label, recipe, content, pictures, device, watch)
-            except ImpastoError as error:
-                if len(failed) + 1 == len(recipes):
-                    raise
-                failed[label] = error
-                print(f"impasto: {label} is left out: {error}", file=sys.stderr)
+        with Session(device=device) as session:
+            for label, recipe in recipes.items():
+                try:
+                    with display(quiet=quiet) as shown:
+                        shown.say(f"loading {label}")
+                        given = pictures if recipe.styles else None
+                        watch = functools.partial(_named, shown, label)
+                        work = session.paint(recipe, content, styles=given, watch=watch)
+                        for step in work:
+                            shown.step(replace(step, note=label))
+                        trials[label] = Trial(label, work.painting)
+                except ImpastoError as error:
+                    if len(failed) + 1 == len(recipes):
+                        raise
+                    failed[label] = error
+                    print(f"impasto: {label} is left out: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         if not trials:
             raise
@@ -92,7 +98,7 @@ def compare(
         for label, recipe in recipes.items():
             found = {"method": recipe.method, "preset": recipe.preset}
             if label in trials:
-                listed.append({**found, "seconds": round(trials[label].seconds, 3)})
+                listed.append({**found, "seconds": round(trials[label].painting.seconds, 3)})
             elif label in failed:
                 listed.append({**found, "error": str(failed[label])})
         report = {"output": target, "seconds": round(seconds, 3), "strengths": columns, "paintings": listed}
@@ -106,8 +112,8 @@ def compare(
     return FAILED if failed else DONE
 
 
-def _named(shown: Display, label: str, step: Step) -> None:
-    shown.step(replace(step, note=label))
+def _named(shown: Display, label: str, progress: Progress) -> None:
+    shown.progress(replace(progress, note=label))
 
 
 def _parts(text: str) -> list[str]:

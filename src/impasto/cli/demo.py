@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ..errors import RequestError
 from ..methods import DEFAULT, make_recipe
 from ..recipe import Style
-from .session import Output, run
+from .painting import Output, run
 from .status import DONE
 
 

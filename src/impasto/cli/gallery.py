@@ -77,19 +77,19 @@ def _list(*, json: bool) -> None:
 
 
 def _draw(photo: str | None, sheet: Path, *, overwrite: bool) -> None:
-    from ..api import bind, last, make_recipe
     from ..demo.photos import demo_photo
     from ..images.contact import contact_sheet
     from ..images.read import read
     from ..images.write import check_target, write
+    from ..methods import make_recipe
     from ..methods.johnson.gallery import gallery
+    from ..session.session import Session
 
     check_target(str(sheet), overwrite)
     content = read(photo if photo is not None else demo_photo("astronaut"))
     names = list(gallery())
-    pictures = [
-        last(bind(make_recipe("johnson", settings={"net": name, "size": 2 * _CELL})).paint(content.pixels)).image
-        for name in names
-    ]
+    with Session() as session:
+        recipes = [make_recipe("johnson", settings={"net": name, "size": 2 * _CELL}) for name in names]
+        pictures = [session.paint(recipe, content).done().image for recipe in recipes]
     made = contact_sheet([content.pixels, *pictures], columns=5, cell=_CELL, labels=["the photo", *names])
     write(read(made).pixels, str(sheet), overwrite=overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import Signature
@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from ..errors import RequestError
 from ..methods import METHODS, Method, make_recipe
 from ..recipe import Recipe, Style
 from .flags import PAINTING, PICTURES, flags, given
 from .gallery import with_gallery
-from .session import STANDARD_STREAM, Output, run
+from .painting import STANDARD_STREAM, Output, run
 
-_NOT_FLAGS = {"method", "options", "styles", "nets"}  # what the command itself decides
+_NOT_FLAGS = {"version", "method", "options", "styles", "nets"}  # what the command itself decides
 COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in _NOT_FLAGS}
 
 
@@ -27,6 +28,7 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
         settings = given({**COMMON, **own}, values)
+        refuse_file_as_init(settings)
         recipe = make_recipe(
             method.name,
             [Style.parse(style) for style in styles],
@@ -54,6 +56,13 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
         *flags(own, group, defaults),
     ]
     return signed(command, method.name, summary, arguments)
+
+
+def refuse_file_as_init(settings: Mapping[str, Any]) -> None:
+    """Refuse a picture as gatys's `init`: recipes may still name one."""
+    init = settings.get("init", "content")
+    if init not in ("content", "style", "random"):
+        raise RequestError(f"--init is {init!r}; expected content, style or random: give a picture as --start {init}")
 
 
 def signed(command: Callable[..., int], name: str, summary: str, arguments: Sequence[Argument]) -> Callable[..., int]:

@@ -9,10 +9,13 @@ from collections.abc import Generator, Mapping
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
+from ..control import Progress
 from ..painter import Step
 
+_QUIET = 10.0  # seconds without a line after which one says how far the work is
 _LINES = 10  # a painting, where there is no terminal to draw a bar on
 
 
@@ -25,6 +28,9 @@ class Display(Protocol):
     def step(self, step: Step) -> None:
         """One more step is done."""
 
+    def progress(self, progress: Progress) -> None:
+        """So much of the work is done."""
+
 
 @contextlib.contextmanager
 def display(*, quiet: bool) -> Generator[Display]:
@@ -34,7 +40,7 @@ def display(*, quiet: bool) -> Generator[Display]:
     elif not sys.stderr.isatty():
         yield _Lines()
     else:
-        bar = Progress(
+        bar = Bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -53,28 +59,34 @@ class _Silent:
     def say(self, text: str) -> None:
         pass
 
+    def progress(self, progress: Progress) -> None:
+        pass
+
     def step(self, step: Step) -> None:
         pass
 
 
 class _Bar:
-    """Spins with an open end until the first step tells how many there are."""
+    """Spins with an open end until it is known how much there is to do."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=None, count="", losses="")
 
     def say(self, text: str) -> None:
         self._bar.update(self._task, description=text)
 
+    def progress(self, progress: Progress) -> None:
+        note = progress.note
+        if progress.done:
+            self._bar.update(self._task, completed=progress.done, total=1, description=f"painting {note}".rstrip())
+        else:
+            self.say(note)
+
     def step(self, step: Step) -> None:
+        count = f"{step.index}/{step.total}" if step.total > 1 else ""
         self._bar.update(
-            self._task,
-            completed=step.index,
-            total=step.total,
-            description=f"painting {step.note}".rstrip(),
-            count=f"{step.index}/{step.total}",
-            losses=_terms(step.losses),
+            self._task, description=f"painting {step.note}".rstrip(), count=count, losses=_terms(step.losses)
         )
 
 
@@ -82,16 +94,27 @@ class _Lines:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._told = 0
+        self._told_at = self._began
 
     def say(self, text: str) -> None:
         pass
+
+    def progress(self, progress: Progress) -> None:
+        """A line now and then, of work that gives no steps for long."""
+        seconds = self._seconds()
+        if seconds + self._began - self._told_at >= _QUIET and 0 < progress.done < 1:
+            left = seconds * (1 - progress.done) / progress.done
+            self._print(f"{progress.done:.0%}", progress.note, f"{seconds:.0f} s, about {left:.0f} s left")
 
     def step(self, step: Step) -> None:
         tenth = step.index * _LINES // max(step.total, 1)
         if tenth > self._told:
             self._told = tenth
-            parts = (f"step {step.index}/{step.total}", step.note, _terms(step.losses), f"{self._seconds():.0f} s")
-            print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
+            self._print(f"step {step.index}/{step.total}", step.note, _terms(step.losses), f"{self._seconds():.0f} s")
+
+    def _print(self, *parts: str) -> None:
+        print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
+        self._told_at = time.monotonic()
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began

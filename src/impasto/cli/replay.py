@@ -17,11 +17,11 @@ from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS
 from ..methods import make_recipe, method, read_recipe
 from ..recipe import Recipe, Style, explain
+from ..session.provenance import Finder, Provenance, read_provenance
 from . import run_app
 from .flags import OUTPUT, PAINTING, PICTURES, flags, given, unset
-from .paint import COMMON, signed, stem
-from .provenance import Finder, Provenance, read_provenance
-from .session import Output, run
+from .paint import COMMON, refuse_file_as_init, signed, stem
+from .painting import Output, run
 from .status import DONE
 
 _HELP = ("--help", "-h")
@@ -88,6 +88,7 @@ def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int
         if output.output is None:
             output = replace(output, output=_default_name(source, photo))
         settings = given({**COMMON, **own}, values)
+        refuse_file_as_init(settings)
         instead = [Style.parse(each) for each in style or ()]
         finder = Finder(kept.inputs, [*_places(inputs or ()), Path(source).parent, Path()])
         photo, found = _found(source, kept.photo, photo, recipe, instead, settings, finder)

@@ -7,7 +7,7 @@ import json as json_text
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -17,9 +17,6 @@ from ..errors import RequestError
 from ..methods import make_recipe
 from ..recipe import Style
 from .status import DONE
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _COLUMNS = ("photo", "painting")
 
@@ -127,26 +124,27 @@ def _painted(
     name: str, preset: str | None, couples: list[tuple[Path, Path]], *, size: int, inverse: bool, device: str
 ) -> Iterator[_Row]:
     """Figures of pictures painted here and now."""
-    from ..api import bind, last
-    from ..images.read import read
     from ..metrics.score import Inverts, Ruler
-    from ..runtime import pick_device
+    from ..session.session import Session
 
     label = f"{name} ({preset})" if preset else name
     recipe = make_recipe(name, preset=preset, settings={"size": size})
-    ruler = Ruler(pick_device(device))
-    for photo, painting in couples:
-        content: Tensor = read(photo).pixels
-        style: Tensor = read(painting).pixels
-        own = recipe.model_copy(update={"styles": (Style(path=str(painting)),)})
-        painter = bind(own, device=device, styles=[style])
-        figures: dict[str, float] = ruler.measure(last(painter.paint(content)).image, content, style)._asdict()
-        if inverse:
-            inner = painter.painter
-            if not isinstance(inner, Inverts):
-                raise RequestError(f"{name} turns no features into pictures; expected adain or swap with --inverse")
-            figures |= {f"{kind} error": value for kind, value in inner.feature_errors(content).items()}
-        yield _Row(label, photo.stem, painting.stem, figures)
+    with Session(device=device) as session:
+        ruler = Ruler(session.device)
+        for photo, painting in couples:
+            own = recipe.model_copy(update={"styles": (Style(path=str(painting)),)})
+            painter = session.bind(own)
+            made = painter.paint(photo).done()
+            content, style = made.photo.pixels, made.styles[0].pixels
+            figures: dict[str, float] = ruler.measure(made.image, content, style)._asdict()
+            if inverse:
+                inner = painter.painter
+                if not isinstance(inner, Inverts):
+                    raise RequestError(
+                        f"{name} turns no features into pictures; expected adain or swap with --inverse"
+                    )
+                figures |= {f"{kind} error": value for kind, value in inner.feature_errors(content).items()}
+            yield _Row(label, photo.stem, painting.stem, figures)
 
 
 def _means(rows: list[_Row]) -> dict[str, dict[str, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 
-from .provenance import kept_in
+from ..session.provenance import kept_in
 from .toml import to_toml
 
 

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..control import worked
 from ..errors import RequestError
 from ..memory import PICTURE, Cost
 from ..statistics.moments import Gathered, Moments
-from ..strips import VALUES, Chain, Each, Halve, Rows, Size, Whole, Window
+from ..strips import VALUES, Chain, Each, Halve, Rows, Size, Whole, Window, multiply_adds
 from ..weights.canonical import layer_size
 from ..weights.layers import CHANNELS, layer_stride
 from .layers import Layers, Pullback, Tap, undo_relu
@@ -54,7 +55,7 @@ class VGG(Layers):
         x = self.preprocess(image).to(self.dtype, memory_format=torch.channels_last)
         for name in self.order:
             if name.startswith("conv"):
-                x = self.conv(name, x)
+                x = self._counted(name, x)
             elif name.startswith("relu"):
                 # In place only where the convolution's own output was not asked for.
                 x = F.relu(x) if name.replace("relu", "conv") in wanted else F.relu_(x)
@@ -197,7 +198,7 @@ class VGG(Layers):
         for name in names:
             before = x
             if name.startswith("conv"):
-                x = self.conv(name, x)
+                x = self._counted(name, x)
                 undo.append((name, self.undo_conv(name, before.shape)))
             elif name.startswith("relu"):
                 x = F.relu(x) if name.replace("relu", "conv") in wanted else F.relu_(x)
@@ -219,13 +220,30 @@ class VGG(Layers):
                 if name in taps:
                     gradient = taps[name](gradient)
                 if gradient is not None:
+                    channels = gradient.shape[1]
                     gradient = step(gradient)
+                    worked(multiply_adds(channels, gradient) if name.startswith("conv") else 0)
             if gradient is None:
                 return torch.zeros_like(image)
             gradient = gradient.float() * (self.spec.scale / self.std)
             return gradient.index_select(1, self.flip).contiguous()
 
         return features, pullback
+
+    def _counted(self, name: str, x: Tensor) -> Tensor:
+        """The convolution of a whole picture, counted as work."""
+        made = self.conv(name, x)
+        worked(multiply_adds(x.shape[1], made))
+        return made
+
+    def work(self, layers: Iterable[str]) -> float:
+        """Multiply-adds a pixel of `encode`; `vjp` and its way back take twice as many."""
+        total, channels = 0.0, 3
+        for name in self.until(set(layers)):
+            if name.startswith("conv"):
+                total += 9 * channels * self.channels(name) / layer_stride(name) ** 2
+                channels = self.channels(name)
+        return total
 
     def features_cost(self, layers: Iterable[str]) -> Cost:
         """Memory that features at some layers take."""

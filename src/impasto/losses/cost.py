@@ -85,6 +85,11 @@ class Optimisation:
     kept_pictures: int = 1
     tv: bool = False
 
+    @property
+    def work(self) -> float:
+        """Multiply-adds of an evaluation and its gradient, worked on whole."""
+        return 2 * self.encoder.work(self.layers) * self.size[0] * self.size[1]
+
     def cost(self, tiling: Tiling) -> Cost:
         """Memory at the busiest moment, worked on in this way."""
         return self._cost(tiling, self._features(self.size, tiling.tile))

@@ -16,50 +16,86 @@ from ..painter import Regions
 from .functional import GramNorm, gram_divisor, gram_sum, mass_of, ridged, rows
 from .objective import ContentTerm, GramTerm, Reduction, Term, WassersteinTerm
 
+StyleLoss = Literal["gram", "wasserstein"]
 
-@torch.no_grad()
+Statistics = Mapping[str, tuple[Tensor, ...]]
+"""Of a style picture by layer: its Gram matrix, or the mean and the covariance of its features."""
+
+
 def style_terms(
     encoder: VGG,
     pictures: Iterable[Tensor],
     shares: Sequence[float],
     weights: Mapping[str, float],
     *,
-    kind: Literal["gram", "wasserstein"] = "gram",
+    kind: StyleLoss = "gram",
     norm: GramNorm = "positions",
     regions: Regions | None = None,
     tile: int | None = None,
 ) -> list[GramTerm | WassersteinTerm]:
-    """Style terms towards several pictures, mixed by `shares` (summing to 1); `weights` by layer.
+    """Style terms towards several pictures, encoded one after another; see `measure_style` and `terms_towards`."""
+    found = (measure_style(encoder, picture, weights, kind=kind, norm=norm, tile=tile) for picture in pictures)
+    return terms_towards(found, shares, weights, kind=kind, norm=norm, regions=regions)
+
+
+@torch.no_grad()
+def measure_style(
+    encoder: VGG,
+    picture: Tensor,
+    weights: Mapping[str, float],
+    *,
+    kind: StyleLoss = "gram",
+    norm: GramNorm = "positions",
+    tile: int | None = None,
+) -> Statistics:
+    """What style terms are made of, of one picture, 1×3×H×W, at the layers that weigh anything.
+
+    It is encoded in tiles of about `tile` pixels a side; None for whole.
+    """
+    active = [layer for layer, weight in weights.items() if weight > 0]
+    if not active:
+        return {}
+    if kind == "gram":
+        return {layer: (gram,) for layer, gram in _grams(encoder, picture, active, norm, tile).items()}
+    return _gaussians(encoder, picture, active, tile)
+
+
+@torch.no_grad()
+def terms_towards(
+    styles: Iterable[Statistics],
+    shares: Sequence[float],
+    weights: Mapping[str, float],
+    *,
+    kind: StyleLoss = "gram",
+    norm: GramNorm = "positions",
+    regions: Regions | None = None,
+) -> list[GramTerm | WassersteinTerm]:
+    """Style terms towards several styles, mixed by `shares` (summing to 1); `weights` by layer.
 
     Gram losses to several styles are summed (neural-style); Gaussians are mixed before (crowsonkb). With
-    `regions` each style has terms of its own, and its share at each position is what they say. The pictures are
-    encoded in tiles of about `tile` pixels a side, one after another; None for whole.
+    `regions` each style has terms of its own, and its share at each position is what they say.
     """
     if regions is not None:
         return [
             dataclasses.replace(term, where=functools.partial(_share_of, regions, number))
-            for number, picture in enumerate(pictures)
-            for term in style_terms(encoder, [picture], [1.0], weights, kind=kind, norm=norm, tile=tile)
+            for number, style in enumerate(styles)
+            for term in terms_towards([style], [1.0], weights, kind=kind, norm=norm)
         ]
     active = {layer: weight for layer, weight in weights.items() if weight > 0}
     if not active:
         return []
-    first: dict[str, Tensor] = {}
-    second: dict[str, Tensor] = {}
+    mixed: dict[str, list[Tensor | float]] = {}
     squares: dict[str, float] = {}
-    for picture, share in zip(pictures, shares, strict=True):
-        statistics = _grams(encoder, picture, active, norm, tile) if kind == "gram" else {}
-        for layer, a in statistics.items():
-            squares[layer] = squares.get(layer, 0.0) + share * float(a.square().mean())
-            second[layer] = second.get(layer, 0) + share * a
-        gaussians = _gaussians(encoder, picture, active, tile) if kind == "wasserstein" else {}
-        for layer, (mean, cov) in gaussians.items():
-            first[layer] = first.get(layer, 0) + share * mean
-            second[layer] = second.get(layer, 0) + share * cov
+    for style, share in zip(styles, shares, strict=True):
+        for layer, values in style.items():
+            before = mixed.get(layer, [0.0] * len(values))
+            mixed[layer] = [old + share * value for old, value in zip(before, values, strict=True)]
+            squares[layer] = squares.get(layer, 0.0) + share * float(values[0].square().mean())
+    found = {layer: [torch.as_tensor(value) for value in values] for layer, values in mixed.items()}
     if kind == "wasserstein":
-        return [WassersteinTerm(la, first[la], second[la], weight) for la, weight in active.items()]
+        return [WassersteinTerm(la, found[la][0], found[la][1], weight) for la, weight in active.items()]
     return [
-        GramTerm(la, second[la], weight, norm, spread=max(0.0, squares[la] - float(second[la].square().mean())))
+        GramTerm(la, found[la][0], weight, norm, spread=max(0.0, squares[la] - float(found[la][0].square().mean())))
         for la, weight in active.items()
     ]
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..control import worked
 from ..statistics.moments import Moments
 from ..strips import ranges
 
@@ -98,6 +99,7 @@ def best_of(pixels: Tensor, source: Source, patch: int, stride: int, budget: flo
         better = value > best[y, here]
         best[y, here] = torch.where(better, value, best[y, here])
         index[y, here] = torch.where(better, place, index[y, here])
+        worked(scores.numel() * stride**4 * pixels.shape[2])  # the positions between patches too
     return best, index
 
 

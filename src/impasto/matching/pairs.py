@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..control import worked
 from ..strips import ranges
 from .exact import AT_ONCE, Source
 
@@ -75,6 +76,7 @@ class PairScores:
         return torch.cat([self._of(*part) for part in parts])
 
     def _of(self, where: Tensor, place: Tensor) -> Tensor:
+        worked()
         total = self.lengths.new_zeros(len(where))
         for dy in range(self.photo.patch):
             product = self.photo.rows(where, dy)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..control import worked
 from ..strips import ranges
 from .exact import AT_ONCE, Source, first_largest, products
 from .pairs import Grid, PairScores
@@ -41,6 +42,17 @@ def copies(positions: int, source: Source, patch: int) -> int:
     """Bytes of the copies, in principal channels, of a style and of a photo of so many positions."""
     height, width, channels = source.features.shape
     return (positions + height * width) * _channels(channels, patch) * source.dtype.itemsize
+
+
+def work(patches: int, source: Source, patch: int) -> float:
+    """Multiply-adds of the search for a start, for so many patches of a photo."""
+    values = _channels(source.features.shape[2], patch) * patch**2
+    return 3.0 * patches * _cells(source.inverse.numel()) * values
+
+
+def _cells(patches: int) -> int:
+    """As many cells as make finding the nearest of them cost what looking into them does."""
+    return max(1, round(math.sqrt(_PROBES * patches / 2)))
 
 
 def left(budget: float, copied: int) -> float:
@@ -72,8 +84,7 @@ def _start(photo: Grid, source: Source, budget: float, generator: torch.Generato
     """For each patch of the photo the best of the nearest cells, in principal channels."""
     photo, style = _principal(photo, source, budget, generator)
     lengths = source.inverse.flatten()
-    # As many cells as make finding the nearest of them cost what looking into them does.
-    cells = max(1, round(math.sqrt(_PROBES * len(lengths) / 2)))
+    cells = _cells(len(lengths))
     drawn = torch.randperm(len(lengths), generator=generator)[:cells].to(lengths.device)
     centres = F.normalize(style.patches(drawn).float(), dim=1).to(style.positions.dtype)
     best = lengths.new_full((math.prod(photo.shape),), -torch.inf)
@@ -94,6 +105,7 @@ def _start(photo: Grid, source: Source, budget: float, generator: torch.Generato
             better = value > best[some]
             best[some[better]] = value[better].float()
             index[some[better]] = inside[place[better]]
+            worked(some.numel() * filters.numel())
     return index
 
 
@@ -142,6 +154,7 @@ def _by_cell(grid: Grid, centres: Tensor, nearest: int, budget: float) -> tuple[
         for n in range(nearest):
             cells[first:end, n] = place = first_largest(scores)[1]
             scores.scatter_(1, place[:, None], -torch.inf)
+        worked((end - first) * centres.numel())
     cells = cells.flatten()
     sizes = torch.bincount(cells, minlength=len(centres))
     return cells.argsort(stable=True).div_(nearest, rounding_mode="floor").split(sizes.tolist())

@@ -73,6 +73,13 @@ class SwapStyle:
         ny, nx = ((side - self.patch) // self.stride + 1 for side in (height, width))
         return self.search == "patchmatch" or ny * nx * patches > COMPARISONS
 
+    def work(self, height: int, width: int) -> float:
+        """Multiply-adds of the match of a photo of so many positions."""
+        if not self.is_approximate(height, width):
+            return float(height * width * self.table.numel())
+        patches = ((height - self.patch) // self.stride + 1) * ((width - self.patch) // self.stride + 1)
+        return sum(patchmatch.work(patches, source, self.patch) for source in self.sources)
+
     def cost(self, height: int, width: int, budget_mb: float) -> Cost:
         """Memory that the match of a photo of so many positions takes: its budget, and more of huge pictures."""
         budget = budget_mb * 2**20

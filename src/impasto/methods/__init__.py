@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
-from ..painter import Painter
+from ..painter import Painter, Regions, Step
 from ..recipe import Options, Recipe, Style, explain
 from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
@@ -19,19 +19,15 @@ from .gatys.options import GatysOptions
 from .gatys.presets import PRESETS as GATYS_PRESETS
 from .johnson.options import JohnsonOptions
 from .johnson.presets import PRESETS as JOHNSON_PRESETS
+from .migrations import drop_removed, migrate
 from .swap.options import SwapOptions
 from .swap.presets import PRESETS as SWAP_PRESETS
 
 if TYPE_CHECKING:
     from torch import Tensor, device
 
-
-class Bind(Protocol):
-    """Loads what a recipe needs onto a device."""
-
-    def __call__(self, recipe: Recipe, styles: Sequence[Tensor], device: device) -> Painter:
-        """`styles` are the style pictures in order, 1×3×H×W each, at their own sizes."""
-        ...
+    from ..control import Cancel
+    from .common.loader import Keep, Nets
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,16 @@ class Method:
     """One way of painting: its settings, its named settings, and where its code is (imported on use).
 
     Attributes:
+        module: where `load` and the painter are.
+        painter: name of the class there, a `Painter` made of a recipe, its networks, style pictures, and what is kept
+            of their statistics.
         styles: whether it paints like pictures given to it; without, its styles are in its networks.
+
+    Example:
+        >>> adain = METHODS["adain"]
+        >>> nets = adain.load(recipe, torch.device("cpu"))
+        >>> stats = adain.encode(nets, recipe, [style], size=512)
+        >>> *_, last = adain.paint(nets, stats, photo)
     """
 
     name: str
@@ -47,12 +52,69 @@ class Method:
     options: type[Options]
     presets: Mapping[str, Preset]
     module: str
+    painter: str
     styles: bool = True
 
-    @property
-    def bind(self) -> Bind:
-        """The function that turns a recipe into a painter."""
-        return cast(Bind, importlib.import_module(self.module).bind)
+    def load(self, recipe: Recipe, device: device, keep: Keep | None = None) -> Nets:
+        """Load the networks that a recipe names; `keep` has those of before, see `Loader`."""
+        from .common.loader import Loader, make_anew
+
+        return importlib.import_module(self.module).load(recipe, Loader(device, recipe.precision, keep or make_anew))
+
+    def encode(
+        self, nets: Nets, recipe: Recipe, styles: Sequence[Tensor], size: int | None = None, regions: bool = False
+    ) -> StyleStats:
+        """The statistics of style pictures, as they are seen beside a picture of longest side `size`.
+
+        Args:
+            nets: from `load`.
+            recipe: what is painted with.
+            styles: 1×3×H×W each, in the order of the recipe.
+            size: in pixels, in place of the recipe's.
+            regions: whether each style is to have a place of its own.
+        """
+        if size is not None:
+            recipe = recipe.model_copy(update={"size": size})
+        stats = StyleStats(recipe, styles)
+        self.bound(recipe, nets, styles, stats.kept).encode_ahead(regions=regions)
+        return stats
+
+    def paint(
+        self,
+        nets: Nets,
+        stats: StyleStats,
+        content: Tensor,
+        regions: Regions | None = None,
+        start: Tensor | None = None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Step]:
+        """Paint a photograph; see `Painter.paint`."""
+        painter = self.bound(stats.recipe, nets, stats.styles, stats.kept)
+        return painter.paint(content, regions, start, cancel)
+
+    def bound(
+        self, recipe: Recipe, nets: Nets, styles: Sequence[Tensor], kept: MutableMapping[Any, Any] | None = None
+    ) -> Painter:
+        """A painter of these networks; `kept` has the statistics of its styles, and takes in new ones."""
+        return getattr(importlib.import_module(self.module), self.painter)(recipe, nets, styles, kept)
+
+    def bind(self, recipe: Recipe, styles: Sequence[Tensor], device: device) -> Painter:
+        """Load networks and encode styles: a painter for any number of photographs.
+
+        `styles` are the style pictures in order, 1×3×H×W each, at their own sizes.
+        """
+        painter = self.bound(recipe, self.load(recipe, device), styles)
+        painter.encode_ahead()
+        return painter
+
+
+@dataclass
+class StyleStats:
+    """Style pictures of a recipe, and what a method encoded of them; see `Method.encode`."""
+
+    recipe: Recipe
+    styles: Sequence[Tensor]
+    kept: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 METHODS: dict[str, Method] = {
@@ -64,6 +126,7 @@ METHODS: dict[str, Method] = {
             GatysOptions,
             GATYS_PRESETS,
             "impasto.methods.gatys.painter",
+            "GatysPainter",
         ),
         Method(
             "adain",
@@ -71,6 +134,7 @@ METHODS: dict[str, Method] = {
             AdainOptions,
             ADAIN_PRESETS,
             "impasto.methods.adain.painter",
+            "AdainPainter",
         ),
         Method(
             "swap",
@@ -78,6 +142,7 @@ METHODS: dict[str, Method] = {
             SwapOptions,
             SWAP_PRESETS,
             "impasto.methods.swap.painter",
+            "SwapPainter",
         ),
         Method(
             "johnson",
@@ -85,6 +150,7 @@ METHODS: dict[str, Method] = {
             JohnsonOptions,
             JOHNSON_PRESETS,
             "impasto.methods.johnson.painter",
+            "JohnsonPainter",
             styles=False,
         ),
     )
@@ -92,11 +158,6 @@ METHODS: dict[str, Method] = {
 
 DEFAULT = ("adain", "impasto")
 """Method and preset of `impasto paint` and `impasto.paint`."""
-
-REMOVED_SETTINGS: dict[str, dict[str, str]] = {
-    "swap": {"patches_per_style": "every patch is compared; remove it from the recipe to paint without it"},
-}
-"""Settings that a method no longer has, by method: what holds instead, and the repair."""
 
 
 def method(name: str) -> Method:
@@ -140,7 +201,7 @@ def make_recipe(
         found = chosen.presets[preset]
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
-    _drop_removed(name, given)
+    drop_removed(name, given)
     own = chosen.options.model_fields
     # A plain `steps` replaces a preset's ladder instead of being overruled by it.
     if "steps" in given and "schedule" not in given:
@@ -162,7 +223,7 @@ def make_recipe(
 
 def read_recipe(data: Mapping[str, Any]) -> Recipe:
     """A recipe from plain data: a picture's metadata, JSON or TOML."""
-    fields = dict(data)
+    fields = migrate(data)
     name = fields.pop("method", None)
     if not isinstance(name, str):
         raise RequestError("the recipe names no method")
@@ -171,24 +232,12 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
         given = fields.pop("options", {})
         if isinstance(given, Mapping):
             given = dict(cast(Mapping[str, Any], given))
-            _drop_removed(name, given)
+            drop_removed(name, given)
         options = chosen.options.model_validate(given)
         recipe = Recipe.model_validate({**fields, "method": name, "options": options})
     except ValidationError as error:
         raise explain(error, "recipe") from None
     return _possible(recipe)
-
-
-def _drop_removed(name: str, settings: dict[str, Any]) -> None:
-    """Delete removed settings that are unset: None, or "none" in TOML.
-
-    Raises:
-        RequestError: one of them has another value.
-    """
-    for setting, advice in REMOVED_SETTINGS.get(name, {}).items():
-        value = settings.pop(setting, None)
-        if value not in (None, "none"):
-            raise RequestError(f"{name}'s setting {setting} (got {value!r}) is gone: {advice}")
 
 
 def _possible(recipe: Recipe) -> Recipe:

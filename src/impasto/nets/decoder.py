@@ -160,6 +160,21 @@ class Decoder(nn.Module):
             source = made
         return Cost.of_pixels(most * next(self.parameters()).element_size())
 
+    def work(self, size: Size, values: int = VALUES) -> float:
+        """Multiply-adds of `paint`, for a picture of height and width `size`.
+
+        What lies before moments is done twice where it is too large to be kept.
+        """
+        total, inputs = 0.0, self.spec.width(self.spec.layer)
+        for index, widths in enumerate(self.spec.stages):
+            pixels = size[0] * size[1] / 4 ** (self.spec.block - 1 - index)
+            *inner, last = zip((inputs, *widths), widths, strict=False)
+            before = 9 * pixels * sum(i * o for i, o in inner)
+            twice = f"relu{self.spec.block - index}_1" in self.spec.inject and last[0] * pixels > values
+            total += before * (2 if twice else 1) + 9 * pixels * last[0] * last[1]
+            inputs = widths[-1]
+        return total
+
     def forward(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None = None) -> Tensor:
         """Features N×C×h×w at `spec.content_layers` to pictures N×3×(h·stride)×(w·stride), float32 RGB.
 

@@ -238,6 +238,16 @@ class Transformer(nn.Module):
             source = made
         return Cost.of_pixels(most * self.last.conv.weight.element_size())
 
+    @property
+    def work(self) -> float:
+        """Multiply-adds a pixel of `paint`, each convolution counted as one of 3×3."""
+        total, inputs, area = 0.0, 3, 1.0
+        for block in self.spec.blocks:
+            area = area * 4 if block.kind == "up" else area / block.stride**2
+            total += 9 * inputs * block.filters * area * (2 if block.kind == "residual" else 1)
+            inputs = block.filters
+        return total
+
     def _output(self, x: Tensor, photo: Tensor, mix: Tensor, colours: tuple[Tensor, Tensor]) -> Tensor:
         if self.spec.output == "tanh":
             return (150 * x.tanh() + 127.5) / 255

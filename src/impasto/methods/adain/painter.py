@@ -14,7 +14,7 @@ from ...errors import RequestError
 from ...losses.functional import relative_distance
 from ...memory import PICTURE, Cost
 from ...nets.decoder_spec import LAYERS
-from ...nets.files import ADAIN_KIND, load_decoder
+from ...nets.files import ADAIN_KIND, TrainedDecoder
 from ...painter import Regions
 from ...recipe import Recipe
 from ...statistics.moments import Moments
@@ -22,9 +22,9 @@ from ...statistics.transfer import impose_correlations, impose_moments, mix_mome
 from ...statistics.transport import correlation_root
 from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
-from ...weights.load import load
 from ..common.any_style import MARGIN, fitted_style, moments_inside
-from ..common.one_pass import Frame, OnePassPainter, Painted, Pass
+from ..common.loader import Loader, Nets
+from ..common.one_pass import Frame, KeptStats, OnePassPainter, Painted, Pass
 from ..common.options import options_of
 from .options import AdainOptions
 
@@ -32,9 +32,21 @@ OUTER = 8
 """Pixels around the margin whose features the net is not given: they show most of the zeros beyond the border."""
 
 
-def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> AdainPainter:
-    """Load encoder and decoder, and encode the styles."""
-    return AdainPainter(recipe, styles, device)
+@dataclass(frozen=True)
+class AdainNets(Nets):
+    """The encoder, and the net that turns its features into a picture."""
+
+    encoder: VGG
+    net: TrainedDecoder
+
+
+def load(recipe: Recipe, loader: Loader) -> AdainNets:
+    """Load encoder and decoder."""
+    name = options_of(recipe, AdainOptions).net
+    weights = loader.weights(recipe.encoder, LAYERS[-1])
+    net = loader.decoder(name, kind=ADAIN_KIND, weights=weights, layer=None)
+    encoder = loader.encoder(weights, net.decoder.spec.layer, **net.encoder)
+    return AdainNets(loader.device, loader.dtype, {recipe.encoder: weights.sha256, name: net.sha256}, encoder, net)
 
 
 @dataclass(frozen=True)
@@ -51,22 +63,18 @@ class AdainPainter(OnePassPainter[StyleStats]):
 
     apart_differs = False
 
-    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, nets: AdainNets, styles: Sequence[Tensor], kept: KeptStats[StyleStats] | None = None
+    ) -> None:
         self.options = options = options_of(recipe, AdainOptions)
         if not styles:
             raise RequestError("no style picture; give at least one")
-        super().__init__(recipe, styles, device)
-        weights = load(recipe.encoder, until=LAYERS[-1])
-        net = load_decoder(options.net, kind=ADAIN_KIND, weights=weights, layer=None, device=device, dtype=self.dtype)
-        self.decoder, self.spec = net.decoder, net.decoder.spec
-        self.encoder = VGG(weights, device=device, dtype=self.dtype, until=self.spec.layer, **net.encoder)
-        self.covariance = net.covariance if options.covariance is None else options.covariance
+        super().__init__(recipe, nets, styles, kept)
+        self.encoder, self.decoder, self.spec = nets.encoder, nets.net.decoder, nets.net.decoder.spec
+        self.covariance = nets.net.covariance if options.covariance is None else options.covariance
         self.frame = Frame(self.spec.stride, margin=MARGIN, outer=OUTER)
         self.grain = options.grain * options.alpha
         self.grid = self.spec.grid if options.descreen else 0
-        nets = {**recipe.nets, recipe.encoder: weights.sha256, options.net: net.sha256}
-        self.recipe = recipe.model_copy(update={"nets": nets})
-        self.encode_named_styles()
 
     def encode(self, size: int, *, apart: bool) -> StyleStats:
         """Moments of the styles' features; see `OnePassPainter.encode`."""
@@ -84,6 +92,10 @@ class AdainPainter(OnePassPainter[StyleStats]):
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:  # noqa: ARG002
         """The photo's features, then the decoder's, and the picture; see `OnePassPainter.cost`."""
         return (self.encoder.encode_cost(self.spec.content_layers) | self.decoder.cost) + PICTURE
+
+    def work(self, size: Size, stats: StyleStats) -> float:  # noqa: ARG002
+        """See `OnePassPainter.work`."""
+        return self.encoder.work(self.spec.content_layers) * size[0] * size[1] + self.decoder.work(size)
 
     def pictures(self, seen: Pass[StyleStats]) -> Iterator[Painted]:
         """See `OnePassPainter.pictures`."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Generator, Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from ...images import palette
 from ...images.geometry import fit, resize
-from ...painter import Checkpoint, Painter, Regions, Step
+from ...painter import Regions
+from ...recipe import Recipe
 
 _AFTER: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "luminance": palette.luminance,
@@ -20,46 +19,33 @@ _AFTER: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class Controlled(Painter):
-    """A painter whose pictures keep colours, show by strength, and leave the photograph outside every mask."""
+def recoloured(styles: Sequence[Tensor], content: Tensor, recipe: Recipe) -> Sequence[Tensor] | None:
+    """Style pictures with the photograph's colours, where a recipe says that before painting; else None."""
+    if recipe.colour != "coral" or not recipe.colour_strength:
+        return None
+    return [torch.lerp(style, palette.coral(style, content), recipe.colour_strength) for style in styles]
 
-    def __init__(
-        self, painter: Painter, styles: Sequence[Tensor], rebind: Callable[[Sequence[Tensor]], Painter]
-    ) -> None:
-        """`rebind` makes a painter like `painter` for other style pictures."""
-        self.painter, self._styles, self._rebind = painter, styles, rebind
-        self.recipe, self.device, self.resumable = painter.recipe, painter.device, painter.resumable
 
-    def keeping(self, checkpoint: Checkpoint) -> Self:
-        """See `Painter.keeping`."""
-        painter = super().keeping(checkpoint)
-        painter.painter = self.painter.keeping(checkpoint)
-        return painter
+def finish(image: Tensor, content: Tensor, recipe: Recipe, regions: Regions | None = None) -> Tensor:
+    """What a method painted, by a recipe's colour and strength, and the photograph outside every mask.
 
-    def paint(self, content: Tensor, regions: Regions | None = None) -> Generator[Step]:
-        """Paint; see `Painter.paint`."""
-        painter = self.painter
-        if self.recipe.colour == "coral" and self.recipe.colour_strength:
-            strength = self.recipe.colour_strength
-            painter = self._rebind(
-                [torch.lerp(style, palette.coral(style, content), strength) for style in self._styles]
-            )
-            if self.checkpoint is not None:
-                painter = painter.keeping(self.checkpoint)
-        photo = fit(content.to(self.device), self.recipe.size)
-        for step in painter.paint(content, regions):
-            yield dataclasses.replace(step, image=self._finished(step.image, photo, regions))
+    Args:
+        image: 1×3×h×w in [0, 1]; of a picture on its way it may be smaller than it will be.
+        content: the photograph, 1×3×H×W.
+        recipe: the controls.
+        regions: where each style applies.
 
-    def _finished(self, image: Tensor, photo: Tensor, regions: Regions | None) -> Tensor:
-        recipe = self.recipe
-        keep = _AFTER.get(recipe.colour) if recipe.colour_strength else None
-        if keep is None and recipe.strength == 1 and regions is None:
-            return image
-        height, width = image.shape[2:]
-        photo = resize(photo, height, width)  # a picture on its way may be smaller
-        if keep is not None:
-            image = torch.lerp(image, keep(image, photo), recipe.colour_strength)
-        weight = torch.tensor(recipe.strength, device=image.device)
-        if regions is not None:
-            weight = weight * resize(regions.coverage.to(image.device), height, width)
-        return torch.lerp(photo, image, weight)
+    Returns:
+        1×3×h×w; `image` itself where there is nothing to do.
+    """
+    keep = _AFTER.get(recipe.colour) if recipe.colour_strength else None
+    if keep is None and recipe.strength == 1 and regions is None:
+        return image
+    height, width = image.shape[2:]
+    photo = resize(fit(content.to(image.device), recipe.size), height, width)
+    if keep is not None:
+        image = torch.lerp(image, keep(image, photo), recipe.colour_strength)
+    weight = torch.tensor(recipe.strength, device=image.device)
+    if regions is not None:
+        weight = weight * resize(regions.coverage.to(image.device), height, width)
+    return torch.lerp(photo, image, weight)

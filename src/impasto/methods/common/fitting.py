@@ -6,8 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import RequestError
-from ...images.geometry import fit, resize
+from ...images.geometry import fit, fitted_size, resize
 from ...painter import Regions
+
+_SLANT = 0.01  # of a side, that proportions may differ by
 
 SMALLEST = 16
 """Pixels a side that a picture is worked on with at least: relu4_1 has then two positions."""
@@ -27,6 +29,24 @@ def fitted_photo(content: Tensor, size: int | None, least: int = SMALLEST) -> tu
     photo = fit(content, size)
     given = photo.shape[2], photo.shape[3]
     return resize(photo, *(max(side, least) for side in given)), given
+
+
+def check_start(start: Tensor, content: Tensor) -> Tensor:
+    """A start, 1×3×h×w, if it has the proportions of the photograph, 1×3×H×W.
+
+    Raises:
+        RequestError: it has others, or is a pixel wide.
+    """
+    height, width = start.shape[2:]
+    if min(height, width) < 2:
+        raise RequestError(f"the start is {width}×{height} pixels; expected at least 2 a side")
+    rows, columns = fitted_size(content.shape[2], content.shape[3], max(height, width))
+    if max(abs(rows - height), abs(columns - width)) > 1 + _SLANT * max(height, width):
+        raise RequestError(
+            f"the start is {width}×{height} pixels, the photo {content.shape[3]}×{content.shape[2]}; expected the "
+            f"photo's proportions, as {columns}×{rows}: crop the start, or give the photo that it was painted from"
+        )
+    return start.to(content.device)
 
 
 def covered_regions(

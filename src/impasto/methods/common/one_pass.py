@@ -7,26 +7,29 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 
+from ...control import expect, say
 from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
 from ...memory import PICTURE, Cost, keep_freed_memory
 from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
-from ...runtime import compute_dtype
 from ...strips import Size, Strips, plan_strips
-from .fitting import SMALLEST, covered, covered_regions, fitted_photo
+from .fitting import SMALLEST, check_start, covered, covered_regions, fitted_photo
+from .loader import Nets
 from .scales import finer, scales, tones_of, with_tones
 
 Stats = TypeVar("Stats")
+
+KeptStats = MutableMapping[tuple[int, bool], Stats]
+"""The styles' statistics, by the longest side of the picture they are seen beside, and whether each is apart."""
 
 NOTHING = Cost()
 
@@ -94,7 +97,8 @@ class _Painting(Generic[Stats]):
     regions: Regions | None
     stats: dict[int, Stats]
     prepared: Mapping[int, Any]
-    tones: Tensor | None = field(default=None)
+    several: bool = False
+    tones: Tensor | None = None
 
 
 class OnePassPainter(Painter, Generic[Stats]):
@@ -120,12 +124,15 @@ class OnePassPainter(Painter, Generic[Stats]):
     apart_differs: bool = True
     bulky: bool = False
 
-    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
-        self.recipe, self.device = recipe, device
-        self.dtype = compute_dtype(device, recipe.precision)
-        self.styles = [style.to(device) for style in styles]
-        self._stats: dict[int, Stats] = {}
-        self._apart = False
+    def __init__(
+        self, recipe: Recipe, nets: Nets, styles: Sequence[Tensor], kept: KeptStats[Stats] | None = None
+    ) -> None:
+        """`styles` are 1×3×H×W each; `kept` has what was encoded of them, by default for one painting's sizes."""
+        self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, **nets.sha256}})
+        self.device, self.dtype = nets.device, nets.dtype
+        self.styles = [style.to(nets.device) for style in styles]
+        self._kept: KeptStats[Stats] = {} if kept is None else kept
+        self._keeps_all = kept is not None
         keep_freed_memory()
 
     @abstractmethod
@@ -143,6 +150,10 @@ class OnePassPainter(Painter, Generic[Stats]):
     def pictures(self, seen: Pass[Stats]) -> Iterator[Painted]:
         """What the method makes of one picture; a method that refines it yields every step."""
 
+    @abstractmethod
+    def work(self, size: Size, stats: Stats) -> float:
+        """Multiply-adds of a pass over a picture of height and width `size`, for the progress."""
+
     def steps(self, size: int) -> int:  # noqa: ARG002
         """How many pictures a pass of that size yields."""
         return 1
@@ -155,19 +166,24 @@ class OnePassPainter(Painter, Generic[Stats]):
         """What a pass of that size, on the way to `final`, has to know of the photograph, before any is painted."""
         return None
 
-    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
+    def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
         """Paint; see `Painter.paint`."""
         content = content.to(self.device)
         height, width = content.shape[2:]
         final = self.recipe.size or max(height, width)
         sizes, given = list(self.sizes(final)), fitted_size(height, width, final)
+        if start is not None:  # it takes the place of the passes up to its size
+            start = check_start(start, content)
+            sizes = [size for size in sizes if size > max(start.shape[2:])] or sizes[-1:]
+        say("encoding the style" if self.styles else "")
         stats = dict(self.encode_styles(sizes, apart=regions is not None))
         if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
         # The largest first: a refusal then names a budget that is enough for every size.
         prepared = {size: self.prepare(content, size, sizes[-1]) for size in reversed(sizes)}
-        painting = _Painting(regions, stats, prepared)
-        begun = self._coarse(content, sizes, painting)
+        painting = _Painting(regions, stats, prepared, several=len(sizes) > 1)
+        expect(sum(self.work(fitted_size(height, width, size), stats[size]) for size in sizes))
+        begun = self._coarse(content, sizes, painting, start)
         total = self.steps(sizes[-1])
         passes = self._run_pass([begun], sizes[-1], painting, coarse=False)
         del begun  # a large picture is let go as soon as it is used
@@ -176,20 +192,27 @@ class OnePassPainter(Painter, Generic[Stats]):
 
     def encode_styles(self, sizes: Sequence[int], *, apart: bool) -> Mapping[int, Stats]:
         """The styles encoded as they are seen beside pictures of these sizes, and of no others."""
-        if self.apart_differs and len(self.styles) > 1 and self._apart != apart:
-            self._stats = {}
-        self._apart = apart
-        self._stats = {size: stats for size, stats in self._stats.items() if size in sizes}
+        if not self._keeps_all:
+            for key in [key for key in self._kept if key not in {self._key(size, apart) for size in sizes}]:
+                del self._kept[key]
+        found: dict[int, Stats] = {}
         # The largest first: a refusal then names a budget that is enough for every size.
         for size in reversed(sizes):
-            if size not in self._stats:
-                self._stats[size] = self.encode(size, apart=apart)
-        return self._stats
+            key = self._key(size, apart)
+            stats = self._kept.get(key)
+            if stats is None:
+                self._kept[key] = stats = self.encode(size, apart=apart)
+            found[size] = stats
+        return found
 
-    def encode_named_styles(self) -> None:
-        """Have the styles encoded before the first photograph comes, where the recipe says at what size."""
+    def _key(self, size: int, apart: bool) -> tuple[int, bool]:
+        return size, apart and self.apart_differs and len(self.styles) > 1
+
+    def encode_ahead(self, *, regions: bool = False) -> None:
+        """See `Painter.encode_ahead`."""
         if self.recipe.size:
-            self.encode_styles(self.sizes(self.recipe.size), apart=any(part.mask for part in self.recipe.parts))
+            apart = regions or any(part.mask for part in self.recipe.parts)
+            self.encode_styles(self.sizes(self.recipe.size), apart=apart)
 
     def plan_style(
         self, style: Tensor, cost: Cost, kept: Cost = NOTHING, afterwards: Cost = NOTHING, *, apart: bool
@@ -228,9 +251,14 @@ class OnePassPainter(Painter, Generic[Stats]):
         cost = cost + 2 * PICTURE if later else cost  # the photo, and it framed
         return plan_strips(cost, photo, self.recipe.memory, self.device, self.dtype, cost if later else None)
 
-    def _coarse(self, content: Tensor, sizes: Sequence[int], painting: _Painting[Stats]) -> Tensor:
-        """What to paint at the last size: the photograph, with the strokes of all smaller paintings."""
+    def _coarse(
+        self, content: Tensor, sizes: Sequence[int], painting: _Painting[Stats], start: Tensor | None
+    ) -> Tensor:
+        """What to paint at the last size: the photograph, with the strokes of the start and all smaller paintings."""
         begun = photo = self.fitted(content, sizes[0])
+        if start is not None:
+            begun = finer(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
+            painting.tones = tones_of(start) if self.keeps_tones else None
         for size, larger in pairwise(sizes):
             (made,) = deque(self._run_pass([begun], size, painting, coarse=True), maxlen=1)
             if painting.tones is None and self.keeps_tones:
@@ -244,6 +272,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         self, given: list[Tensor], size: int, painting: _Painting[Stats], *, coarse: bool
     ) -> Iterator[Painted]:
         """The pictures of one pass, without their frame. The photo is taken out of `given`, to be freed."""
+        say(f"{size} px" if painting.several else "")
         seen, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
         for picture, losses, note in self.pictures(seen):
             if self.grid:
@@ -253,8 +282,8 @@ class OnePassPainter(Painter, Generic[Stats]):
                 picture = with_tones(picture, painting.tones)
             yield Painted(picture, losses, "; ".join(filter(None, (seen.strips.note, note))))
         if coarse and self.bulky and self.recipe.memory is not None:
-            for known in (painting.stats, self._stats):
-                known.pop(size, None)
+            painting.stats.pop(size, None)
+            self._kept.pop(self._key(size, painting.regions is not None), None)
 
     def _prepare_pass(
         self, photo: Tensor, size: int, painting: _Painting[Stats], coarse: bool

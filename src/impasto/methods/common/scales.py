@@ -6,6 +6,7 @@ are fine beside it; so it begins small, and every larger one takes its strokes f
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -32,15 +33,18 @@ def scales(final: int, style_scale: float) -> tuple[int, ...]:
     return tuple(climb(first, final))
 
 
-def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
+def finer(painting: Tensor, photo: Tensor, larger: Tensor, detail: float = 1.0) -> Tensor:
     """What to paint at the next size: the painting so far, with what the photograph shows only there.
 
     Args:
         painting: 1×3×H×W in [0, 1].
         photo: the photograph it was painted from, of its size.
         larger: the photograph at the next size.
+        detail: how much of what it shows only there.
     """
     height, width = larger.shape[2:]
+    if detail < 1:
+        return torch.lerp(resize(painting, height, width), finer(painting, photo, larger), detail)
     return resize(painting, height, width).add(larger).sub_(resize(photo, height, width)).clamp_(0, 1)
 
 

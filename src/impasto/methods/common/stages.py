@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ...control import expect, say, worked
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
@@ -24,6 +25,8 @@ from ...losses.tiled import TiledObjective
 from ...memory import Plan, describe, keep_freed_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...strips import Size
+from .fitting import check_start
+from .scales import finer
 
 SMALLEST = 16
 """Least side in pixels that a stage works at: relu5_1 is then a single position."""
@@ -92,10 +95,10 @@ class StagedPainter(Painter):
         """What the memory of a stage depends on, of a photo of height and width `photo`."""
 
     @abstractmethod
-    def origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
+    def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
         """What a painting is made from, as far as its next step depends on it, as JSON data."""
 
-    def paint(self, content: Tensor, regions: Regions | None = None) -> Iterator[Step]:
+    def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. Losses are those of the picture the step began from."""
         content = content.to(self.device)
         height, width = content.shape[2:]
@@ -105,13 +108,24 @@ class StagedPainter(Painter):
         # The last first: a refusal then names a budget that is enough for every size.
         plans = [self.plan(content, size, steps) for size, steps in reversed(stages)][::-1]
         total = sum(steps for _, steps in stages)
-        log = _Log(self.checkpoint, self.origin(content, regions) if self.checkpoint else {}, stages)
+        if start is not None:
+            start = check_start(start, content)
+        log = _Log(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
+        needs = [self.needs(working_size(content, size), steps) for size, steps in stages]
+        expect(sum(each.steps * each.work for each in needs))
         image: Tensor | None = None
         for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
+            say(f"{size} px" if len(stages) > 1 else "")
             if number < log.stage:
+                worked(steps * needs[number].work)
                 continue  # done before the painting was put aside
             photo, given = _fitted(content, size)
-            image = self.beginning(photo) if image is None else resize(image, *photo.shape[2:])
+            if image is not None:
+                image = resize(image, *photo.shape[2:])
+            elif start is None:
+                image = self.beginning(photo)
+            else:
+                image = finer(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
             finished = number == len(stages) - 1
             if steps == 0:
                 note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
@@ -122,6 +136,7 @@ class StagedPainter(Painter):
             run = Run(objective, image, self.settings, plan.way.history)
             image = None
             log.begin(number, run)
+            worked(run.steps * needs[number].work)
             stop = log.reason_to_stop(self.settings, finished) if run.steps else ""
             if stop or (finished and run.steps == steps):  # resumed, and there is nothing left to do
                 yield Step(resize(run.shown(final=True), *given), log.done, total, log.losses, stop)

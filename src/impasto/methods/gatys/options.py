@@ -80,7 +80,9 @@ class GatysOptions(Options):
     preprocess: Literal["standard", "unnormalised", "minus-128"] = Field(
         default="standard", description="Standard: the encoder's own; unnormalised: without mean and deviation."
     )
-    init: str = Field(default="content", description="Where to begin: content, style, random, or an image file.")
+    init: str = Field(
+        default="content", description="Where to begin: content, style or random; from a picture with --start."
+    )
     init_noise: NonNegative = Field(
         default=25.0,
         description="Deviation of a random beginning around the encoder's mean colour, in levels of 255.",

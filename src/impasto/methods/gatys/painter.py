@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,15 +15,14 @@ from ...images.geometry import fitted_size, resize
 from ...images.read import read
 from ...losses.cost import Optimisation
 from ...losses.objective import NormalisedGradient, Term, TVTerm
-from ...losses.targets import content_terms, style_terms
+from ...losses.targets import Statistics, content_terms, measure_style, terms_towards
 from ...losses.tiled import TiledObjective
 from ...memory import keep_freed_memory
 from ...painter import Regions
 from ...recipe import Recipe
-from ...runtime import compute_dtype
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
-from ...weights.load import load
+from ..common.loader import Loader, Nets
 from ..common.options import options_of
 from ..common.resume import digest
 from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
@@ -32,33 +32,47 @@ from .options import GatysOptions
 _FREE = {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
 
 
-def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> GatysPainter:
-    """Load the encoder the recipe names."""
-    return GatysPainter(recipe, styles, device)
+@dataclass(frozen=True)
+class GatysNets(Nets):
+    """The encoder, and the canonical layers of the losses with their weights."""
+
+    encoder: VGG
+    content_layers: Mapping[str, float]
+    style_layers: Mapping[str, float]
+
+
+def load(recipe: Recipe, loader: Loader) -> GatysNets:
+    """Load the encoder the recipe names, as deep as its layers."""
+    options = options_of(recipe, GatysOptions)
+    weights = loader.weights(recipe.encoder)
+    arch = weights.spec.arch
+    content = {resolve_layer(k, arch): w for k, w in options.content_layers.items()}
+    style = {resolve_layer(k, arch): w for k, w in options.style_layers.items()}
+    encoder = loader.encoder(
+        weights, deepest([*content, *style], arch), **_encoder_changes(options, weights.spec.scale)
+    )
+    return GatysNets(loader.device, loader.dtype, {recipe.encoder: weights.sha256}, encoder, content, style)
+
+
+KeptStatistics = MutableMapping[Hashable, Statistics]
+"""Statistics of style pictures, by number, size and tile."""
 
 
 class GatysPainter(StagedPainter):
     """Optimises pixels until their features are the photo's and their Gram matrices the style's."""
 
-    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, nets: GatysNets, styles: Sequence[Tensor], kept: KeptStatistics | None = None
+    ) -> None:
         self.options = options = options_of(recipe, GatysOptions)
-        self.device = device
-        self.settings = optimiser_settings(options)
-        self._styles = [style.to(device) for style in styles]
-        if not self._styles and options.style_weight > 0:
+        if not styles and options.style_weight > 0:
             raise RequestError("no style picture; give at least one, or style_weight 0")
-        weights = load(recipe.encoder)
-        arch = weights.spec.arch
-        self._content_layers = {resolve_layer(k, arch): w for k, w in options.content_layers.items()}
-        self._style_layers = {resolve_layer(k, arch): w for k, w in options.style_layers.items()}
-        self.encoder = VGG(
-            weights,
-            device=device,
-            dtype=compute_dtype(device, recipe.precision),
-            until=deepest([*self._content_layers, *self._style_layers], arch),
-            **_encoder_changes(options, weights.spec.scale),
-        )
-        self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, recipe.encoder: weights.sha256}})
+        self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, **nets.sha256}})
+        self.device, self.encoder = nets.device, nets.encoder
+        self._content_layers, self._style_layers = nets.content_layers, nets.style_layers
+        self.settings = optimiser_settings(options)
+        self._styles = [style.to(nets.device) for style in styles]
+        self._kept = kept
         keep_freed_memory()
 
     def stages(self, final: int) -> Stages:
@@ -70,15 +84,13 @@ class GatysPainter(StagedPainter):
         options = self.options
         size = (photo.shape[2], photo.shape[3])
         terms: list[Term] = []
-        terms += style_terms(
-            self.encoder,
-            (resize(style, *self.style_size(style, size)) for style in self._styles),
+        terms += terms_towards(
+            (self.encode(number, size, tile) for number in range(len(self._styles))),
             self.recipe.style_shares(),
             {layer: weight * options.style_weight for layer, weight in self._style_layers.items()},
             kind=options.style_loss,
             norm=options.gram_norm,
             regions=regions,
-            tile=tile,
         )
         terms += content_terms(
             self.encoder,
@@ -91,6 +103,20 @@ class GatysPainter(StagedPainter):
             terms = [NormalisedGradient(term) for term in terms]
         tv = TVTerm(options.tv_weight, options.tv_kind, self.encoder.spec.scale) if options.tv_weight else None
         return TiledObjective(self.encoder, terms, tv, options.range_weight, tile=tile)
+
+    def encode(self, number: int, photo: Size, tile: int | None = None) -> Statistics:
+        """The statistics of a style, by its place, beside a photograph of height and width `photo`."""
+        options, style = self.options, self._styles[number]
+        size = self.style_size(style, photo)
+        key = (number, size, tile)
+        found = None if self._kept is None else self._kept.get(key)
+        if found is None:
+            weights = {layer: weight * options.style_weight for layer, weight in self._style_layers.items()}
+            picture, kind, norm = resize(style, *size), options.style_loss, options.gram_norm
+            found = measure_style(self.encoder, picture, weights, kind=kind, norm=norm, tile=tile)
+            if self._kept is not None:
+                self._kept[key] = found
+        return found
 
     def style_size(self, style: Tensor, photo: Size) -> Size:
         """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
@@ -142,11 +168,10 @@ class GatysPainter(StagedPainter):
             styles=[self.style_size(style, photo) for style in self._styles],
         )
 
-    def origin(self, content: Tensor, regions: Regions | None) -> dict[str, Any]:
+    def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
         """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
-        data = self.recipe.model_dump(
-            mode="json", exclude={"options", "styles", "encoder", "nets", "preset", "memory"}
-        )
+        apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
+        data = self.recipe.model_dump(mode="json", exclude=apart)
         data |= self.options.model_dump(mode="json", exclude=_FREE)
         data["encoder"] = ", ".join(self.recipe.nets.values())
         data["photo"] = digest(content)
@@ -154,6 +179,8 @@ class GatysPainter(StagedPainter):
         data |= {f"style {number}": digest(style) for number, style in enumerate(self._styles, 1)}
         if self.options.init not in ("content", "style", "random"):
             data["init"] = digest(self.beginning(content))
+        if start is not None:
+            data |= {"start": digest(start), "start_detail": self.recipe.start_detail}
         if regions is not None:
             data["masks"] = digest(regions.shares)
         return data

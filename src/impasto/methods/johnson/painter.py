@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
@@ -13,12 +14,12 @@ from torch import Tensor
 from ...errors import RequestError
 from ...memory import PICTURE, Cost
 from ...nets.descreen import descreened
-from ...nets.files import load_transformer
 from ...nets.transformer import Transformer
 from ...painter import Regions
 from ...recipe import Recipe
 from ...strips import Size
-from ..common.one_pass import Frame, OnePassPainter, Painted, Pass
+from ..common.loader import Loader, Nets
+from ..common.one_pass import Frame, KeptStats, OnePassPainter, Painted, Pass
 from ..common.options import options_of
 from .gallery import find
 from .options import JohnsonOptions
@@ -26,39 +27,45 @@ from .options import JohnsonOptions
 _SOME = 1e-6  # where none of a network's styles applies, it paints a mixture that does not show
 
 
-def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> JohnsonPainter:
-    """Load the networks; `styles` is empty, since they know theirs."""
-    if styles:
-        raise RequestError("johnson takes no style picture: its networks know their styles; name one with net")
-    return JohnsonPainter(recipe, device)
+@dataclass(frozen=True)
+class JohnsonNets(Nets):
+    """Each network, with the weights of its styles: one row a share of the recipe."""
+
+    weighted: Sequence[tuple[Transformer, Tensor]]
+
+
+def load(recipe: Recipe, loader: Loader) -> JohnsonNets:
+    """Load the networks that know the styles of the recipe."""
+    options = options_of(recipe, JohnsonOptions)
+    rows: dict[Path, dict[str, list[float]]] = {}
+    for number, share in enumerate(options.net):
+        if share.weight:
+            path, style = find(share.name)
+            row = rows.setdefault(path, {}).setdefault(style, [0.0] * len(options.net))
+            row[number] += share.weight
+    nothing = [0.0] * len(options.net)
+    weighted: list[tuple[Transformer, Tensor]] = []
+    sha256: dict[str, str] = {}
+    for path, wanted in rows.items():
+        net, sha256[path.name] = loader.transformer(path)
+        weighted.append((net, torch.tensor([wanted.get(style, nothing) for style in net.spec.styles]).T))
+    return JohnsonNets(loader.device, loader.dtype, sha256, weighted)
 
 
 class JohnsonPainter(OnePassPainter[None]):
-    """One pass a network; styles of one network are blended in it, those of several by their pictures.
-
-    Each network goes with the weights of its styles, one row a share of the recipe.
-    """
+    """One pass a network; styles of one network are blended in it, those of several by their pictures."""
 
     keeps_tones = True
 
-    def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        options = options_of(recipe, JohnsonOptions)
-        super().__init__(recipe, (), device)
-        self.grain = options.grain
-        rows: dict[Path, dict[str, list[float]]] = {}
-        nets = dict(recipe.nets)
-        for number, share in enumerate(options.net):
-            if share.weight:
-                path, style = find(share.name)
-                row = rows.setdefault(path, {}).setdefault(style, [0.0] * len(options.net))
-                row[number] += share.weight
-        self.nets: list[tuple[Transformer, Tensor]] = []
-        for path, wanted in rows.items():
-            net, nets[path.name] = load_transformer(path, device, self.dtype)
-            nothing = [0.0] * len(options.net)
-            self.nets.append((net, torch.tensor([wanted.get(style, nothing) for style in net.spec.styles]).T))
+    def __init__(
+        self, recipe: Recipe, nets: JohnsonNets, styles: Sequence[Tensor] = (), kept: KeptStats[None] | None = None
+    ) -> None:
+        if styles:
+            raise RequestError("johnson takes no style picture: its networks know their styles; name one with net")
+        super().__init__(recipe, nets, (), kept)
+        self.grain = options_of(recipe, JohnsonOptions).grain
+        self.nets = nets.weighted
         self.frame = Frame(max(net.spec.stride for net, _ in self.nets))
-        self.recipe = recipe.model_copy(update={"nets": nets})
 
     def encode(self, size: int, *, apart: bool) -> None:
         """Nothing: the networks know their styles."""
@@ -66,6 +73,10 @@ class JohnsonPainter(OnePassPainter[None]):
     def cost(self, size: Size, stats: None, *, apart: bool) -> Cost:  # noqa: ARG002
         """The largest network's layers, and pictures before, after and mixed; see `OnePassPainter.cost`."""
         return reduce(or_, (net.cost for net, _ in self.nets)) + 3 * PICTURE
+
+    def work(self, size: Size, stats: None) -> float:  # noqa: ARG002
+        """See `OnePassPainter.work`."""
+        return sum(net.work for net, _ in self.nets) * size[0] * size[1]
 
     def pictures(self, seen: Pass[None]) -> Iterator[Painted]:
         """One forward pass of each network; see `OnePassPainter.pictures`."""

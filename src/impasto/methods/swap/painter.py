@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,23 +21,41 @@ from ...matching.swap import swap
 from ...memory import Cost, Plan
 from ...nets.decoder import Decoder
 from ...nets.decoder_spec import LAYERS
-from ...nets.files import SWAP_KIND, load_decoder
+from ...nets.files import SWAP_KIND
 from ...recipe import Recipe
 from ...statistics.moments import Moments, stacked
 from ...statistics.transfer import impose_moments, mix_moments, stack_moments
 from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
-from ...weights.load import load
 from ..common.any_style import MARGIN, fitted_style, moments_inside
-from ..common.one_pass import Frame, OnePassPainter, Painted, Pass
+from ..common.loader import Loader, Nets
+from ..common.one_pass import Frame, KeptStats, OnePassPainter, Painted, Pass
 from ..common.options import options_of
 from .options import SwapOptions
 from .refine import Refiner
 
 
-def bind(recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> SwapPainter:
-    """Load the encoder, the inverse net where one is used, and encode the styles' patches."""
-    return SwapPainter(recipe, styles, device)
+@dataclass(frozen=True)
+class SwapNets(Nets):
+    """The encoder, and the inverse net where one is used."""
+
+    encoder: VGG
+    decoder: Decoder | None
+
+
+def load(recipe: Recipe, loader: Loader) -> SwapNets:
+    """Load the encoder, and the inverse net where one is used."""
+    options = options_of(recipe, SwapOptions)
+    weights = loader.weights(recipe.encoder, LAYERS[-1])
+    sha256 = {recipe.encoder: weights.sha256}
+    if options.inverse == "optimise":
+        return SwapNets(loader.device, loader.dtype, sha256, loader.encoder(weights, options.layer), None)
+    try:
+        net = loader.decoder(options.net, kind=SWAP_KIND, weights=weights, layer=options.layer)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; or use --inverse optimise, which needs no net") from None
+    encoder = loader.encoder(weights, options.layer, **net.encoder)
+    return SwapNets(loader.device, loader.dtype, {**sha256, options.net: net.sha256}, encoder, net.decoder)
 
 
 @dataclass(frozen=True)
@@ -67,33 +85,21 @@ class SwapPainter(OnePassPainter[StyleStats]):
 
     bulky = True
 
-    def __init__(self, recipe: Recipe, styles: Sequence[Tensor], device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, nets: SwapNets, styles: Sequence[Tensor], kept: KeptStats[StyleStats] | None = None
+    ) -> None:
         self.options = options = options_of(recipe, SwapOptions)
         if not styles:
             raise RequestError("no style picture; give at least one")
-        super().__init__(recipe, styles, device)
-        weights = load(recipe.encoder, until=LAYERS[-1])
-        nets = {**recipe.nets, recipe.encoder: weights.sha256}
-        self.decoder: Decoder | None = None
-        as_trained: Mapping[str, Any] = {}
-        if options.inverse != "optimise":
-            try:
-                net = load_decoder(
-                    options.net, kind=SWAP_KIND, weights=weights, layer=options.layer, device=device, dtype=self.dtype
-                )
-            except WeightsError as error:
-                raise WeightsError(f"{error}; or use --inverse optimise, which needs no net") from None
-            self.decoder, as_trained = net.decoder, net.encoder
-            nets[options.net] = net.sha256
+        super().__init__(recipe, nets, styles, kept)
+        self.encoder, self.decoder = nets.encoder, nets.decoder
+        if self.decoder is not None:
             self.grain = options.grain * options.alpha
             self.grid = self.decoder.spec.grid if options.descreen else 0
-        self.encoder = VGG(weights, device=device, dtype=self.dtype, until=options.layer, **as_trained)
         unit = layer_stride(options.layer)
         self.frame = Frame(unit, options.patch_size, options.stride, MARGIN if self.decoder else 0)
         self.least = max(self.least, unit * options.patch_size)
         self.refiner = Refiner(options, self.encoder, self.decoder, recipe.memory)
-        self.recipe = recipe.model_copy(update={"nets": nets})
-        self.encode_named_styles()
 
     def sizes(self, final: int) -> tuple[int, ...]:
         """See `OnePassPainter.sizes`; without a net nothing bounds the strokes but the patches, and there is one."""
@@ -111,6 +117,14 @@ class SwapPainter(OnePassPainter[StyleStats]):
             return _Prepared(plan, None)
         photo, _ = self.framed(self.fitted(content, size))
         return _Prepared(plan, tone(photo, *self._positions(photo.shape)))
+
+    def work(self, size: Size, stats: StyleStats) -> float:
+        """See `OnePassPainter.work`."""
+        positions = self._positions((1, 3, *size))
+        encoding = self.encoder.work((self.options.layer,)) * size[0] * size[1]
+        decoding = self.decoder.work(size) if self.decoder else 0.0
+        refining = self.refiner.work(size, max(size))
+        return encoding + sum(each.work(*positions) for each in stats.patches) + decoding + refining
 
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:
         """See `OnePassPainter.cost`."""

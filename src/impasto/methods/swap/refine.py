@@ -61,6 +61,11 @@ class Refiner:
             return Cost()
         return self._needs(size, longest).least
 
+    def work(self, size: Size, longest: int) -> float:
+        """Multiply-adds of refining a picture."""
+        needs = self._needs(size, longest)
+        return needs.steps * needs.work
+
     def steps(self, target: Tensor, picture: Tensor, plan: Plan[Tiling], count: int) -> Iterator[Painted]:
         """Pictures in [0, 1] after each of `count` steps, and the losses before it.
 

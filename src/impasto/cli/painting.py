@@ -1,4 +1,4 @@
-"""One painting from the command line: all checks first, then the painting, the file, and what is said of it."""
+"""One painting from the command line: its flags, its signals, and what is said of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +15,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from ..api import bind, open_pictures, read_regions
-from ..errors import ImpastoError, ImpastoWarning, RequestError
-from ..images.write import check_target, write
-from ..painter import Checkpoint, Painter, Step
+from ..errors import RequestError
+from ..images.source import STANDARD_STREAM
+from ..images.write import check_target
+from ..painter import Checkpoint
 from ..recipe import Recipe
+from ..session.painting import FINISHED, Painting
+from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
+from ..session.records import LossLog, LossPlot, Record, Snapshots
+from ..session.session import Session
 from .flags import OUTPUT, RECORDS
 from .progress import display
-from .provenance import Provenance, changed, inputs_of
-from .records import LossLog, LossPlot, Record, Snapshots
 from .status import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
-    from ..api import ImageLike
-    from ..images.picture import Picture
-
-STANDARD_STREAM = "-"
+    from ..session.inputs import ImageLike
 
 
 def _option(
@@ -86,23 +84,6 @@ class Output:
         return self.output
 
 
-@dataclass(slots=True)
-class _Painted:
-    """How a painting went."""
-
-    last: Step | None = None
-    seconds: float = 0.0
-    interrupted: bool = False
-
-    @property
-    def stopped(self) -> str:
-        """Why it ended."""
-        if self.interrupted:
-            return "interrupted"
-        early = self.last is not None and self.last.index < self.last.total
-        return self.last.note if early and self.last and self.last.note else "finished"
-
-
 def run(
     recipe: Recipe,
     photo: ImageLike,
@@ -119,40 +100,40 @@ def run(
         KeyboardInterrupt: before there was anything to keep.
     """
     started = time.monotonic()
-    records = _check([photo, *styles, *(part.mask for part in recipe.parts)], output)
+    records = _check([photo, *styles, *(part.mask for part in recipe.parts), recipe.start], output)
     checkpoint = _checkpoint(output)
-    with display(quiet=output.quiet) as shown, _terminable():
-        shown.say("reading the pictures")
-        content, pictures = open_pictures(photo, styles)
-        regions = read_regions(recipe, content)
-        shown.say("loading the networks")
-        painter = bind(recipe, device=output.device, styles=[picture.pixels for picture in pictures])
-        _warn_of_other_nets(painter.recipe, nets or {})
-        if checkpoint is not None:
-            painter = painter.keeping(checkpoint)
-        shown.say("painting")
-        painted = _Painted()
-        began = time.monotonic()
+    interrupted = False
+    with display(quiet=output.quiet) as shown, _terminable(), Session(device=output.device) as session:
+        work = session.paint(
+            recipe,
+            photo,
+            styles=styles,
+            watch=shown.progress,
+            checkpoint=checkpoint,
+            records=records,
+            nets=nets,
+        )
         try:
-            # Closed at once when interrupted, which saves its state.
-            with contextlib.closing(painter.paint(content.pixels, regions)) as steps:
-                for step in steps:
-                    painted.last, painted.seconds = step, time.monotonic() - began
+            with contextlib.closing(work):  # at once when interrupted, which saves its state
+                for step in work:
                     shown.step(step)
-                    for record in records:
-                        record.step(step, painted.seconds)
         except KeyboardInterrupt:
-            if painted.last is None:
+            if work.last is None:
                 raise KeyboardInterrupt("interrupted before the first step; nothing was written") from None
-            painted.interrupted = True
-        if painted.last is None:
-            raise ImpastoError("the painting has no steps; expected at least one")
+            interrupted = True
+        painting = work.painting
         shown.say("writing")
-        _write(painter, content, pictures, painted, output)
-        made = [path for record in records for path in record.finish()]
-    _tell(painter, painted, output, made, time.monotonic() - started)
-    if painted.interrupted:
-        last = painted.last
+        painting.save(
+            output.target,
+            overwrite=output.overwrite,
+            quality=output.quality,
+            bits=output.bits,
+            keep_gps=output.keep_gps,
+        )
+        made = work.finish_records()
+    _tell(painting, output, made, time.monotonic() - started)
+    if interrupted:
+        last = painting.step
         kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
         if state := output.state or output.resume:
             kept += f"; go on with --resume {state}"
@@ -217,70 +198,28 @@ def _terminable() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
-    now = recipe.portable()["nets"]
-    for name in changed(then, now):
-        here = f"has the sha256 {now[name]} here" if name in now else "is not used here"
-        warnings.warn(
-            f"the network {name} (sha256 {then[name]}) {here}: the picture will differ", ImpastoWarning, stacklevel=2
-        )
-
-
-def _write(painter: Painter, content: Picture, styles: Sequence[Picture], painted: _Painted, output: Output) -> None:
-    from .. import __version__
-    from ..images.geometry import resize
-
-    step = painted.last
-    assert step is not None
-    kept = Provenance(
-        version=__version__,
-        photo=Path(content.source).name if content.sha256 else None,
-        device=str(painter.device),
-        bits=output.bits,
-        quality=output.quality,
-        keep_gps=output.keep_gps,
-        stopped=None if painted.stopped == "finished" else painted.stopped,
-        recipe=painter.recipe.portable(),
-        losses=dict(step.losses),
-        inputs=inputs_of(painter.recipe, content, styles),
-    )
-    alpha = None if content.alpha is None else resize(content.alpha, *step.image.shape[2:])
-    write(
-        step.image,
-        output.target,
-        overwrite=output.overwrite,
-        metadata=kept.stored(),
-        alpha=alpha,
-        exif=content.exif,
-        dpi=content.dpi,
-        quality=output.quality,
-        bits=output.bits,
-        keep_gps=output.keep_gps,
-    )
-
-
-def _tell(painter: Painter, painted: _Painted, output: Output, made: list[Path], seconds: float) -> None:
+def _tell(painting: Painting, output: Output, made: list[Path], seconds: float) -> None:
     from .. import __version__
     from ..memory import peak_memory_mb
+    from ..runtime import pick_device
 
-    step = painted.last
-    assert step is not None
-    height, width = step.image.shape[2:]
+    step, recipe = painting.step, painting.recipe
+    width, height = painting.size
     if output.json:
         report: dict[str, Any] = {
             "output": output.target,
             "size": [width, height],
             "seconds": round(seconds, 3),
-            "painting_seconds": round(painted.seconds, 3),
+            "painting_seconds": round(painting.seconds, 3),
             "steps": step.index,
-            "stopped": painted.stopped,
+            "stopped": painting.stopped,
             "losses": dict(step.losses),
-            "peak_memory_mb": round(peak_memory_mb(painter.device), 1),
-            "weights": painter.recipe.nets,
-            "seed": painter.recipe.seed,
-            "device": str(painter.device),
+            "peak_memory_mb": round(peak_memory_mb(pick_device(painting.device)), 1),
+            "weights": recipe.nets,
+            "seed": recipe.seed,
+            "device": painting.device,
             "files": [str(path) for path in made],
-            "recipe": painter.recipe.portable(),
+            "recipe": recipe.portable(),
             "version": __version__,
         }
         print(json.dumps(report))
@@ -288,8 +227,8 @@ def _tell(painter: Painter, painted: _Painted, output: Output, made: list[Path],
         stream = sys.stderr if output.target == STANDARD_STREAM else sys.stdout
         steps = f"{step.index} steps, " if step.total > 1 else ""
         print(f"{place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
-        if painted.stopped not in ("finished", "interrupted"):
-            print(f"stopped early: {painted.stopped}", file=stream)
+        if painting.stopped not in (FINISHED, INTERRUPTED_WORK):
+            print(f"stopped early: {painting.stopped}", file=stream)
         for path in made:
             print(path, file=stream)
 

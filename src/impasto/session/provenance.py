@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from ..errors import RequestError
+from ..errors import ImpastoWarning, RequestError
 from ..images.metadata import read_metadata
 from ..images.source import STANDARD_STREAM
 from ..recipe import Frozen, Recipe, explain, read_toml
 from ..weights.files import sha256_of
+from ..weights.releases import RELEASES
 
 if TYPE_CHECKING:
     from ..images.picture import Picture
@@ -157,6 +159,20 @@ class Finder:
 def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Names of the networks that are not, byte for byte, what they were."""
     return sorted(name for name, sha256 in then.items() if now.get(name) != sha256)
+
+
+def warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
+    """Warn where networks are not those that an earlier painting was made with: sha256 by name."""
+    now = recipe.portable()["nets"]
+    for name in changed(then, now):
+        here = f"has the sha256 {now[name]} here" if name in now else "is not used here"
+        release = RELEASES.get(then[name])
+        repair = f": impasto {release} has it: pip install 'impasto=={release}'" if release else ""
+        warnings.warn(
+            f"the network {name} (sha256 {then[name]}) {here}: the picture will differ{repair}",
+            ImpastoWarning,
+            stacklevel=2,
+        )
 
 
 def _is_file_name(name: str) -> bool:

@@ -1,0 +1,117 @@
+"""What a painting is made of: photograph, styles, masks and start, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RequestError
+from ..painter import Regions
+from ..recipe import ALPHA, Recipe, Style
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+    from torch import Tensor
+
+    from ..images.picture import Picture
+
+    ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor | Picture
+    Read = Callable[[ImageLike], Picture]
+
+_SMALLEST = 2  # pixels a side
+
+
+def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
+    """Styles as a recipe knows them, and where to read each from."""
+    named = [
+        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
+        for n, s in enumerate(styles, 1)
+    ]
+    pairs = zip(named, styles, strict=True)
+    return named, [name.path if isinstance(style, str | Path) else style for name, style in pairs]
+
+
+def open_pictures(photo: ImageLike, styles: Sequence[ImageLike], read: Read) -> tuple[Picture, list[Picture]]:
+    """Read a photograph and its styles, and refuse what nothing can be painted from.
+
+    Raises:
+        RequestError: a picture is unreadable or a pixel wide, or a style is the photograph itself.
+    """
+    import torch
+
+    from ..images.picture import require_size
+
+    content = read(photo)
+    require_size(content, _SMALLEST, "the photo")
+    pictures: list[Picture] = []
+    for source in styles:
+        picture = read(source)
+        require_size(picture, _SMALLEST, "the style")
+        if torch.equal(picture.pixels, content.pixels):
+            raise RequestError(
+                f"photo and style are the same picture ({picture.source}); expected two: give another style"
+            )
+        pictures.append(picture)
+    return content, pictures
+
+
+def read_masks(
+    recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None, read: Read
+) -> list[Tensor | None]:
+    """The masks of a recipe's styles, 1×1×H×W each at its own size, or None for everywhere.
+
+    Args:
+        recipe: its styles name the masks.
+        photo: may itself be a mask, by its alpha channel.
+        masks: pictures to use in place of the recipe's, one a style, None for everywhere.
+        read: reads a picture.
+
+    Raises:
+        RequestError: a mask is unreadable, or the alpha channel of a photograph that has none.
+    """
+    from ..images.regions import mask_of, warn_of_shape
+
+    found: list[Tensor | None] = []
+    for source in [part.mask for part in recipe.parts] if masks is None else masks:
+        if source is None:
+            found.append(None)
+        elif isinstance(source, str) and source == ALPHA:
+            if photo.alpha is None:
+                raise RequestError(
+                    f"the mask is the photo's alpha channel, but {photo.source or 'the photo'} has none; expected a "
+                    "picture with transparency: give the mask as a file"
+                )
+            found.append(photo.alpha)
+        else:
+            picture = read(source)
+            warn_of_shape(picture, photo)
+            found.append(mask_of(picture))
+    return found
+
+
+def regions_of(recipe: Recipe, photo: Picture, masks: Sequence[Tensor | None]) -> Regions | None:
+    """Where each of a recipe's styles applies on a photograph, at the size it is painted; None without masks.
+
+    Raises:
+        RequestError: a mask is black all over, or there are not as many as styles.
+    """
+    from ..images.geometry import fitted_size
+    from ..images.regions import make_regions
+
+    names = [part.mask for part in recipe.parts]
+    width, height = photo.size
+    height, width = fitted_size(height, width, recipe.size)
+    weights = [part.weight for part in recipe.parts]
+    return make_regions(masks, weights, height, width, recipe.feather, names if len(names) == len(masks) else None)
+
+
+def read_start(source: ImageLike, read: Read) -> Tensor:
+    """The pixels of a painting to go on from, 1×3×H×W; what it shows where it is transparent counts too.
+
+    Raises:
+        RequestError: it is unreadable.
+    """
+    return read(source).pixels

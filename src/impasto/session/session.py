@@ -1,0 +1,384 @@
+"""`Session`: paints photograph after photograph; networks and style statistics are loaded and encoded once."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from .. import memory
+from ..control import Cancel, Control, Watch, say
+from ..errors import Cancelled, ImpastoError, RequestError
+from ..images.source import STANDARD_STREAM
+from ..methods import method
+from ..painter import Checkpoint, Painter, Regions, Step, controlled
+from ..recipe import Recipe
+from .cache import Cache, Shelf
+from .inputs import open_pictures, read_masks, read_start, regions_of
+from .painting import FINISHED, INTERRUPTED, Painting
+from .provenance import warn_of_other_nets
+from .records import Record
+from .turns import TURNS
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+    from ..images.picture import Picture
+    from ..methods.common.loader import Nets
+    from .inputs import ImageLike
+
+CACHE = 512_000_000
+"""Bytes that a session keeps at most, by default: a dozen styles of `adain`, or two of `swap` at 1024 px."""
+
+
+class Session:
+    """Keeps networks and style statistics from one painting to the next, and paints one picture at a time.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        cache: bytes to keep at most, or text such as ``"1GB"``; 0 for nothing. It counts as memory in use, and is
+            given up first where a painting needs it.
+
+    Raises:
+        RequestError: no such device, or a bound that is no amount of memory.
+
+    Example:
+        >>> with Session() as session:
+        ...     for photo in photos:
+        ...         work = session.paint(recipe, photo)
+        ...         for step in work:
+        ...             print(step.index, step.total)
+        ...         work.painting.save(photo.with_suffix(".painted.png"))
+    """
+
+    def __init__(self, *, device: str = "auto", cache: int | str = CACHE) -> None:
+        from ..runtime import pick_device
+
+        self.device: device = pick_device(device)
+        self.cache = Cache(_bytes(cache))
+
+    def paint(
+        self,
+        recipe: Recipe,
+        photo: ImageLike,
+        *,
+        styles: Sequence[ImageLike] | None = None,
+        masks: Sequence[ImageLike | None] | None = None,
+        start: ImageLike | None = None,
+        cancel: Cancel | None = None,
+        watch: Watch | None = None,
+        priority: int = 0,
+        checkpoint: Checkpoint | None = None,
+        records: Sequence[Record] = (),
+        nets: Mapping[str, str] | None = None,
+    ) -> Work:
+        """A painting, begun when its first step is asked for. It waits while another is painted in this process.
+
+        Args:
+            recipe: what to paint with.
+            photo: a path, ``-`` for standard input, bytes, a PIL image, an array or a tensor.
+            styles: pictures to use in place of reading the recipe's style paths, in the same order.
+            masks: likewise, one a style; None for everywhere.
+            start: the painting so far, in place of the recipe's; see `Painter.paint`.
+            cancel: the painting ends with `Cancelled` within about a second once it is set.
+            watch: is told of the progress.
+            priority: a painting of less lets this one go first, also in its midst.
+            checkpoint: where its state is kept; see `Painter.keeping`.
+            records: follow its steps.
+            nets: sha256 by name of the networks that an earlier painting was made with, to warn of others.
+        """
+
+        def begin() -> _Begun:
+            say("reading the pictures")
+            sources = [style.path for style in recipe.styles] if styles is None else styles
+            content, pictures = open_pictures(photo, sources, self.read)
+            found = read_masks(recipe, content, masks, self.read)
+            regions = regions_of(recipe, content, found)
+            begun = None if recipe.start is None else read_start(recipe.start, self.read)
+            if start is not None:
+                begun = read_start(start, self.read)
+            say("loading the networks")
+            bound = self._bound(recipe, pictures)
+            warn_of_other_nets(bound.recipe, nets or {})
+            if checkpoint is not None:
+                bound = bound.keeping(checkpoint)
+            if start is not None:
+                bound = bound.beginning(start)
+            return _Begun(bound, content, found, regions, begun)
+
+        return Work(begin, cancel, watch, priority, records)
+
+    def bind(self, recipe: Recipe, *, styles: Sequence[ImageLike] | None = None) -> BoundPainter:
+        """Load networks and encode styles now: a painter for any number of photographs.
+
+        Args:
+            recipe: what to paint with.
+            styles: see `paint`.
+        """
+        sources = [style.path for style in recipe.styles] if styles is None else styles
+        bound = self._bound(recipe, [self.read(source) for source in sources], shared=False)
+        bound.painter.encode_ahead()
+        return bound
+
+    def read(self, source: ImageLike) -> Picture:
+        """A picture; one in a file is read anew only where the file has changed."""
+        from ..images.picture import Picture
+        from ..images.read import read
+
+        if isinstance(source, Picture):
+            return source
+        if not isinstance(source, str | Path) or str(source) == STANDARD_STREAM or not Path(source).is_file():
+            return read(source)
+        stat = Path(source).stat()
+        key = ("picture", str(Path(source).resolve()), stat.st_size, stat.st_mtime_ns, str(source))
+        return self.cache.keep(key, lambda: read(source))
+
+    def close(self) -> None:
+        """Free what is kept. The session can be used again, and then loads anew."""
+        self.cache.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _bound(self, recipe: Recipe, styles: Sequence[Picture], *, shared: bool = True) -> BoundPainter:
+        self.cache.begin()
+        nets = method(recipe.method).load(recipe, self.device, self.cache.keep)
+        return BoundPainter(self, recipe, nets, styles, shared=shared)
+
+    def _kept(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> Shelf:
+        """Statistics of style pictures, which `names` tell apart by their content."""
+        shares = tuple((part.weight, part.mask is not None) for part in recipe.parts)
+        settings = recipe.options.model_dump_json()
+        whose = (recipe.method, settings, shares, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
+        return Shelf(self.cache, whose)
+
+
+class BoundPainter:
+    """A recipe with its networks loaded and its styles read, for any number of photographs; made by `Session.bind`.
+
+    Attributes:
+        recipe: its networks resolved to their sha256.
+        painter: of the method alone: without strength, colours and masks.
+        styles: the style pictures.
+    """
+
+    def __init__(
+        self, session: Session, recipe: Recipe, nets: Nets, styles: Sequence[Picture], *, shared: bool
+    ) -> None:
+        """`shared` says that the session keeps the styles' statistics; else the painter does, of one size."""
+        self._session, self._nets, self.styles = session, nets, styles
+        names = [style.sha256 or _digest(style.pixels) for style in styles] if shared else []
+        kept = session._kept(recipe, nets, names) if shared else None  # pyright: ignore[reportPrivateUsage]
+        self.painter = method(recipe.method).bound(recipe, nets, [style.pixels for style in styles], kept)
+        self.recipe, self.device = self.painter.recipe, self.painter.device
+        self.resumable = self.painter.resumable
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the state of its paintings is kept."""
+        return self.painter.checkpoint
+
+    def keeping(self, checkpoint: Checkpoint) -> Self:
+        """See `Painter.keeping`."""
+        bound = copy.copy(self)
+        bound.painter = self.painter.keeping(checkpoint)
+        return bound
+
+    def beginning(self, start: ImageLike) -> Self:
+        """The same, whose recipe names a start."""
+        name = str(start) if isinstance(start, str | Path) else "a picture"
+        bound = copy.copy(self)
+        bound.recipe = self.recipe.model_copy(update={"start": name})
+        return bound
+
+    def paint(
+        self,
+        photo: ImageLike,
+        regions: Regions | None = None,
+        start: ImageLike | None = None,
+        cancel: Cancel | None = None,
+        watch: Watch | None = None,
+        *,
+        masks: Sequence[ImageLike | None] | None = None,
+    ) -> Work:
+        """Paint a photograph: the steps, then `Work.painting`.
+
+        Args:
+            photo: a path, bytes, a PIL image, an array or a tensor 1×3×H×W in [0, 1].
+            regions: where each style applies, in place of masks.
+            start: see `Painter.paint`, as any of these kinds.
+            cancel: likewise.
+            watch: likewise.
+            masks: where each style applies, in place of those the recipe names.
+
+        Example:
+            >>> painter = impasto.bind(recipe)
+            >>> painting = painter.paint("photo.jpg").done()
+        """
+
+        def begin() -> _Begun:
+            read = self._session.read
+            content = read(photo)
+            found = [] if regions is not None else read_masks(self.recipe, content, masks, read)
+            where = regions if regions is not None else regions_of(self.recipe, content, found)
+            source = self.recipe.start if start is None else start
+            bound = self if start is None else self.beginning(start)
+            return _Begun(bound, content, found, where, None if source is None else read_start(source, read))
+
+        return Work(begin, cancel, watch)
+
+    def painter_of(self, content: Tensor) -> Painter:
+        """The method's painter, its styles recoloured where the recipe wants the photograph's colours in them."""
+        from ..methods.common.finish import recoloured
+
+        styles = recoloured([style.pixels for style in self.styles], content, self.recipe)
+        if styles is None:
+            return self.painter
+        painter = method(self.recipe.method).bound(self.recipe, self._nets, styles)
+        return painter if self.checkpoint is None else painter.keeping(self.checkpoint)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Begun:
+    """All that a painting is made of."""
+
+    bound: BoundPainter
+    content: Picture
+    masks: Sequence[Tensor | None]
+    regions: Regions | None
+    start: Tensor | None
+
+
+class Work:
+    """A painting under way: iterate over its steps. Leaving it early is safe: `close` it, or use it as a context.
+
+    Args:
+        begin: reads and loads.
+        cancel: see `Session.paint`, as all others.
+        watch: likewise.
+        priority: likewise.
+        records: likewise.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], _Begun],
+        cancel: Cancel | None = None,
+        watch: Watch | None = None,
+        priority: int = 0,
+        records: Sequence[Record] = (),
+    ) -> None:
+        self._begin, self._cancel, self._watch, self._priority = begin, cancel, watch, priority
+        self._records = records
+        self._begun: _Begun | None = None
+        self.last: Step | None = None  # as the method gave it
+        self._ended = False
+        self.seconds = 0.0  # since painting began
+        self._steps = self._in_turn()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Step:
+        return next(self._steps)
+
+    def close(self) -> None:
+        """End it. A method that keeps its state saves it."""
+        self._steps.close()
+
+    def done(self) -> Painting:
+        """The painting, after all its steps."""
+        for _ in self:
+            pass
+        return self.painting
+
+    def finish_records(self) -> list[Path]:
+        """Have the records write what they write at the end; the files made."""
+        return [path for record in self._records for path in record.finish()]
+
+    @property
+    def painting(self) -> Painting:
+        """The painting so far: after the last step, the answer.
+
+        Raises:
+            ImpastoError: there is no step yet.
+        """
+        if self._begun is None or self.last is None:
+            raise ImpastoError("the painting has no steps; expected at least one")
+        begun, step = self._begun, self.last
+        early = step.index < step.total
+        stopped = INTERRUPTED if early and not self._ended else (early and step.note) or FINISHED
+        return Painting(
+            step,
+            begun.bound.recipe,
+            begun.content,
+            begun.bound.styles,
+            begun.masks,
+            begun.regions,
+            str(begun.bound.device),
+            self.seconds,
+            stopped,
+        )
+
+    def _in_turn(self) -> Generator[Step]:
+        cancelled = ""
+        with TURNS.take(self._priority, self._cancel) as turn:
+            steps = controlled(self._paint(), Control(self._cancel, self._watch, turn.give_way))
+            try:
+                for step in steps:
+                    turn.rest()
+                    yield step
+            except Cancelled as error:
+                cancelled = str(error)
+            finally:
+                steps.close()
+        if cancelled:  # anew: the trace of the other would hold what was worked on
+            raise Cancelled(cancelled)
+
+    def _paint(self) -> Generator[Step]:
+        from ..methods.common.finish import finish
+
+        self._begun = begun = self._begin()
+        content, bound = begun.content.pixels, begun.bound
+        painter = bound.painter_of(content)
+        say("painting")
+        began = time.monotonic()
+        steps = painter.paint(content, begun.regions, begun.start)
+        try:
+            for step in steps:
+                self.last, self.seconds = step, time.monotonic() - began
+                shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, begun.regions))
+                for record in self._records:
+                    record.step(shown, self.seconds)
+                yield shown
+            self._ended = True
+        finally:
+            if isinstance(steps, Generator):
+                steps.close()
+
+
+def _bytes(amount: int | str) -> int:
+    try:
+        found = TypeAdapter(ByteSize).validate_python(memory.parse(amount))
+    except (ValidationError, ValueError):
+        found = -1
+    if found < 0:
+        raise RequestError(f"cache is {amount!r}; expected bytes, or an amount such as 512MB or 2GB; 0 for none")
+    return int(found)
+
+
+def _digest(pixels: Tensor) -> str:
+    from ..methods.common.resume import digest
+
+    return digest(pixels)

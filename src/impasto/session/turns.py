@@ -1,0 +1,118 @@
+"""One painting at a time: each takes as much memory as there is, and all the processor's cores."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from ..control import Cancel
+from ..errors import Cancelled
+
+_LOOK = 0.05  # seconds between two looks at whether one that waits is cancelled
+
+
+class Turns:
+    """Who paints now, and who waits: the highest priority goes first, then the one that came first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._painting: list[Turn] = []  # the last one paints; those before have let it go first
+        self._waiting: list[Turn] = []
+
+    def take(self, priority: int = 0, cancel: Cancel | None = None) -> Turn:
+        """Wait for a turn; it is given back where it is left as a context, or by `Turn.end`.
+
+        Whoever is in the middle of a painting paints a second one at once: it would wait for itself.
+
+        Raises:
+            Cancelled: `cancel` was set while waiting.
+        """
+        turn = Turn(self, priority)
+        with self._changed:
+            self._waiting.append(turn)
+            try:
+                while not self._may_begin(turn):
+                    if cancel is not None and cancel.is_set():
+                        raise Cancelled("cancelled while waiting for another painting; nothing was written")
+                    self._changed.wait(None if cancel is None else _LOOK)
+                self._painting.append(turn)
+            finally:
+                self._waiting.remove(turn)
+                self._changed.notify_all()
+        return turn
+
+    def _may_begin(self, turn: Turn) -> bool:
+        if not self._painting:
+            return self._first() is turn
+        now = self._painting[-1]
+        if now.thread == turn.thread:
+            return True
+        return now.resting and turn.priority > now.priority and self._first() is turn
+
+    def _first(self) -> Turn:
+        return max(self._waiting, key=lambda turn: turn.priority)  # the first of equals
+
+    def _outranked(self, turn: Turn) -> bool:
+        return any(other.priority > turn.priority for other in self._waiting)
+
+    def _go_on(self, turn: Turn) -> None:
+        """Return when it is the turn of `turn` again."""
+        if not turn.resting and not self._waiting:
+            return
+        turn.thread = threading.get_ident()
+        with self._changed:
+            turn.resting = True
+            self._changed.notify_all()
+            while self._painting[-1] is not turn or self._outranked(turn):
+                self._changed.wait()
+            turn.resting = False
+
+    def _rest(self, turn: Turn) -> None:
+        with self._changed:
+            turn.resting = True
+            self._changed.notify_all()
+
+    def _end(self, turn: Turn) -> None:
+        with self._changed:
+            if turn in self._painting:
+                self._painting.remove(turn)
+            self._changed.notify_all()
+
+
+class Turn:
+    """The right to paint, until `end`.
+
+    Attributes:
+        priority: of those that wait, the highest goes first; and before a painting of less.
+        thread: that took it.
+        resting: whether one of higher priority may go first now.
+    """
+
+    def __init__(self, turns: Turns, priority: int) -> None:
+        self._turns, self.priority = turns, priority
+        self.thread = threading.get_ident()
+        self.resting = False
+
+    def give_way(self) -> None:
+        """Let paintings of higher priority go first."""
+        self._turns._go_on(self)  # pyright: ignore[reportPrivateUsage]
+
+    def rest(self) -> None:
+        """Until `give_way` is called next, paintings of higher priority may begin."""
+        self._turns._rest(self)  # pyright: ignore[reportPrivateUsage]
+
+    def end(self) -> None:
+        """Let the next one paint."""
+        self._turns._end(self)  # pyright: ignore[reportPrivateUsage]
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+TURNS = Turns()
+"""Of this process."""
