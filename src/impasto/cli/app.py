@@ -1,19 +1,11 @@
-"""The application: which commands there are."""
+"""The application: which commands there are. All but those that paint are imported when they are asked for."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
 from ..methods import DEFAULT, METHODS
-from .compare import compare
-from .demo import demo
-from .export import export
 from .paint import commands
-from .presets import presets
-from .replay import replay
-from .score import score
-from .show import show
-from .weights import app as weights
 
 
 def build() -> App:
@@ -28,16 +20,14 @@ def build() -> App:
     for name, command in commands(DEFAULT).items():
         styles = "STYLE [STYLE ...] " if name not in METHODS or METHODS[name].styles else ""
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO {styles}[OPTIONS]")
-    app.command(compare, usage="Usage: impasto compare PHOTO STYLE [STYLE ...] [OPTIONS]")
-    app.command(demo)
-    app.command(export)
-    app.command(presets)
-    app.command(replay, usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
-    app.command(score)
-    app.command(show)
-    # Its flags come from training options that need torch: loaded when asked for.
+    usage = "Usage: impasto compare PHOTO STYLE [STYLE ...] [OPTIONS]"
+    app.command("impasto.cli.compare:compare", name="compare", usage=usage)
+    usage = "Usage: impasto replay PICTURE [OPTIONS]"
+    app.command("impasto.cli.replay:replay", name="replay", usage=usage, help_flags=[], version_flags=[])
+    for name in ("demo", "export", "presets", "score", "show"):
+        app.command(f"impasto.cli.{name}:{name}", name=name)
     app.command("impasto.cli.train:app", name="train", help="Train a network, to paint with by --net FILE.")
-    app.command(weights)
+    app.command("impasto.cli.weights:app", name="weights")
     return app
 
 

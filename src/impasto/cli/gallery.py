@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import RequestError
 from .flags import PICTURES
@@ -56,6 +53,10 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
 
 
 def _list(*, json: bool) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
     from ..methods.johnson.gallery import gallery
 
     hung = gallery()

@@ -22,14 +22,13 @@ from ..painter import Checkpoint
 from ..recipe import Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
-from ..session.records import LossLog, LossPlot, Record, Snapshots
-from ..session.session import Session
 from .flags import OUTPUT, RECORDS
 from .progress import display
 from .status import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
     from ..session.inputs import ImageLike
+    from ..session.records import Record
 
 
 def _option(
@@ -99,6 +98,8 @@ def run(
         OutputError: the result cannot be written.
         KeyboardInterrupt: before there was anything to keep.
     """
+    from ..session.session import Session
+
     started = time.monotonic()
     records = _check([photo, *styles, *(part.mask for part in recipe.parts), recipe.start], output)
     checkpoint = _checkpoint(output)
@@ -146,6 +147,16 @@ def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
     """Refuse what cannot end well, before anything is read."""
     check_target(output.target, output.overwrite, quality=output.quality, bits=output.bits)
     check_streams(sources, output.target, json=output.json)
+    return _records(output)
+
+
+def _records(output: Output) -> list[Record]:
+    """What follows the steps, where anything is to."""
+    wanted = (output.snapshot_every, output.snapshot_dir, output.loss_log, output.loss_plot)
+    if all(each is None for each in wanted):
+        return []
+    from ..session.records import LossLog, LossPlot, Snapshots
+
     records: list[Record] = []
     if output.snapshot_every is not None:
         folder = output.snapshot_dir

@@ -6,14 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Generator, Mapping
-from typing import Protocol
-
-from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING, Protocol
 
 from ..control import Progress
 from ..painter import Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 _QUIET = 10.0  # seconds without a line after which one says how far the work is
 _LINES = 10  # a painting, where there is no terminal to draw a bar on
@@ -40,6 +39,10 @@ def display(*, quiet: bool) -> Generator[Display]:
     elif not sys.stderr.isatty():
         yield _Lines()
     else:
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         bar = Bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),

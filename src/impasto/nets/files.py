@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ from .transformer_spec import TransformerSpec
 ADAIN_KIND = "adain-decoder"
 SWAP_KIND = "swap-decoder"
 JOHNSON_KIND = "johnson"
+
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class Encoder(Protocol):
@@ -82,11 +85,11 @@ def load_decoder(
     tensors, metadata = load_net(net, kind=kind, encoder_sha256=weights.sha256 if weights else None, layer=layer)
     path = locate_net(net)
     try:
-        decoder = Decoder(DecoderSpec.from_json(metadata["decoder"]))
+        spec = DecoderSpec.from_json(metadata["decoder"])
         encoder = {"padding": metadata["encoder_padding"], "pool_ceil": metadata["pool_ceil"]}
     except KeyError as error:
         raise WeightsError(f"{path} does not state its {error.args[0]}; train it anew with `impasto train`") from None
-    _fill(decoder, tensors, path)
+    decoder = _filled(lambda: Decoder(spec), tensors, path)
     recipe = metadata.get("recipe", {})
     share = recipe.get("covariance", 0.0) if isinstance(recipe, Mapping) else None
     if not isinstance(share, int | float) or not 0 <= share <= 1:
@@ -103,13 +106,15 @@ def load_transformer(path: Path, device: torch.device, dtype: torch.dtype) -> tu
     tensors, metadata = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)
     if "network" not in metadata:
         raise WeightsError(f"{path} does not describe its network; train it anew with `impasto train johnson`")
-    net = Transformer(TransformerSpec.from_json(metadata["network"]))
-    _fill(net, tensors, path)
+    spec = TransformerSpec.from_json(metadata["network"])
+    net = _filled(lambda: Transformer(spec), tensors, path)
     return net.to(device, dtype), sha256_of(path)
 
 
-def _fill(net: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Give a net its weights, and make it ready to paint."""
+def _filled(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
+    """A net with the weights of a file, ready to paint; none is drawn for it before."""
+    with torch.device("meta"):
+        net = make()
     own = {name: tensor.shape for name, tensor in net.state_dict().items()}
     got = {name: tensor.shape for name, tensor in tensors.items()}
     if unlike := sorted(name for name in own.keys() | got.keys() if own.get(name) != got.get(name)):
@@ -118,8 +123,13 @@ def _fill(net: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{path}: {name} is {_shape(got.get(name))}, expected {_shape(own.get(name))} from its own description: "
             "get the file again"
         )
-    net.load_state_dict(dict(tensors))
-    net.requires_grad_(False).eval()
+    # Convolutions on the CPU are fastest with channels last.
+    laid = {
+        name: tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+        for name, tensor in tensors.items()
+    }
+    net.load_state_dict(laid, assign=True)
+    return net.requires_grad_(False).eval()
 
 
 def _shape(shape: Sequence[int] | None) -> str:

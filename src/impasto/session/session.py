@@ -23,7 +23,6 @@ from .cache import Cache, Shelf
 from .inputs import open_pictures, read_masks, read_start, regions_of
 from .painting import FINISHED, INTERRUPTED, Painting
 from .provenance import warn_of_other_nets
-from .records import Record
 from .turns import TURNS
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ..images.picture import Picture
     from ..methods.common.loader import Nets
     from .inputs import ImageLike
+    from .records import Record
 
 CACHE = 512_000_000
 """Bytes that a session keeps at most, by default: a dozen styles of `adain`, or two of `swap` at 1024 px."""

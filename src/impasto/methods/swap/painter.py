@@ -20,7 +20,6 @@ from ...matching.styles import SwapStyle, match_budget, match_cost, prepare, ton
 from ...matching.swap import swap
 from ...memory import Cost, Plan
 from ...nets.decoder import Decoder
-from ...nets.decoder_spec import LAYERS
 from ...nets.files import SWAP_KIND
 from ...recipe import Recipe
 from ...statistics.moments import Moments, stacked
@@ -46,7 +45,7 @@ class SwapNets(Nets):
 def load(recipe: Recipe, loader: Loader) -> SwapNets:
     """Load the encoder, and the inverse net where one is used."""
     options = options_of(recipe, SwapOptions)
-    weights = loader.weights(recipe.encoder, LAYERS[-1])
+    weights = loader.weights(recipe.encoder, options.layer)
     sha256 = {recipe.encoder: weights.sha256}
     if options.inverse == "optimise":
         return SwapNets(loader.device, loader.dtype, sha256, loader.encoder(weights, options.layer), None)
