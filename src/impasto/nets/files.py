@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import WeightsError
 from ..weights.canonical import EncoderSpec, VGGWeights
@@ -111,9 +112,18 @@ def load_transformer(path: Path, device: torch.device, dtype: torch.dtype) -> tu
     return net.to(device, dtype), sha256_of(path)
 
 
+class _Undrawn(TorchFunctionMode):
+    """Networks made inside have no random weights drawn: what a file holds takes their place."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def _filled(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
     """A net with the weights of a file, ready to paint; none is drawn for it before."""
-    with torch.device("meta"):
+    with _Undrawn():
         net = make()
     own = {name: tensor.shape for name, tensor in net.state_dict().items()}
     got = {name: tensor.shape for name, tensor in tensors.items()}
