@@ -64,8 +64,12 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
     def cost(self, size: Size, stats: list[Moments] | None, *, apart: bool) -> Cost:
         return self.encoder.encode_cost((LAYER,)) | self.decoder.cost
 
-    def work(self, size: Size, stats: list[Moments]) -> float:
+    def work(self, size: Size) -> float:
         return self.encoder.work((LAYER,)) * size[0] * size[1] + self.decoder.work(size)
+
+    def encode_work(self, size: int) -> float:
+        seen = sum(style.shape[2] * style.shape[3] * (size / max(style.shape[2:])) ** 2 for style in self.styles)
+        return self.encoder.work((LAYER,)) * seen * self.options.style_scale**2
 
     def pictures(self, seen: Pass[list[Moments]]) -> Iterator[Painted]:
         x = seen.strips.run(lambda values: self.encoder.encode(seen.photo, (LAYER,), values)[LAYER])

@@ -29,8 +29,8 @@ class _LoneHyphen(str):
 def program() -> int:
     """`main` as all that a process does.
 
-    Importing makes a million objects, none of them garbage. Looking for it among them, at every 700 and once more at the
-    end, takes a second where importing takes three.
+    Importing makes a million objects, none of them garbage. Looking for it among them, at every 700 and once more
+    at the end, takes a second where importing takes three.
     """
     gc.set_threshold(_OBJECTS, 50, 1000)
     try:

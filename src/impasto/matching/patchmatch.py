@@ -44,10 +44,9 @@ def copies(positions: int, source: Source, patch: int) -> int:
     return (positions + height * width) * _channels(channels, patch) * source.dtype.itemsize
 
 
-def work(patches: int, source: Source, patch: int) -> float:
-    """Multiply-adds of the search for a start, for so many patches of a photo."""
-    values = _channels(source.features.shape[2], patch) * patch**2
-    return 3.0 * patches * _cells(source.inverse.numel()) * values
+def work(patches: int, others: int, channels: int, patch: int) -> float:
+    """Multiply-adds of the search for a start, for so many patches of a photo and of a style."""
+    return 3.0 * patches * _cells(others) * _channels(channels, patch) * patch**2
 
 
 def _cells(patches: int) -> int:

@@ -73,13 +73,6 @@ class SwapStyle:
         ny, nx = ((side - self.patch) // self.stride + 1 for side in (height, width))
         return self.search == "patchmatch" or ny * nx * patches > COMPARISONS
 
-    def work(self, height: int, width: int) -> float:
-        """Multiply-adds of the match of a photo of so many positions."""
-        if not self.is_approximate(height, width):
-            return float(height * width * self.table.numel())
-        patches = ((height - self.patch) // self.stride + 1) * ((width - self.patch) // self.stride + 1)
-        return sum(patchmatch.work(patches, source, self.patch) for source in self.sources)
-
     def cost(self, height: int, width: int, budget_mb: float) -> Cost:
         """Memory that the match of a photo of so many positions takes: its budget, and more of huge pictures."""
         budget = budget_mb * 2**20
@@ -180,6 +173,26 @@ def tone(picture: Tensor, height: int, width: int) -> Tensor:
     bright = torch.einsum("nchw,c->nhw", seen, shares)[:, None]
     spread, mean = torch.std_mean(bright, (2, 3), correction=0, keepdim=True)
     return (bright - mean) / spread.clamp_min(_LEAST_SPREAD)
+
+
+def match_work(
+    photo: tuple[int, int],
+    styles: Sequence[tuple[int, int]],
+    channels: int,
+    *,
+    patch: int = 3,
+    stride: int = 1,
+    search: Search = "exact",
+) -> float:
+    """Multiply-adds of matching a photo with styles, of their positions: heights and widths."""
+
+    def patches(size: tuple[int, int]) -> int:
+        return math.prod(max(0, side - patch) // stride + 1 for side in size)
+
+    own, others = patches(photo), [patches(style) for style in styles]
+    if search == "patchmatch" or (search == "auto" and own * sum(others) > COMPARISONS):
+        return sum(patchmatch.work(own, other, channels, patch) for other in others)
+    return float(own * sum(others) * stride**4 * channels)
 
 
 def match_budget(memory: int | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from ...statistics.transfer import impose_correlations, impose_moments, mix_mome
 from ...statistics.transport import correlation_root
 from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
-from ..common.any_style import MARGIN, fitted_style, moments_inside
+from ..common.any_style import MARGIN, fitted_style, moments_inside, style_size
 from ..common.loader import Loader, Nets
 from ..common.one_pass import Frame, KeptStats, OnePassPainter, Painted, Pass
 from ..common.options import options_of
@@ -93,9 +94,14 @@ class AdainPainter(OnePassPainter[StyleStats]):
         """The photo's features, then the decoder's, and the picture; see `OnePassPainter.cost`."""
         return (self.encoder.encode_cost(self.spec.content_layers) | self.decoder.cost) + PICTURE
 
-    def work(self, size: Size, stats: StyleStats) -> float:  # noqa: ARG002
+    def work(self, size: Size) -> float:
         """See `OnePassPainter.work`."""
         return self.encoder.work(self.spec.content_layers) * size[0] * size[1] + self.decoder.work(size)
+
+    def encode_work(self, size: int) -> float:
+        """See `OnePassPainter.encode_work`."""
+        seen = sum(math.prod(style_size(style, size, self.options)) for style in self.styles)
+        return self.encoder.work(self.spec.style_layers) * seen
 
     def pictures(self, seen: Pass[StyleStats]) -> Iterator[Painted]:
         """See `OnePassPainter.pictures`."""

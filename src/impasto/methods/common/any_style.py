@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from ...encoders.vgg import VGG
-from ...images.geometry import fit
+from ...images.geometry import fit, fitted_size
 from ...statistics.moments import Moments, blend
-from ...strips import VALUES
+from ...strips import VALUES, Size
 from .options import AnyStyleOptions
 
 MARGIN = 8
@@ -28,5 +28,14 @@ def moments_inside(
 
 def fitted_style(style: Tensor, longest: int, options: AnyStyleOptions) -> Tensor:
     """A style picture as large as the options see it beside a picture whose longest side is `longest`."""
+    return fit(style, _longest(style, longest, options))
+
+
+def style_size(style: Tensor, longest: int, options: AnyStyleOptions) -> Size:
+    """Height and width of `fitted_style`."""
+    return fitted_size(style.shape[2], style.shape[3], _longest(style, longest, options))
+
+
+def _longest(style: Tensor, longest: int, options: AnyStyleOptions) -> int:
     wanted = longest * options.style_scale
-    return fit(style, max(1, round(wanted if options.style_upscale else min(wanted, max(style.shape[2:])))))
+    return max(1, round(wanted if options.style_upscale else min(wanted, max(style.shape[2:]))))

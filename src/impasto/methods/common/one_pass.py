@@ -151,8 +151,12 @@ class OnePassPainter(Painter, Generic[Stats]):
         """What the method makes of one picture; a method that refines it yields every step."""
 
     @abstractmethod
-    def work(self, size: Size, stats: Stats) -> float:
+    def work(self, size: Size) -> float:
         """Multiply-adds of a pass over a picture of height and width `size`, for the progress."""
+
+    @abstractmethod
+    def encode_work(self, size: int) -> float:
+        """Multiply-adds of `encode`, likewise."""
 
     def steps(self, size: int) -> int:  # noqa: ARG002
         """How many pictures a pass of that size yields."""
@@ -175,14 +179,17 @@ class OnePassPainter(Painter, Generic[Stats]):
         if start is not None:  # it takes the place of the passes up to its size
             start = check_start(start, content)
             sizes = [size for size in sizes if size > max(start.shape[2:])] or sizes[-1:]
-        say("encoding the style" if self.styles else "")
+        apart, unknown = regions is not None, 0.0
+        for size in sizes:
+            unknown += 0.0 if self._key(size, apart) in self._kept else self.encode_work(size)
+        painted = sum(self.work(fitted_size(height, width, size)) for size in sizes)
+        expect(painted + unknown, "encoding the style" if unknown else "")
         stats = dict(self.encode_styles(sizes, apart=regions is not None))
         if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
         # The largest first: a refusal then names a budget that is enough for every size.
         prepared = {size: self.prepare(content, size, sizes[-1]) for size in reversed(sizes)}
         painting = _Painting(regions, stats, prepared, several=len(sizes) > 1)
-        expect(sum(self.work(fitted_size(height, width, size), stats[size]) for size in sizes))
         begun = self._coarse(content, sizes, painting, start)
         total = self.steps(sizes[-1])
         passes = self._run_pass([begun], sizes[-1], painting, coarse=False)

@@ -74,9 +74,13 @@ class JohnsonPainter(OnePassPainter[None]):
         """The largest network's layers, and pictures before, after and mixed; see `OnePassPainter.cost`."""
         return reduce(or_, (net.cost for net, _ in self.nets)) + 3 * PICTURE
 
-    def work(self, size: Size, stats: None) -> float:  # noqa: ARG002
+    def work(self, size: Size) -> float:
         """See `OnePassPainter.work`."""
         return sum(net.work for net, _ in self.nets) * size[0] * size[1]
+
+    def encode_work(self, size: int) -> float:  # noqa: ARG002
+        """See `OnePassPainter.encode_work`."""
+        return 0.0
 
     def pictures(self, seen: Pass[None]) -> Iterator[Painted]:
         """One forward pass of each network; see `OnePassPainter.pictures`."""

@@ -16,7 +16,7 @@ from ...errors import RequestError, WeightsError
 from ...images.geometry import fit, fitted_size
 from ...losses.cost import Tiling
 from ...losses.functional import relative_distance
-from ...matching.styles import SwapStyle, match_budget, match_cost, prepare, tone
+from ...matching.styles import SwapStyle, match_budget, match_cost, match_work, prepare, tone
 from ...matching.swap import swap
 from ...memory import Cost, Plan
 from ...nets.decoder import Decoder
@@ -26,7 +26,7 @@ from ...statistics.moments import Moments, stacked
 from ...statistics.transfer import impose_moments, mix_moments, stack_moments
 from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
-from ..common.any_style import MARGIN, fitted_style, moments_inside
+from ..common.any_style import MARGIN, fitted_style, moments_inside, style_size
 from ..common.loader import Loader, Nets
 from ..common.one_pass import Frame, KeptStats, OnePassPainter, Painted, Pass
 from ..common.options import options_of
@@ -117,13 +117,25 @@ class SwapPainter(OnePassPainter[StyleStats]):
         photo, _ = self.framed(self.fitted(content, size))
         return _Prepared(plan, tone(photo, *self._positions(photo.shape)))
 
-    def work(self, size: Size, stats: StyleStats) -> float:
+    def work(self, size: Size) -> float:
         """See `OnePassPainter.work`."""
-        positions = self._positions((1, 3, *size))
-        encoding = self.encoder.work((self.options.layer,)) * size[0] * size[1]
+        options, encoder = self.options, self.encoder
+        matching = match_work(
+            self._positions((1, 3, *size)),
+            [self._positions((1, 3, *style_size(style, max(size), options))) for style in self.styles],
+            encoder.channels(options.layer),
+            patch=options.patch_size,
+            stride=options.stride,
+            search=options.search,
+        )
         decoding = self.decoder.work(size) if self.decoder else 0.0
         refining = self.refiner.work(size, max(size))
-        return encoding + sum(each.work(*positions) for each in stats.patches) + decoding + refining
+        return encoder.work((options.layer,)) * size[0] * size[1] + matching + decoding + refining
+
+    def encode_work(self, size: int) -> float:
+        """See `OnePassPainter.encode_work`."""
+        seen = sum(math.prod(style_size(style, size, self.options)) for style in self.styles)
+        return self.encoder.work((self.options.layer,)) * seen
 
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:
         """See `OnePassPainter.cost`."""
