@@ -344,6 +344,7 @@ class Work:
             finally:
                 steps.close()
         if cancelled:  # anew: the trace of the other would hold what was worked on
+            memory.give_back_freed_memory()
             raise Cancelled(cancelled)
 
     def _paint(self) -> Generator[Step]:
