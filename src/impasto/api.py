@@ -34,10 +34,9 @@ def read(source: ImageLike) -> Picture:
         >>> read("photo.jpg").size
         (1200, 800)
     """
-    from .images.picture import Picture
     from .images.read import read
 
-    return source if isinstance(source, Picture) else read(source)
+    return read(source)
 
 
 def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> BoundPainter:

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..api import read
 from ..comparison import SIZE, STRENGTHS, WAYS, Trial, check_strengths, plan, sheet
 from ..control import Progress
 from ..errors import ImpastoError, RequestError
+from ..images.read import read
 from ..images.source import STANDARD_STREAM
 from ..images.write import check_target, write
 from ..recipe import Style

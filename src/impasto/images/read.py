@@ -36,16 +36,18 @@ _UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
 }
 
 
-def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor) -> Picture:
+def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor | Picture) -> Picture:
     """Read a picture, upright, in sRGB, with none of its depth lost; of several frames, the first.
 
     Args:
         source: a path; ``-`` for standard input; the bytes of a file; a PIL image; an array H×W, H×W×3 or
-            H×W×4 of uint8, uint16 or float in [0, 1]; or a tensor 1×3×H×W of float in [0, 1].
+            H×W×4 of uint8, uint16 or float in [0, 1]; a tensor 1×3×H×W of float in [0, 1]; or what was read before.
 
     Raises:
         ImageError: it is missing, unreadable, damaged, no picture, or of more than `MAX_MEGAPIXELS`.
     """
+    if isinstance(source, Picture):
+        return source
     if isinstance(source, str | Path):
         data, name = load_bytes(source)
         return _picture(_from_file(data, name), name, data)

@@ -106,12 +106,3 @@ def regions_of(recipe: Recipe, photo: Picture, masks: Sequence[Tensor | None]) -
     height, width = fitted_size(height, width, recipe.size)
     weights = [part.weight for part in recipe.parts]
     return make_regions(masks, weights, height, width, recipe.feather, names if len(names) == len(masks) else None)
-
-
-def read_start(source: ImageLike, read: Read) -> Tensor:
-    """The pixels of a painting to go on from, 1×3×H×W; what it shows where it is transparent counts too.
-
-    Raises:
-        RequestError: it is unreadable.
-    """
-    return read(source).pixels

@@ -20,7 +20,7 @@ from ..methods import method
 from ..painter import Checkpoint, Painter, Regions, Step, controlled
 from ..recipe import Recipe
 from .cache import Cache, Shelf
-from .inputs import open_pictures, read_masks, read_start, regions_of
+from .inputs import open_pictures, read_masks, regions_of
 from .painting import FINISHED, INTERRUPTED, Painting
 from .provenance import warn_of_other_nets
 from .turns import TURNS
@@ -93,16 +93,16 @@ class Session:
             records: follow its steps.
             nets: sha256 by name of the networks that an earlier painting was made with, to warn of others.
         """
+        from ..images.read import read
 
         def begin() -> _Begun:
             say("reading the pictures")
             sources = [style.path for style in recipe.styles] if styles is None else styles
-            content, pictures = open_pictures(photo, sources, self.read)
+            content, pictures = open_pictures(read(photo), sources, self.read)
             found = read_masks(recipe, content, masks, self.read)
             regions = regions_of(recipe, content, found)
-            begun = None if recipe.start is None else read_start(recipe.start, self.read)
-            if start is not None:
-                begun = read_start(start, self.read)
+            source = recipe.start if start is None else start
+            begun = None if source is None else read(source).pixels
             say("loading the networks")
             bound = self._bound(recipe, pictures)
             warn_of_other_nets(bound.recipe, nets or {})
@@ -127,12 +127,9 @@ class Session:
         return bound
 
     def read(self, source: ImageLike) -> Picture:
-        """A picture; one in a file is read anew only where the file has changed."""
-        from ..images.picture import Picture
+        """A picture that may be needed again; one in a file is read anew only where the file has changed."""
         from ..images.read import read
 
-        if isinstance(source, Picture):
-            return source
         if not isinstance(source, str | Path) or str(source) == STANDARD_STREAM or not Path(source).is_file():
             return read(source)
         stat = Path(source).stat()
@@ -226,15 +223,15 @@ class BoundPainter:
             >>> painter = impasto.bind(recipe)
             >>> painting = painter.paint("photo.jpg").done()
         """
+        from ..images.read import read
 
         def begin() -> _Begun:
-            read = self._session.read
             content = read(photo)
-            found = [] if regions is not None else read_masks(self.recipe, content, masks, read)
+            found = [] if regions is not None else read_masks(self.recipe, content, masks, self._session.read)
             where = regions if regions is not None else regions_of(self.recipe, content, found)
             source = self.recipe.start if start is None else start
             bound = self if start is None else self.beginning(start)
-            return _Begun(bound, content, found, where, None if source is None else read_start(source, read))
+            return _Begun(bound, content, found, where, None if source is None else read(source).pixels)
 
         return Work(begin, cancel, watch)
 
