@@ -95,3 +95,12 @@ def test_demo_draws_styles(cli: Cli) -> None:
     assert ran.out.splitlines() == [str(Path("styles") / f"{name}.png") for name in STYLES]
     cli("demo", "--draw-styles", "styles", "--size", 64).refused(2, "--overwrite")
     cli("demo", "--draw-styles", "more", "-o", "x.png").refused(2, "--draw-styles")
+
+
+def test_the_list_of_commands_says_what_each_does(cli: Cli) -> None:
+    for ran in (cli("--help"), cli()):
+        lines = [line.strip("│ ") for line in ran.out.splitlines()]
+        commands = next(n for n, line in enumerate(lines) if "Commands" in line)
+        for name in ("adain", "compare", "demo", "export", "paint", "replay", "score", "show", "train", "weights"):
+            (line,) = [line for line in lines[commands:] if line.split(" ")[0] == name]
+            assert len(line.split()) > 3, name

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 
+_HELP = ("--help", "-h")
 _OBJECTS = 100_000  # new ones, after which garbage is looked for
 
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with _warnings_in_a_line(quiet=bool({"--quiet", "-q"} & set(arguments))):
-            status = run_app(build(), arguments)
+            status = run_app(build(described=not arguments or arguments[0] in _HELP), arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return report(error, as_json="--json" in arguments)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from cyclopts import App
 
 from ..methods import DEFAULT, METHODS
 from .paint import commands
 
 
-def build() -> App:
-    """Put the commands together."""
+def build(*, described: bool = False) -> App:
+    """Put the commands together; `described`, for the list of all of them, imports each for its summary."""
     app = App(
         name="impasto",
         help="Turn a photograph into a painting in the manner of another picture.",
@@ -20,14 +23,17 @@ def build() -> App:
     for name, command in commands(DEFAULT).items():
         styles = "STYLE [STYLE ...] " if name not in METHODS or METHODS[name].styles else ""
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO {styles}[OPTIONS]")
-    usage = "Usage: impasto compare PHOTO STYLE [STYLE ...] [OPTIONS]"
-    app.command("impasto.cli.compare:compare", name="compare", usage=usage)
-    usage = "Usage: impasto replay PICTURE [OPTIONS]"
-    app.command("impasto.cli.replay:replay", name="replay", usage=usage, help_flags=[], version_flags=[])
-    for name in ("demo", "export", "presets", "score", "show"):
-        app.command(f"impasto.cli.{name}:{name}", name=name)
+
+    def lazily(name: str, **more: Any) -> None:
+        place, of = f"impasto.cli.{name}", "app" if name == "weights" else name
+        app.command(getattr(importlib.import_module(place), of) if described else f"{place}:{of}", name=name, **more)
+
+    lazily("compare", usage="Usage: impasto compare PHOTO STYLE [STYLE ...] [OPTIONS]")
+    lazily("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
+    for name in ("demo", "export", "presets", "score", "show", "weights"):
+        lazily(name)
+    # Its flags come from training options that need torch.
     app.command("impasto.cli.train:app", name="train", help="Train a network, to paint with by --net FILE.")
-    app.command("impasto.cli.weights:app", name="weights")
     return app
 
 
