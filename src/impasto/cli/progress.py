@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 _QUIET = 10.0  # seconds without a line after which one says how far the work is
+_ENOUGH = 0.02  # of the work, from which the time left is told
 _LINES = 10  # a painting, where there is no terminal to draw a bar on
 
 
@@ -105,7 +106,7 @@ class _Lines:
     def progress(self, progress: Progress) -> None:
         """A line now and then, of work that gives no steps for long."""
         seconds = self._seconds()
-        if seconds + self._began - self._told_at >= _QUIET and 0 < progress.done < 1:
+        if seconds + self._began - self._told_at >= _QUIET and _ENOUGH < progress.done < 1:
             left = seconds * (1 - progress.done) / progress.done
             self._print(f"{progress.done:.0%}", progress.note, f"{seconds:.0f} s, about {left:.0f} s left")
 
