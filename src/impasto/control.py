@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
-from .errors import Cancelled
+from .errors import Cancelled, RequestError
 
 
 class Cancel(Protocol):
@@ -57,6 +57,8 @@ class Control:
     def __init__(
         self, cancel: Cancel | None = None, watch: Watch | None = None, pause: Callable[[], None] | None = None
     ) -> None:
+        if cancel is not None and not hasattr(cancel, "is_set"):
+            raise RequestError(f"cancel is {cancel!r}; expected what has is_set(), such as a threading.Event")
         self._cancel, self._watch, self._pause = cancel, watch, pause
         self._total = self._done = 0.0
         self._note = ""

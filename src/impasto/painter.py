@@ -137,7 +137,7 @@ class Painter(ABC):
         start: Tensor | None = None,
         cancel: Cancel | None = None,
         watch: Watch | None = None,
-    ) -> Iterator[Step]:
+    ) -> Generator[Step]:
         """Paint a photograph.
 
         Args:

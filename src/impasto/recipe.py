@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
@@ -61,6 +61,10 @@ class Options(Frozen):
     def known_styles(self) -> tuple[NetShare, ...]:
         """Styles out of networks, where the method paints with these and not like pictures."""
         return ()
+
+    def with_masks(self, masks: Sequence[str | None]) -> Self:  # noqa: ARG002
+        """The same settings with other masks of `known_styles`."""
+        return self
 
     @property
     def manner(self) -> str:
@@ -215,6 +219,13 @@ class Recipe(Frozen):
     def parts(self) -> tuple[Share, ...]:
         """What styles are mixed: pictures, or those that networks know."""
         return self.styles or self.options.known_styles
+
+    def with_masks(self, masks: Sequence[str | None]) -> Self:
+        """The recipe with other masks, one for each of `parts`."""
+        if not self.styles:
+            return self.model_copy(update={"options": self.options.with_masks(masks)})
+        pairs = zip(self.styles, masks, strict=True)
+        return self.model_copy(update={"styles": tuple(s.model_copy(update={"mask": mask}) for s, mask in pairs)})
 
     def style_shares(self) -> tuple[float, ...]:
         """Style weights scaled to sum to 1."""

@@ -11,6 +11,7 @@ import torch
 import impasto
 from impasto import Cancelled, RequestError, Session, bind, make_recipe
 from impasto.api import last
+from impasto.cli import main
 from impasto.methods.adain.painter import AdainPainter
 from impasto.methods.common import loader
 from impasto.session import session as room
@@ -99,7 +100,7 @@ def test_a_bound_of_nothing_or_little_changes_no_picture(recipe, counted, pictur
     assert counted["nets"] == 2
 
 
-@pytest.mark.parametrize("bound", [-1, "much", "1 parsec", None])
+@pytest.mark.parametrize("bound", [-1, "much", "1 parsec", None, True])
 def test_a_bound_of_nonsense_is_refused(bound):
     with pytest.raises(RequestError, match=r"cache is .*expected bytes, or an amount such as 512MB"):
         Session(device="cpu", cache=bound)
@@ -219,7 +220,7 @@ def test_a_start_is_read_and_recorded(recipe, picture, tmp_path, photo):
     assert torch.equal(by_path.image, by_recipe.image)
     assert not torch.equal(by_path.image, session.paint(recipe(size=48), photo).done().image)
     in_memory = session.paint(recipe(size=48), photo, start=first.image).done()
-    assert in_memory.recipe.start == "a picture"
+    assert in_memory.recipe.start == "a picture in memory"
     clear = first.to_pil().convert("RGBA")
     clear.putalpha(0)
     assert torch.equal(session.paint(recipe(size=48), photo, start=clear).done().image, by_path.image)
@@ -244,3 +245,56 @@ def test_memory_stays_as_it_is_after_a_hundred_cancels(recipe, picture):
             session.paint(recipe(size=192), photo, cancel=cancel, watch=watch).done()
         used.append(process.memory_info().rss / 1e6)
     assert max(used[50:]) - max(used[10:50]) < 20
+
+
+def test_what_is_given_in_memory_is_not_taken_for_a_file(recipe, picture, tmp_path, photo, capsys):
+    mask = tmp_path / "mask.png"
+    impasto.paint(picture(36, 48, 3), picture(36, 48, 4), method="gatys", steps=0, size=48).to_pil().save(mask)
+    session = Session(device="cpu")
+    by_path = session.paint(recipe(size=48), photo, masks=[mask]).done()
+    by_path.save(tmp_path / "a.png")
+    assert by_path.recipe.styles[0].mask == str(mask)
+    again = ["replay", str(tmp_path / "a.png"), "--inputs", str(tmp_path), "-q", "-o", str(tmp_path / "b.png")]
+    assert main(again) == 0
+    assert torch.equal(impasto.read(tmp_path / "a.png").pixels, impasto.read(tmp_path / "b.png").pixels)
+    for given in ({"masks": [impasto.read(mask)]}, {"start": by_path.image}):
+        session.paint(recipe(size=48), photo, **given).done().save(tmp_path / "a.png", overwrite=True)
+        assert main([*again, "--overwrite"]) == 2
+        assert "a picture in memory was no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_styles_that_the_recipe_does_not_count_are_refused(recipe, picture, count):
+    with pytest.raises(RequestError, match=f"{count} style pictures for the 1 styles of the recipe"):
+        Session(device="cpu").paint(recipe(size=48), picture(36, 48, 1), styles=[picture(40, 40, 2)] * count).done()
+
+
+def test_a_cancel_that_is_none_is_refused(recipe, picture):
+    with pytest.raises(RequestError, match=r"threading\.Event"):
+        Session(device="cpu").paint(recipe(size=48), picture(36, 48, 1), cancel=True).done()
+
+
+def test_two_paintings_of_one_thread_go_on_in_turn(style, picture, monkeypatch):
+    monkeypatch.setattr(room, "TURNS", Turns())
+    settings = {"steps": 3, "size": 32, "min_size": None}
+    own = make_recipe("gatys", [impasto.Style(path=str(style))], settings=settings)
+    session, done = Session(device="cpu"), []
+
+    def paint():
+        one, other = (session.paint(own, picture(36, 48, n)) for n in (1, 2))
+        done.extend(zip(one, other, strict=True))
+
+    thread = threading.Thread(target=paint, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert [(a.index, b.index) for a, b in done] == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_a_painting_that_nobody_holds_lets_the_next_begin(style, picture, monkeypatch):
+    monkeypatch.setattr(room, "TURNS", Turns())
+    own = make_recipe("gatys", [impasto.Style(path=str(style))], settings={"steps": 3, "size": 32})
+    work = Session(device="cpu").paint(own, picture(36, 48, 1))
+    next(work)
+    assert room.TURNS._painting
+    del work
+    assert not room.TURNS._painting

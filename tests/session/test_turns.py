@@ -122,3 +122,27 @@ def test_waiting_is_cancelled():
     with pytest.raises(AssertionError), turns.take():  # an error gives the turn back
         raise AssertionError
     turns.take().end()
+
+
+def test_cancelled_while_one_of_higher_priority_goes_first():
+    turns, cancel, found = Turns(), threading.Event(), []
+    rested, taken = threading.Event(), threading.Event()
+
+    def low():
+        with turns.take(0, cancel) as turn:
+            turn.rest()
+            rested.set()
+            assert taken.wait(20)
+            try:
+                turn.give_way()
+            except Cancelled as error:
+                found.append(error)
+
+    thread = _in_thread(low)
+    assert rested.wait(20)
+    with turns.take(1):
+        taken.set()
+        cancel.set()
+        thread.join(20)
+    assert len(found) == 1
+    turns.take().end()

@@ -21,17 +21,25 @@ if TYPE_CHECKING:
     ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor | Picture
     Read = Callable[[ImageLike], Picture]
 
+IN_MEMORY = "in memory"
+"""How what a recipe calls a picture ends where that is no file."""
+
 _SMALLEST = 2  # pixels a side
 
 
 def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
     """Styles as a recipe knows them, and where to read each from."""
     named = [
-        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n}")
+        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n} {IN_MEMORY}")
         for n, s in enumerate(styles, 1)
     ]
     pairs = zip(named, styles, strict=True)
     return named, [name.path if isinstance(style, str | Path) else style for name, style in pairs]
+
+
+def name_of(picture: ImageLike) -> str:
+    """What a recipe calls a picture: its path, or that it is no file."""
+    return str(picture) if isinstance(picture, str | Path) else f"a picture {IN_MEMORY}"
 
 
 def open_pictures(photo: ImageLike, styles: Sequence[ImageLike], read: Read) -> tuple[Picture, list[Picture]]:

@@ -17,6 +17,7 @@ from ..images.source import STANDARD_STREAM
 from ..recipe import Frozen, Recipe, explain, read_toml
 from ..weights.files import sha256_of
 from ..weights.releases import RELEASES
+from .inputs import IN_MEMORY
 
 if TYPE_CHECKING:
     from ..images.picture import Picture
@@ -131,6 +132,9 @@ class Finder:
         """The path of what a recipe calls `name`; the name itself where that is no file, or none is found."""
         file, style = _file_of(name, name in self._digests)
         digest = self.expected(file)
+        if name.endswith(IN_MEMORY):
+            self._troubles.append(f"{name} was no file")
+            return name
         if digest is None and not _is_file_name(file):
             return name
         there = [path for path in self._files if path.name == file]
@@ -152,7 +156,7 @@ class Finder:
             places = ", ".join("the current folder" if folder == Path() else str(folder) for folder in self._folders)
             raise RequestError(
                 f"{source}: {'; '.join(self._troubles)}; looked in {places}: add the folder or the file with "
-                "--inputs, or paint with another: --photo FILE, --style FILE"
+                "--inputs, or paint with another: --photo FILE, --style FILE, --start FILE"
             )
 
 

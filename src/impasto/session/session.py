@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import time
@@ -20,7 +21,7 @@ from ..methods import method
 from ..painter import Checkpoint, Painter, Regions, Step, controlled
 from ..recipe import Recipe
 from .cache import Cache, Shelf
-from .inputs import open_pictures, read_masks, regions_of
+from .inputs import name_of, open_pictures, read_masks, regions_of
 from .painting import FINISHED, INTERRUPTED, Painting
 from .provenance import warn_of_other_nets
 from .turns import TURNS
@@ -97,7 +98,7 @@ class Session:
 
         def begin() -> _Begun:
             say("reading the pictures")
-            sources = [style.path for style in recipe.styles] if styles is None else styles
+            sources = _sources(recipe, styles)
             content, pictures = open_pictures(read(photo), sources, self.read)
             found = read_masks(recipe, content, masks, self.read)
             regions = regions_of(recipe, content, found)
@@ -108,9 +109,7 @@ class Session:
             warn_of_other_nets(bound.recipe, nets or {})
             if checkpoint is not None:
                 bound = bound.keeping(checkpoint)
-            if start is not None:
-                bound = bound.beginning(start)
-            return _Begun(bound, content, found, regions, begun)
+            return _Begun(bound.given(start, masks), content, found, regions, begun)
 
         return Work(begin, cancel, watch, priority, records)
 
@@ -121,7 +120,7 @@ class Session:
             recipe: what to paint with.
             styles: see `paint`.
         """
-        sources = [style.path for style in recipe.styles] if styles is None else styles
+        sources = _sources(recipe, styles)
         bound = self._bound(recipe, [self.read(source) for source in sources], shared=False)
         bound.painter.encode_ahead()
         return bound
@@ -192,11 +191,15 @@ class BoundPainter:
         bound.painter = self.painter.keeping(checkpoint)
         return bound
 
-    def beginning(self, start: ImageLike) -> Self:
-        """The same, whose recipe names a start."""
-        name = str(start) if isinstance(start, str | Path) else "a picture"
+    def given(self, start: ImageLike | None, masks: Sequence[ImageLike | None] | None) -> Self:
+        """The same, whose recipe names the start and the masks that are used in place of its own."""
+        recipe = self.recipe
+        if start is not None:
+            recipe = recipe.model_copy(update={"start": name_of(start)})
+        if masks is not None:
+            recipe = recipe.with_masks([None if mask is None else name_of(mask) for mask in masks])
         bound = copy.copy(self)
-        bound.recipe = self.recipe.model_copy(update={"start": name})
+        bound.recipe = recipe
         return bound
 
     def paint(
@@ -230,8 +233,9 @@ class BoundPainter:
             found = [] if regions is not None else read_masks(self.recipe, content, masks, self._session.read)
             where = regions if regions is not None else regions_of(self.recipe, content, found)
             source = self.recipe.start if start is None else start
-            bound = self if start is None else self.beginning(start)
-            return _Begun(bound, content, found, where, None if source is None else read(source).pixels)
+            return _Begun(
+                self.given(start, masks), content, found, where, None if source is None else read(source).pixels
+            )
 
         return Work(begin, cancel, watch)
 
@@ -257,8 +261,20 @@ class _Begun:
     start: Tensor | None
 
 
+@dataclasses.dataclass(eq=False)
+class _State:
+    """How far a painting is."""
+
+    begun: _Begun | None = None
+    last: Step | None = None
+    ended: bool = False
+    seconds: float = 0.0
+
+
 class Work:
-    """A painting under way: iterate over its steps. Leaving it early is safe: `close` it, or use it as a context.
+    """A painting under way: iterate over its steps.
+
+    Leaving it early is safe. Other paintings wait until it has ended, is closed, or nobody holds it any more.
 
     Args:
         begin: reads and loads.
@@ -276,13 +292,9 @@ class Work:
         priority: int = 0,
         records: Sequence[Record] = (),
     ) -> None:
-        self._begin, self._cancel, self._watch, self._priority = begin, cancel, watch, priority
-        self._records = records
-        self._begun: _Begun | None = None
-        self.last: Step | None = None  # as the method gave it
-        self._ended = False
-        self.seconds = 0.0  # since painting began
-        self._steps = self._in_turn()
+        self._records, self._state = records, _State()
+        # The generator holds the state and not this object: with the last reference to this it is closed.
+        self._steps = _in_turn(_paint(begin, self._state, records), cancel, watch, priority)
 
     def __iter__(self) -> Self:
         return self
@@ -305,17 +317,22 @@ class Work:
         return [path for record in self._records for path in record.finish()]
 
     @property
+    def last(self) -> Step | None:
+        """The step so far, as the method gave it; None before the first."""
+        return self._state.last
+
+    @property
     def painting(self) -> Painting:
         """The painting so far: after the last step, the answer.
 
         Raises:
             ImpastoError: there is no step yet.
         """
-        if self._begun is None or self.last is None:
+        begun, step = self._state.begun, self._state.last
+        if begun is None or step is None:
             raise ImpastoError("the painting has no steps; expected at least one")
-        begun, step = self._begun, self.last
         early = step.index < step.total
-        stopped = INTERRUPTED if early and not self._ended else (early and step.note) or FINISHED
+        stopped = INTERRUPTED if early and not self._state.ended else (early and step.note) or FINISHED
         return Painting(
             step,
             begun.bound.recipe,
@@ -324,50 +341,63 @@ class Work:
             begun.masks,
             begun.regions,
             str(begun.bound.device),
-            self.seconds,
+            self._state.seconds,
             stopped,
         )
 
-    def _in_turn(self) -> Generator[Step]:
-        cancelled = ""
-        with TURNS.take(self._priority, self._cancel) as turn:
-            steps = controlled(self._paint(), Control(self._cancel, self._watch, turn.give_way))
-            try:
-                for step in steps:
-                    turn.rest()
-                    yield step
-            except Cancelled as error:
-                cancelled = str(error)
-            finally:
-                steps.close()
-        if cancelled:  # anew: the trace of the other would hold what was worked on
-            memory.give_back_freed_memory()
-            raise Cancelled(cancelled)
 
-    def _paint(self) -> Generator[Step]:
-        from ..methods.common.finish import finish
-
-        self._begun = begun = self._begin()
-        content, bound = begun.content.pixels, begun.bound
-        painter = bound.painter_of(content)
-        say("painting")
-        began = time.monotonic()
-        steps = painter.paint(content, begun.regions, begun.start)
+def _in_turn(painting: Generator[Step], cancel: Cancel | None, watch: Watch | None, priority: int) -> Generator[Step]:
+    """The steps of a painting, made when it is its turn."""
+    cancelled = ""
+    with TURNS.take(priority, cancel) as turn:
+        steps = controlled(painting, Control(cancel, watch, turn.give_way))
         try:
             for step in steps:
-                self.last, self.seconds = step, time.monotonic() - began
-                shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, begun.regions))
-                for record in self._records:
-                    record.step(shown, self.seconds)
-                yield shown
-            self._ended = True
+                turn.rest()
+                yield step
+        except Cancelled as error:
+            cancelled = str(error)
         finally:
-            if isinstance(steps, Generator):
-                steps.close()
+            steps.close()
+    if cancelled:  # anew: the trace of the other would hold what was worked on
+        memory.give_back_freed_memory()
+        raise Cancelled(cancelled)
+
+
+def _paint(begin: Callable[[], _Begun], state: _State, records: Sequence[Record]) -> Generator[Step]:
+    """The steps of a painting, finished."""
+    from ..methods.common.finish import finish
+
+    state.begun = begun = begin()
+    content, bound = begun.content.pixels, begun.bound
+    painter = bound.painter_of(content)
+    say("painting")
+    began = time.monotonic()
+    with contextlib.closing(painter.paint(content, begun.regions, begun.start)) as steps:
+        for step in steps:
+            state.last, state.seconds = step, time.monotonic() - began
+            shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, begun.regions))
+            for record in records:
+                record.step(shown, state.seconds)
+            yield shown
+        state.ended = True
+
+
+def _sources(recipe: Recipe, styles: Sequence[ImageLike] | None) -> Sequence[ImageLike]:
+    """What to read the styles of a recipe from."""
+    if styles is None:
+        return [style.path for style in recipe.styles]
+    if len(styles) != len(recipe.styles):
+        raise RequestError(
+            f"{len(styles)} style pictures for the {len(recipe.styles)} styles of the recipe; expected one each"
+        )
+    return styles
 
 
 def _bytes(amount: int | str) -> int:
     try:
+        if isinstance(amount, bool):
+            raise ValueError
         found = TypeAdapter(ByteSize).validate_python(memory.parse(amount))
     except (ValidationError, ValueError):
         found = -1

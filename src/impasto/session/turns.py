@@ -27,19 +27,27 @@ class Turns:
         Raises:
             Cancelled: `cancel` was set while waiting.
         """
-        turn = Turn(self, priority)
+        turn = Turn(self, priority, cancel)
         with self._changed:
             self._waiting.append(turn)
             try:
                 while not self._may_begin(turn):
-                    if cancel is not None and cancel.is_set():
-                        raise Cancelled("cancelled while waiting for another painting; nothing was written")
-                    self._changed.wait(None if cancel is None else _LOOK)
+                    self._wait(turn)
                 self._painting.append(turn)
             finally:
                 self._waiting.remove(turn)
                 self._changed.notify_all()
         return turn
+
+    def _wait(self, turn: Turn) -> None:
+        """For a change.
+
+        Raises:
+            Cancelled: the painting that waits is.
+        """
+        if turn.cancel is not None and turn.cancel.is_set():
+            raise Cancelled("cancelled while waiting for another painting; nothing was written")
+        self._changed.wait(None if turn.cancel is None else _LOOK)
 
     def _may_begin(self, turn: Turn) -> bool:
         if not self._painting:
@@ -63,9 +71,15 @@ class Turns:
         with self._changed:
             turn.resting = True
             self._changed.notify_all()
-            while self._painting[-1] is not turn or self._outranked(turn):
-                self._changed.wait()
+            while not self._may_go_on(turn):
+                self._wait(turn)
             turn.resting = False
+
+    def _may_go_on(self, turn: Turn) -> bool:
+        now = self._painting[-1]
+        if now is not turn:  # two paintings of one thread go on in turn
+            return now.thread == turn.thread
+        return not self._outranked(turn)
 
     def _rest(self, turn: Turn) -> None:
         with self._changed:
@@ -84,17 +98,22 @@ class Turn:
 
     Attributes:
         priority: of those that wait, the highest goes first; and before a painting of less.
-        thread: that took it.
+        cancel: ends the waiting.
+        thread: that took it, or went on with it last.
         resting: whether one of higher priority may go first now.
     """
 
-    def __init__(self, turns: Turns, priority: int) -> None:
-        self._turns, self.priority = turns, priority
+    def __init__(self, turns: Turns, priority: int, cancel: Cancel | None) -> None:
+        self._turns, self.priority, self.cancel = turns, priority, cancel
         self.thread = threading.get_ident()
         self.resting = False
 
     def give_way(self) -> None:
-        """Let paintings of higher priority go first."""
+        """Let paintings of higher priority go first.
+
+        Raises:
+            Cancelled: while they do.
+        """
         self._turns._go_on(self)  # pyright: ignore[reportPrivateUsage]
 
     def rest(self) -> None:

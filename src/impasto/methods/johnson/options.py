@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -45,6 +45,11 @@ class JohnsonOptions(Options):
     def known_styles(self) -> tuple[NetShare, ...]:
         """The shares of `net`."""
         return self.net
+
+    def with_masks(self, masks: Sequence[str | None]) -> Self:
+        """See `Options.with_masks`."""
+        pairs = zip(self.net, masks, strict=True)
+        return self.model_copy(update={"net": tuple(s.model_copy(update={"mask": mask}) for s, mask in pairs)})
 
     @property
     def manner(self) -> str:
