@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import combinations
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto import Style, bind, make_recipe
+from impasto import Cancelled, Progress, Style, bind, make_recipe
 from impasto.api import last
 from impasto.demo.photos import demo_photo
 from impasto.demo.styles import draw
@@ -73,3 +74,29 @@ def test_every_style_of_the_gallery_is_its_own(photo: Tensor) -> None:
 @pytest.mark.parametrize("net", net_names())
 def test_every_net_can_be_exported(net: str, tmp_path: Path) -> None:
     assert export(net, tmp_path / "net.onnx").difference < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("adain", {}),
+        ("swap", {}),
+        ("johnson", {"net": "starry-night"}),
+        ("gatys", {"steps": 2, "min_size": None, "memory": "3GB"}),
+    ],
+)
+def test_a_painting_of_2048_px_is_cancelled_in_its_midst(method: str, settings: dict[str, object]) -> None:
+    cancel, shares = threading.Event(), list[float]()
+
+    def watch(progress: Progress) -> None:
+        shares.append(progress.done)
+        if progress.done > 0.05:
+            cancel.set()
+
+    photo = demo_photo("astronaut").convert("RGB").resize((2048, 1365))
+    styles = [] if method == "johnson" else [draw("wave", (640, 480))]
+    painter = bound(method, [read(style).pixels for style in styles], size=2048, **settings)
+    with pytest.raises(Cancelled):
+        painter.paint(photo, cancel=cancel, watch=watch).done()
+    assert shares == sorted(shares)
+    assert shares[-1] < 0.5, "it goes on no longer than to the next part"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .records import Record
 
 CACHE = 512_000_000
-"""Bytes that a session keeps at most, by default: a dozen styles of `adain`, or two of `swap` at 1024 px."""
+"""Bytes that a session keeps at most, by default."""
 
 
 class Session:
@@ -152,8 +152,8 @@ class Session:
         nets = method(recipe.method).load(recipe, self.device, self.cache.keep)
         return BoundPainter(self, recipe, nets, styles, shared=shared)
 
-    def _kept(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> Shelf:
-        """Statistics of style pictures, which `names` tell apart by their content."""
+    def statistics(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> Shelf:
+        """Where those of style pictures are kept, which `names` tell apart by their content."""
         shares = tuple((part.weight, part.mask is not None) for part in recipe.parts)
         settings = recipe.options.model_dump_json()
         whose = (recipe.method, settings, shares, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
@@ -175,7 +175,7 @@ class BoundPainter:
         """`shared` says that the session keeps the styles' statistics; else the painter does, of one size."""
         self._session, self._nets, self.styles = session, nets, styles
         names = [style.sha256 or _digest(style.pixels) for style in styles] if shared else []
-        kept = session._kept(recipe, nets, names) if shared else None  # pyright: ignore[reportPrivateUsage]
+        kept = session.statistics(recipe, nets, names) if shared else None
         self.painter = method(recipe.method).bound(recipe, nets, [style.pixels for style in styles], kept)
         self.recipe, self.device = self.painter.recipe, self.painter.device
         self.resumable = self.painter.resumable

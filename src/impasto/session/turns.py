@@ -63,7 +63,7 @@ class Turns:
     def _outranked(self, turn: Turn) -> bool:
         return any(other.priority > turn.priority for other in self._waiting)
 
-    def _go_on(self, turn: Turn) -> None:
+    def go_on(self, turn: Turn) -> None:
         """Return when it is the turn of `turn` again."""
         if not turn.resting and not self._waiting:
             return
@@ -81,12 +81,14 @@ class Turns:
             return now.thread == turn.thread
         return not self._outranked(turn)
 
-    def _rest(self, turn: Turn) -> None:
+    def rest(self, turn: Turn) -> None:
+        """See `Turn.rest`."""
         with self._changed:
             turn.resting = True
             self._changed.notify_all()
 
-    def _end(self, turn: Turn) -> None:
+    def end(self, turn: Turn) -> None:
+        """See `Turn.end`."""
         with self._changed:
             if turn in self._painting:
                 self._painting.remove(turn)
@@ -114,15 +116,15 @@ class Turn:
         Raises:
             Cancelled: while they do.
         """
-        self._turns._go_on(self)  # pyright: ignore[reportPrivateUsage]
+        self._turns.go_on(self)
 
     def rest(self) -> None:
         """Until `give_way` is called next, paintings of higher priority may begin."""
-        self._turns._rest(self)  # pyright: ignore[reportPrivateUsage]
+        self._turns.rest(self)
 
     def end(self) -> None:
         """Let the next one paint."""
-        self._turns._end(self)  # pyright: ignore[reportPrivateUsage]
+        self._turns.end(self)
 
     def __enter__(self) -> Turn:
         return self
