@@ -33,10 +33,14 @@ def pairs(tmp_path: Path, photo: Path, style: Path) -> tuple[object, ...]:
 def test_a_picture(cli: Cli, photo: Path, style: Path) -> None:
     ran = cli("score", photo, "--photo", photo, "--style", style, "--json")
     (row,) = ran.json["pairs"]
-    assert row["content"] == 0 < row["style"]
+    assert set(row) == {"of", "photo", "painting", "style", "content", "texture"}
+    assert row["content"] == 0 < min(row["style"], row["texture"])
     shown = cli("score", photo, "--photo", photo, "--style", style).out
-    assert f"{row['style']:.3f}" in shown and "mean" not in shown
-    assert cli("score", style, "--photo", style, "--style", style, "--json").json["pairs"][0]["style"] == 0
+    assert "mean" not in shown
+    for figure in ("style", "content", "texture"):
+        assert figure in shown and f"{row[figure]:.3f}" in shown
+    (row,) = cli("score", style, "--photo", style, "--style", style, "--json").json["pairs"]
+    assert row["style"] == row["texture"] == 0
 
 
 def test_methods_over_pairs(
@@ -56,7 +60,7 @@ def test_methods_over_pairs(
     assert [row["of"] for row in rows] == ["adain", "adain", "swap", "swap"]
     for name, kind in (("adain", "transformed"), ("swap", "swapped")):
         own = [row for row in rows if row["of"] == name]
-        for figure in ("style", "content", "photo error", "painting error", f"{kind} error"):
+        for figure in ("style", "content", "texture", "photo error", "painting error", f"{kind} error"):
             assert means[name][figure] == pytest.approx(sum(row[figure] for row in own) / 2)
     shown = cli("score", *pairs, "--method", "adain", "--size", 48).out
     assert "mean of 2" in shown and f"{means['adain']['style']:.3f}" in shown

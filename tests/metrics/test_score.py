@@ -46,8 +46,9 @@ def test_distances_are_as_defined():
 def test_the_photo_has_content_0_and_the_style_style_0(ruler):
     photo, style = picture(30, 44), picture(50, 36, 1)
     assert ruler.measure(photo, photo, style).content == 0
-    assert ruler.measure(style, style, style) == (0, 0)
+    assert ruler.measure(style, style, style) == (0, 0, 0)
     assert ruler.measure(photo, photo, style).style > 0
+    assert ruler.measure(photo, photo, style).texture > 0
 
 
 def test_pictures_are_measured_at_one_size(ruler):

@@ -5,6 +5,8 @@ Measured on VGG-19 (Oxford's, max pooling), pictures 512 px on their longest sid
 * style: mean over relu1_1 … relu4_1 of ``‖G(x)−G(s)‖ / ‖G(s)‖``, G the Gram matrix divided by the positions;
 * content: ``‖F(x)−F(c)‖ / ‖F(c)‖`` at relu4_1.
 
+`texture` is a third, of pixels alone: `metrics.texture` defines it.
+
 Smaller is nearer; 0 is the style's statistics, the photograph's features. An untouched photograph has content 0.
 """
 
@@ -20,6 +22,7 @@ from ..encoders.vgg import VGG
 from ..images.geometry import fit, resize
 from ..losses.functional import gram, relative_distance
 from ..weights.load import load
+from .texture import texture_distance
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 SIZE = 512
@@ -30,6 +33,14 @@ class Distances(NamedTuple):
 
     style: float
     content: float
+
+
+class Score(NamedTuple):
+    """`Distances`, and the distance of textures to the style."""
+
+    style: float
+    content: float
+    texture: float
 
 
 @runtime_checkable
@@ -63,9 +74,10 @@ class Ruler:
         self.encoder = VGG(load("vgg19", until=LAYERS[-1]), device=device, until=LAYERS[-1])
 
     @torch.no_grad()
-    def measure(self, picture: Tensor, photo: Tensor, style: Tensor) -> Distances:
+    def measure(self, picture: Tensor, photo: Tensor, style: Tensor) -> Score:
         """Distances of pictures of any sizes, 1×3×H×W in [0, 1] each; the painting takes the photo's shape."""
         photo = fit(photo.to(self.encoder.device), SIZE)
         picture = resize(picture.to(self.encoder.device), *photo.shape[2:])
-        of_style = self.encoder(fit(style.to(self.encoder.device), SIZE), LAYERS)
-        return distances(self.encoder, picture, photo, of_style)
+        style = fit(style.to(self.encoder.device), SIZE)
+        found = distances(self.encoder, picture, photo, self.encoder(style, LAYERS))
+        return Score(*found, texture_distance(picture, style, size=SIZE))
