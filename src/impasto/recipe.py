@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -17,6 +18,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from . import memory
 from .errors import RequestError
@@ -253,6 +255,24 @@ class Recipe(Frozen):
             if isinstance(table.get(key), str) and (key, table[key]) != ("mask", ALPHA):
                 table[key] = rename(table[key])
         return data
+
+
+NONE = "none"
+"""What to type for a field that may be unset."""
+
+
+def unset(fields: Mapping[str, FieldInfo], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with `none` turned into None where a field may be that."""
+    return {
+        name: None if value == NONE and name in fields and may_be_unset(fields[name]) else value
+        for name, value in values.items()
+    }
+
+
+def may_be_unset(field: FieldInfo) -> bool:
+    """Whether None is a value of a field."""
+    annotation = field.annotation
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
 
 
 def explain(error: ValidationError, where: str = "") -> RequestError:

@@ -11,6 +11,8 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
+from ..recipe import NONE, may_be_unset, unset
+
 Fields = Mapping[str, FieldInfo]
 
 # The help lists headings in this order, a method's own settings last.
@@ -18,9 +20,6 @@ PICTURES = Group.create_ordered("Pictures")
 PAINTING = Group.create_ordered("Painting")
 OUTPUT = Group.create_ordered("Output")
 RECORDS = Group.create_ordered("On the way")
-
-NONE = "none"
-"""What to type for a field that may be unset."""
 
 
 def flags(fields: Fields, group: Group, defaults: BaseModel | None = None) -> Iterator[Argument]:
@@ -41,17 +40,9 @@ def given(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
     return unset(fields, {name: values[name] for name in fields if values.get(name) is not None})
 
 
-def unset(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, with `none` turned into None where a field may be that."""
-    return {
-        name: None if value == NONE and name in fields and _optional(fields[name].annotation) else value
-        for name, value in values.items()
-    }
-
-
 def _flag(name: str, field: FieldInfo, group: Group, default: Any) -> Argument:
     kind, metavar = _kind(field.annotation)
-    if _optional(field.annotation):
+    if may_be_unset(field):
         if get_origin(kind) is Literal:
             kind = Literal[(*get_args(kind), NONE)]
         elif kind is str:
@@ -84,10 +75,6 @@ def _kind(annotation: Any) -> tuple[Any, str]:
         return list[str], "NAME[:WEIGHT][@MASK]"  # given again and again
     words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", tuple: "A:B,...", dict: "A:B,..."}
     return str, words.get(origin or annotation, "TEXT")
-
-
-def _optional(annotation: Any) -> bool:
-    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
 
 
 def _shown(default: Any) -> str:

@@ -16,10 +16,10 @@ from ..errors import ImpastoWarning, RequestError
 from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS
 from ..methods import make_recipe, method, read_recipe
-from ..recipe import Recipe, Style, explain
+from ..recipe import Recipe, Style, explain, unset
 from ..session.provenance import Finder, Provenance, read_provenance
 from . import run_app
-from .flags import OUTPUT, PAINTING, PICTURES, flags, given, unset
+from .flags import OUTPUT, PAINTING, PICTURES, flags, given
 from .paint import COMMON, refuse_file_as_init, signed, stem
 from .painting import Output, run
 from .status import DONE

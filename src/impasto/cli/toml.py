@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from .flags import NONE
+from ..recipe import NONE
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
