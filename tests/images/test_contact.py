@@ -42,6 +42,15 @@ def test_labels_and_headings_stand_clear_of_the_pictures():
     assert not ink[:, :left].any() and not ink[:, right:].any()  # the long one is cut to its place
 
 
+def test_a_wide_heading_is_broken_into_lines():
+    cells = [Image.new("RGB", (10, 10), RED)] * 2
+    short, wide = (contact_sheet(cells, columns=2, cell=80, headings=[text, "b"]) for text in ("a", "one " * 9))
+    assert wide.width == short.width and wide.height > short.height
+    left, top, right, _ = area(wide, RED)
+    ink = (np.asarray(wide).sum(axis=2) < 400)[:top]
+    assert ink.any() and not ink[:, :left].any() and not ink[:, right:].any()
+
+
 def test_what_is_transparent_shows_the_paper():
     clear = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
     assert len(contact_sheet([clear], columns=1, cell=20).getcolors()) == 1

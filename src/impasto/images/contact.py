@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..errors import RequestError
 from .atomic import check_place, write_atomically
@@ -44,7 +44,7 @@ def contact_sheet(
         columns: pictures in a row.
         cell: longest side of each picture on the sheet, in pixels.
         labels: a line under each picture, cut to its width; empty for none.
-        headings: a line over each column; empty for none.
+        headings: a text over each column, in lines where it is wide; empty for none.
 
     Returns:
         An RGB image. Rows and columns are only as tall and wide as their largest picture.
@@ -56,7 +56,7 @@ def contact_sheet(
     columns = min(columns, len(pictures))
     if headings and len(headings) != columns:
         raise ValueError(f"{len(headings)} headings for {columns} columns; expected one for each")
-    thumbs = [Image.new("RGB", (1, 1), PAPER) if each is None else _thumbnail(each, cell) for each in pictures]
+    thumbs = [Image.new("RGB", (1, 1), PAPER) if each is None else thumbnail(each, cell) for each in pictures]
     rows = math.ceil(len(thumbs) / columns)
     widths = [max(thumb.width for thumb in thumbs[column::columns]) for column in range(columns)]
     heights = [max(t.height for t in thumbs[row * columns : (row + 1) * columns]) for row in range(rows)]
@@ -64,7 +64,8 @@ def contact_sheet(
     font = ImageFont.load_default(size=max(11, cell // 18))
     line = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else _GAP
     below = line + _GAP // 3 if labels else 0
-    above = line + _GAP // 2 if headings else 0
+    titles = [_lines(text, width, font) for text, width in zip(headings, widths, strict=False)]
+    above = line * max(map(len, titles)) + _GAP // 2 if headings else 0
     sheet = Image.new(
         "RGB",
         (sum(widths) + _GAP * (columns + 1), above + sum(heights) + rows * (below + _GAP) + _GAP),
@@ -81,8 +82,9 @@ def contact_sheet(
         draw.text((left + width / 2, top), text, _INK, font, anchor="ma")
 
     lefts = [_GAP + sum(widths[:column]) + _GAP * column for column in range(columns)]
-    for left, width, text in zip(lefts, widths, headings, strict=False):
-        write_line(text, left, _GAP // 2, width)
+    for left, width, title in zip(lefts, widths, titles, strict=False):
+        for number, text in enumerate(title):
+            write_line(text, left, _GAP // 2 + number * line, width)
     top = above + _GAP
     for row, height in enumerate(heights):
         for column, thumb in enumerate(thumbs[row * columns : (row + 1) * columns]):
@@ -138,6 +140,18 @@ def write_gif(
     write_atomically(path, out.getvalue(), overwrite=overwrite)
 
 
+def _lines(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """The text in lines of at most that width, broken between words."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(_spelled(longer)) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def _spelled(text: str) -> str:
     """The text in the letters Pillow's own font has: ASCII; accents fall away, what is left becomes ?."""
     apart = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_PLAIN))
@@ -151,10 +165,16 @@ def _indexed(frame: Image.Image) -> Image.Image:
     return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
-def _thumbnail(picture: Cell, cell: int) -> Image.Image:
+def thumbnail(picture: Cell, cell: int) -> Image.Image:
+    """An RGB image of the picture, `cell` pixels on its longest side."""
     image = _as_rgb(picture)
     height, width = fitted_size(image.height, image.width, cell)
     return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def framed(picture: Cell, size: tuple[int, int]) -> Image.Image:
+    """An RGB image of `size`, width and height: the picture, as large as it fits, with paper around it."""
+    return ImageOps.pad(_as_rgb(picture), size, color=PAPER)
 
 
 def _as_rgb(picture: Cell) -> Image.Image:
