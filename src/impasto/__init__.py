@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import bind, paint, read
-    from .comparison import compare
+    from .comparison import compare, compare_blind
     from .control import Progress
     from .errors import Cancelled, ImpastoError, RequestError
     from .methods import METHODS, make_recipe
@@ -40,6 +40,7 @@ _HOME = {
     "Style": "recipe",
     "bind": "api",
     "compare": "comparison",
+    "compare_blind": "comparison",
     "make_recipe": "methods",
     "paint": "api",
     "read": "api",
@@ -60,6 +61,7 @@ __all__ = [
     "Style",
     "bind",
     "compare",
+    "compare_blind",
     "make_recipe",
     "paint",
     "read",

@@ -28,7 +28,7 @@ def build(*, described: bool = False) -> App:
         place, of = f"impasto.cli.{name}", "app" if name == "weights" else name
         app.command(getattr(importlib.import_module(place), of) if described else f"{place}:{of}", name=name, **more)
 
-    lazily("compare", usage="Usage: impasto compare PHOTO STYLE [STYLE ...] [OPTIONS]")
+    lazily("compare", usage="Usage: impasto compare (PHOTO STYLE [STYLE ...] | --pairs FILE) [OPTIONS]")
     lazily("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
     for name in ("demo", "export", "presets", "score", "show", "weights"):
         lazily(name)

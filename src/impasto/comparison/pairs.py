@@ -1,0 +1,74 @@
+"""Pairs of a photograph and a style picture, as a table lists them. Imports no torch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import RequestError, near_misses
+
+_PHOTO, _STYLE = ("photo",), ("style", "painting")  # what the columns are called
+_FOLDERS = {"photo": "photos", "style": "paintings"}
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Read the paths of photographs and styles from a CSV file, a pair a line.
+
+    The columns are `photo` and `style` (or `painting`). Where no line names them, there are two, in this order. Paths
+    are relative to the file. A name without a folder may also be of a file in ``photos/``, or ``paintings/``, beside
+    it.
+
+    Raises:
+        RequestError: the file is unreadable, or is no such table; a picture is missing; a pair is there twice.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RequestError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    photo, style = 0, 1
+    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    found = [next((header.index(name) for name in names if name in header), None) for names in (_PHOTO, _STYLE)]
+    if found[0] is not None and found[1] is not None:
+        photo, style = found[0], found[1]
+        del lines[0]
+    elif any(len(row) != 2 for _, row in lines):
+        lines = []
+    if not lines:
+        raise RequestError(f"{path}: expected a table with the columns photo and style, a pair a line")
+    pairs: list[tuple[str, str]] = []
+    for number, row in lines:
+        cells = [row[column].strip() if column < len(row) else "" for column in (photo, style)]
+        if not all(cells):
+            raise RequestError(f"{path}, line {number}: {','.join(row)!r} is no pair; expected a photo and a style")
+        where = f"{path}, line {number}"
+        pairs.append((_find(path.parent, cells[0], "photo", where), _find(path.parent, cells[1], "style", where)))
+        if pairs[-1] in pairs[:-1]:
+            raise RequestError(f"{where}: {' and '.join(cells)} are a pair already; expected each once")
+    return pairs
+
+
+def _find(folder: Path, name: str, kind: str, where: str) -> str:
+    """The path of a picture that a table names."""
+    beside = folder / _FOLDERS[kind]
+    places = [folder / name] if Path(name).parent != Path() else [folder / name, beside / name]
+    for place in places:
+        if place.is_file():
+            return str(place)
+    known = [entry.name for place in places if place.parent.is_dir() for entry in place.parent.iterdir()]
+    expected = f"expected a {kind} at {' or '.join(map(str, places))}"
+    raise RequestError(f"{where}: there is no file {name}; {expected}{near_misses(Path(name).name, known)}")
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """The names, each that is there already with a number after it."""
+    made: list[str] = []
+    for name in names:
+        number, other = 1, name
+        while other in made:
+            number += 1
+            other = f"{name}-{number}"
+        made.append(other)
+    return made

@@ -1,0 +1,140 @@
+"""Ways to paint, as they are written in a comparison. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import RequestError, near_misses
+from ..methods import METHODS, make_recipe, method
+from ..recipe import Recipe, Style, explain, unset
+
+WAYS = ("adain", "swap", "gatys:quick")
+SIZE = 320
+_SETTING = re.compile(r"[A-Za-z][\w-]*=")
+_DECIDED = ("version", "method", "options", "styles", "preset", "nets")  # not by a setting
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to paint.
+
+    Attributes:
+        label: how it is called, as in ``gatys quick steps=40``.
+        recipe: without style pictures.
+    """
+
+    label: str
+    recipe: Recipe
+
+    @property
+    def file_name(self) -> str:
+        """The label, fit for a part of a file's name."""
+        return re.sub(r"[^\w=.+-]+", "-", self.label)[:100]
+
+    def with_styles(self, styles: Sequence[Style]) -> Recipe:
+        """The recipe for these style pictures; as it is where its networks know their styles.
+
+        Raises:
+            RequestError: a style is given twice.
+        """
+        if not method(self.recipe.method).styles:
+            return self.recipe
+        fields: dict[str, Any] = {name: getattr(self.recipe, name) for name in Recipe.model_fields}
+        fields["styles"] = tuple(styles)
+        try:
+            return Recipe(**fields)
+        except ValidationError as error:
+            raise explain(error) from None
+
+
+def parse_way(text: str, size: int | None = SIZE) -> Way:
+    """Read ``METHOD[:PRESET][:SETTING=VALUE]...``, or ``METHOD:NET`` where a method's networks know their styles.
+
+    A setting is a field of the method's options or of `Recipe`; hyphens stand for underscores, and ``none`` for
+    unset. What follows a colon and begins with no setting belongs to what stands before it.
+
+    Args:
+        text: the way.
+        size: longest side in pixels, where the way says nothing of it.
+
+    Raises:
+        RequestError: an unknown name, a value out of range, or a missing net.
+
+    Example:
+        >>> parse_way("gatys:quick:steps=40").label
+        'gatys quick steps=40'
+    """
+    head, settings = _split(text)
+    name, _, named = head.partition(":")
+    chosen = method(name)
+    fields = {**Recipe.model_fields, **chosen.options.model_fields}
+    given = {"size": size, **unset(fields, settings)}
+    try:
+        if chosen.styles:
+            recipe = make_recipe(name, preset=named or None, settings=given)
+        elif named or "net" in given:
+            recipe = make_recipe(name, settings={"net": named, **given} if named else given)
+        else:
+            raise RequestError(
+                f"{name} takes no style picture, its networks know their styles; expected one of these, as in "
+                f"{name}:great-wave"
+            )
+    except RequestError as error:
+        raise RequestError(str(error) if text == name else f"{text}: {error}") from None
+    written = [f"{key}={value}" for key, value in settings.items()]
+    return Way(" ".join([name, *([named] if named else []), *written]), recipe)
+
+
+def parse_ways(texts: Iterable[str], size: int | None = SIZE) -> list[Way]:
+    """Read several ways, each once.
+
+    Raises:
+        RequestError: see `parse_way`; there is none, or one is given twice.
+    """
+    ways = [parse_way(text, size) for text in texts]
+    labels = [way.label for way in ways]
+    if not ways or len(set(labels)) < len(labels):
+        raise RequestError(f"methods are {', '.join(labels) or 'none'}; expected at least one, each once")
+    return ways
+
+
+def split_ways(text: str) -> list[str]:
+    """Ways out of a text with commas between.
+
+    A comma after a setting belongs to its value, unless what follows it begins as a way does:
+    ``adain,gatys:style_layers=relu1_1,relu2_1,swap`` has three.
+    """
+    ways: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name = part.partition(":")[0]
+        if ways and _split(ways[-1])[1] and name not in METHODS and not near_misses(name, METHODS):
+            ways[-1] += f",{part}"
+        else:
+            ways.append(part)
+    return ways
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
+    """What stands before the settings, and these by name."""
+    head: list[str] = []
+    settings: dict[str, str] = {}
+    last = ""
+    for part in text.strip().split(":"):
+        if head and _SETTING.match(part):
+            key, _, value = part.partition("=")
+            last = key.replace("-", "_")
+            if last in settings:
+                raise RequestError(f"{text}: {key} is given twice; expected each setting once")
+            if last in _DECIDED:
+                raise RequestError(f"{text}: {key} is no setting; expected METHOD[:PRESET][:SETTING=VALUE]...")
+            settings[last] = value
+        elif last:
+            settings[last] += f":{part}"
+        else:
+            head.append(part)
+    return ":".join(head), settings
