@@ -160,6 +160,15 @@ class Painter(ABC):
         return controlled(self.run(content, regions, start), control)
 
     @abstractmethod
+    def reckon(self, size: tuple[int, int], start: int = 0) -> float:
+        """Multiply-adds of a painting, without encoding the styles.
+
+        Args:
+            size: height and width of the photograph, before it is fitted to `recipe.size`.
+            start: longest side in pixels of the picture that it goes on from; 0 for none.
+        """
+
+    @abstractmethod
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
         """What the method does; see `paint`."""
 

@@ -11,6 +11,8 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
+from ..recipe import Frozen, optional
+
 Fields = Mapping[str, FieldInfo]
 
 # The help lists headings in this order, a method's own settings last.
@@ -44,14 +46,14 @@ def given(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
 def unset(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with `none` turned into None where a field may be that."""
     return {
-        name: None if value == NONE and name in fields and _optional(fields[name].annotation) else value
+        name: None if value == NONE and name in fields and optional(fields[name].annotation) else value
         for name, value in values.items()
     }
 
 
 def _flag(name: str, field: FieldInfo, group: Group, default: Any) -> Argument:
     kind, metavar = _kind(field.annotation)
-    if _optional(field.annotation):
+    if optional(field.annotation):
         if get_origin(kind) is Literal:
             kind = Literal[(*get_args(kind), NONE)]
         elif kind is str:
@@ -80,14 +82,10 @@ def _kind(annotation: Any) -> tuple[Any, str]:
         return bool, ""
     if origin is Literal:
         return annotation, ""
-    if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, BaseModel):
-        return list[str], "NAME[:WEIGHT][@MASK]"  # given again and again
+    if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, Frozen):
+        return list[str], item.FORM  # given again and again
     words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", tuple: "A:B,...", dict: "A:B,..."}
     return str, words.get(origin or annotation, "TEXT")
-
-
-def _optional(annotation: Any) -> bool:
-    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
 
 
 def _shown(default: Any) -> str:
