@@ -139,7 +139,8 @@ def _shares(
     """Where in the work, 0 to 1, each rung begins and ends."""
     work = [each.reckon(shape, begun) for each, begun in zip(painters, [start, *sizes], strict=False)]
     done = list(accumulate(work, initial=0.0))
-    return list(pairwise(each / done[-1] for each in done))
+    whole = done[-1] or 1.0  # a rung may have no steps
+    return list(pairwise(each / whole for each in done))
 
 
 def _last(painter: Painter, content: Tensor, regions: Regions | None, start: Tensor | None) -> Step:
