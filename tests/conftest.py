@@ -125,6 +125,22 @@ def tiny_settings(tiny_nets: dict[str, Path]) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
+def tiny_shipped(tiny_encoder: VGGWeights, tiny_nets: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nets inside the package, by name, are tiny ones of the tiny encoder."""
+    from impasto.methods.common import loader
+    from impasto.nets import files
+    from impasto.weights import shipped
+
+    real = files.locate_net
+
+    def locate(name: str | Path) -> Path:
+        return tiny_nets.get(str(name)) or real(name)
+
+    for module in (loader, files, shipped):
+        monkeypatch.setattr(module, "locate_net", locate)
+
+
+@pytest.fixture
 def onnx_extra() -> None:
     """Skips where the libraries of the extra ``onnx`` are not installed."""
     for library in ("onnx", "onnxscript", "onnxruntime"):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .images.picture import Picture
     from .session.inputs import ImageLike
 
-WAYS = ("adain", "swap", "gatys:quick")
+WAYS = ("cascade", "adain", "swap", "gatys:quick")
 STRENGTHS = (0.4, 0.7, 1.0)
 SIZE = 320
 _LARGEST = 512  # pixels of a picture's longest side on the sheet

@@ -61,10 +61,10 @@ def test_from_a_very_small_first_rung_there_is_one_between():
 
 @pytest.mark.parametrize("boldness", [-0.1, 1.1, float("nan"), float("inf"), "much", True])
 def test_boldness_is_from_0_to_1(boldness):
-    with pytest.raises(RequestError, match="boldness is .*expected a number from 0.* to 1.*0.5 is the default"):
+    with pytest.raises(RequestError, match=r"boldness is .*expected a number from 0.* to 1.*0.5 is the default"):
         way("quick", boldness)
 
 
 def test_an_effort_that_is_none_is_refused():
-    with pytest.raises(RequestError, match="effort is 'quik'; expected one of draft, quick, fine, best.*mean quick"):
+    with pytest.raises(RequestError, match=r"effort is 'quik'; expected one of draft, quick, fine, best.*mean quick"):
         way("quik")

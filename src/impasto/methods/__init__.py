@@ -170,9 +170,6 @@ METHODS: dict[str, Method] = {
     )
 }
 
-DEFAULT = ("adain", "impasto")
-"""Method and preset of `impasto paint` and `impasto.paint`."""
-
 
 def method(name: str) -> Method:
     """The method called `name`, or a refusal with the near misses."""

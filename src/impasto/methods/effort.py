@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
+from pydantic import Field
+
 from ..errors import RequestError, near_misses
+from ..recipe import Frozen, Recipe, UnitInterval
+from . import METHODS
 from .cascade.options import Rung
 
 Effort = Literal["draft", "quick", "fine", "best"]
@@ -20,8 +24,25 @@ FIRST = 384
 STEEP = 180
 """Pixels of a first rung under which there is one more between it and the last."""
 
+_FAMILIAR = "adain"  # the method named for a setting that several have
+
 MIDDLE = 256
 """Pixels of that one, and at most of `fine`'s first."""
+
+
+class Dials(Frozen):
+    """The two dials of `impasto paint`."""
+
+    effort: Effort = Field(
+        default=DEFAULT_EFFORT,
+        description="How much time it takes, at 512 px about: draft, a second; quick, three; fine, ten; best, half a "
+        "minute.",
+    )
+    boldness: UnitInterval = Field(
+        default=DEFAULT_BOLDNESS,
+        description="From 0, every detail of the photo kept, to 1, large forms only. It means the same at every "
+        "effort.",
+    )
 
 
 class Way(NamedTuple):
@@ -32,12 +53,12 @@ class Way(NamedTuple):
     settings: dict[str, Any]
 
 
-def way(effort: str | None = None, boldness: float | None = None) -> Way:
+def way(effort: str | None = None, boldness: float | str | None = None) -> Way:
     """What an effort and a boldness stand for.
 
     Args:
         effort: one of EFFORTS; None for the default.
-        boldness: 0 keeps every detail of the photo, 1 large forms only; None for the default.
+        boldness: 0 keeps every detail of the photo, 1 large forms only; a number, or as it is typed.
 
     Raises:
         RequestError: there is no such effort, or the boldness is out of range.
@@ -53,12 +74,36 @@ def way(effort: str | None = None, boldness: float | None = None) -> Way:
             f"effort is {effort!r}; expected one of {', '.join(EFFORTS)}, from the quickest to the best"
             f"{near_misses(str(effort), EFFORTS)}"
         )
-    if isinstance(boldness, bool) or not isinstance(boldness, int | float) or not 0 <= boldness <= 1:
+    if not 0 <= (bold := _number(boldness)) <= 1:
         raise RequestError(
             f"boldness is {boldness!r}; expected a number from 0, every detail of the photo kept, to 1, large forms "
             "only: 0.5 is the default"
         )
-    return _WAYS[effort](float(boldness))
+    return _WAYS[effort](bold)
+
+
+def owner(setting: str) -> str | None:
+    """The method to name for a setting that `impasto paint` has not; None where no method has it either."""
+    having = [name for name, each in METHODS.items() if setting in each.options.model_fields or setting == "preset"]
+    return _FAMILIAR if _FAMILIAR in having else having[0] if having else None
+
+
+def check_shared(settings: Iterable[str]) -> None:
+    """Refuse settings, by name, that belong to a method.
+
+    Raises:
+        RequestError: one is no field of `Recipe`.
+    """
+    for name in settings:
+        if name in Recipe.model_fields and name != "preset":
+            continue
+        if (method := owner(name)) is not None:
+            raise RequestError(
+                f"{name} belongs to a method, and effort chooses that itself; expected method={method!r} beside it"
+            )
+        raise RequestError(
+            f"there is no setting {name!r}{near_misses(name, [*Dials.model_fields, *Recipe.model_fields])}"
+        )
 
 
 def first_size(boldness: float) -> int:
@@ -69,6 +114,13 @@ def first_size(boldness: float) -> int:
 def detail(boldness: float) -> float:
     """How much of the photo's finer brightness later rungs get back: 2 to 0."""
     return 2 * (1 - boldness)
+
+
+def _number(value: float | str) -> float:
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _draft(boldness: float) -> Way:
