@@ -1,4 +1,4 @@
-"""``impasto paint``, and one command a method: flags are the fields of the recipe and of the method's options."""
+"""``impasto paint``, which has two dials, and one command a method: flags are the fields of recipe and options."""
 
 from __future__ import annotations
 
