@@ -117,6 +117,30 @@ def tiny_nets(tiny_net: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
+def tiny_settings(tiny_nets: dict[str, Path]) -> dict[str, dict[str, str]]:
+    """By method that has nets, the settings that name tiny ones."""
+    adain, swap = tiny_nets["adain"], tiny_nets["swap"]
+    named = {name: {"net": str(net)} for name, net in tiny_nets.items()}
+    return {**named, "cascade": {"rungs": f"adain:400:net={adain},swap:net={swap}"}}
+
+
+@pytest.fixture
+def tiny_shipped(tiny_encoder: VGGWeights, tiny_nets: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nets inside the package, by name, are tiny ones of the tiny encoder."""
+    from impasto.methods.common import loader
+    from impasto.nets import files
+    from impasto.weights import shipped
+
+    real = files.locate_net
+
+    def locate(name: str | Path) -> Path:
+        return tiny_nets.get(str(name)) or real(name)
+
+    for module in (loader, files, shipped):
+        monkeypatch.setattr(module, "locate_net", locate)
+
+
+@pytest.fixture
 def onnx_extra() -> None:
     """Skips where the libraries of the extra ``onnx`` are not installed."""
     for library in ("onnx", "onnxscript", "onnxruntime"):

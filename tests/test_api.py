@@ -10,6 +10,7 @@ from PIL import Image
 import impasto
 from impasto.errors import ImageError
 from impasto.methods.common import loader
+from impasto.methods.effort import way
 from impasto.weights.canonical import tiny_weights
 
 
@@ -61,7 +62,31 @@ def test_the_default_is_what_the_command_paints_with(files, monkeypatch):
 
     monkeypatch.setattr(impasto.Session, "paint", paint)
     impasto.paint(files / "photo.png", files / "style.png", size=32, device="cpu")
-    assert (seen[0].method, seen[0].preset) == impasto.methods.DEFAULT
+    impasto.paint(files / "photo.png", files / "style.png", effort="draft", boldness=1, size=32, device="cpu")
+    quick, draft = way(), way("draft", 1)
+    assert (seen[0].method, seen[0].preset, seen[0].size) == (quick.method, quick.preset, 32)
+    assert [rung.method for rung in seen[0].options.rungs] == ["adain", "swap"]
+    assert (seen[1].method, seen[1].preset, seen[1].options.style_scale) == (draft.method, "impasto", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"effort": "quick", "method": "adain"}, "effort and boldness choose a method.*method='adain'"),
+        ({"boldness": 0.2, "method": "adain"}, "one or the other"),
+        ({"effort": "quick", "preset": "impasto"}, "preset belongs to a method.*method='adain'"),
+        ({"preset": "impasto"}, "preset belongs to a method.*method='adain'"),
+        ({"style_scale": 2}, "style_scale belongs to a method.*method='adain'"),
+        ({"steps": 2}, "steps belongs to a method.*method='gatys'"),
+        ({"rungs": "swap"}, "method='cascade'"),
+        ({"seeds": 3}, "no setting 'seeds'; did you mean seed"),
+        ({"effort": "slow"}, "effort is 'slow'"),
+        ({"boldness": 2}, "boldness is 2"),
+    ],
+)
+def test_dials_and_methods_are_not_mixed(files, arguments, message):
+    with pytest.raises(impasto.RequestError, match=message):
+        impasto.paint(files / "photo.png", files / "style.png", **arguments)
 
 
 def test_weighted_styles(files):

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import ImpastoError
-from .methods import DEFAULT, make_recipe
+from .errors import ImpastoError, RequestError
+from .methods import make_recipe
+from .methods.effort import check_shared, way
 from .painter import Regions, Step
 from .recipe import Recipe
 
@@ -88,6 +89,8 @@ def last(steps: Iterable[Step]) -> Step:
 def paint(
     photo: ImageLike,
     *styles: ImageLike,
+    effort: str | None = None,
+    boldness: float | None = None,
     method: str | None = None,
     preset: str | None = None,
     masks: Sequence[ImageLike | None] | None = None,
@@ -102,14 +105,16 @@ def paint(
     Args:
         photo: a path, bytes, PIL image, array (H×W×3) or tensor (1×3×H×W in [0, 1]).
         styles: the same kinds; a path may carry a weight and a mask, as in ``"scream.jpg:0.3@sky.png"``.
-        method: one of `METHODS`; by default the one that `impasto paint` uses.
+        effort: how much time it may take: ``draft``, ``quick`` (the default), ``fine`` or ``best``.
+        boldness: 0 keeps every detail of the photo, 1 large forms only; 0.5 by default.
+        method: one of `METHODS`, in place of effort and boldness.
         preset: one of the method's named settings.
         masks: where each style applies, white for wholly, in place of masks that paths carry; None for everywhere.
         start: the painting so far, of the photo's proportions, to go on from.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         cancel: a `threading.Event`, say: the painting ends with `Cancelled` soon after it is set.
         watch: is called with the `Progress`.
-        **settings: fields of the method's options or of `Recipe` (`size`, `seed`, `steps`, ...).
+        **settings: fields of `Recipe` (`size`, `colour`, `seed`, ...); and with `method`, of its options.
 
     Returns:
         The painting: ``.save(path)`` writes it with its recipe, ``.to_pil()`` is an image,
@@ -123,8 +128,14 @@ def paint(
     from .session.session import Session
 
     if method is None:
-        method, default_preset = DEFAULT
-        preset = preset or default_preset
+        check_shared([*settings, *(["preset"] if preset is not None else [])])
+        method, preset, chosen = way(effort, boldness)
+        settings = {**chosen, **settings}
+    elif effort is not None or boldness is not None:
+        raise RequestError(
+            f"effort and boldness choose a method, and method={method!r} is given beside them; expected one or the "
+            "other"
+        )
     named, sources = name_styles(styles)
     recipe = make_recipe(method, named, preset=preset, settings=settings)
     session = _sessions.get(device) or _sessions.setdefault(device, Session(device=device))

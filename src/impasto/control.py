@@ -61,6 +61,7 @@ class Control:
             raise RequestError(f"cancel is {cancel!r}; expected what has is_set(), such as a threading.Event")
         self._cancel, self._watch, self._pause = cancel, watch, pause
         self._total = self._done = 0.0
+        self._span = (0.0, 1.0, "")
         self._note = ""
 
     @contextlib.contextmanager
@@ -101,9 +102,33 @@ class Control:
             self._tell()
         self.check()
 
+    @contextlib.contextmanager
+    def part(self, begin: float, end: float, note: str = "") -> Generator[None]:
+        """Count what is done inside, which calls `expect` itself, as a share of the whole.
+
+        Args:
+            begin: of this work, 0 to 1, what is done before.
+            end: what is done after it.
+            note: what it is; its own notes follow.
+        """
+        outer, (low, high, above) = self._span, self._span
+        self._span = (low + (high - low) * begin, low + (high - low) * end, _joined(above, note))
+        self._total = self._done = 0.0
+        try:
+            yield
+        finally:
+            self._span = outer
+            self._total, self._done = 1.0, end
+
     def _tell(self) -> None:
         if self._watch is not None:
-            self._watch(Progress(min(1.0, self._done / self._total) if self._total else 0.0, self._note))
+            done = min(1.0, self._done / self._total) if self._total else 0.0
+            begin, end, note = self._span
+            self._watch(Progress(begin + (end - begin) * done, _joined(note, self._note)))
+
+
+def _joined(*notes: str) -> str:
+    return ": ".join(filter(None, notes))
 
 
 _current: ContextVar[Control | None] = ContextVar("control", default=None)
@@ -125,3 +150,9 @@ def worked(amount: float = 0.0) -> None:
     """See `Control.worked`, of the work under way."""
     if (control := _current.get()) is not None:
         control.worked(amount)
+
+
+def part(begin: float, end: float, note: str = "") -> contextlib.AbstractContextManager[None]:
+    """See `Control.part`, of the work under way."""
+    control = _current.get()
+    return contextlib.nullcontext() if control is None else control.part(begin, end, note)

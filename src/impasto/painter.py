@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -158,6 +159,16 @@ class Painter(ABC):
         """
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
+
+    def reckon(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002
+        """Multiply-adds of a painting, without encoding the styles; where a method does not know, its pixels.
+
+        Args:
+            size: height and width of the photograph, before it is fitted to `recipe.size`.
+            start: longest side in pixels of the picture that it goes on from; 0 for none.
+        """
+        longest = self.recipe.size or max(size)
+        return math.prod(size) * (longest / max(size)) ** 2
 
     @abstractmethod
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:

@@ -6,7 +6,7 @@ import tomllib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -30,6 +30,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
+Detail = Annotated[float, Field(ge=0, le=4)]
 Size = Annotated[int, Field(ge=16, le=32_768)]
 Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
 
@@ -50,6 +51,9 @@ class Frozen(BaseModel):
     """Immutable, refuses fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    FORM: ClassVar[str] = "TEXT"
+    """How one is typed, where it can be."""
 
 
 class Options(Frozen):
@@ -92,6 +96,8 @@ class Share(Frozen):
 
 class NetShare(Share):
     """A style that a network knows, and how much it counts beside the others."""
+
+    FORM = "NAME[:WEIGHT][@MASK]"
 
     name: str = Field(description="Of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
 
@@ -194,9 +200,10 @@ class Recipe(Frozen):
         default=None,
         description="The painting so far, a picture file of the photo's proportions: painting goes on from it.",
     )
-    start_detail: UnitInterval = Field(
+    start_detail: Detail = Field(
         default=1.0,
-        description="How much of the photo's detail that is finer than the start's pixels comes back on top of it.",
+        description="How much of the photo's brightness that is finer than the start's pixels comes back on top of "
+        "it: 0 to 4; 1 gives all of it back, more exaggerates it.",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Seed of every random draw.")
     precision: Precision = Field(
@@ -251,7 +258,10 @@ class Recipe(Frozen):
         net = options.get("net", ())
         shares = [*data["styles"], *(() if isinstance(net, str) else net)]
         named = [(share, key) for share in shares for key in ("path", "name", "mask")]
-        for table, key in [*named, (data, "start"), (data, "encoder"), (options, "init"), (options, "net")]:
+        named += [(data, "start"), (data, "encoder")]
+        for settings in (options, *(rung["settings"] for rung in options.get("rungs", ()))):  # a cascade's
+            named += [(settings, "init"), (settings, "net")]
+        for table, key in named:
             if isinstance(table.get(key), str) and (key, table[key]) != ("mask", ALPHA):
                 table[key] = rename(table[key])
         return data

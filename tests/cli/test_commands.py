@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from impasto.demo.styles import STYLES
-from impasto.methods import DEFAULT, METHODS
-from impasto.methods.common.preset import Preset
+from impasto.methods import METHODS
+from impasto.methods.effort import way
 from impasto.weights.catalogue import CATALOGUE
 
 from .conftest import Cli
@@ -74,14 +74,12 @@ def test_weights_convert_and_paint_with_the_result(cli: Cli, photo: Path, style:
     assert list(ran.json["weights"]) == ["small.safetensors"]
 
 
-@pytest.mark.usefixtures("tiny_encoder")
-def test_demo(cli: Cli, monkeypatch: pytest.MonkeyPatch, tiny_nets: dict[str, Path]) -> None:
-    name, preset = DEFAULT
-    short = Preset("", METHODS[name].options(net=str(tiny_nets[name])))  # type: ignore[call-arg]
-    monkeypatch.setitem(METHODS[name].presets, preset, short)  # type: ignore[arg-type]
+@pytest.mark.usefixtures("tiny_shipped")
+def test_demo(cli: Cli) -> None:
     ran = cli("demo", "--photo", "coffee", "--style", "wave", "--size", 32, "--json")
     assert ran.status == 0, ran.err
     assert ran.json["output"] == "coffee.wave.png"
+    assert ran.json["recipe"]["method"] == way().method
     with Image.open("coffee.wave.png") as image:
         assert max(image.size) == 32
     cli("demo", "--photo", "chelsee").refused(2, "did you mean chelsea")
@@ -101,6 +99,18 @@ def test_the_list_of_commands_says_what_each_does(cli: Cli) -> None:
     for ran in (cli("--help"), cli()):
         lines = [line.strip("│ ") for line in ran.out.splitlines()]
         commands = next(n for n, line in enumerate(lines) if "Commands" in line)
-        for name in ("adain", "compare", "demo", "export", "paint", "replay", "score", "show", "train", "weights"):
+        for name in (
+            "adain",
+            "cascade",
+            "compare",
+            "demo",
+            "export",
+            "paint",
+            "replay",
+            "score",
+            "show",
+            "train",
+            "weights",
+        ):
             (line,) = [line for line in lines[commands:] if line.split(" ")[0] == name]
             assert len(line.split()) > 3, name

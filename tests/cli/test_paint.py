@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,14 +18,17 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.images.metadata import read_metadata
-from impasto.methods import DEFAULT, METHODS, read_recipe
+from impasto.methods import METHODS, make_recipe, read_recipe
+from impasto.methods.effort import EFFORTS, way
 from impasto.methods.gatys import painter as gatys
+from impasto.methods.swap import painter as swap
 from impasto.painter import Step
 
 from .conftest import Cli
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 SHORT = ("--size", 48, "--steps", 2)
+HERE = [effort for effort in EFFORTS if effort in ("draft", "quick") or "nnst" in METHODS]
 
 
 def test_paints_and_says_where(cli: Cli, photo: Path, style: Path) -> None:
@@ -57,14 +61,92 @@ def test_a_flag_overrides_a_preset(cli: Cli, photo: Path, style: Path) -> None:
     assert ran.json["steps"] == 3
 
 
-def test_paint_has_a_method_and_a_preset(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, Path]) -> None:
-    name, preset = DEFAULT
-    net = ("--net", tiny_nets[name])
-    ran = cli("paint", photo, style, "-o", "a.png", "--size", 32, "--json", *net)
-    assert (ran.json["recipe"]["method"], ran.json["recipe"]["preset"]) == (name, preset)
-    ran = cli("paint", photo, style, "-o", "b.png", "--json", *net, "--preset", "none", "--size", "none")
+@pytest.mark.usefixtures("tiny_shipped")
+@pytest.mark.parametrize("effort", HERE)
+def test_paint_is_an_effort_and_a_boldness(cli: Cli, photo: Path, style: Path, effort: str) -> None:
+    dials = ("--effort", effort, "--boldness", 0.75)
+    ran = cli("paint", photo, style, "-o", "a.png", "--size", 32, "--strength", 0.5, "--json", *dials)
+    assert ran.status == 0, ran.err
+    name, preset, settings = way(effort, 0.75)
+    recipe = read_recipe(ran.json["recipe"])
+    assert (recipe.method, recipe.preset) == (name, preset)
+    expected = make_recipe(name, preset=preset, settings=settings).options
+    assert recipe.options == expected
+    assert (recipe.size, recipe.strength) == (32, 0.5)
+    assert not {"effort", "boldness"} & set(ran.json["recipe"])
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_by_default_paint_is_quick_and_replays(cli: Cli, photo: Path, style: Path) -> None:
+    exact = ("--precision", "exact", "--size", "none", "--json")
+    ran = cli("paint", photo, style, "-o", "a.png", *exact)
     assert ran.json["size"] == [60, 45]
-    assert "preset" not in ran.json["recipe"]
+    assert read_recipe(ran.json["recipe"]).options == make_recipe("cascade", settings=way().settings).options
+    assert cli("paint", photo, style, "-o", "b.png", "--effort", "quick", "--boldness", 0.5, *exact).status == 0
+    assert cli("replay", "a.png", "--inputs", photo.parent, "-o", "c.png").status == 0
+    first, *others = (np.asarray(Image.open(name)) for name in ("a.png", "b.png", "c.png"))
+    assert all(np.array_equal(first, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("flag", "method"),
+    [
+        (("--style-scale", "2"), "adain"),
+        (("--alpha", "0.5"), "adain"),
+        (("--covariance=0.5",), "adain"),
+        (("--no-descreen",), "adain"),
+        (("--net", "adain"), "adain"),
+        (("--preset", "impasto"), "adain"),
+        (("--steps", "5"), "gatys"),
+        (("--rungs", "adain:64,swap"), "cascade"),
+    ],
+)
+def test_a_flag_of_a_method_is_not_paints(
+    cli: Cli, photo: Path, style: Path, flag: tuple[str, ...], method: str
+) -> None:
+    words = (f"{flag[0]} belongs to a method", "--effort", f"use `impasto {method} {flag[0]}`")
+    cli("paint", photo, style, "-o", "out.png", *flag).refused(2, *words)
+    cli("paint", *flag, photo, style, "-o", "out.png").refused(2, *words)
+    ran = cli("paint", photo, style, "-o", "out.png", *flag, "--json")
+    assert f"impasto {method}" in ran.json["error"]
+
+
+def test_a_flag_of_nothing_names_a_near_one(cli: Cli, photo: Path, style: Path) -> None:
+    cli("paint", photo, style, "-o", "out.png", "--siez", 3).refused(2, "--siez", "--size")
+    cli("adain", photo, style, "-o", "out.png", "--steps", 3).refused(2, "Unknown option", "--steps")
+
+
+@pytest.mark.parametrize("boldness", ["-0.1", "1.5", "nan", "bold"])
+def test_boldness_out_of_range(cli: Cli, photo: Path, style: Path, boldness: str) -> None:
+    ran = cli("paint", photo, style, "-o", "out.png", "--boldness", boldness)
+    ran.refused(2, f"boldness is '{boldness}'", "from 0", "to 1", "0.5 is the default")
+
+
+def test_an_effort_that_there_is_not(cli: Cli, photo: Path, style: Path) -> None:
+    cli("paint", photo, style, "-o", "out.png", "--effort", "fast").refused(2, "fast", "draft", "best")
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_ctrl_c_keeps_the_rung_that_is_done(
+    cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(swap.SwapPainter, "run", interrupt)
+    ran = cli("paint", photo, style, "-o", "out.png", "--size", 48, "--quiet")
+    ran.refused(130, "interrupted at step 1 of 2", "out.png")
+    with Image.open("out.png") as image:
+        assert image.size == (48, 36)
+    assert (read_metadata("out.png") or {})["stopped"] == "interrupted"
+
+
+def test_the_help_of_paint_is_short(cli: Cli) -> None:
+    shown = cli("paint", "--help").out
+    flags = set(re.findall(r"--[a-z-]+", shown))
+    assert {"--effort", "--boldness", "--size", "--colour", "--output", "--quality"} <= flags
+    assert not {"--preset", "--alpha", "--style-scale", "--net", "--rungs"} & flags
+    assert "Settings of" not in shown
 
 
 def test_json_schema(cli: Cli, photo: Path, style: Path) -> None:
@@ -242,4 +324,4 @@ def test_help_loads_nothing_heavy() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
-    assert f"Settings of {DEFAULT[0]}" in ran.stdout
+    assert "--boldness" in ran.stdout

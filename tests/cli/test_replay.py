@@ -309,6 +309,30 @@ def test_a_start_is_an_input(cli: Cli, photo: Path, style: Path, tmp_path: Path)
     assert np.array_equal(pixels("b.png"), pixels("plain.png"))
 
 
+def test_the_nets_of_rungs_are_inputs(
+    cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, Path], tmp_path: Path
+) -> None:
+    rungs = ("--rungs", f"adain:256:net={tiny_nets['adain']},swap:start_detail=0.5:net={tiny_nets['swap']}")
+    common = ("--size", 48, "--precision", "exact")
+    done(cli("cascade", photo, style, "-o", "a.png", *rungs, *common))
+    kept = read_metadata("a.png")
+    assert kept is not None
+    assert [rung["settings"]["net"] for rung in kept["recipe"]["options"]["rungs"]] == [
+        tiny_nets[name].name for name in ("adain", "swap")
+    ]
+    assert {each["name"] for each in kept["inputs"]} >= {net.name for net in (tiny_nets["adain"], tiny_nets["swap"])}
+    assert str(tmp_path) not in str(kept)
+    places = ("--inputs", photo.parent, tiny_nets["adain"].parent)
+    done(cli("replay", "a.png", *places))
+    assert np.array_equal(pixels("a.replay.png"), pixels("a.png"))
+    cli("replay", "a.png", "--inputs", photo, style, "-o", "b.png").refused(2, tiny_nets["adain"].name)
+    Path("a.toml").write_text(cli("show", "a.png").out)
+    done(cli("replay", "a.toml", *places, "-o", "c.png"))
+    assert np.array_equal(pixels("c.png"), pixels("a.png"))
+    done(cli("replay", "a.png", *places, "-o", "d.png", "--rungs", f"swap:net={tiny_nets['swap']}"))
+    assert not np.array_equal(pixels("d.png"), pixels("a.png"))
+
+
 def test_an_interrupted_painting_is_told_of(
     cli: Cli, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,15 +25,15 @@ def _tiny_encoder(monkeypatch):
 
 
 @pytest.fixture(params=[*METHODS, "whitening"])
-def name(request, monkeypatch, tiny_nets, tiny_net):
+def name(request, monkeypatch, tiny_settings, tiny_net):
     if request.param == "whitening":
         monkeypatch.setitem(METHODS, "whitening", whitening.METHOD)
-        tiny_nets["whitening"] = tiny_net(ADAIN_KIND, "relu3_1")
+        tiny_settings["whitening"] = {"net": str(tiny_net(ADAIN_KIND, "relu3_1"))}
     return request.param
 
 
 @pytest.fixture
-def painted(name, tiny_nets, picture):
+def painted(name, tiny_settings, picture):
     """The photograph, and a function that paints it."""
     photo = picture(48, 64, 3)
 
@@ -41,12 +41,11 @@ def painted(name, tiny_nets, picture):
         settings = {"size": None, "precision": "exact", **QUICK.get(name, {}), **settings}
         pictures = []
         if METHODS[name].styles:
-            if name in tiny_nets:
-                settings["net"] = str(tiny_nets[name])
+            settings |= tiny_settings.get(name, {})
             pictures = [picture(40, 40, 20 + n) * 0.5 + 0.5 * (n % 2) for n in range(styles)]  # dark and light
             recipe = make_recipe(name, [Style(path=f"s{n}.png") for n in range(styles)], settings=settings)
         else:
-            net = str(tiny_nets[name])
+            net = tiny_settings[name]["net"]
             shares = [NetShare(name=net, mask=f"m{n}.png" if n else None) for n in range(styles)]
             recipe = make_recipe(name, settings={**settings, "net": shares})
         regions = None

@@ -32,6 +32,7 @@ WAYS = {
     "johnson, half": ("johnson", {"strength": 0.5}),
     "swap, refined": ("swap", {"inverse": "refine", "steps": 2, "optimizer": "adam"}),
     "swap, by learned steps": ("swap", {}),
+    "cascade": ("cascade", {}),
     "the next one": ("whitening", {}),
 }
 SETTINGS = {}  # by method, for the test that runs
@@ -43,7 +44,7 @@ def _tiny_encoder(monkeypatch):
 
 
 @pytest.fixture(params=WAYS)
-def name(request, tiny_nets, tiny_net, monkeypatch):
+def name(request, tiny_settings, tiny_net, monkeypatch):
     """A method, and its settings in SETTINGS."""
     method, settings = WAYS[request.param]
     if "learned" in request.param:
@@ -52,8 +53,8 @@ def name(request, tiny_nets, tiny_net, monkeypatch):
     elif method == "whitening":
         monkeypatch.setitem(METHODS, method, whitening.METHOD)
         settings = {**settings, "net": str(tiny_net(ADAIN_KIND, "relu3_1"))}
-    elif method in tiny_nets:
-        settings = {**settings, "net": str(tiny_nets[method])}
+    else:
+        settings = {**settings, **tiny_settings.get(method, {})}
     monkeypatch.setitem(SETTINGS, method, settings)
     return method
 
@@ -182,7 +183,9 @@ def test_the_recipe_survives_a_round_trip(name):
 
 def test_paths_stay_out_of_what_is_written(name):
     secret = "/home/somebody/secret/scream"
-    settings = {"net": f"{secret}.safetensors"} if name != "gatys" else {}
+    settings = {"net": f"{secret}.safetensors"} if "net" in METHODS[name].options.model_fields else {}
+    if name == "cascade":
+        settings = {"rungs": f"adain:24:net={secret}.safetensors,swap:net={secret}.safetensors"}
     recipe = make_recipe(name, _given(name, Style(path=f"{secret}.jpg")), settings=settings)
     assert "secret" not in str(recipe.portable())
     assert "scream" in str(recipe.portable())

@@ -7,7 +7,7 @@ from typing import Any
 
 from cyclopts import App
 
-from ..methods import DEFAULT, METHODS
+from ..methods import METHODS
 from .paint import commands
 
 
@@ -20,7 +20,7 @@ def build(*, described: bool = False) -> App:
         help_format="plaintext",
         suppress_keyboard_interrupt=False,  # `main` says what was kept
     )
-    for name, command in commands(DEFAULT).items():
+    for name, command in commands().items():
         styles = "STYLE [STYLE ...] " if name not in METHODS or METHODS[name].styles else ""
         app.command(command, name=name, usage=f"Usage: impasto {name} PHOTO {styles}[OPTIONS]")
 

@@ -9,7 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import RequestError
-from ..methods import DEFAULT, make_recipe
+from ..methods import make_recipe
+from ..methods.effort import way
 from ..recipe import Style
 from .painting import Output, run
 from .status import DONE
@@ -42,8 +43,8 @@ def demo(
         for path in draw_all(draw_styles, size, overwrite=output.overwrite):
             print(path)
         return DONE
-    method, preset = DEFAULT
-    recipe = make_recipe(method, [Style(path=style)], preset=preset, settings={"size": size})
+    method, preset, settings = way()
+    recipe = make_recipe(method, [Style(path=style)], preset=preset, settings={**settings, "size": size})
     if output.output is None:
         output = replace(output, output=f"{photo}.{style}.png")
     return run(recipe, demo_photo(photo), [draw(style)], output)

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
-from ..recipe import NONE, may_be_unset, unset
+from ..recipe import NONE, Frozen, may_be_unset, unset
 
 Fields = Mapping[str, FieldInfo]
 
@@ -71,8 +71,8 @@ def _kind(annotation: Any) -> tuple[Any, str]:
         return bool, ""
     if origin is Literal:
         return annotation, ""
-    if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, BaseModel):
-        return list[str], "NAME[:WEIGHT][@MASK]"  # given again and again
+    if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, Frozen):
+        return list[str], item.FORM  # given again and again
     words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", tuple: "A:B,...", dict: "A:B,..."}
     return str, words.get(origin or annotation, "TEXT")
 

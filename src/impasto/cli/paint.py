@@ -1,4 +1,4 @@
-"""``impasto paint``, and one command a method: flags are the fields of the recipe and of the method's options."""
+"""``impasto paint``, which has two dials, and one command a method: flags are the fields of recipe and options."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 
 from ..errors import RequestError
 from ..methods import METHODS, Method, make_recipe
+from ..methods.effort import Dials, owner, way
 from ..recipe import Recipe, Style
 from .flags import PAINTING, PICTURES, flags, given
 from .gallery import with_gallery
@@ -20,10 +21,32 @@ from .painting import STANDARD_STREAM, Output, run
 
 _NOT_FLAGS = {"version", "method", "options", "styles", "nets"}  # what the command itself decides
 COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in _NOT_FLAGS}
+SHARED = {name: field for name, field in COMMON.items() if name != "preset"}  # a preset is a method's
+
+_OUTPUT = Argument(
+    "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
+)
 
 
-def painting_command(method: Method, preset: str | None, summary: str) -> Callable[..., int]:
-    """The command that paints with a method, beginning from a preset where there is one."""
+def paint_command() -> Callable[..., int]:
+    """The everyday command: two dials choose the method and its settings."""
+
+    def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
+        name, preset, settings = way(**given(Dials.model_fields, values))
+        recipe = make_recipe(
+            name,
+            [Style.parse(style) for style in styles],
+            preset=preset,
+            settings={**settings, **given(SHARED, values)},
+        )
+        return _paint(recipe, photo, output or Output())
+
+    arguments = [*_pictures(), *flags({**Dials.model_fields, **SHARED}, PAINTING), _OUTPUT]
+    return signed(command, "paint", "Paint a photograph in the manner of other pictures.", arguments)
+
+
+def painting_command(method: Method) -> Callable[..., int]:
+    """The command that paints with a method."""
     own = method.options.model_fields
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
@@ -32,30 +55,33 @@ def painting_command(method: Method, preset: str | None, summary: str) -> Callab
         recipe = make_recipe(
             method.name,
             [Style.parse(style) for style in styles],
-            preset=settings.pop("preset", preset),
+            preset=settings.pop("preset", None),
             settings=settings,
         )
-        output = output or Output()
-        if output.output is None:
-            output = replace(output, output=default_name(photo, recipe))
-        return run(recipe, photo, [style.path for style in recipe.styles], output)
+        return _paint(recipe, photo, output or Output())
 
     group = Group.create_ordered(f"Settings of {method.name}")
-    defaults = method.presets[preset].options if preset else method.options()
     arguments = [
-        _picture("photo", Argument.POSITIONAL_ONLY, "The photograph; - reads standard input."),
-        *(
-            [_picture("styles", Argument.VAR_POSITIONAL, "Pictures to paint like, as FILE[:WEIGHT][@MASK].")]
-            if method.styles
-            else []
-        ),
-        *flags(COMMON, PAINTING, make_recipe(method.name, preset=preset)),
-        Argument(
-            "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
-        ),
-        *flags(own, group, defaults),
+        *_pictures(styles=method.styles),
+        *flags(COMMON, PAINTING, make_recipe(method.name)),
+        _OUTPUT,
+        *flags(own, group, method.options()),
     ]
-    return signed(command, method.name, summary, arguments)
+    return signed(command, method.name, f"{method.summary}.", arguments)
+
+
+def _paint(recipe: Recipe, photo: str, output: Output) -> int:
+    if output.output is None:
+        output = replace(output, output=default_name(photo, recipe))
+    return run(recipe, photo, [style.path for style in recipe.styles], output)
+
+
+def explain_unknown(flag: str) -> str | None:
+    """What to do where `impasto paint` is given a flag that a method has; None where none has it."""
+    name = flag.partition("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_")
+    if (method := owner(name)) is None:
+        return None
+    return f"{flag} belongs to a method; expected --effort and --boldness, or use `impasto {method} {flag}`"
 
 
 def refuse_file_as_init(settings: Mapping[str, Any]) -> None:
@@ -84,18 +110,20 @@ def stem(path: str) -> str:
     return "stdin" if path == STANDARD_STREAM else Path(path).stem
 
 
+def _pictures(*, styles: bool = True) -> list[Argument]:
+    photo = _picture("photo", Argument.POSITIONAL_ONLY, "The photograph; - reads standard input.")
+    about = "Pictures to paint like, as FILE[:WEIGHT][@MASK]."
+    return [photo, *([_picture("styles", Argument.VAR_POSITIONAL, about)] if styles else [])]
+
+
 def _picture(name: str, kind: Any, text: str) -> Argument:
     return Argument(name, kind, annotation=Annotated[str, Parameter(help=text, group=PICTURES)])
 
 
-def commands(default: tuple[str, str]) -> dict[str, Callable[..., int]]:
+def commands() -> dict[str, Callable[..., int]]:
     """``paint`` and every method's command, by name."""
-    name, preset = default
-    everyday = painting_command(
-        METHODS[name], preset, f"Paint a photograph in the manner of other pictures ({name})."
-    )
-    return {"paint": everyday} | {
+    return {"paint": paint_command()} | {
         m.name: (command if m.styles else with_gallery(command))
         for m in METHODS.values()
-        for command in [painting_command(m, None, f"{m.summary}.")]
+        for command in [painting_command(m)]
     }

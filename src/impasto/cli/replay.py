@@ -203,6 +203,9 @@ def _found(
         finder.expected(recorded_photo)
     as_given = {value for value in settings.values() if isinstance(value, str)}
     as_given |= {name for style in styles for name in style.model_dump().values() if isinstance(name, str)}
+    if "rungs" in settings:
+        rungs = getattr(recipe.options, "rungs", ())
+        as_given |= {value for rung in rungs for value in rung.settings.values() if isinstance(value, str)}
     data = recipe.renamed(lambda name: name if name in as_given else finder.find(name))
     finder.check(source)
     return photo, read_recipe(data)

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from cyclopts import CycloptsError, UnusedCliTokensError
+from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from ..errors import ImpastoError
 from ..memory import is_out_of_memory
@@ -43,6 +43,11 @@ def _explained(error: BaseException) -> tuple[int, str]:
             f"{command} has no place for {', '.join(error.unused_tokens or ())}; expected it after the flag that it "
             f"belongs to: see {command} --help"
         )
+    if isinstance(error, UnknownOptionError) and error.command_chain == ("paint",):
+        from .paint import explain_unknown
+
+        if explained := explain_unknown(error.token.keyword or error.token.value):
+            return WRONG_REQUEST, explained
     if isinstance(error, CycloptsError):
         error.verbose = False
         return WRONG_REQUEST, str(error)

@@ -169,10 +169,15 @@ def tone(picture: Tensor, height: int, width: int) -> Tensor:
         N×1×height×width float32. A picture of hardly any contrast is not brought up to a deviation of 1.
     """
     seen = F.adaptive_avg_pool2d(picture.float(), (height, width))
-    shares = torch.tensor(_LUMINANCE).to(seen.device, non_blocking=True)
-    bright = torch.einsum("nchw,c->nhw", seen, shares)[:, None]
+    bright = luminance(seen)
     spread, mean = torch.std_mean(bright, (2, 3), correction=0, keepdim=True)
     return (bright - mean) / spread.clamp_min(_LEAST_SPREAD)
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """Brightness of N×3×H×W, sRGB as it is stored, as N×1×H×W (ITU-R BT.601)."""
+    shares = torch.tensor(_LUMINANCE).to(picture.device, non_blocking=True)
+    return torch.einsum("nchw,c->nhw", picture, shares)[:, None]
 
 
 def match_work(

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
 from ..painter import Painter, Regions, Step
-from ..recipe import Options, Recipe, Style, explain
+from ..recipe import Options, Recipe, Style, explain, may_be_unset
 from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
+from .cascade.options import CascadeOptions, Rung
+from .cascade.presets import PRESETS as CASCADE_PRESETS
 from .common.preset import Preset
 from .gatys.options import GatysOptions
 from .gatys.presets import PRESETS as GATYS_PRESETS
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
     from ..control import Cancel
-    from .common.loader import Keep, Nets
+    from .common.loader import Keep, Loader, Nets
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,11 @@ class Method:
         """Load the networks that a recipe names; `keep` has those of before, see `Loader`."""
         from .common.loader import Loader, make_anew
 
-        return importlib.import_module(self.module).load(recipe, Loader(device, recipe.precision, keep or make_anew))
+        return self.load_by(recipe, Loader(device, recipe.precision, keep or make_anew))
+
+    def load_by(self, recipe: Recipe, loader: Loader) -> Nets:
+        """The same by a loader, which may share networks with other painters."""
+        return importlib.import_module(self.module).load(recipe, loader)
 
     def encode(
         self, nets: Nets, recipe: Recipe, styles: Sequence[Tensor], size: int | None = None, regions: bool = False
@@ -153,11 +159,16 @@ METHODS: dict[str, Method] = {
             "JohnsonPainter",
             styles=False,
         ),
+        Method(
+            "cascade",
+            "Other methods in turn, from small to large: forms first, then strokes that follow them",
+            CascadeOptions,
+            CASCADE_PRESETS,
+            "impasto.methods.cascade.painter",
+            "CascadePainter",
+        ),
     )
 }
-
-DEFAULT = ("adain", "impasto")
-"""Method and preset of `impasto paint` and `impasto.paint`."""
 
 
 def method(name: str) -> Method:
@@ -247,4 +258,33 @@ def _possible(recipe: Recipe) -> Recipe:
             f"coral recolours a style picture before painting, and {recipe.method} takes none; "
             "expected luminance, oklab or histogram"
         )
+    if isinstance(recipe.options, CascadeOptions):
+        recipe = recipe.model_copy(update={"options": recipe.options.settled(_settings_of)})
     return recipe
+
+
+def _settings_of(rung: Rung) -> dict[str, Any]:
+    """The settings of a cascade's rung, each as its method reads it, as JSON data.
+
+    Raises:
+        RequestError: the method takes no style pictures, it has no such setting, or a value is out of range.
+    """
+    chosen = method(rung.method)
+    if not chosen.styles:
+        raise RequestError(
+            f"rung {rung} takes no style picture: its networks know their styles; expected a method that paints like "
+            "a picture, such as adain or swap"
+        )
+    own = chosen.options.model_fields
+    for name in rung.settings:
+        if name not in own:
+            hint = ": it is the whole painting's" if name in Recipe.model_fields else near_misses(name, own)
+            raise RequestError(f"rung {rung}: {rung.method} has no setting {name!r}{hint}")
+    # TOML has no null, and a rung as text has only words; to a few settings "none" is one.
+    unset = {name: None if may_be_unset(own[name]) else "none" for name in own}
+    given = {name: unset[name] if value in (None, "none") else value for name, value in rung.settings.items()}
+    try:
+        options = make_recipe(rung.method, settings=given).options
+    except RequestError as error:
+        raise RequestError(f"rung {rung}: {error}") from None
+    return options.model_dump(mode="json", include=set(given))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from impasto.images.geometry import resize
-from impasto.methods.common.scales import finer, scales, tones_of, with_tones
+from impasto.methods.common.scales import finer, restored, scales, tones_of, with_tones
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,28 @@ def test_what_only_the_larger_photograph_shows_is_added(picture):
     begun = finer(painting, smaller, photo)
     assert torch.allclose(finer(smaller, smaller, photo), photo, atol=1e-6)  # nothing painted, nothing lost
     assert begun.shape == photo.shape and (resize(begun, 20, 15) - painting).abs().mean() < 0.05
+
+
+def test_of_the_photographs_detail_a_start_gets_brightness_alone(picture):
+    photo, start = picture(40, 30), picture(20, 15, 1) * 0.4 + 0.3
+    smaller, enlarged = resize(photo, 20, 15), resize(start, 40, 30)
+    assert torch.equal(restored(start, smaller, photo, 0), enlarged)
+    added = restored(start, smaller, photo, 0.5) - enlarged
+    assert torch.allclose(added[:, :1], added[:, 1:2], atol=1e-6) and torch.allclose(
+        added[:, :1], added[:, 2:], atol=1e-6
+    )
+    lost = photo - resize(smaller, 40, 30)
+    bright = 0.299 * lost[:, 0] + 0.587 * lost[:, 1] + 0.114 * lost[:, 2]
+    assert torch.allclose(added[:, 0], bright / 2, atol=1e-6)
+    more = restored(start, smaller, photo, 4)
+    assert float(more.min()) >= 0 and float(more.max()) <= 1  # clipped
+    assert (more - enlarged).norm() > 3 * (restored(start, smaller, photo, 1) - enlarged).norm()
+
+
+@pytest.mark.parametrize("detail", [0, 1, 4])
+def test_a_start_that_is_the_photograph_is_the_photograph(picture, detail):
+    photo = picture(40, 30)
+    assert torch.equal(restored(photo, photo, photo, detail), photo)
 
 
 def test_a_later_picture_keeps_the_tones_of_the_first_and_its_own_strokes(picture):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,19 @@ class Loader:
 
     def __init__(self, device: torch.device, precision: Precision = "auto", keep: Keep = make_anew) -> None:
         self.device, self.dtype, self._keep = device, compute_dtype(device, precision), keep
+
+    def sharing(self) -> Loader:
+        """The same, by which painters of one picture share what more than one of them asks for."""
+        made: dict[Hashable, Any] = {}
+
+        def keep(key: Hashable, make: Callable[[], Made], /) -> Made:
+            if key not in made:
+                made[key] = self._keep(key, make)
+            return made[key]
+
+        shared = copy.copy(self)
+        shared._keep = keep
+        return shared
 
     def weights(self, name: str, until: str | None = None) -> VGGWeights:
         """An encoder's weights as stored; see `impasto.weights.load.load`."""

@@ -24,7 +24,7 @@ from ...recipe import Recipe
 from ...strips import Size, Strips, plan_strips
 from .fitting import SMALLEST, check_start, covered, covered_regions, fitted_photo
 from .loader import Nets
-from .scales import finer, scales, tones_of, with_tones
+from .scales import finer, restored, scales, tones_of, with_tones
 
 Stats = TypeVar("Stats")
 
@@ -166,6 +166,16 @@ class OnePassPainter(Painter, Generic[Stats]):
         """Longest sides to paint at, one after the other, for a result of `final` pixels."""
         return scales(final, getattr(self.recipe.options, "style_scale", 1.0))
 
+    def _sizes_from(self, start: int, final: int) -> list[int]:
+        """The same from a start so long, which takes the place of the passes up to its size."""
+        sizes = self.sizes(final)
+        return [size for size in sizes if size > start] or [sizes[-1]]
+
+    def reckon(self, size: Size, start: int = 0) -> float:
+        """See `Painter.reckon`."""
+        final = self.recipe.size or max(size)
+        return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
+
     def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002
         """What a pass of that size, on the way to `final`, has to know of the photograph, before any is painted."""
         return None
@@ -175,15 +185,14 @@ class OnePassPainter(Painter, Generic[Stats]):
         content = content.to(self.device)
         height, width = content.shape[2:]
         final = self.recipe.size or max(height, width)
-        sizes, given = list(self.sizes(final)), fitted_size(height, width, final)
-        if start is not None:  # it takes the place of the passes up to its size
+        if start is not None:
             start = check_start(start, content)
-            sizes = [size for size in sizes if size > max(start.shape[2:])] or sizes[-1:]
+        begun_at = 0 if start is None else max(start.shape[2:])
+        sizes, given = self._sizes_from(begun_at, final), fitted_size(height, width, final)
         apart, unknown = regions is not None, 0.0
         for size in sizes:
             unknown += 0.0 if self._key(size, apart) in self._kept else self.encode_work(size)
-        painted = sum(self.work(fitted_size(height, width, size)) for size in sizes)
-        expect(painted + unknown, "encoding the style" if unknown else "")
+        expect(self.reckon((height, width), begun_at) + unknown, "encoding the style" if unknown else "")
         stats = dict(self.encode_styles(sizes, apart=regions is not None))
         if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
@@ -264,7 +273,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         """What to paint at the last size: the photograph, with the strokes of the start and all smaller paintings."""
         begun = photo = self.fitted(content, sizes[0])
         if start is not None:
-            begun = finer(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
+            begun = restored(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
             painting.tones = tones_of(start) if self.keeps_tones else None
         for size, larger in pairwise(sizes):
             (made,) = deque(self._run_pass([begun], size, painting, coarse=True), maxlen=1)

@@ -6,11 +6,11 @@ are fine beside it; so it begins small, and every larger one takes its strokes f
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...images.geometry import SAME, climb, resize
+from ...matching.styles import luminance
 
 _SIDE = 512
 """Longest side at which a picture whose style picture is as large as it is painted at once."""
@@ -33,19 +33,35 @@ def scales(final: int, style_scale: float) -> tuple[int, ...]:
     return tuple(climb(first, final))
 
 
-def finer(painting: Tensor, photo: Tensor, larger: Tensor, detail: float = 1.0) -> Tensor:
+def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
     """What to paint at the next size: the painting so far, with what the photograph shows only there.
 
     Args:
         painting: 1×3×H×W in [0, 1].
         photo: the photograph it was painted from, of its size.
         larger: the photograph at the next size.
-        detail: how much of what it shows only there.
     """
     height, width = larger.shape[2:]
-    if detail < 1:
-        return torch.lerp(resize(painting, height, width), finer(painting, photo, larger), detail)
     return resize(painting, height, width).add(larger).sub_(resize(photo, height, width)).clamp_(0, 1)
+
+
+def restored(start: Tensor, photo: Tensor, larger: Tensor, detail: float) -> Tensor:
+    """What to paint from a start: it, with the brightness that the photograph shows only at the next size.
+
+    Colour stays the start's: only brightness comes back, the same amount in red, green and blue.
+
+    Args:
+        start: 1×3×H×W in [0, 1].
+        photo: the photograph, of its size.
+        larger: the photograph at the next size.
+        detail: how much of that brightness, 0 to 4; more than 1 exaggerates it.
+
+    Returns:
+        1×3×h×w in [0, 1], of the size of `larger`.
+    """
+    height, width = larger.shape[2:]
+    lost = larger - resize(photo, height, width)
+    return resize(start, height, width).add(luminance(lost), alpha=detail).clamp_(0, 1)
 
 
 def tones_of(picture: Tensor) -> Tensor:

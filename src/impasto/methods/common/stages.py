@@ -26,7 +26,7 @@ from ...memory import Plan, describe, keep_freed_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...strips import Size
 from .fitting import check_start
-from .scales import finer
+from .scales import restored
 
 SMALLEST = 16
 """Least side in pixels that a stage works at: relu5_1 is then a single position."""
@@ -111,8 +111,8 @@ class StagedPainter(Painter):
         if start is not None:
             start = check_start(start, content)
         log = _Log(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
-        needs = [self.needs(working_size(content, size), steps) for size, steps in stages]
-        expect(sum(each.steps * each.work for each in needs))
+        needs = self._all_needs(_size_of(content), stages)
+        expect(self.reckon(_size_of(content)))
         image: Tensor | None = None
         for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
             say(f"{size} px" if len(stages) > 1 else "")
@@ -125,7 +125,7 @@ class StagedPainter(Painter):
             elif start is None:
                 image = self.beginning(photo)
             else:
-                image = finer(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
+                image = restored(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
             finished = number == len(stages) - 1
             if steps == 0:
                 note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
@@ -154,6 +154,15 @@ class StagedPainter(Painter):
             if stop:
                 return
 
+    def reckon(self, size: Size, start: int = 0) -> float:  # noqa: ARG002
+        """See `Painter.reckon`; a start shortens nothing."""
+        needs = self._all_needs(size, self.stages(self.recipe.size or max(size)))
+        return sum(each.steps * each.work for each in needs)
+
+    def _all_needs(self, shape: Size, stages: Stages) -> list[Optimisation]:
+        """Of every stage, for a photograph of height and width `shape`."""
+        return [self.needs(_working(*shape, size), steps) for size, steps in stages]
+
     def plan(self, content: Tensor, size: int, steps: int) -> Plan[Tiling]:
         """How a stage is worked on within the memory budget."""
         return self.needs(working_size(content, size), steps).plan(self.recipe.memory)
@@ -173,8 +182,12 @@ def working_size(content: Tensor, size: int) -> Size:
 
     A sliver is painted wider than it is, so that deep layers see something.
     """
-    height, width = fitted_size(*_size_of(content), size)
-    return max(height, SMALLEST), max(width, SMALLEST)
+    return _working(*_size_of(content), size)
+
+
+def _working(height: int, width: int, size: int) -> Size:
+    rows, columns = fitted_size(height, width, size)
+    return max(rows, SMALLEST), max(columns, SMALLEST)
 
 
 def _fitted(content: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:

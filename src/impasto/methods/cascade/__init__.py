@@ -1,0 +1,1 @@
+"""Painting by other methods in turn, from small to large, each going on from the picture so far."""

@@ -1,0 +1,167 @@
+"""Settings of cascade: its rungs, as data and as text. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ...recipe import Detail, Frozen, Options, Size, StyleScale
+
+NAME = "cascade"
+
+_FULL = 512  # px: a rung's size is meant for pictures of that size or more
+_LEAST = 16  # px of a longest side that a rung paints at
+_NARROWEST = 4  # px of a shorter side, likewise: narrower pictures show no shapes
+
+_WORDS: dict[str, Any] = {"none": None, "yes": True, "no": False}
+
+
+class Rung(Frozen):
+    """One painting of a cascade: which method, how large, and how it goes on from the rung before.
+
+    Example:
+        >>> Rung.parse("adain:256:style_scale=2")
+        Rung(method='adain', size=256, start_detail=1.0, settings={'style_scale': 2})
+    """
+
+    FORM = "METHOD[:SIZE][:SETTING=VALUE...]"
+
+    method: str = Field(description="One of METHODS that paints like pictures; not cascade itself.")
+    size: Size | None = Field(
+        default=None, description="Longest side in pixels, for a final picture of 512 px or more; unset: the final."
+    )
+    start_detail: Detail = Field(
+        default=1.0,
+        description="How much of the photo's brightness that is finer than the rung before comes back on top of it. "
+        "The first rung has the recipe's.",
+    )
+    settings: Mapping[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description="Of the method's options, by name; the others are at their default.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return _read(value) if isinstance(value, str) else value
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``METHOD[:SIZE][:SETTING=VALUE...]``; ``start_detail`` is given as a setting is.
+
+        Values are numbers, ``none``, ``yes``, ``no`` or other text. What has no ``=`` belongs to the value before it,
+        as in ``net=C:/mine.safetensors``.
+
+        Raises:
+            ValueError: it is not of that form, or a value is out of range.
+        """
+        return cls.model_validate(text)
+
+    def __str__(self) -> str:
+        parts = [self.method, *(() if self.size is None else (str(self.size),))]
+        if self.start_detail != 1:
+            parts.append(f"start_detail={self.start_detail!r}")
+        return ":".join([*parts, *(f"{name}={_written(value)}" for name, value in self.settings.items())])
+
+    def longest(self, final: int, shape: tuple[int, int]) -> int:
+        """Longest side in pixels to paint at, on the way to a picture of `final` pixels.
+
+        Smaller pictures have smaller rungs, in proportion; a sliver's are as large as shapes in it can be seen at.
+
+        Args:
+            final: longest side of the finished picture.
+            shape: height and width of the photograph, at any size.
+        """
+        if self.size is None:
+            return final
+        least = max(_LEAST, -(-_NARROWEST * max(shape) // min(shape)))
+        return min(final, max(least, round(self.size * min(1.0, final / _FULL))))
+
+
+def _read(text: str) -> dict[str, Any]:
+    name, *parts = text.strip().split(":")
+    found: dict[str, Any] = {"method": name}
+    if parts and parts[0].isdigit():
+        found["size"] = int(parts.pop(0))
+    pairs: list[list[str]] = []
+    for part in parts:
+        setting, equals, value = part.partition("=")
+        if equals and setting.isidentifier():
+            pairs.append([setting, value])
+        elif pairs:
+            pairs[-1][1] += f":{part}"
+        else:
+            raise ValueError(f"{part!r} in rung {text!r}: expected {Rung.FORM}, as in adain:256:style_scale=2")
+    settings = {setting: _value(value) for setting, value in pairs}
+    if "start_detail" in settings:
+        found["start_detail"] = settings.pop("start_detail")
+    return {**found, "settings": settings}
+
+
+def _value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _written(value: Any) -> str:
+    words = [word for word, meant in _WORDS.items() if value is meant]
+    return words[0] if words else str(value)
+
+
+def _split(value: Any) -> Any:
+    """``"adain:256,swap"``, or a sequence of such -> what pydantic reads as rungs."""
+    parts: Sequence[Any] = [value] if isinstance(value, str | Rung) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    return tuple(each for part in parts for each in (part.split(",") if isinstance(part, str) else [part]) if each)
+
+
+QUICK = (Rung(method="adain", size=222, settings={"style_scale": 2.0}), Rung(method="swap"))
+"""Large forms at once, then strokes that follow them: about three seconds at 512 px on two cores."""
+
+BOLD = (
+    Rung(method="swap", size=128),
+    Rung(method="swap", size=256, start_detail=0),
+    Rung(method="swap", start_detail=0),
+)
+"""The style's own patches at every size, with nothing of the photo brought back."""
+
+
+class CascadeOptions(Options):
+    """Other methods in turn, from small to large: forms are painted small, and strokes follow them."""
+
+    rungs: Annotated[tuple[Rung, ...], BeforeValidator(_split)] = Field(
+        default=QUICK,
+        description=f"What to paint with in turn, as {Rung.FORM},... Sizes are for a picture of 512 px or "
+        "more, smaller ones have smaller rungs; the last has the picture's own.",
+    )
+    style_scale: StyleScale = Field(
+        default=1.0, description="Size of strokes beside the picture: a factor on every rung's own style_scale."
+    )
+
+    @field_validator("rungs")
+    @classmethod
+    def _sensible(cls, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+        if not rungs:
+            raise ValueError("there is no rung; expected at least one, as in adain:256:style_scale=2,swap")
+        if any(rung.method == NAME for rung in rungs):
+            raise ValueError(f"a rung is {NAME} itself; expected another method: write its rungs in place of it")
+        if rungs[-1].size is not None:
+            raise ValueError(
+                f"the last rung paints at {rungs[-1].size} px; expected the final size: leave its size out, or add "
+                f"one, as in {rungs[-1]},swap"
+            )
+        return rungs
+
+    def settled(self, settle: Callable[[Rung], Mapping[str, Any]]) -> Self:
+        """The same, each rung's settings replaced by what `settle` makes of them."""
+        rungs = tuple(rung.model_copy(update={"settings": dict(settle(rung))}) for rung in self.rungs)
+        return self.model_copy(update={"rungs": rungs})

@@ -1,0 +1,17 @@
+"""Named settings of cascade. Imports no torch."""
+
+from __future__ import annotations
+
+from ..common.preset import Preset
+from .options import BOLD, QUICK, CascadeOptions
+
+PRESETS: dict[str, Preset] = {
+    "quick": Preset(
+        "One pass of adain at a small size, for the large forms; swap then paints that picture at its own size.",
+        CascadeOptions(rungs=QUICK),
+    ),
+    "bold": Preset(
+        "swap three times, each twice as large, with nothing of the photo's detail brought back: large forms only.",
+        CascadeOptions(rungs=BOLD),
+    ),
+}

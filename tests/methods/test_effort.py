@@ -1,0 +1,70 @@
+"""What efforts and boldness stand for."""
+
+from itertools import pairwise
+
+import pytest
+
+from impasto import RequestError, Style, make_recipe
+from impasto.methods import METHODS
+from impasto.methods.effort import DEFAULT_BOLDNESS, DEFAULT_EFFORT, EFFORTS, detail, first_size, way
+
+HERE = [effort for effort in EFFORTS if effort in ("draft", "quick") or "nnst" in METHODS]
+BOLDNESS = [0, 0.1, 0.25, 0.5, 0.7, 0.75, 0.9, 1]
+
+
+def _recipe(effort, boldness):
+    name, preset, settings = way(effort, boldness)
+    return make_recipe(name, [Style(path="s.png")], preset=preset, settings=settings)
+
+
+def test_efforts_go_from_the_quickest_to_the_best():
+    assert EFFORTS == ("draft", "quick", "fine", "best")
+    assert way() == way(DEFAULT_EFFORT, DEFAULT_BOLDNESS) == way("quick", 0.5)
+
+
+@pytest.mark.parametrize("effort", HERE)
+@pytest.mark.parametrize("boldness", BOLDNESS)
+def test_every_effort_makes_a_recipe(effort, boldness):
+    recipe = _recipe(effort, boldness)
+    assert recipe.method in METHODS
+    assert recipe.size == 512
+
+
+@pytest.mark.parametrize("effort", HERE)
+def test_bolder_is_larger_forms_and_less_of_the_photo(effort):
+    recipes = [_recipe(effort, boldness) for boldness in BOLDNESS]
+    for less, more in pairwise(recipes):
+        assert less != more
+        for one, other in zip(getattr(less.options, "rungs", ()), getattr(more.options, "rungs", ()), strict=False):
+            if one.method == other.method and one.size and other.size and one.method != "swap":
+                assert other.size <= one.size
+                assert other.settings.get("style_scale", 0) >= one.settings.get("style_scale", 0)
+                assert other.settings.get("content_weight", 0) <= one.settings.get("content_weight", 0)
+        if hasattr(less.options, "rungs"):
+            assert more.options.rungs[-1].start_detail < less.options.rungs[-1].start_detail
+        elif effort == "draft":
+            assert more.options.style_scale > less.options.style_scale
+        else:
+            assert more.options.content_weight < less.options.content_weight
+
+
+def test_the_ends_of_the_dial():
+    assert [first_size(boldness) for boldness in (0, 0.5, 1)] == [384, 222, 128]
+    assert [detail(boldness) for boldness in (0, 0.5, 1)] == [2, 1, 0]
+    assert way("draft", 0.5) == ("adain", "impasto", {"style_scale": 1.0})
+
+
+def test_from_a_very_small_first_rung_there_is_one_between():
+    sizes = {boldness: [rung.size for rung in way("quick", boldness).settings["rungs"]] for boldness in (0.5, 1)}
+    assert sizes == {0.5: [222, None], 1: [128, 256, None]}
+
+
+@pytest.mark.parametrize("boldness", [-0.1, 1.1, float("nan"), float("inf"), "much", True])
+def test_boldness_is_from_0_to_1(boldness):
+    with pytest.raises(RequestError, match=r"boldness is .*expected a number from 0.* to 1.*0.5 is the default"):
+        way("quick", boldness)
+
+
+def test_an_effort_that_is_none_is_refused():
+    with pytest.raises(RequestError, match=r"effort is 'quik'; expected one of draft, quick, fine, best.*mean quick"):
+        way("quik")
