@@ -5,7 +5,13 @@ import pytest
 from impasto.comparison.ways import parse_way, parse_ways, split_ways
 from impasto.errors import RequestError
 from impasto.methods import make_recipe
+from impasto.methods.effort import way
 from impasto.recipe import Style
+
+
+def by_effort(effort, boldness, **settings):
+    name, preset, chosen = way(effort, boldness)
+    return make_recipe(name, preset=preset, settings={**chosen, **settings})
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,8 @@ from impasto.recipe import Style
             make_recipe("johnson", settings={"size": 320, "net": "great-wave:0.5", "grain": 0}),
         ),
         ("johnson:net=wave", "johnson net=wave", make_recipe("johnson", settings={"size": 320, "net": "wave"})),
+        ("draft", "draft", by_effort("draft", 0.5, size=320)),
+        ("quick:boldness=0.8:size=64", "quick boldness=0.8 size=64", by_effort("quick", 0.8, size=64)),
     ],
 )
 def test_what_is_written_is_meant(text, label, recipe):
@@ -56,6 +64,9 @@ def test_what_is_written_is_meant(text, label, recipe):
         ("adain:preset=impasto", ["preset is no setting", "METHOD[:PRESET]"]),
         ("adain:styles=a.png", ["styles is no setting"]),
         ("johnson", ["takes no style picture", "johnson:great-wave"]),
+        ("quick:boldness=2", ["quick:boldness=2: boldness", "'2'", "from 0"]),
+        ("quick:style_scale=2", ["style_scale belongs to a method", "adain"]),
+        ("quikc", ["did you mean quick"]),
         ("johnson:grain=0", ["takes no style picture"]),
     ],
 )
@@ -75,6 +86,7 @@ def test_what_is_refused(text, words):
         ("gatys:style_layers=relu1_1:2,relu2_1,swap", ["gatys:style_layers=relu1_1:2,relu2_1", "swap"]),
         ("adain:alpha=1,swop", ["adain:alpha=1", "swop"]),
         ("adain,relu1_1", ["adain", "relu1_1"]),
+        ("adain:alpha=1,quick:boldness=0", ["adain:alpha=1", "quick:boldness=0"]),
         ("", []),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
 from ..methods import METHODS, make_recipe, method
+from ..methods.effort import EFFORTS, check_shared, way
 from ..recipe import Recipe, Style, explain, unset
 
-WAYS = ("adain", "swap", "gatys:quick")
+WAYS = ("draft", "quick", "fine", "best")
 SIZE = 320
 _SETTING = re.compile(r"[A-Za-z][\w-]*=")
 _DECIDED = ("version", "method", "options", "styles", "preset", "nets")  # not by a setting
@@ -55,6 +56,7 @@ class Way:
 def parse_way(text: str, size: int | None = SIZE) -> Way:
     """Read ``METHOD[:PRESET][:SETTING=VALUE]...``, or ``METHOD:NET`` where a method's networks know their styles.
 
+    One of EFFORTS stands for what `impasto paint` paints with at that effort; ``boldness`` is a setting of it.
     A setting is a field of the method's options or of `Recipe`; hyphens stand for underscores, and ``none`` for
     unset. What follows a colon and begins with no setting belongs to what stands before it.
 
@@ -71,6 +73,11 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
     """
     head, settings = _split(text)
     name, _, named = head.partition(":")
+    written = [f"{key}={value}" for key, value in settings.items()]
+    if name in EFFORTS:
+        return Way(" ".join([name, *written]), _by_effort(text, head, settings, size))
+    if name not in METHODS and (near := near_misses(name, (*METHODS, *EFFORTS))):
+        raise RequestError(f"no method or effort {name!r}{near}")
     chosen = method(name)
     fields = {**Recipe.model_fields, **chosen.options.model_fields}
     given = {"size": size, **unset(fields, settings)}
@@ -86,8 +93,19 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
             )
     except RequestError as error:
         raise RequestError(str(error) if text == name else f"{text}: {error}") from None
-    written = [f"{key}={value}" for key, value in settings.items()]
     return Way(" ".join([name, *([named] if named else []), *written]), recipe)
+
+
+def _by_effort(text: str, effort: str, settings: Mapping[str, str], size: int | None) -> Recipe:
+    """What `impasto paint` paints with at an effort."""
+    shared = {name: value for name, value in settings.items() if name != "boldness"}
+    try:
+        check_shared(shared)
+        name, preset, chosen = way(effort, settings.get("boldness"))
+        given = {"size": size, **unset(Recipe.model_fields, shared)}
+        return make_recipe(name, preset=preset, settings={**chosen, **given})
+    except RequestError as error:
+        raise RequestError(str(error) if text == effort else f"{text}: {error}") from None
 
 
 def parse_ways(texts: Iterable[str], size: int | None = SIZE) -> list[Way]:
@@ -112,11 +130,16 @@ def split_ways(text: str) -> list[str]:
     ways: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         name = part.partition(":")[0]
-        if ways and _split(ways[-1])[1] and name not in METHODS and not near_misses(name, METHODS):
+        if ways and _split(ways[-1])[1] and not _begins_way(name):
             ways[-1] += f",{part}"
         else:
             ways.append(part)
     return ways
+
+
+def _begins_way(name: str) -> bool:
+    names = (*METHODS, *EFFORTS)
+    return name in names or bool(near_misses(name, names))
 
 
 def _split(text: str) -> tuple[str, dict[str, str]]:
