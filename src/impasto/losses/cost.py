@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from ..encoders.tiles import SMALLEST, halo, largest
@@ -71,6 +71,9 @@ class Optimisation:
         loss_copies: what the losses copy.
         kept_pictures: how many are kept all the while, beside the one that is moved.
         tv: whether total variation is part of the loss.
+        extra: what the losses hold all the while.
+        aside: what is needed beside that at moments when nothing is encoded.
+        once: multiply-adds beside the evaluations.
     """
 
     encoder: VGG
@@ -84,11 +87,19 @@ class Optimisation:
     loss_copies: Copies = "gram"
     kept_pictures: int = 1
     tv: bool = False
+    extra: Cost = field(default_factory=Cost)
+    aside: Cost = field(default_factory=Cost)
+    once: float = 0.0
 
     @property
     def work(self) -> float:
         """Multiply-adds of an evaluation and its gradient, worked on whole."""
         return 2 * self.encoder.work(self.layers) * self.size[0] * self.size[1]
+
+    @property
+    def all_work(self) -> float:
+        """Multiply-adds of all of its steps, and of what is done once."""
+        return self.once + self.steps * self.work
 
     def cost(self, tiling: Tiling) -> Cost:
         """Memory at the busiest moment, worked on in this way."""
@@ -131,17 +142,18 @@ class Optimisation:
 
     def _cost(self, tiling: Tiling, features: float) -> Cost:
         kind = self.optimizer
-        held = self.kept_pictures * PICTURE + self.encoder.features_cost(self.content)
+        held = self.extra + self.kept_pictures * PICTURE + self.encoder.features_cost(self.content)
         if kind == "lbfgs":
             held += (2 * min(tiling.history + 1, self.steps) + _GAINS) * PICTURE
         busiest = Cost.of_bytes(features) + _WHILE_ENCODING[kind] * PICTURE | _WHILE_MOVING[kind] * PICTURE
+        busiest |= self.aside + 4 * PICTURE
         if self.tv:
             busiest |= (_WHILE_ENCODING[kind] + _TOTAL_VARIATION) * PICTURE
         total = held + busiest
         # Before any of it, the style pictures are encoded one after another; a forward pass alone needs less.
         for size in self.styles:
             style = PICTURE.at(size) + self._features(size, tiling.tile)
-            total |= 2 * PICTURE + Cost.of_bytes(style)
+            total |= self.extra + 2 * PICTURE + Cost.of_bytes(style)
         return _SLACK * total + _SPARE
 
     def _features(self, size: Size, tile: int | None) -> float:

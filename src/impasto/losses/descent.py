@@ -62,6 +62,9 @@ class Descent:
         Raises:
             ImpastoError: the loss is not finite, or memory does not suffice.
         """
+        if self._objective.renew(self.image if self._unit == 1 else self.image / self._unit, self.steps):
+            self.lowest = math.inf
+            self._optimiser.renew()
         losses, gradient = self._evaluate()
         while not losses["total"] <= BLOWN * self.lowest:
             self.whole = False

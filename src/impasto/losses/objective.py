@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -114,19 +114,19 @@ class GramTerm(Term):
 
     def gather(self, part: Part) -> tuple[Tensor, ...]:
         """``FᵀF``."""
-        x, shares = rows(part.features), _shares(self.where, part)
+        x, shares = rows(part.features), shares_at(self.where, part)
         return (gram_sum(x if shares is None else x * shares.sqrt()),)
 
     def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
-        mass, weight = _counted(self.where, size, self.weight)
+        mass, weight = counted(self.where, size, self.weight)
         divisor = gram_divisor(len(self.target), mass, self.norm)
         difference = sums[0] / divisor - self.target
         loss = (difference.square().mean() + self.spread) * weight
         matrix = difference * (4 * weight / (difference.numel() * divisor))
 
         def slope(part: Part, gradient: Tensor | None) -> Tensor:
-            x, shares = rows(part.features), _shares(self.where, part)
+            x, shares = rows(part.features), shares_at(self.where, part)
             x = x if shares is None else x * shares
             if gradient is None:
                 return _map_of(x.mm(matrix.to(x.dtype)), part.features)
@@ -153,13 +153,13 @@ class WassersteinTerm(Term):
 
     def gather(self, part: Part) -> tuple[Tensor, ...]:
         """``Σx`` and ``Σxxᵀ`` of the features less the target's mean, which keeps digits."""
-        x, shares = rows(part.features).float() - self.mean, _shares(self.where, part)
+        x, shares = rows(part.features).float() - self.mean, shares_at(self.where, part)
         weighed = x if shares is None else x * shares.float()
         return weighed.sum(0), weighed.t().mm(x)
 
     def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
-        mass, weight = _counted(self.where, size, self.weight)
+        mass, weight = counted(self.where, size, self.weight)
         with torch.enable_grad():
             first, second = (each.detach().requires_grad_() for each in sums)
             apart = first / mass
@@ -170,7 +170,7 @@ class WassersteinTerm(Term):
         matrix = by_second + by_second.t()
 
         def slope(part: Part, gradient: Tensor | None) -> Tensor:
-            x, shares = rows(part.features).float() - self.mean, _shares(self.where, part)
+            x, shares = rows(part.features).float() - self.mean, shares_at(self.where, part)
             own = torch.addmm(by_first, x, matrix)
             own = _map_of(own if shares is None else own * shares.float(), part.features).to(part.features.dtype)
             return own if gradient is None else gradient.add_(own)
@@ -265,6 +265,21 @@ class Objective:
         losses["total"] = torch.stack([value.reshape(()) for value in losses.values()]).sum()
         return losses, gradient
 
+    def renew(self, image: Tensor, step: int) -> bool:  # noqa: ARG002
+        """Bring what the picture is to be like up to date, before it is evaluated at a step, counted from 0.
+
+        Returns:
+            whether losses are other ones from here.
+        """
+        return False
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `renew` found, which later steps depend on: tensors, not copied, and JSON data."""
+        return {}, {}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+
     def _of_features(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Losses at the encoder's layers by kind, and their gradient."""
         features, pullback = self.encoder.vjp(image, {term.layer for term in self.terms})
@@ -278,12 +293,12 @@ class Objective:
         return losses, pullback(taps)
 
 
-def _shares(where: Where | None, part: Part) -> Tensor | None:
+def shares_at(where: Where | None, part: Part) -> Tensor | None:
     """Shares at a part's positions, P×1 in the features' type."""
     return None if where is None else rows(part.of(where(*part.size))).to(part.features)
 
 
-def _counted(where: Where | None, size: tuple[int, int], weight: float) -> tuple[float, float]:
+def counted(where: Where | None, size: tuple[int, int], weight: float) -> tuple[float, float]:
     """What a layer's positions count, and the weight of a term: guided, each pixel is pulled as hard as without."""
     if where is None:
         return mass_of(size), weight

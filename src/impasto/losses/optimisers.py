@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -28,6 +29,10 @@ class Optimiser(Protocol):
 
     def shorten(self, image: Tensor) -> bool:
         """Take most of the last move back, in place, since it led nowhere; False where that cannot help."""
+        ...
+
+    def renew(self) -> None:
+        """The next gradient is of another loss: it says nothing of how the last one changes."""
         ...
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -74,6 +79,7 @@ class LBFGS:
         history: pairs of steps and gradient changes kept; each holds two images.
         precondition: P.
         least: the first move's mean over all values, at least; 0.001 in whatever unit the image has.
+        longest: root mean square of any move's values, at most, in the same unit.
     """
 
     def __init__(
@@ -82,11 +88,13 @@ class LBFGS:
         history: int = 100,
         precondition: Precondition | None = None,
         least: float = _LEAST_MOVE,
+        longest: float = math.inf,
     ) -> None:
         self.rate = rate
         self.precondition = precondition or _identity
         self.history = history
-        self.least = least
+        self.least, self.longest = least, longest
+        self._renewed = False
         self._pairs: list[tuple[Tensor, Tensor, float]] = []
         self._gradient: Tensor | None = None
         self._direction: Tensor | None = None
@@ -97,9 +105,8 @@ class LBFGS:
         """Move `image` in place, given the gradient there."""
         g = gradient.reshape(-1).float()
         step, gamma, pairs = self.rate, self._gamma, self._pairs[-self.history :]
-        if self._gradient is None or self._direction is None:
-            direction, step = self._first_move(g)
-        else:
+        first = self._gradient is None or self._direction is None or (self._renewed and not pairs)
+        if self._gradient is not None and self._direction is not None and not self._renewed:
             y = g - self._gradient
             s = self._direction * self._step
             sy = float(s.dot(y))
@@ -107,13 +114,16 @@ class LBFGS:
                 pairs = [*pairs, (s, y, 1.0 / sy)][-self.history :]
                 gamma = sy / float(y.dot(self.precondition(y)))
             del s, y  # but for the pairs
-            direction = self._two_loop(g, pairs, gamma)
-            if float(direction.dot(g)) >= 0:  # not downhill: what was learnt misleads
-                pairs = []
-                direction, step = self._first_move(g)
+        direction = g if first else self._two_loop(g, pairs, gamma)
+        if first or float(direction.dot(g)) >= 0:  # not downhill: what was learnt misleads
+            pairs = []
+            direction, step = self._first_move(g)
+        if math.isfinite(self.longest):
+            length = float(direction.norm()) / math.sqrt(direction.numel())
+            step = min(step, self.longest / max(length, 1e-30))
         # All at once, and last: a move that fails for want of memory has changed nothing.
         self._gradient, self._direction, self._step = g, direction, step
-        self._pairs, self._gamma = pairs, gamma
+        self._pairs, self._gamma, self._renewed = pairs, gamma, False
         image.add_(direction.view_as(image), alpha=step)
 
     def shorten(self, image: Tensor) -> bool:
@@ -124,6 +134,10 @@ class LBFGS:
         image.sub_(self._direction.view_as(image), alpha=self._step - step)
         self._step, self._pairs = step, []
         return True
+
+    def renew(self) -> None:
+        """See `Optimiser.renew`: curvature that was learnt still serves."""
+        self._renewed = True
 
     def forget(self, history: int) -> None:
         """Keep only the last `history` pairs from now on."""
@@ -189,6 +203,9 @@ class Adam:
         """See `Optimiser.shorten`: its moves are short whatever the gradient."""
         return False
 
+    def renew(self) -> None:
+        """See `Optimiser.renew`: means of gradients soon forget."""
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """See `Optimiser.state`."""
         return dict(self._adam.state_dict()["state"].get(0, {})), {}
@@ -222,6 +239,9 @@ class Learned:
     def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
         """See `Optimiser.shorten`: its moves are as long as was learned."""
         return False
+
+    def renew(self) -> None:
+        """See `Optimiser.renew`: it compares no gradients."""
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """See `Optimiser.state`."""

@@ -14,7 +14,7 @@ from ..encoders.tiles import parts
 from ..encoders.vgg import VGG
 from ..painter import Regions
 from .functional import GramNorm, gram_divisor, gram_sum, mass_of, ridged, rows
-from .objective import ContentTerm, GramTerm, Reduction, Term, WassersteinTerm
+from .objective import ContentTerm, GramTerm, Reduction, WassersteinTerm
 
 StyleLoss = Literal["gram", "wasserstein"]
 
@@ -77,7 +77,7 @@ def terms_towards(
     """
     if regions is not None:
         return [
-            dataclasses.replace(term, where=functools.partial(_share_of, regions, number))
+            dataclasses.replace(term, where=functools.partial(share_of, regions, number))
             for number, style in enumerate(styles)
             for term in terms_towards([style], [1.0], weights, kind=kind, norm=norm)
         ]
@@ -100,7 +100,8 @@ def terms_towards(
     ]
 
 
-def _share_of(regions: Regions, number: int, height: int, width: int) -> Tensor:
+def share_of(regions: Regions, number: int, height: int, width: int) -> Tensor:
+    """The share of a style at each position, 1×1×H×W: a `Where`, its first arguments given."""
     return regions.at(height, width)[number : number + 1]
 
 
@@ -145,7 +146,7 @@ def content_terms(
     reduction: Reduction = "mean",
     *,
     tile: int | None = None,
-) -> list[Term]:
+) -> list[ContentTerm]:
     """Content terms towards one picture; `weights` by layer, `tile` as for `style_terms`."""
     active = {layer: weight for layer, weight in weights.items() if weight > 0}
     targets: dict[str, Tensor] = {}

@@ -22,6 +22,8 @@ from .gatys.presets import PRESETS as GATYS_PRESETS
 from .johnson.options import JohnsonOptions
 from .johnson.presets import PRESETS as JOHNSON_PRESETS
 from .migrations import drop_removed, migrate
+from .nnst.options import NnstOptions
+from .nnst.presets import PRESETS as NNST_PRESETS
 from .swap.options import SwapOptions
 from .swap.presets import PRESETS as SWAP_PRESETS
 
@@ -128,7 +130,7 @@ METHODS: dict[str, Method] = {
     for method in (
         Method(
             "gatys",
-            "Optimise the pixels themselves (Gatys et al. 2015): slow, best",
+            "Optimise the pixels themselves (Gatys et al. 2015): slow, every number to turn",
             GatysOptions,
             GATYS_PRESETS,
             "impasto.methods.gatys.painter",
@@ -158,6 +160,14 @@ METHODS: dict[str, Method] = {
             "impasto.methods.johnson.painter",
             "JohnsonPainter",
             styles=False,
+        ),
+        Method(
+            "nnst",
+            "Optimise the pixels, each towards its nearest neighbour in the style (Kolkin et al. 2022): the best",
+            NnstOptions,
+            NNST_PRESETS,
+            "impasto.methods.nnst.painter",
+            "NnstPainter",
         ),
         Method(
             "cascade",

@@ -53,6 +53,8 @@ class OptimiserSettings:
         keep_best: the answer is the picture of lowest loss, not the last.
         plateau: stop at the final size when the best loss improves by less than this fraction in 50 steps; 0: never.
         max_seconds: stop after this time; None: never.
+        first_move: levels of 255 that L-BFGS's first move has in the mean, at least.
+        longest_move: levels of 255 that any of its moves has, root mean square, at most.
     """
 
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
@@ -65,6 +67,8 @@ class OptimiserSettings:
     keep_best: bool = False
     plateau: float = 0.0
     max_seconds: float | None = None
+    first_move: float | None = None
+    longest_move: float = math.inf
 
 
 class StagedPainter(Painter):
@@ -83,12 +87,31 @@ class StagedPainter(Painter):
         """Stages of a picture whose longest side is `final` pixels."""
 
     @abstractmethod
-    def objective(self, photo: Tensor, regions: Regions | None = None, tile: int | None = None) -> TiledObjective:
-        """The loss to minimise for a photograph at its working size, 1×3×H×W; in tiles of `tile` pixels."""
+    def objective(
+        self, photo: Tensor, regions: Regions | None = None, tile: int | None = None, stage: tuple[int, int] = (0, 1)
+    ) -> TiledObjective:
+        """The loss to minimise at a stage.
+
+        Args:
+            photo: the photograph at its working size, 1×3×H×W.
+            regions: where each style applies.
+            tile: work in tiles of that many pixels.
+            stage: its number from 0, and how many stages there are.
+        """
 
     @abstractmethod
     def beginning(self, photo: Tensor) -> Tensor:
         """The picture that the first stage starts from, of the size of `photo`."""
+
+    def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:  # noqa: ARG002
+        """What a stage starts from, of the size of `larger`.
+
+        Args:
+            image: what the stage before made.
+            photo: the photograph, of its size.
+            larger: the photograph at the stage's own.
+        """
+        return resize(image, *larger.shape[2:])
 
     @abstractmethod
     def needs(self, photo: Size, steps: int) -> Optimisation:
@@ -117,11 +140,11 @@ class StagedPainter(Painter):
         for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
             say(f"{size} px" if len(stages) > 1 else "")
             if number < log.stage:
-                worked(steps * needs[number].work)
+                worked(needs[number].all_work)
                 continue  # done before the painting was put aside
             photo, given = _fitted(content, size)
             if image is not None:
-                image = resize(image, *photo.shape[2:])
+                image = self.enlarged(image, resize(content, *image.shape[2:]), photo)
             elif start is None:
                 image = self.beginning(photo)
             else:
@@ -132,7 +155,9 @@ class StagedPainter(Painter):
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
             keep_freed_memory(plan.way.tile is None)  # in tiles memory is scarce
-            objective = in_tiles(partial(self.objective, photo, regions), plan.way.tile, _size_of(photo))
+            objective = in_tiles(
+                partial(self.objective, photo, regions, stage=(number, len(stages))), plan.way.tile, _size_of(photo)
+            )
             run = Run(objective, image, self.settings, plan.way.history)
             image = None
             log.begin(number, run)
@@ -157,7 +182,7 @@ class StagedPainter(Painter):
     def reckon(self, size: Size, start: int = 0) -> float:  # noqa: ARG002
         """See `Painter.reckon`; a start shortens nothing."""
         needs = self._all_needs(size, self.stages(self.recipe.size or max(size)))
-        return sum(each.steps * each.work for each in needs)
+        return sum(each.all_work for each in needs)
 
     def _all_needs(self, shape: Size, stages: Stages) -> list[Optimisation]:
         """Of every stage, for a photograph of height and width `shape`."""
@@ -241,7 +266,10 @@ class Run(Descent):
         if self._best is not None:
             kept["best"] = self._best[1]
         best = self._best and self._best[0]
-        return kept, {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": facts}
+        found, said = self._objective.state()
+        kept |= {f"objective.{name}": tensor for name, tensor in found.items()}
+        told = {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": facts}
+        return kept, {**told, **({"objective": said} if said else {})}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Go on from a `state`, whose tensors are taken over."""
@@ -250,11 +278,10 @@ class Run(Descent):
         self._mean = found.get("mean")
         self._best = (facts["best"], found["best"]) if "best" in found else None
         self._lows.extend(facts["lows"])
-        self.lowest = min(self._lows, default=math.inf)
+        self.lowest = self._lows[-1] if self._lows else math.inf
         self.steps = facts["steps"]
-        prefix = "optimiser."
-        own = {name.removeprefix(prefix): tensor for name, tensor in found.items() if name.startswith(prefix)}
-        self._optimiser.restore(own, facts["optimiser"])
+        self._optimiser.restore(_under("optimiser.", found), facts["optimiser"])
+        self._objective.restore(_under("objective.", found), facts.get("objective", {}))
 
     def reason_to_stop(self) -> str:
         """Why to stop early, or nothing."""
@@ -276,11 +303,17 @@ class Run(Descent):
         return self._mean / (_LEVELS * (1 - self._settings.average**self.steps))
 
 
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
 def _optimiser(settings: OptimiserSettings, image: Tensor, history: int) -> Optimiser:
     if settings.optimizer == "lbfgs":
         height, width = image.shape[2:]
         preconditioner = frequency_preconditioner(height, width, settings.precondition, image.device)
-        return LBFGS(settings.learning_rate or 1.0, history, preconditioner)
+        least = {} if settings.first_move is None else {"least": settings.first_move}
+        return LBFGS(settings.learning_rate or 1.0, history, preconditioner, longest=settings.longest_move, **least)
     return Adam(image, settings.learning_rate or 5.0, settings.betas)
 
 

@@ -79,7 +79,13 @@ class GatysPainter(StagedPainter):
         """See `StagedPainter.stages`."""
         return self.options.stages(final)
 
-    def objective(self, photo: Tensor, regions: Regions | None = None, tile: int | None = None) -> TiledObjective:
+    def objective(
+        self,
+        photo: Tensor,
+        regions: Regions | None = None,
+        tile: int | None = None,
+        stage: tuple[int, int] = (0, 1),  # noqa: ARG002
+    ) -> TiledObjective:
         """Style and content loss; see `StagedPainter.objective`."""
         options = self.options
         size = (photo.shape[2], photo.shape[3])

@@ -1,0 +1,167 @@
+"""The styles of a painting in one table, and which of its positions the picture's are to be like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...encoders.vgg import VGG
+from ...losses.nearest import Lattice
+from ...matching.columns import (
+    STRIDE,
+    StyleColumns,
+    centre,
+    channel_places,
+    gains_of,
+    hypercolumns,
+    nearest,
+    scaled,
+)
+from ...matching.styles import Search, SwapStyle, prepare
+from ...matching.swap import match_patches
+from ...painter import Regions
+from ...weights.layers import layer_stride
+
+LOOKED_AT = 4096
+"""Positions of a layer that are compared while every layer is matched by itself."""
+
+
+class StyleTable:
+    """Several styles' positions in one table.
+
+    Args:
+        styles: in the recipe's order; one turned about stands for itself.
+        owners: of each, the number of the style of the recipe.
+        weights: of each, any sum.
+        encoder: that they were encoded with.
+        layers: canonical, with what each counts.
+        search: see `prepare`.
+        seed: see `prepare`.
+    """
+
+    def __init__(
+        self,
+        styles: Sequence[StyleColumns],
+        owners: Sequence[int],
+        weights: Sequence[float],
+        encoder: VGG,
+        layers: Mapping[str, float],
+        *,
+        search: Search = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.places = channel_places(encoder, list(layers))
+        self._owners = owners
+        self._swap = prepare(
+            [style.columns for style in styles], weights, patch=1, search=search, seed=seed, dtype=encoder.dtype
+        )
+        total = sum(weights)
+        shares = [weight / total for weight in weights]
+        device = self._swap.table.device
+        self._means = torch.stack([style.mean for style in styles])
+        self._ends = torch.tensor([source.offset for source in self._swap.sources[1:]], device=device)
+        mixed = {
+            layer: sum(share * style.lengths[layer] for share, style in zip(shares, styles, strict=True))
+            for layer in layers
+        }
+        self.gains = gains_of(mixed, layers, self.places, device)
+        self.samples = {layer: torch.cat([style.samples[layer] for style in styles]) for layer in layers}
+        self._counts = {layer: [len(style.samples[layer]) for style in styles] for layer in layers}
+        self.mixture = torch.einsum("s,sc->c", self._means.new_tensor(shares), self._means)
+
+    def match(self, columns: Tensor, regions: Regions | None, budget_mb: float) -> Tensor:
+        """Of each position of 1×C×h×w hypercolumns, which are overwritten, the row of the table most like it: h×w.
+
+        With `regions` each position is matched with the style that has most of it.
+        """
+        columns = scaled(columns, centre(columns), self.gains)
+        if regions is None:
+            return match_patches(columns, self._swap, budget_mb=budget_mb)[0]
+        chosen = regions.everywhere(columns.shape[2], columns.shape[3]).argmax(0)[0]
+        rows = torch.zeros_like(chosen)
+        for style in sorted(set(self._owners)):
+            here = chosen == style
+            if here.any():
+                found = match_patches(columns, self._of(style), budget_mb=budget_mb)[0]
+                rows = torch.where(here, found, rows)
+        return rows
+
+    def _of(self, style: int) -> SwapStyle:
+        """The table's part that is of one style."""
+        pairs = zip(self._swap.sources, self._owners, strict=True)
+        sources = tuple(source for source, owner in pairs if owner == style)
+        return replace(self._swap, sources=sources, weights=(1 / len(sources),) * len(sources))
+
+    def source_of(self, rows: Tensor) -> Tensor:
+        """Which of the styles, turned ones counted apart, rows of the table are of."""
+        return torch.bucketize(rows, self._ends, right=True)
+
+    def means_of(self, layer: str, sources: Tensor) -> Tensor:
+        """Where features are seen from that are to be like these styles: C, or …×C where there are several."""
+        means = self._means[:, self.places[layer]]
+        return means[0] if len(means) == 1 else means[sources]
+
+    def directions(self, layer: str, rows: Tensor) -> Tensor:
+        """A layer's features at rows of the table, less the style's mean and of length 1: …×C float32."""
+        return F.normalize(self._swap.table[:, self.places[layer]][rows].float(), dim=-1)
+
+    def match_layer(self, layer: str, features: Tensor, sources: Tensor) -> Tensor:
+        """Of each of P×C features at positions that are to be like `sources`, the most similar sample: P int64."""
+        found = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+        first = 0
+        for number, count in enumerate(self._counts[layer]):
+            here = (sources == number).nonzero()[:, 0]
+            if len(here):
+                seen = features[here].float() - self._means[number, self.places[layer]]
+                found[here] = first + nearest(seen, self.samples[layer][first : first + count])
+            first += count
+        return found
+
+
+@dataclass
+class Matches:
+    """What a picture's positions are to be like.
+
+    Attributes:
+        rows: of the table, for each position of the picture's hypercolumns: h×w.
+        layers: where every layer is matched by itself, by layer: which positions are looked at, and rows of the
+            layer's samples for each of them.
+    """
+
+    rows: Tensor
+    layers: dict[str, tuple[Lattice, Tensor]]
+
+
+def look_up(
+    encoder: VGG, picture: Tensor, table: StyleTable, regions: Regions | None, budget_mb: float, tile: int | None
+) -> Matches:
+    """Match a picture's hypercolumns, 1×3×H×W; `encoder` pads by reflection, or it would know the style's border."""
+    columns = hypercolumns(encoder, picture, list(table.places), tile)
+    return Matches(table.match(columns, regions, budget_mb), {})
+
+
+def lattice_for(layer_size: tuple[int, int], generator: torch.Generator) -> Lattice:
+    """Evenly spaced positions of a layer, at most `LOOKED_AT`, from a random one on."""
+    height, width = layer_size
+    step = 1
+    while -(-height // step) * -(-width // step) > LOOKED_AT:
+        step += 1
+    top, left = (int(torch.randint(min(step, side), (), generator=generator)) for side in (height, width))
+    return Lattice(step, top, left)
+
+
+def rows_at(rows: Tensor, layer: str, lattice: Lattice, layer_size: tuple[int, int]) -> Tensor:
+    """Of rows of the table by position of hypercolumns, those at positions of a layer that are looked at."""
+    stride = layer_stride(layer)
+    down, along = (
+        torch.arange(offset, side, lattice.step, device=rows.device)
+        .mul_(stride)
+        .div_(STRIDE, rounding_mode="floor")
+        .clamp_(max=most - 1)
+        for offset, side, most in zip((lattice.top, lattice.left), layer_size, rows.shape, strict=True)
+    )
+    return rows[down][:, along]

@@ -1,0 +1,324 @@
+"""Painting by nearest neighbours: Kolkin et al. 2022, "Neural Neighbor Style Transfer"."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...encoders.tiles import Part, parts
+from ...encoders.vgg import VGG
+from ...errors import RequestError
+from ...images.geometry import fitted_size, resize
+from ...losses.cost import Optimisation
+from ...losses.nearest import DirectionTerm, MomentsTerm, Squares
+from ...losses.objective import Term
+from ...losses.targets import content_terms, share_of
+from ...matching.columns import StyleColumns, centre, channel_places, gains_of, hypercolumns, lengths, scaled
+from ...matching.styles import match_budget, match_work
+from ...memory import Cost, keep_freed_memory
+from ...painter import Regions
+from ...recipe import Recipe
+from ...statistics.moments import Gathered
+from ...strips import Size
+from ...weights.layers import deepest, resolve_layer
+from ..common.loader import Loader, Nets
+from ..common.options import options_of
+from ..common.resume import digest
+from ..common.scales import restored
+from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
+from .matched import Matches, StyleTable, look_up
+from .objective import MatchedObjective
+from .options import NnstOptions
+
+CONTENT_LAYER = "relu4_1"
+MOMENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+SAMPLES = 8192
+"""Positions of a style's layer that are compared while every layer is matched by itself."""
+
+_FIRST_MOVE = 1.0  # levels of 255 of L-BFGS's first move: the gradient says nothing of its length
+_LONGEST_MOVE = 12.0  # levels of 255 of any move, root mean square: a quasi-Newton one after a new match may be wild
+_MOST_SPARED = 4.0  # times the mean that a position of the photo may count
+
+# Settings a resumed painting may change.
+_FREE = {"max_seconds"}
+
+
+@dataclass(frozen=True)
+class NnstNets(Nets):
+    """The encoder of the losses, the one that matches, and the canonical layers with their weights."""
+
+    encoder: VGG
+    seer: VGG
+    layers: Mapping[str, float]
+
+
+def load(recipe: Recipe, loader: Loader) -> NnstNets:
+    """Load the encoder the recipe names, as deep as its layers."""
+    options = options_of(recipe, NnstOptions)
+    weights = loader.weights(recipe.encoder)
+    arch = weights.spec.arch
+    layers = {resolve_layer(name, arch): weight for name, weight in options.layers.items() if weight > 0}
+    until = deepest([*layers, CONTENT_LAYER, *MOMENT_LAYERS], arch)
+    encoder = loader.encoder(weights, until)
+    # A picture's border is none of its style: padded by zeros, it would be matched with the style's border, a frame.
+    seer = loader.encoder(weights, until, padding="reflect")
+    return NnstNets(loader.device, loader.dtype, {recipe.encoder: weights.sha256}, encoder, seer, layers)
+
+
+KeptColumns = MutableMapping[Hashable, StyleColumns]
+"""Style pictures' hypercolumns, by number, quarter turns, size and tile."""
+
+
+class NnstPainter(StagedPainter):
+    """Optimises pixels until the features of every position are those of the style's position most like it."""
+
+    def __init__(
+        self, recipe: Recipe, nets: NnstNets, styles: Sequence[Tensor], kept: KeptColumns | None = None
+    ) -> None:
+        self.options = options = options_of(recipe, NnstOptions)
+        if not styles:
+            raise RequestError("no style picture; give at least one")
+        self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, **nets.sha256}})
+        self.device, self.encoder, self._seer = nets.device, nets.encoder, nets.seer
+        self._layers = nets.layers
+        self.settings = OptimiserSettings(
+            optimizer=options.optimizer,
+            learning_rate=options.learning_rate,
+            history=options.lbfgs_history,
+            precondition=options.precondition,
+            max_seconds=options.max_seconds,
+            first_move=_FIRST_MOVE,
+            longest_move=_LONGEST_MOVE,
+        )
+        self._styles = [style.to(nets.device) for style in styles]
+        self._turns = range(4 if options.rotations else 1)
+        self._kept = kept
+        keep_freed_memory()
+
+    def stages(self, final: int) -> Stages:
+        """See `StagedPainter.stages`."""
+        return self.options.stages(final)
+
+    def beginning(self, photo: Tensor) -> Tensor:
+        """The photograph; see `StagedPainter.beginning`."""
+        return photo.clone()
+
+    def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
+        """With some of the photograph's finer brightness; see `StagedPainter.enlarged`."""
+        return restored(image.clamp(0, 1), photo, larger, self.options.detail)
+
+    def objective(
+        self, photo: Tensor, regions: Regions | None = None, tile: int | None = None, stage: tuple[int, int] = (0, 1)
+    ) -> MatchedObjective:
+        """Directions towards matches, the photograph's and the styles' moments; see `StagedPainter.objective`."""
+        options = self.options
+        size = (photo.shape[2], photo.shape[3])
+        owners = [number for number in range(len(self._styles)) for _ in self._turns]
+        styles = [
+            self.encode(number, size, turn, tile) for number in range(len(self._styles)) for turn in self._turns
+        ]
+        shares = self.recipe.style_shares()
+        table = StyleTable(
+            styles,
+            owners,
+            [shares[owner] for owner in owners],
+            self.encoder,
+            self._layers,
+            search=options.search,
+            seed=self.recipe.seed,
+        )
+        content = self._content(photo, table, tile)
+        moments = self._moments(styles[:: len(self._turns)], shares, regions)
+        budget = match_budget(self.recipe.memory)
+        total = sum(self._layers.values())
+        looked_up = functools.partial(self._look_up, photo, table, regions, budget, stage[0] == 0)
+        return MatchedObjective(
+            self.encoder,
+            table,
+            {layer: weight / total for layer, weight in self._layers.items()},
+            looked_up,
+            [*content, *moments],
+            together=options.steps_at(*stage)[0],
+            every=options.split_every,
+            seed=self.recipe.seed,
+            tile=tile,
+        )
+
+    def _look_up(
+        self,
+        photo: Tensor,
+        table: StyleTable,
+        regions: Regions | None,
+        budget: float,
+        first: bool,
+        image: Tensor,
+        tile: int | None,
+    ) -> Matches:
+        """Match the photograph mixed with the picture so far, which lacks the finest detail but at the first size."""
+        if not first:
+            image = image + photo - _halved(photo)
+        seen = torch.lerp(photo, image.clamp(0, 1), self.options.so_far)
+        return look_up(self._seer, seen, table, regions, budget, tile)
+
+    def _content(self, photo: Tensor, table: StyleTable, tile: int | None) -> list[Term]:
+        """1 − cosine to the photograph's features, each centred on its own mean; more where it is busy and small."""
+        weight = self.options.content_weight
+        if not weight:
+            return []
+        (found,) = content_terms(self.encoder, photo, {CONTENT_LAYER: 1.0}, tile=tile)
+        features = found.target
+        stress = self._stress(photo, features, tile) if self.options.spare else None
+        mean = features.float().mean((2, 3), keepdim=True)
+        target = F.normalize(features.sub_(mean.to(features.dtype)).float(), dim=1).to(features.dtype)
+        middle = table.mixture[table.places[CONTENT_LAYER]] if CONTENT_LAYER in table.places else mean.flatten()
+
+        def targets(down: slice, along: slice) -> Tensor:
+            return target[:, :, down, along].permute(0, 2, 3, 1).flatten(0, 2).float()
+
+        def centres(_down: slice, _along: slice) -> Tensor:
+            return middle
+
+        return [DirectionTerm(CONTENT_LAYER, weight, Squares(1), targets, centres, stress, kind="content")]
+
+    def _stress(self, photo: Tensor, features: Tensor, tile: int | None) -> Tensor:
+        """What each position counts: more where features change when the photograph is seen at half its size."""
+        blurred = _halved(photo)
+        apart = torch.zeros(1, 1, *features.shape[2:], device=photo.device)
+        for each in parts(self.encoder, blurred, [CONTENT_LAYER], tile):
+            part: Part = each[CONTENT_LAYER]
+            likeness = F.cosine_similarity(part.features.float(), part.of(features).float(), dim=1)
+            part.of(apart).copy_(1 - likeness[:, None])
+        apart = F.avg_pool2d(F.pad(apart, (1, 1, 1, 1), "replicate"), 3, 1)
+        typical = apart.mean().clamp_min(1e-6)
+        counted = 1 + self.options.spare * (apart / typical - 1)
+        counted = counted.clamp(1 / _MOST_SPARED, _MOST_SPARED)
+        return counted / counted.mean()
+
+    def _moments(
+        self, styles: Sequence[StyleColumns], shares: Sequence[float], regions: Regions | None
+    ) -> list[Term]:
+        """Means and deviations of channels; with `regions` each style has its own."""
+        weight = self.options.moments_weight / len(MOMENT_LAYERS)
+        terms: list[Term] = []
+        if not weight:
+            return terms
+        for layer in MOMENT_LAYERS:
+            if regions is not None:
+                for number, style in enumerate(styles):
+                    mean, std = style.moments[layer]
+                    terms.append(MomentsTerm(layer, mean, std, weight, functools.partial(share_of, regions, number)))
+                continue
+            pairs = [style.moments[layer] for style in styles]
+            mean, std = (
+                torch.stack([share * pair[which] for share, pair in zip(shares, pairs, strict=True)]).sum(0)
+                for which in (0, 1)
+            )
+            terms.append(MomentsTerm(layer, mean, std, weight))
+        return terms
+
+    def encode(self, number: int, photo: Size, turn: int = 0, tile: int | None = None) -> StyleColumns:
+        """What is matched of a style, by its place and quarter turns, beside a photograph of height and width."""
+        style = self._styles[number]
+        size = self.style_size(style, photo)
+        key = (number, turn, size, tile)
+        found = None if self._kept is None else self._kept.get(key)
+        if found is None:
+            found = self._encode(torch.rot90(resize(style, *size), turn, (2, 3)), number, tile)
+            if self._kept is not None:
+                self._kept[key] = found
+        return found
+
+    @torch.no_grad()
+    def _encode(self, picture: Tensor, number: int, tile: int | None) -> StyleColumns:
+        layers = list(self._layers)
+        columns = hypercolumns(self._seer, picture, layers, tile)
+        places = channel_places(self._seer, layers)
+        mean = centre(columns)
+        sizes = lengths(columns, mean, places)
+        gathered = {layer: Gathered() for layer in MOMENT_LAYERS}
+        drawn = {layer: list[Tensor]() for layer in layers}
+        generator = torch.Generator().manual_seed(self.recipe.seed + number)
+        for each in parts(self.encoder, picture, {*layers, *MOMENT_LAYERS}, tile):
+            for layer, part in each.items():
+                if layer in gathered:
+                    gathered[layer].add(part.features)
+                if layer in drawn:
+                    rows = part.features[0].permute(1, 2, 0).flatten(0, 1)
+                    share = -(-SAMPLES * len(rows) // (part.size[0] * part.size[1]))
+                    some = torch.randperm(len(rows), generator=generator)[:share].to(rows.device)
+                    drawn[layer].append(rows[some])
+        samples = {
+            layer: F.normalize(torch.cat(found).float() - mean[places[layer]], dim=1).to(self.encoder.dtype)
+            for layer, found in drawn.items()
+        }
+        found = {layer: each.moments() for layer, each in gathered.items()}
+        moments = {layer: (each.mean.flatten(), each.std.flatten()) for layer, each in found.items()}
+        gains = gains_of(sizes, self._layers, places, picture.device)
+        return StyleColumns(scaled(columns, mean, gains), mean, sizes, samples, moments)
+
+    def style_size(self, style: Tensor, photo: Size) -> Size:
+        """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
+        longest = max(photo) * self.options.style_scale
+        height, width = fitted_size(style.shape[2], style.shape[3], max(SMALLEST, round(longest)))
+        return max(SMALLEST, height), max(SMALLEST, width)
+
+    def needs(self, photo: Size, steps: int) -> Optimisation:
+        """See `StagedPainter.needs`."""
+        encoder, item = self.encoder, self.encoder.dtype.itemsize
+        styles = [self.style_size(style, photo) for style in self._styles]
+        channels = sum(encoder.channels(layer) for layer in self._layers)
+        positions = photo[0] * photo[1] / 16
+        table = sum(height * width for height, width in styles) / 16 * len(self._turns)
+        copies = 2 if len(styles) * len(self._turns) > 1 else 1
+        held = copies * table * channels * item + len(styles) * SAMPLES * channels * item + 16 * positions
+        matching = positions * channels * item + match_budget(self.recipe.memory) * 2**20
+        layers = {*self._layers, *MOMENT_LAYERS, CONTENT_LAYER}
+        work = match_work(
+            (photo[0] // 4, photo[1] // 4),
+            [(height // 4, width // 4) for height, width in styles] * len(self._turns),
+            channels,
+            patch=1,
+            search=self.options.search,
+        )
+        return Optimisation(
+            encoder,
+            photo,
+            content=[CONTENT_LAYER] if self.options.content_weight else [],
+            layers=layers,
+            steps=steps,
+            styles=styles,
+            optimizer=self.options.optimizer,
+            history=self.options.lbfgs_history,
+            loss_copies="difference",
+            kept_pictures=1,
+            extra=Cost.of_bytes(held),
+            aside=Cost.of_bytes(matching),
+            once=work + 3 * encoder.work(layers) * photo[0] * photo[1] if steps else 0.0,
+        )
+
+    def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
+        """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
+        apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
+        data = self.recipe.model_dump(mode="json", exclude=apart)
+        data |= self.options.model_dump(mode="json", exclude=_FREE)
+        data["encoder"] = ", ".join(self.recipe.nets.values())
+        data["photo"] = digest(content)
+        data["style weights"] = list(self.recipe.style_shares())
+        data |= {f"style {number}": digest(style) for number, style in enumerate(self._styles, 1)}
+        if start is not None:
+            data |= {"start": digest(start), "start_detail": self.recipe.start_detail}
+        if regions is not None:
+            data["masks"] = digest(regions.shares)
+        return data
+
+
+def _halved(photo: Tensor) -> Tensor:
+    """What is left of a photograph that is seen at half its size: 1×3×H×W, of its own."""
+    height, width = photo.shape[2:]
+    return resize(resize(photo, max(1, height // 2), max(1, width // 2)), height, width)
