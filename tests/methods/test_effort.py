@@ -42,6 +42,8 @@ def test_bolder_is_larger_forms_and_less_of_the_photo(effort):
                 assert other.settings.get("content_weight", 0) <= one.settings.get("content_weight", 0)
         if hasattr(less.options, "rungs"):
             assert more.options.rungs[-1].start_detail < less.options.rungs[-1].start_detail
+            if effort == "quick":
+                assert more.options.rungs[-1].settings["alpha"] > less.options.rungs[-1].settings["alpha"]
         elif effort == "draft":
             assert more.options.style_scale > less.options.style_scale
         else:
@@ -49,14 +51,14 @@ def test_bolder_is_larger_forms_and_less_of_the_photo(effort):
 
 
 def test_the_ends_of_the_dial():
-    assert [first_size(boldness) for boldness in (0, 0.5, 1)] == [384, 222, 128]
+    assert [first_size(boldness) for boldness in (0, 0.5, 1)] == [512, 336, 160]
     assert [detail(boldness) for boldness in (0, 0.5, 1)] == [2, 1, 0]
     assert way("draft", 0.5) == ("adain", "impasto", {"style_scale": 1.0})
 
 
 def test_from_a_very_small_first_rung_there_is_one_between():
     sizes = {boldness: [rung.size for rung in way("quick", boldness).settings["rungs"]] for boldness in (0.5, 1)}
-    assert sizes == {0.5: [222, None], 1: [128, 256, None]}
+    assert sizes == {0.5: [336, None], 1: [160, 256, None]}
 
 
 @pytest.mark.parametrize("boldness", [-0.1, 1.1, float("nan"), float("inf"), "much", True])

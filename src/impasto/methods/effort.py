@@ -18,8 +18,8 @@ Effort = Literal["draft", "quick", "fine", "best"]
 DEFAULT_EFFORT: Effort = "quick"
 DEFAULT_BOLDNESS = 0.5
 
-FIRST = 384
-"""Pixels of the first rung's longest side at boldness 0; at 1 it is a third of that."""
+FIRST, SMALLEST_FIRST = 512, 160
+"""Pixels of the first rung's longest side at boldness 0, and at 1."""
 
 STEEP = 180
 """Pixels of a first rung under which there is one more between it and the last."""
@@ -108,7 +108,7 @@ def check_shared(settings: Iterable[str]) -> None:
 
 def first_size(boldness: float) -> int:
     """Longest side in pixels that large forms are painted at: the smaller, the larger they are."""
-    return round(FIRST * 3**-boldness)
+    return round(FIRST + (SMALLEST_FIRST - FIRST) * boldness)
 
 
 def detail(boldness: float) -> float:
@@ -129,12 +129,13 @@ def _draft(boldness: float) -> Way:
 
 
 def _quick(boldness: float) -> Way:
-    """Forms by a pass of adain, then strokes by swap."""
+    """Forms by a pass of adain, then strokes by swap: the bolder, the less of the photo is mixed into them."""
     first = first_size(boldness)
-    rungs = [Rung(method="adain", size=first, settings={"style_scale": 1.2 + 1.6 * boldness})]
+    rungs = [Rung(method="adain", size=first, settings={"style_scale": 1 + 1.5 * boldness})]
+    swap = Rung(method="swap", start_detail=detail(boldness), settings={"alpha": 0.5 + boldness / 2})
     if first < STEEP:
-        rungs.append(Rung(method="swap", size=MIDDLE, start_detail=detail(boldness)))
-    return _cascade(*rungs, Rung(method="swap", start_detail=detail(boldness)))
+        rungs.append(swap.model_copy(update={"size": MIDDLE}))
+    return _cascade(*rungs, swap)
 
 
 def _fine(boldness: float) -> Way:

@@ -41,7 +41,11 @@ def _styles(picture, count=1):
 
 def test_rungs_are_the_methods_chained_by_their_starts(recipe, picture, tiny_nets):
     photo, (style,) = picture(96, 128, 1), _styles(picture)
-    steps = list(bind(recipe("ADAIN:256:style_scale=2,SWAP:start_detail=0.5", size=128), styles=[style]).paint(photo))
+    steps = list(
+        bind(recipe("ADAIN:256:style_scale=2,SWAP:start_detail=0.5:keep_tones=no", size=128), styles=[style]).paint(
+            photo
+        )
+    )
 
     def alone(method, start=None, **settings):
         settings = {"net": str(tiny_nets[method]), "precision": "exact", **settings}
@@ -53,7 +57,9 @@ def test_rungs_are_the_methods_chained_by_their_starts(recipe, picture, tiny_net
     assert steps[0].note == "adain at 64 px"
     assert steps[1].note.startswith("swap at 128 px")
     assert torch.equal(steps[0].image, resize(small, 96, 128))
-    assert torch.equal(steps[1].image, alone("swap", small, size=128, start_detail=0.5))
+    assert torch.equal(
+        steps[1].image, alone("swap", cascade.sharpened(small, photo, 0.5), size=128, start_detail=0.5)
+    )
 
 
 def test_a_rungs_detail_counts_from_the_second_on(recipe, picture):
@@ -64,6 +70,26 @@ def test_a_rungs_detail_counts_from_the_second_on(recipe, picture):
     )
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
+
+
+def test_large_areas_keep_the_tones_of_the_rung_before(recipe, picture):
+    photo, styles = picture(96, 128, 1), _styles(picture)
+
+    def astray(rungs):
+        before, after = (step.image for step in bind(recipe(rungs, size=128), styles=styles).paint(photo))
+        return (resize(after, 6, 8) - resize(before, 6, 8)).abs().mean()
+
+    kept, anew = astray("ADAIN:256,SWAP"), astray("ADAIN:256,SWAP:keep_tones=no")
+    assert kept < anew / 2
+
+
+def test_detail_too_fine_for_a_rung_comes_back_sharper(picture):
+    photo, painted = picture(96, 128, 1), torch.full((1, 3, 48, 64), 0.5)
+    assert cascade.sharpened(painted, photo, 0) is painted
+    less, more = (cascade.sharpened(painted, photo, detail) for detail in (0.25, 0.5))
+    assert 0 < (less - 0.5).std() < (more - 0.5).std()
+    assert torch.allclose(less[:, 0], less[:, 2])  # brightness alone
+    assert abs(float(more.mean()) - 0.5) < 0.01
 
 
 def test_networks_are_loaded_once(recipe, monkeypatch):

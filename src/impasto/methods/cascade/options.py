@@ -15,6 +15,8 @@ _FULL = 512  # px: a rung's size is meant for pictures of that size or more
 _LEAST = 16  # px of a longest side that a rung paints at
 _NARROWEST = 4  # px of a shorter side, likewise: narrower pictures show no shapes
 
+_OWN = ("start_detail", "keep_tones")  # a rung's own, written as its method's settings are
+
 _WORDS: dict[str, Any] = {"none": None, "yes": True, "no": False}
 
 
@@ -34,8 +36,13 @@ class Rung(Frozen):
     )
     start_detail: Detail = Field(
         default=1.0,
-        description="How much of the photo's brightness that is finer than the rung before comes back on top of it. "
-        "The first rung has the recipe's.",
+        description="How much of the photo's brightness that is finer than two pixels of the rung before comes back "
+        "on top of it. The first rung has the recipe's.",
+    )
+    keep_tones: bool = Field(
+        default=True,
+        description="Keep the light and colour of large areas of the rung before, rather than find them anew. "
+        "The first rung finds its own.",
     )
     settings: Mapping[str, Any] = Field(
         default_factory=dict[str, Any],
@@ -49,7 +56,7 @@ class Rung(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``METHOD[:SIZE][:SETTING=VALUE...]``; ``start_detail`` is given as a setting is.
+        """Read ``METHOD[:SIZE][:SETTING=VALUE...]``; a rung's own fields are given as settings are.
 
         Values are numbers, ``none``, ``yes``, ``no`` or other text. What has no ``=`` belongs to the value before it,
         as in ``net=C:/mine.safetensors``.
@@ -63,6 +70,8 @@ class Rung(Frozen):
         parts = [self.method, *(() if self.size is None else (str(self.size),))]
         if self.start_detail != 1:
             parts.append(f"start_detail={self.start_detail!r}")
+        if not self.keep_tones:
+            parts.append("keep_tones=no")
         return ":".join([*parts, *(f"{name}={_written(value)}" for name, value in self.settings.items())])
 
     def longest(self, final: int, shape: tuple[int, int]) -> int:
@@ -95,8 +104,7 @@ def _read(text: str) -> dict[str, Any]:
         else:
             raise ValueError(f"{part!r} in rung {text!r}: expected {Rung.FORM}, as in adain:256:style_scale=2")
     settings = {setting: _value(value) for setting, value in pairs}
-    if "start_detail" in settings:
-        found["start_detail"] = settings.pop("start_detail")
+    found |= {name: settings.pop(name) for name in _OWN if name in settings}
     return {**found, "settings": settings}
 
 
@@ -124,7 +132,10 @@ def _split(value: Any) -> Any:
     return tuple(each for part in parts for each in (part.split(",") if isinstance(part, str) else [part]) if each)
 
 
-QUICK = (Rung(method="adain", size=222, settings={"style_scale": 2.0}), Rung(method="swap"))
+QUICK = (
+    Rung(method="adain", size=336, settings={"style_scale": 1.75}),
+    Rung(method="swap", settings={"alpha": 0.75}),
+)
 """Large forms at once, then strokes that follow them: about three seconds at 512 px on two cores."""
 
 BOLD = (

@@ -18,10 +18,14 @@ from ...recipe import Options, Recipe
 from ..common.fitting import check_start
 from ..common.loader import Loader, Nets
 from ..common.options import options_of
+from ..common.scales import restored, tones_of, with_tones
 from .options import CascadeOptions, Rung
 
 APPROXIMATE = 700
 """Longest side in pixels beyond which `swap` matches approximately: exact matches grow with the square of pixels."""
+
+_UNSURE = 2
+"""Pixels of a rung's picture: finer shapes are often lost there already."""
 
 Kept = MutableMapping[Any, Any]
 
@@ -77,12 +81,16 @@ class CascadePainter(Painter):
         for number, (painter, rung, size) in enumerate(zip(painters, self.options.rungs, sizes, strict=True), 1):
             what = f"{rung.method} at {size} px"
             with part(*shares[number - 1], what):
-                last = _last(painter, content, regions, None if start is None else _begun(start, shape, size))
-            start = last.image
+                begun = None if start is None else _begun(start, shape, size)
+                if begun is not None and number > 1:
+                    begun = sharpened(begun, content, rung.start_detail)
+                last = _last(painter, content, regions, begun)
+            kept = rung.keep_tones and number > 1 and start is not None
+            start = with_tones(last.image.clone(), tones_of(start)) if kept else last.image
             note = "; ".join(filter(None, (what, last.note)))
-            image = resize(last.image, *given).contiguous()
+            image = resize(start, *given).contiguous()
             yield replace(last, image=image, index=number, total=len(painters), note=note)
-            del last, image  # or they would be held while the next rung paints
+            del last, begun, image  # or they would be held while the next rung paints
 
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""
@@ -152,6 +160,23 @@ def _begun(picture: Tensor, shape: tuple[int, int], size: int) -> Tensor:
     """The picture so far as the start of a rung: no larger than its own, and at least 2 pixels a side."""
     height, width = fitted_size(*shape, min(size, max(picture.shape[2:])))
     return resize(picture, max(2, height), max(2, width))
+
+
+def sharpened(picture: Tensor, content: Tensor, detail: float) -> Tensor:
+    """A rung's picture, with the photograph's brightness that is too fine to be drawn well at its size.
+
+    What is finer than its pixels comes back in the rung after it.
+
+    Args:
+        picture: 1×3×h×w in [0, 1].
+        content: the photograph, 1×3×H×W, at any size.
+        detail: how much of that brightness, 0 to 4.
+    """
+    if not detail:
+        return picture
+    height, width = picture.shape[2:]
+    coarse = resize(content, max(1, height // _UNSURE), max(1, width // _UNSURE))
+    return restored(picture, coarse, resize(content, height, width), detail)
 
 
 class _KeptOfRung(MutableMapping[Hashable, Any]):
