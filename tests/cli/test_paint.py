@@ -28,7 +28,6 @@ from .conftest import Cli
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 SHORT = ("--size", 48, "--steps", 2)
-HERE = [effort for effort in EFFORTS if effort in ("draft", "quick") or "nnst" in METHODS]
 
 
 def test_paints_and_says_where(cli: Cli, photo: Path, style: Path) -> None:
@@ -62,7 +61,7 @@ def test_a_flag_overrides_a_preset(cli: Cli, photo: Path, style: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny_shipped")
-@pytest.mark.parametrize("effort", HERE)
+@pytest.mark.parametrize("effort", EFFORTS)
 def test_paint_is_an_effort_and_a_boldness(cli: Cli, photo: Path, style: Path, effort: str) -> None:
     dials = ("--effort", effort, "--boldness", 0.75)
     ran = cli("paint", photo, style, "-o", "a.png", "--size", 32, "--strength", 0.5, "--json", *dials)

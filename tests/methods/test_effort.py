@@ -8,7 +8,6 @@ from impasto import RequestError, Style, make_recipe
 from impasto.methods import METHODS
 from impasto.methods.effort import DEFAULT_BOLDNESS, DEFAULT_EFFORT, EFFORTS, detail, first_size, way
 
-HERE = [effort for effort in EFFORTS if effort in ("draft", "quick") or "nnst" in METHODS]
 BOLDNESS = [0, 0.1, 0.25, 0.5, 0.7, 0.75, 0.9, 1]
 
 
@@ -22,7 +21,7 @@ def test_efforts_go_from_the_quickest_to_the_best():
     assert way() == way(DEFAULT_EFFORT, DEFAULT_BOLDNESS) == way("quick", 0.5)
 
 
-@pytest.mark.parametrize("effort", HERE)
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("boldness", BOLDNESS)
 def test_every_effort_makes_a_recipe(effort, boldness):
     recipe = _recipe(effort, boldness)
@@ -30,7 +29,7 @@ def test_every_effort_makes_a_recipe(effort, boldness):
     assert recipe.size == 512
 
 
-@pytest.mark.parametrize("effort", HERE)
+@pytest.mark.parametrize("effort", EFFORTS)
 def test_bolder_is_larger_forms_and_less_of_the_photo(effort):
     recipes = [_recipe(effort, boldness) for boldness in BOLDNESS]
     for less, more in pairwise(recipes):

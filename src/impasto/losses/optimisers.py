@@ -44,26 +44,49 @@ class Optimiser(Protocol):
         ...
 
 
+# Rows: grey, and two colours without brightness, orthonormal; of red, green and blue alike.
+_OPPONENT = ((1 / 3**0.5,) * 3, (1 / 2**0.5, 0.0, -1 / 2**0.5), (1 / 6**0.5, -2 / 6**0.5, 1 / 6**0.5))
+
+
 def frequency_preconditioner(
-    height: int, width: int, exponent: float, device: torch.device | str = "cpu"
+    height: int,
+    width: int,
+    exponent: float,
+    device: torch.device | str = "cpu",
+    *,
+    colours: float | None = None,
 ) -> Precondition:
     """Multiply each spatial frequency f of an image by ``f^(-2·exponent)``, of mean 1.
 
     It is the same as optimising the image's Fourier coefficients, each scaled by ``f^-exponent``
     (Olah, Mordvintsev & Schubert 2017, "Feature Visualization"): photographs have such spectra, and pixels
     leave their low frequencies badly conditioned. Frequencies below one cycle a picture count as one.
+
+    Args:
+        height: of the image.
+        width: likewise.
+        exponent: see above.
+        device: where the image is.
+        colours: the exponent of what is not grey; None for the same. Colour changes more slowly than brightness.
     """
-    if exponent == 0:
+    if exponent == 0 and not colours:
         return _identity
     fy = torch.fft.fftfreq(height, device=device)[:, None]
     fx = torch.fft.rfftfreq(width, device=device)[None]
     frequency = (fy.square() + fx.square()).sqrt().clamp_min(1 / max(height, width))
-    gain = frequency.pow(-2 * exponent)
-    gain /= gain.mean()
+    exponents = [exponent] if colours is None else [exponent, colours, colours]
+    gains = torch.stack([frequency.pow(-2 * each) for each in exponents])
+    gains /= gains.mean((1, 2), keepdim=True)
+    basis = None if colours is None else torch.tensor(_OPPONENT, device=device)
 
     def apply(gradient: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft2(gradient.view(1, 3, height, width))
-        return torch.fft.irfft2(spectrum.mul_(gain), s=(height, width)).reshape(gradient.shape)
+        image = gradient.view(3, height, width)
+        if basis is not None:
+            image = torch.tensordot(basis, image, 1)
+        image = torch.fft.irfft2(torch.fft.rfft2(image).mul_(gains), s=(height, width))
+        if basis is not None:
+            image = torch.tensordot(basis.T, image, 1)
+        return image.reshape(gradient.shape)
 
     return apply
 

@@ -48,6 +48,7 @@ class OptimiserSettings:
         history: pairs of steps and gradients that L-BFGS remembers.
         betas: Adam's decays.
         precondition: L-BFGS scales frequency f by f^-precondition.
+        precondition_colours: the same for what is not grey; None for alike.
         clamp: keep pixels in [0, 1] after every step.
         average: decay of a running mean of the picture, which is then what is shown; 0 for none.
         keep_best: the answer is the picture of lowest loss, not the last.
@@ -62,6 +63,7 @@ class OptimiserSettings:
     history: int = 20
     betas: tuple[float, float] = (0.9, 0.999)
     precondition: float = 0.5
+    precondition_colours: float | None = None
     clamp: bool = False
     average: float = 0.0
     keep_best: bool = False
@@ -311,7 +313,9 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _optimiser(settings: OptimiserSettings, image: Tensor, history: int) -> Optimiser:
     if settings.optimizer == "lbfgs":
         height, width = image.shape[2:]
-        preconditioner = frequency_preconditioner(height, width, settings.precondition, image.device)
+        preconditioner = frequency_preconditioner(
+            height, width, settings.precondition, image.device, colours=settings.precondition_colours
+        )
         least = {} if settings.first_move is None else {"least": settings.first_move}
         return LBFGS(settings.learning_rate or 1.0, history, preconditioner, longest=settings.longest_move, **least)
     return Adam(image, settings.learning_rate or 5.0, settings.betas)

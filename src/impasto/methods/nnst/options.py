@@ -24,10 +24,10 @@ class NnstOptions(Options):
         default=equal(1.0, *LAYERS), description="Layers that are matched and painted like, as LAYER[:WEIGHT],..."
     )
     content_weight: NonNegative = Field(
-        default=0.2, description="How much the photo's own features count beside the style's: less is bolder."
+        default=0.15, description="How much the photo's own features count beside the style's: less is bolder."
     )
     spare: NonNegative = Field(
-        default=1.0,
+        default=2.0,
         description="How much more the photo counts where it is busy and small, as faces are; 0 for alike.",
     )
     moments_weight: NonNegative = Field(
@@ -75,6 +75,9 @@ class NnstOptions(Options):
     )
     precondition: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.5, description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels."
+    )
+    precondition_colours: Annotated[float, Field(ge=0, le=2)] = Field(
+        default=0.9, description="The same for colour without brightness: more leaves fewer coloured specks."
     )
     max_seconds: Positive | None = Field(default=None, description="Stop after this time and keep what is there.")
 

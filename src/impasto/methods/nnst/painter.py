@@ -92,6 +92,7 @@ class NnstPainter(StagedPainter):
             learning_rate=options.learning_rate,
             history=options.lbfgs_history,
             precondition=options.precondition,
+            precondition_colours=options.precondition_colours,
             max_seconds=options.max_seconds,
             first_move=_FIRST_MOVE,
             longest_move=_LONGEST_MOVE,

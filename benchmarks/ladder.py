@@ -1,0 +1,154 @@
+"""The rungs of `impasto paint`: how long each takes, in evaluations of Gatys' loss, and in how much memory.
+
+    python -m benchmarks.ladder --output benchmarks/results/ladder.json
+    python -m benchmarks.ladder --sizes 512,1024 --efforts draft,quick
+
+An evaluation is that of `benchmarks.gatys`: loss and gradient of the preset pastiche at 512×512 px. It is timed
+before and after every picture, in processes of their own, since a machine's pace changes; the mean of the two is what
+a picture is counted in. The photograph and the style are squares, the most pixels that a `--size` can have. Painting
+alone is timed,
+networks loaded; memory is the peak of a process that paints one picture and nothing else. Results are written after
+every picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SIZES = (512, 1024, 2048, 4096)
+REPEATS = 5
+BARS = {  # evaluations and, where there is one, peak memory in GB
+    (512, "quick"): (12, None),
+    (512, "fine"): (40, None),
+    (512, "best"): (130, 1.2),
+    (1024, "quick"): (60, None),
+    (1024, "best"): (520, 1.6),
+    (2048, "quick"): (200, None),
+    (2048, "best"): (1600, 3.0),
+    (4096, "draft"): (None, 8.0),
+    (4096, "quick"): (None, 8.0),
+    (4096, "fine"): (None, 8.0),
+    (4096, "best"): (None, 8.0),
+}
+
+
+def paint(request: dict) -> dict:
+    """Paint one picture in this process."""
+    from impasto import Style, bind, make_recipe
+    from impasto.images.read import read
+    from impasto.memory import peak_memory_mb
+    from impasto.methods.effort import way
+
+    name, preset, settings = way(request["effort"], request["boldness"])
+    common = {"size": request["size"], "memory": request["memory"]}
+    recipe = make_recipe(name, [Style(path=request["style"])], preset=preset, settings={**settings, **common})
+    photo = read(request["photo"]).pixels
+    painter = bind(recipe, device="cpu")
+    started = time.perf_counter()
+    with contextlib.closing(painter.paint(photo)) as steps:
+        for step in steps:
+            shape = tuple(step.image.shape[2:])
+    return {
+        "seconds": round(time.perf_counter() - started, 2),
+        "peak_gb": round(peak_memory_mb() * 2**20 / 1e9, 2),
+        "height": shape[0],
+        "width": shape[1],
+        "method": name,
+    }
+
+
+def evaluate(request: dict) -> dict:
+    """Time evaluations of Gatys' loss in this process."""
+    from benchmarks.gatys import evaluate as measured
+
+    return measured("impasto", request["photo"], request["style"], REPEATS)
+
+
+def _worker(kind: str, request: dict) -> dict:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.ladder", "--worker", kind, json.dumps(request)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{kind} of {request} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
+
+
+def _evaluation(pictures: dict) -> float:
+    seconds = sorted(_worker("evaluate", pictures)["seconds"])
+    return seconds[len(seconds) // 2]
+
+
+def _squares(folder: str, size: int) -> dict:
+    """Files of a photograph and a style picture."""
+    from impasto.demo import photos, styles
+
+    found = {what: f"{folder}/{what}-{size}.png" for what in ("photo", "style")}
+    photos.demo_photo("astronaut").resize((size, size)).save(found["photo"])
+    styles.draw("night", min(size, 1024)).save(found["style"])
+    return found
+
+
+def main() -> None:
+    from impasto.methods.effort import DEFAULT_BOLDNESS, EFFORTS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/ladder.json"))
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--efforts", default=",".join(EFFORTS))
+    parser.add_argument("--boldness", type=float, default=DEFAULT_BOLDNESS)
+    parser.add_argument("--memory", default=None, help="budget of pictures of 4096 px and more, as in 8GB")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        kind, request = options.worker
+        print(json.dumps({"paint": paint, "evaluate": evaluate}[kind](json.loads(request))))
+        return
+
+    from benchmarks.machine import describe
+
+    result: dict = {
+        "command": " ".join(["python -m benchmarks.ladder", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": describe(),
+        "pictures": [],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        small = _squares(folder, 512)
+        before = _evaluation(small)
+        for size in map(int, options.sizes.split(",")):
+            pictures = _squares(folder, size)
+            for effort in options.efforts.split(","):
+                memory = options.memory if size >= 4096 else None
+                request = {**pictures, "effort": effort, "size": size, "boldness": options.boldness, "memory": memory}
+                found = _worker("paint", request)
+                after = _evaluation(small)
+                evaluation = (before + after) / 2
+                before = after
+                most, gigabytes = BARS.get((size, effort), (None, None))
+                row = {
+                    "effort": effort,
+                    "size": size,
+                    **found,
+                    "evaluation_seconds": round(evaluation, 3),
+                    "evaluations": round(found["seconds"] / evaluation, 1),
+                    "asked_evaluations": most,
+                    "asked_gb": gigabytes,
+                }
+                result["pictures"].append(row)
+                print(
+                    f"{size:5d} px  {effort:6s} {row['seconds']:8.1f} s  {row['evaluations']:7.1f} evaluations"
+                    f"{'' if most is None else f' of {most}'}  {row['peak_gb']:.2f} GB"
+                    f"{'' if gigabytes is None else f' of {gigabytes}'}",
+                    flush=True,
+                )
+                options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
