@@ -42,9 +42,9 @@ class NnstOptions(Options):
     first_steps: Steps = Field(
         default=50, description="Steps at the first size; between it and the last, in between."
     )
-    steps: Steps = Field(default=20, description="Steps at the final size, before those that match every layer.")
+    steps: Steps = Field(default=15, description="Steps at the final size, before those that match every layer.")
     split_steps: Steps = Field(
-        default=30, description="Steps at the final size that match every layer by itself: finer strokes."
+        default=20, description="Steps at the final size that match every layer by itself: finer strokes."
     )
     split_sizes: Annotated[int, Field(ge=1, le=16)] = Field(
         default=2,
