@@ -14,7 +14,6 @@ every picture.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
@@ -42,6 +41,7 @@ BARS = {  # evaluations and, where there is one, peak memory in GB
 def paint(request: dict) -> dict:
     """Paint one picture in this process."""
     from impasto import Style, bind, make_recipe
+    from impasto.api import last
     from impasto.images.read import read
     from impasto.memory import peak_memory_mb
     from impasto.methods.effort import way
@@ -52,14 +52,12 @@ def paint(request: dict) -> dict:
     photo = read(request["photo"]).pixels
     painter = bind(recipe, device="cpu")
     started = time.perf_counter()
-    with contextlib.closing(painter.paint(photo)) as steps:
-        for step in steps:
-            shape = tuple(step.image.shape[2:])
+    height, width = last(painter.paint(photo)).image.shape[2:]
     return {
         "seconds": round(time.perf_counter() - started, 2),
         "peak_gb": round(peak_memory_mb() * 2**20 / 1e9, 2),
-        "height": shape[0],
-        "width": shape[1],
+        "height": height,
+        "width": width,
         "method": name,
     }
 

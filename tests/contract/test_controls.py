@@ -15,7 +15,10 @@ from impasto.weights.canonical import tiny_weights
 
 from . import whitening
 
-QUICK = {"gatys": {"steps": 3, "style_weight": 100}}
+QUICK = {
+    "gatys": {"steps": 3, "style_weight": 100},
+    "nnst": {"first_size": 24, "first_steps": 2, "steps": 2, "split_steps": 2},
+}
 COLOURS = ("style", "luminance", "oklab", "histogram", "coral")
 
 

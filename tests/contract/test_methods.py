@@ -32,6 +32,7 @@ WAYS = {
     "johnson, half": ("johnson", {"strength": 0.5}),
     "swap, refined": ("swap", {"inverse": "refine", "steps": 2, "optimizer": "adam"}),
     "swap, by learned steps": ("swap", {}),
+    "nnst": ("nnst", {"first_size": 24, "first_steps": 2, "steps": 2, "split_steps": 2, "split_every": 1}),
     "cascade": ("cascade", {}),
     "the next one": ("whitening", {}),
 }

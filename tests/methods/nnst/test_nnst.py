@@ -36,8 +36,8 @@ def test_the_loss_falls(picture, settings):
 
 def test_stages_climb_and_end_layer_by_layer():
     options = NnstOptions()
-    assert options.stages(512) == ((64, 50), (128, 40), (256, 30 + 15), (512, 20 + 30))
-    assert options.stages(40) == ((40, 20 + 30),)
+    assert options.stages(512) == ((64, 50), (128, 38), (256, 27 + 10), (512, 15 + 20))
+    assert options.stages(40) == ((40, 15 + 20),)
     sizes = [size for size, _ in options.stages(4096)]
     assert sizes[0] == 64
     assert all(1.2 < larger / smaller < 2.6 for smaller, larger in pairwise(sizes))
@@ -111,6 +111,17 @@ def test_a_start_is_gone_on_from(picture):
     painter = _painter(picture)
     plain, begun = (last(painter.paint(picture(48, 40), start=given)).image for given in (None, start))
     assert not torch.equal(plain, begun)
+
+
+def test_a_start_takes_the_place_of_smaller_sizes(picture):
+    sizes = {
+        longest: [
+            step.note for step in _painter(picture).paint(picture(48, 40), start=picture(longest, longest * 5 // 6))
+        ]
+        for longest in (12, 24, 36, 48)
+    }
+    assert ["24 px" in notes[0] for notes in sizes.values()] == [True, False, False, True]
+    assert all("48 px" in notes[-1] for notes in sizes.values())
 
 
 class _Kept:

@@ -85,8 +85,10 @@ class CascadePainter(Painter):
                 if begun is not None and number > 1:
                     begun = sharpened(begun, content, rung.start_detail)
                 last = _last(painter, content, regions, begun)
-            kept = rung.keep_tones and number > 1 and start is not None
-            start = with_tones(last.image.clone(), tones_of(start)) if kept else last.image
+            if rung.keep_tones and number > 1 and start is not None:
+                start = with_tones(last.image.clone(), tones_of(start))
+            else:
+                start = last.image
             note = "; ".join(filter(None, (what, last.note)))
             image = resize(start, *given).contiguous()
             yield replace(last, image=image, index=number, total=len(painters), note=note)

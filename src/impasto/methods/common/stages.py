@@ -115,6 +115,10 @@ class StagedPainter(Painter):
         """
         return resize(image, *larger.shape[2:])
 
+    def replaced(self, stages: Stages, start: int) -> int:  # noqa: ARG002
+        """How many stages a start of longest side `start` pixels takes the place of, never all."""
+        return 0
+
     @abstractmethod
     def needs(self, photo: Size, steps: int) -> Optimisation:
         """What the memory of a stage depends on, of a photo of height and width `photo`."""
@@ -132,14 +136,18 @@ class StagedPainter(Painter):
         stages = self.stages(self.recipe.size or max(height, width))
         # The last first: a refusal then names a budget that is enough for every size.
         plans = [self.plan(content, size, steps) for size, steps in reversed(stages)][::-1]
-        total = sum(steps for _, steps in stages)
+        skipped = 0
         if start is not None:
             start = check_start(start, content)
+            skipped = self.replaced(stages, max(start.shape[2:]))
+        total = sum(steps for _, steps in stages[skipped:])
         log = _Log(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
         needs = self._all_needs(_size_of(content), stages)
-        expect(self.reckon(_size_of(content)))
+        expect(self.reckon(_size_of(content), 0 if start is None else max(start.shape[2:])))
         image: Tensor | None = None
         for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
+            if number < skipped:
+                continue
             say(f"{size} px" if len(stages) > 1 else "")
             if number < log.stage:
                 worked(needs[number].all_work)
@@ -181,9 +189,10 @@ class StagedPainter(Painter):
             if stop:
                 return
 
-    def reckon(self, size: Size, start: int = 0) -> float:  # noqa: ARG002
-        """See `Painter.reckon`; a start shortens nothing."""
-        needs = self._all_needs(size, self.stages(self.recipe.size or max(size)))
+    def reckon(self, size: Size, start: int = 0) -> float:
+        """See `Painter.reckon`."""
+        stages = self.stages(self.recipe.size or max(size))
+        needs = self._all_needs(size, stages[self.replaced(stages, start) if start else 0 :])
         return sum(each.all_work for each in needs)
 
     def _all_needs(self, shape: Size, stages: Stages) -> list[Optimisation]:
