@@ -159,6 +159,11 @@ def _given(gradient: Tensor | None) -> Tensor:
     return gradient
 
 
+def pooled(features: Tensor, side: int, *, ceil: bool) -> Tensor:
+    """Means of squares of `side` positions a side, of 1×C×H×W; `ceil` keeps the incomplete ones at the border."""
+    return features if side == 1 else F.avg_pool2d(features, side, ceil_mode=ceil)
+
+
 def undo_relu(output: Tensor) -> Tap:
     """The way back through a ReLU that gave `output`, in place."""
 

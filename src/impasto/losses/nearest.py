@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..encoders.layers import pooled
 from ..encoders.tiles import Part
-from ..matching.columns import pooled
 from .objective import Slope, Term, Where, counted, shares_at
 
 _LEAST = 1e-6  # a length: shorter features have no direction

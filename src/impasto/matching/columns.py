@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..encoders.layers import pooled
 from ..encoders.tiles import parts
 from ..encoders.vgg import VGG
 from ..strips import Size, ranges
@@ -33,11 +34,6 @@ _LEAST = 1e-12
 def grid_size(encoder: VGG, picture: Size) -> Size:
     """Height and width of the hypercolumns of a picture of height and width `picture`."""
     return layer_size(encoder.spec, GRID_LAYER, *picture)
-
-
-def pooled(features: Tensor, side: int, *, ceil: bool) -> Tensor:
-    """Means of squares of `side` positions a side, of 1×C×H×W; `ceil` keeps the incomplete ones at the border."""
-    return features if side == 1 else F.avg_pool2d(features, side, ceil_mode=ceil)
 
 
 @torch.no_grad()
