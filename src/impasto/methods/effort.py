@@ -150,11 +150,11 @@ def _best(boldness: float) -> Way:
 
 
 def _matched(boldness: float) -> dict[str, Any]:
-    """Settings of nnst: the photo weighs 0.6 to 0.0375, strokes double in size, detail comes back only below 0.5."""
+    """Settings of nnst: the photo weighs 0.6 to 0.0375, strokes double in size, less detail comes back."""
     return {
         "content_weight": 0.15 * math.pow(4, 1 - 2 * boldness),
         "style_scale": math.pow(2, boldness - 0.5),
-        "detail": max(0.0, 1 - 2 * boldness),
+        "detail": 0.6 * (1 - boldness),
     }
 
 

@@ -57,7 +57,7 @@ class NnstOptions(Options):
         default=0.25, description="What the picture so far counts beside the photo in what is matched."
     )
     detail: Detail = Field(
-        default=0.0,
+        default=0.3,
         description="How much of the photo's finer brightness comes back at each size: more keeps small things.",
     )
     rotations: bool = Field(default=False, description="Match with the style turned by 90, 180 and 270 degrees too.")
@@ -74,10 +74,10 @@ class NnstOptions(Options):
         default=10, description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory."
     )
     precondition: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5, description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels."
+        default=0.4, description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels."
     )
     precondition_colours: Annotated[float, Field(ge=0, le=2)] = Field(
-        default=0.9, description="The same for colour without brightness: more leaves fewer coloured specks."
+        default=0.8, description="The same for colour without brightness: more leaves fewer coloured specks."
     )
     max_seconds: Positive | None = Field(default=None, description="Stop after this time and keep what is there.")
 
