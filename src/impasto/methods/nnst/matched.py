@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...encoders.tiles import parts
 from ...encoders.vgg import VGG
 from ...losses.nearest import Lattice
 from ...matching.columns import (
@@ -18,16 +19,64 @@ from ...matching.columns import (
     channel_places,
     gains_of,
     hypercolumns,
+    lengths,
     nearest,
     scaled,
 )
 from ...matching.styles import Search, SwapStyle, prepare
 from ...matching.swap import match_patches
 from ...painter import Regions
+from ...statistics.moments import Gathered
 from ...weights.layers import layer_stride
 
 LOOKED_AT = 4096
 """Positions of a layer that are compared while every layer is matched by itself."""
+
+
+MOMENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+SAMPLES = 8192
+"""Positions of a style's layer that are compared while every layer is matched by itself."""
+
+
+@torch.no_grad()
+def encode_style(
+    encoder: VGG, seer: VGG, picture: Tensor, layers: Mapping[str, float], seed: int, tile: int | None
+) -> StyleColumns:
+    """What is matched of a style picture, and its moments at `MOMENT_LAYERS`.
+
+    Args:
+        encoder: of the losses.
+        seer: that matches.
+        picture: 1×3×H×W in [0, 1].
+        layers: canonical, with what each counts.
+        seed: of the positions drawn.
+        tile: side in pixels of the tiles that it is encoded in; None for the whole.
+    """
+    columns = hypercolumns(seer, picture, list(layers), tile)
+    places = channel_places(seer, list(layers))
+    mean = centre(columns)
+    sizes = lengths(columns, mean, places)
+    gathered = {layer: Gathered() for layer in MOMENT_LAYERS}
+    drawn = {layer: list[Tensor]() for layer in layers}
+    generator = torch.Generator().manual_seed(seed)
+    for each in parts(encoder, picture, {*layers, *MOMENT_LAYERS}, tile):
+        for layer, part in each.items():
+            if layer in gathered:
+                gathered[layer].add(part.features)
+            if layer in drawn:
+                rows = part.features[0].permute(1, 2, 0).flatten(0, 1)
+                share = -(-SAMPLES * len(rows) // (part.size[0] * part.size[1]))
+                some = torch.randperm(len(rows), generator=generator)[:share].to(rows.device)
+                drawn[layer].append(rows[some])
+    samples = {
+        layer: F.normalize(torch.cat(found).float() - mean[places[layer]], dim=1).to(encoder.dtype)
+        for layer, found in drawn.items()
+    }
+    found = {layer: each.moments() for layer, each in gathered.items()}
+    moments = {layer: (each.mean.flatten(), each.std.flatten()) for layer, each in found.items()}
+    gains = gains_of(sizes, layers, places, picture.device)
+    return StyleColumns(scaled(columns, mean, gains), mean, sizes, samples, moments)
 
 
 class StyleTable:

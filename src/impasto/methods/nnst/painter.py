@@ -8,23 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ...encoders.tiles import Part, parts
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import SAME, fitted_size, resize
 from ...losses.cost import Optimisation
-from ...losses.nearest import DirectionTerm, MomentsTerm, Squares
-from ...losses.objective import Term
-from ...losses.targets import content_terms, share_of
-from ...matching.columns import StyleColumns, centre, channel_places, gains_of, hypercolumns, lengths, scaled
+from ...matching.columns import StyleColumns
 from ...matching.styles import match_budget, match_work
 from ...memory import Cost, keep_freed_memory
 from ...painter import Regions
 from ...recipe import Recipe
-from ...statistics.moments import Gathered
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
@@ -32,18 +26,13 @@ from ..common.options import options_of
 from ..common.resume import digest
 from ..common.scales import restored
 from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
-from .matched import Matches, StyleTable, look_up
+from .matched import MOMENT_LAYERS, SAMPLES, Matches, StyleTable, encode_style, look_up
 from .objective import MatchedObjective
 from .options import NnstOptions
-
-CONTENT_LAYER = "relu4_1"
-MOMENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-SAMPLES = 8192
-"""Positions of a style's layer that are compared while every layer is matched by itself."""
+from .terms import CONTENT_LAYER, content_term, halved, moments_terms
 
 _FIRST_MOVE = 1.0  # levels of 255 of L-BFGS's first move: the gradient says nothing of its length
 _LONGEST_MOVE = 12.0  # levels of 255 of any move, root mean square: a quasi-Newton one after a new match may be wild
-_MOST_SPARED = 4.0  # times the mean that a position of the photo may count
 
 # Settings a resumed painting may change.
 _FREE = {"max_seconds"}
@@ -138,8 +127,8 @@ class NnstPainter(StagedPainter):
             search=options.search,
             seed=self.recipe.seed,
         )
-        content = self._content(photo, table, tile)
-        moments = self._moments(styles[:: len(self._turns)], shares, regions)
+        content = content_term(self.encoder, photo, table, options.content_weight, options.spare, tile)
+        moments = moments_terms(styles[:: len(self._turns)], shares, options.moments_weight, regions)
         budget = match_budget(self.recipe.memory)
         total = sum(self._layers.values())
         looked_up = functools.partial(self._look_up, photo, table, regions, budget, stage[0] == 0)
@@ -167,65 +156,9 @@ class NnstPainter(StagedPainter):
     ) -> Matches:
         """Match the photograph mixed with the picture so far, which lacks the finest detail but at the first size."""
         if not first:
-            image = image + photo - _halved(photo)
+            image = image + photo - halved(photo)
         seen = torch.lerp(photo, image.clamp(0, 1), self.options.so_far)
         return look_up(self._seer, seen, table, regions, budget, tile)
-
-    def _content(self, photo: Tensor, table: StyleTable, tile: int | None) -> list[Term]:
-        """1 − cosine to the photograph's features, each centred on its own mean; more where it is busy and small."""
-        weight = self.options.content_weight
-        if not weight:
-            return []
-        (found,) = content_terms(self.encoder, photo, {CONTENT_LAYER: 1.0}, tile=tile)
-        features = found.target
-        stress = self._stress(photo, features, tile) if self.options.spare else None
-        mean = features.float().mean((2, 3), keepdim=True)
-        target = F.normalize(features.sub_(mean.to(features.dtype)).float(), dim=1).to(features.dtype)
-        middle = table.mixture[table.places[CONTENT_LAYER]] if CONTENT_LAYER in table.places else mean.flatten()
-
-        def targets(down: slice, along: slice) -> Tensor:
-            return target[:, :, down, along].permute(0, 2, 3, 1).flatten(0, 2).float()
-
-        def centres(_down: slice, _along: slice) -> Tensor:
-            return middle
-
-        return [DirectionTerm(CONTENT_LAYER, weight, Squares(1), targets, centres, stress, kind="content")]
-
-    def _stress(self, photo: Tensor, features: Tensor, tile: int | None) -> Tensor:
-        """What each position counts: more where features change when the photograph is seen at half its size."""
-        blurred = _halved(photo)
-        apart = torch.zeros(1, 1, *features.shape[2:], device=photo.device)
-        for each in parts(self.encoder, blurred, [CONTENT_LAYER], tile):
-            part: Part = each[CONTENT_LAYER]
-            likeness = F.cosine_similarity(part.features.float(), part.of(features).float(), dim=1)
-            part.of(apart).copy_(1 - likeness[:, None])
-        apart = F.avg_pool2d(F.pad(apart, (1, 1, 1, 1), "replicate"), 3, 1)
-        typical = apart.mean().clamp_min(1e-6)
-        counted = 1 + self.options.spare * (apart / typical - 1)
-        counted = counted.clamp(1 / _MOST_SPARED, _MOST_SPARED)
-        return counted / counted.mean()
-
-    def _moments(
-        self, styles: Sequence[StyleColumns], shares: Sequence[float], regions: Regions | None
-    ) -> list[Term]:
-        """Means and deviations of channels; with `regions` each style has its own."""
-        weight = self.options.moments_weight / len(MOMENT_LAYERS)
-        terms: list[Term] = []
-        if not weight:
-            return terms
-        for layer in MOMENT_LAYERS:
-            if regions is not None:
-                for number, style in enumerate(styles):
-                    mean, std = style.moments[layer]
-                    terms.append(MomentsTerm(layer, mean, std, weight, functools.partial(share_of, regions, number)))
-                continue
-            pairs = [style.moments[layer] for style in styles]
-            mean, std = (
-                torch.stack([share * pair[which] for share, pair in zip(shares, pairs, strict=True)]).sum(0)
-                for which in (0, 1)
-            )
-            terms.append(MomentsTerm(layer, mean, std, weight))
-        return terms
 
     def encode(self, number: int, photo: Size, turn: int = 0, tile: int | None = None) -> StyleColumns:
         """What is matched of a style, by its place and quarter turns, beside a photograph of height and width."""
@@ -234,38 +167,12 @@ class NnstPainter(StagedPainter):
         key = (number, turn, size, tile)
         found = None if self._kept is None else self._kept.get(key)
         if found is None:
-            found = self._encode(torch.rot90(resize(style, *size), turn, (2, 3)), number, tile)
+            picture = torch.rot90(resize(style, *size), turn, (2, 3))
+            seed = self.recipe.seed + number
+            found = encode_style(self.encoder, self._seer, picture, self._layers, seed, tile)
             if self._kept is not None:
                 self._kept[key] = found
         return found
-
-    @torch.no_grad()
-    def _encode(self, picture: Tensor, number: int, tile: int | None) -> StyleColumns:
-        layers = list(self._layers)
-        columns = hypercolumns(self._seer, picture, layers, tile)
-        places = channel_places(self._seer, layers)
-        mean = centre(columns)
-        sizes = lengths(columns, mean, places)
-        gathered = {layer: Gathered() for layer in MOMENT_LAYERS}
-        drawn = {layer: list[Tensor]() for layer in layers}
-        generator = torch.Generator().manual_seed(self.recipe.seed + number)
-        for each in parts(self.encoder, picture, {*layers, *MOMENT_LAYERS}, tile):
-            for layer, part in each.items():
-                if layer in gathered:
-                    gathered[layer].add(part.features)
-                if layer in drawn:
-                    rows = part.features[0].permute(1, 2, 0).flatten(0, 1)
-                    share = -(-SAMPLES * len(rows) // (part.size[0] * part.size[1]))
-                    some = torch.randperm(len(rows), generator=generator)[:share].to(rows.device)
-                    drawn[layer].append(rows[some])
-        samples = {
-            layer: F.normalize(torch.cat(found).float() - mean[places[layer]], dim=1).to(self.encoder.dtype)
-            for layer, found in drawn.items()
-        }
-        found = {layer: each.moments() for layer, each in gathered.items()}
-        moments = {layer: (each.mean.flatten(), each.std.flatten()) for layer, each in found.items()}
-        gains = gains_of(sizes, self._layers, places, picture.device)
-        return StyleColumns(scaled(columns, mean, gains), mean, sizes, samples, moments)
 
     def style_size(self, style: Tensor, photo: Size) -> Size:
         """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
@@ -321,9 +228,3 @@ class NnstPainter(StagedPainter):
         if regions is not None:
             data["masks"] = digest(regions.shares)
         return data
-
-
-def _halved(photo: Tensor) -> Tensor:
-    """What is left of a photograph that is seen at half its size: 1×3×H×W, of its own."""
-    height, width = photo.shape[2:]
-    return resize(resize(photo, max(1, height // 2), max(1, width // 2)), height, width)
