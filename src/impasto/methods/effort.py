@@ -35,8 +35,7 @@ class Dials(Frozen):
 
     effort: Effort = Field(
         default=DEFAULT_EFFORT,
-        description="How much time it takes, at 512 px about: draft, a second; quick, three; fine, ten; best, half a "
-        "minute.",
+        description="How much time it takes: beside draft, quick takes about 3 times as long, fine 15 and best 70.",
     )
     boldness: UnitInterval = Field(
         default=DEFAULT_BOLDNESS,

@@ -158,10 +158,10 @@ def test_too_small_a_budget_is_refused_before_any_work(painting):
 def short_of_memory(real, times):
     left = iter(range(times))
 
-    def call(self, *arguments):
+    def call(self, *arguments, **named):
         if next(left, None) is not None:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
-        return real(self, *arguments)
+        return real(self, *arguments, **named)
 
     return call
 
