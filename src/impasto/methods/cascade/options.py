@@ -136,7 +136,7 @@ QUICK = (
     Rung(method="adain", size=336, settings={"style_scale": 1.75}),
     Rung(method="swap", settings={"alpha": 0.75}),
 )
-"""Large forms at once, then strokes that follow them: about three seconds at 512 px on two cores."""
+"""Large forms at once, then strokes that follow them."""
 
 BOLD = (
     Rung(method="swap", size=128),
