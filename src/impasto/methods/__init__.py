@@ -163,7 +163,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "nnst",
-            "Optimise the pixels, each towards its nearest neighbour in the style (Kolkin et al. 2022): the best",
+            "Optimise the pixels, each towards its nearest neighbour in the style (Kolkin et al. 2022)",
             NnstOptions,
             NNST_PRESETS,
             "impasto.methods.nnst.painter",
