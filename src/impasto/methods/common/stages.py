@@ -24,8 +24,10 @@ from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditione
 from ...losses.tiled import TiledObjective
 from ...memory import Plan, describe, keep_freed_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
+from ...recipe import Recipe
 from ...strips import Size
 from .fitting import check_start
+from .resume import digest
 from .scales import restored
 
 SMALLEST = 16
@@ -211,6 +213,23 @@ class StagedPainter(Painter):
         if self.recipe.memory or len(parts) > (not alone):
             parts.append(f"about {describe(plan.peak)}")
         return ", ".join(parts)
+
+
+def origin_of(
+    recipe: Recipe, styles: Sequence[Tensor], content: Tensor, regions: Regions | None, start: Tensor | None
+) -> dict[str, Any]:
+    """What a painting is made from but its method's settings: those of the recipe, and the sha256 of all pixels."""
+    apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
+    data = recipe.model_dump(mode="json", exclude=apart)
+    data["encoder"] = ", ".join(recipe.nets.values())
+    data["photo"] = digest(content)
+    data["style weights"] = list(recipe.style_shares())
+    data |= {f"style {number}": digest(style) for number, style in enumerate(styles, 1)}
+    if start is not None:
+        data |= {"start": digest(start), "start_detail": recipe.start_detail}
+    if regions is not None:
+        data["masks"] = digest(regions.shares)
+    return data
 
 
 def working_size(content: Tensor, size: int) -> Size:

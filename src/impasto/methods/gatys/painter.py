@@ -25,7 +25,7 @@ from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
 from ..common.options import options_of
 from ..common.resume import digest
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
+from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, origin_of
 from .options import GatysOptions
 
 # Settings a resumed painting may change: it may go on for longer, and they decide no step.
@@ -176,19 +176,10 @@ class GatysPainter(StagedPainter):
 
     def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
         """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
-        apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
-        data = self.recipe.model_dump(mode="json", exclude=apart)
+        data = origin_of(self.recipe, self._styles, content, regions, start)
         data |= self.options.model_dump(mode="json", exclude=_FREE)
-        data["encoder"] = ", ".join(self.recipe.nets.values())
-        data["photo"] = digest(content)
-        data["style weights"] = list(self.recipe.style_shares())
-        data |= {f"style {number}": digest(style) for number, style in enumerate(self._styles, 1)}
         if self.options.init not in ("content", "style", "random"):
             data["init"] = digest(self.beginning(content))
-        if start is not None:
-            data |= {"start": digest(start), "start_detail": self.recipe.start_detail}
-        if regions is not None:
-            data["masks"] = digest(regions.shares)
         return data
 
 

@@ -23,9 +23,8 @@ from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
 from ..common.options import options_of
-from ..common.resume import digest
 from ..common.scales import restored
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages
+from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, origin_of
 from .matched import MOMENT_LAYERS, SAMPLES, Matches, StyleTable, encode_style, look_up
 from .objective import MatchedObjective
 from .options import NnstOptions
@@ -216,15 +215,6 @@ class NnstPainter(StagedPainter):
 
     def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
         """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
-        apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
-        data = self.recipe.model_dump(mode="json", exclude=apart)
+        data = origin_of(self.recipe, self._styles, content, regions, start)
         data |= self.options.model_dump(mode="json", exclude=_FREE)
-        data["encoder"] = ", ".join(self.recipe.nets.values())
-        data["photo"] = digest(content)
-        data["style weights"] = list(self.recipe.style_shares())
-        data |= {f"style {number}": digest(style) for number, style in enumerate(self._styles, 1)}
-        if start is not None:
-            data |= {"start": digest(start), "start_detail": self.recipe.start_detail}
-        if regions is not None:
-            data["masks"] = digest(regions.shares)
         return data
