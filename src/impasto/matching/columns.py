@@ -136,7 +136,7 @@ class StyleColumns:
         columns: 1×C×h×w, centred and scaled.
         mean: of each channel before, C float32.
         lengths: root mean square length of each layer's part before, centred.
-        samples: by layer, some positions' features at its own resolution, less the layer's mean and of length 1:
+        samples: by layer, some positions' features at its own resolution, less the mean and of length 1:
             P×C in the encoder's arithmetic.
         moments: by layer, mean and standard deviation of each channel, C float32.
     """
