@@ -38,6 +38,21 @@ def test_features_are_those_of_the_plain_network(arch):
         torch.testing.assert_close(found[name], x, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("padding", "modes"), [("reflect", ("reflect",) * 4), ("replicate-first", ("replicate",))])
+@pytest.mark.parametrize("size", [(45, 34), (16, 90), (9, 12)])
+def test_padding_is_as_of_a_padded_picture(padding, modes, size):
+    weights = tiny_weights()
+    image = torch.rand(1, 3, *size)
+    x = (image - 0.5) / 0.25
+    for number, name in enumerate(["conv1_1", "conv1_2", "conv2_1", "conv2_2"]):
+        if name == "conv2_1":
+            x = F.max_pool2d(x, 2)
+        mode = modes[number] if number < len(modes) else "constant"
+        x = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode=mode), *weights.tensors[name]))
+    found = VGG(weights, padding=padding)(image, ["relu2_2"])["relu2_2"]
+    torch.testing.assert_close(found, x, rtol=1e-4, atol=1e-5)
+
+
 def test_bgr_networks_get_their_channels_and_mean():
     spec_weights = tiny_weights()
     vgg = VGG(spec_weights, channels="bgr", scale=255.0, mean=(1.0, 2.0, 3.0), std=(1.0, 1.0, 1.0))
