@@ -30,7 +30,7 @@ _FEW = 5  # pairs of L-BFGS below which smaller tiles are the better saving
 # Pictures alive beside the features, counted in `Descent` and the optimisers at each moment; those of learned steps,
 # whose own features come and go, after what processes took at 2048 px.
 _WHILE_ENCODING: dict[Optimizer, float] = {"lbfgs": 7, "adam": 7, "learned": 18}
-_WHILE_MOVING: dict[Optimizer, float] = {"lbfgs": 12, "adam": 8, "learned": 30}
+_WHILE_MOVING: dict[Optimizer, float] = {"lbfgs": 10, "adam": 8, "learned": 30}
 _TOTAL_VARIATION = 8  # of its autograd
 _GAINS = 1 / 6  # of a picture: the preconditioner's
 
@@ -72,7 +72,7 @@ class Optimisation:
         kept_pictures: how many are kept all the while, beside the one that is moved.
         tv: whether total variation is part of the loss.
         extra: what the losses hold all the while.
-        aside: what is needed beside that at moments when nothing is encoded.
+        aside: what is needed beside that before the first step, while nothing is encoded.
         once: multiply-adds beside the evaluations.
     """
 
@@ -142,19 +142,19 @@ class Optimisation:
 
     def _cost(self, tiling: Tiling, features: float) -> Cost:
         kind = self.optimizer
-        held = self.extra + self.kept_pictures * PICTURE + self.encoder.features_cost(self.content)
+        held = self.kept_pictures * PICTURE + self.encoder.features_cost(self.content)
+        first = held + self.aside + 4 * PICTURE
         if kind == "lbfgs":
             held += (2 * min(tiling.history + 1, self.steps) + _GAINS) * PICTURE
         busiest = Cost.of_bytes(features) + _WHILE_ENCODING[kind] * PICTURE | _WHILE_MOVING[kind] * PICTURE
-        busiest |= self.aside + 4 * PICTURE
         if self.tv:
             busiest |= (_WHILE_ENCODING[kind] + _TOTAL_VARIATION) * PICTURE
-        total = held + busiest
+        total = first | held + busiest
         # Before any of it, the style pictures are encoded one after another; a forward pass alone needs less.
         for size in self.styles:
             style = PICTURE.at(size) + self._features(size, tiling.tile)
-            total |= self.extra + 2 * PICTURE + Cost.of_bytes(style)
-        return _SLACK * total + _SPARE
+            total |= 2 * PICTURE + Cost.of_bytes(style)
+        return _SLACK * total + self.extra + _SPARE
 
     def _features(self, size: Size, tile: int | None) -> float:
         """Bytes of the largest tile's features."""

@@ -79,11 +79,14 @@ def frequency_preconditioner(
     gains /= gains.mean((1, 2), keepdim=True)
     basis = None if colours is None else torch.tensor(_OPPONENT, device=device)
 
+    def filtered(plane: Tensor, gain: Tensor) -> Tensor:  # one at a time: transforms take several times its memory
+        return torch.fft.irfft2(torch.fft.rfft2(plane).mul_(gain), s=(height, width))
+
     def apply(gradient: Tensor) -> Tensor:
         image = gradient.view(3, height, width)
         if basis is not None:
             image = torch.tensordot(basis, image, 1)
-        image = torch.fft.irfft2(torch.fft.rfft2(image).mul_(gains), s=(height, width))
+        image = torch.stack([filtered(plane, gains[number % len(gains)]) for number, plane in enumerate(image)])
         if basis is not None:
             image = torch.tensordot(basis.T, image, 1)
         return image.reshape(gradient.shape)

@@ -129,7 +129,10 @@ def _scores(pixels: Tensor, source: Source, patch: int, stride: int, budget: flo
 
     # Split the photo's columns down to 32 first, then the style's rows, then the columns again.
     columns = max(1, min(nx, max((positions // span(nv) - patch) // stride + 1, 32)))
-    bands = max(1, min(nv, (positions // span(columns) - patch) // stride + 1))
+    rows = positions // span(columns)
+    if source.features.dtype != source.dtype:  # a band is copied in the arithmetic of the match
+        rows = min(rows, int(budget / 2 / (style_width * source.features.shape[2] * source.dtype.itemsize)))
+    bands = max(1, min(nv, (rows - patch) // stride + 1))
     if bands == 1:
         columns = max(1, min(columns, (positions // patch - patch) // stride + 1))
     for v0, v1 in split(nv, bands):
@@ -139,7 +142,7 @@ def _scores(pixels: Tensor, source: Source, patch: int, stride: int, budget: flo
         for x0, x1 in split(nx, columns):
             recent: deque[Tensor] = deque(maxlen=patch)
             for y in range(pixels.shape[0]):
-                row = pixels[y, x0 * stride : x0 * stride + span(x1 - x0)]
+                row = pixels[y, x0 * stride : x0 * stride + span(x1 - x0)].to(source.dtype)
                 product = products(row, flat).view(len(row), len(band), style_width)
                 recent.append(_shifted(product, patch, stride, x1 - x0, nu))
                 top = y - patch + 1

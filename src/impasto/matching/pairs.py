@@ -63,7 +63,7 @@ class PairScores:
         self.scale = self.taken = None
         if source.stat is None:
             return
-        scale, mean = source.stat.std.flatten().reciprocal().to(pixels.dtype), source.stat.mean.flatten()
+        scale, mean = source.stat.std.flatten().reciprocal().to(self.dtype), source.stat.mean.flatten()
         taken = torch.empty(pixels.shape[:2], device=pixels.device)
         for first, end in ranges(len(pixels), AT_ONCE // pixels[0].numel()):
             taken[first:end] = (pixels[first:end, :, : self.channels] * scale).float() @ mean
@@ -79,7 +79,7 @@ class PairScores:
         worked()
         total = self.lengths.new_zeros(len(where))
         for dy in range(self.photo.patch):
-            product = self.photo.rows(where, dy)
+            product = self.photo.rows(where, dy).to(self.dtype)
             if self.tone is not None:
                 every = product.unflatten(1, (self.photo.patch, -1))
                 product = every[:, :, : self.channels].flatten(1)

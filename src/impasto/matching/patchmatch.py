@@ -22,7 +22,9 @@ from ..strips import ranges
 from .exact import AT_ONCE, Source, first_largest, products
 from .pairs import Grid, PairScores
 
-_VALUES = 288  # that stand for a patch while the start is searched for: 32 principal channels of 3×3 positions
+PRINCIPAL = 288
+"""Values that stand for a patch while the start is searched for: 32 principal channels of 3×3 positions."""
+
 _FEWEST = 8  # principal channels of larger patches
 _PROBES = 4  # cells each patch of the photo looks into
 _LARGEST_CELL = 4096  # patches of a cell that are looked at; more are near copies of each other, as of a plain sky
@@ -35,13 +37,14 @@ _ROWS = 4096  # patches that are worked on together in the search for a start
 
 def _channels(channels: int, patch: int) -> int:
     """Principal channels in which the start is searched for."""
-    return min(channels, max(_FEWEST, _VALUES // patch**2))
+    return min(channels, max(_FEWEST, PRINCIPAL // patch**2))
 
 
 def copies(positions: int, source: Source, patch: int) -> int:
     """Bytes of the copies, in principal channels, of a style and of a photo of so many positions."""
     height, width, channels = source.features.shape
-    return (positions + height * width) * _channels(channels, patch) * source.dtype.itemsize
+    item = min(source.dtype.itemsize, source.features.dtype.itemsize)
+    return (positions + height * width) * _channels(channels, patch) * item
 
 
 def work(patches: int, others: int, channels: int, patch: int) -> float:
@@ -82,10 +85,10 @@ def search(
 def _start(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> Tensor:
     """For each patch of the photo the best of the nearest cells, in principal channels."""
     photo, style = _principal(photo, source, budget, generator)
-    lengths = source.inverse.flatten()
+    lengths, dtype = source.inverse.flatten(), source.dtype
     cells = _cells(len(lengths))
     drawn = torch.randperm(len(lengths), generator=generator)[:cells].to(lengths.device)
-    centres = F.normalize(style.patches(drawn).float(), dim=1).to(style.positions.dtype)
+    centres = F.normalize(style.patches(drawn).float(), dim=1).to(dtype)
     best = lengths.new_full((math.prod(photo.shape),), -torch.inf)
     index = torch.zeros_like(best, dtype=torch.int64)
     there = _by_cell(style, centres, 1, budget)
@@ -96,10 +99,9 @@ def _start(photo: Grid, source: Source, budget: float, generator: torch.Generato
         if not len(inside):
             continue
         inside = _padded(inside)  # the first of equals is found, never a repetition
-        filters = style.patches(inside)
-        filters = (filters * lengths[inside, None]).to(filters.dtype)
+        filters = (style.patches(inside) * lengths[inside, None]).to(dtype)
         for some in lookers.split(_rows(budget, filters)):
-            found = first_largest(products(photo.patches(_padded(some)), filters))
+            found = first_largest(products(photo.patches(_padded(some)).to(dtype), filters))
             value, place = (each[: len(some)] for each in found)
             better = value > best[some]
             best[some[better]] = value[better].float()
@@ -127,12 +129,13 @@ def _principal(photo: Grid, source: Source, budget: float, generator: torch.Gene
     of_photo = gram(pixels[..., 0].numel(), lambda some: pixels.flatten(0, 1)[some])
     of_style = gram(source.features[..., 0].numel(), source.pixels)
     kept = _channels(channels, photo.patch)
-    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(pixels.dtype).to(pixels.device)
+    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(source.dtype).to(pixels.device)
+    stored = min(pixels.dtype, source.features.dtype, source.dtype, key=lambda dtype: dtype.itemsize)
 
     def turned(like: Tensor, take: Callable[[slice], Tensor]) -> Grid:
-        made = pixels.new_empty(*like.shape[:2], kept)
+        made = pixels.new_empty(*like.shape[:2], kept, dtype=stored)
         for first, end in ranges(len(like), min(AT_ONCE, int(budget / 32)) // like[0].numel()):
-            made[first:end] = take(slice(first, end)) @ basis
+            made[first:end] = take(slice(first, end)).to(source.dtype) @ basis
         return Grid(made, photo.patch, photo.stride)
 
     return turned(pixels, lambda rows: pixels[rows]), turned(source.features, source.pixels)
@@ -149,7 +152,7 @@ def _by_cell(grid: Grid, centres: Tensor, nearest: int, budget: float) -> tuple[
     count = math.prod(grid.shape)
     cells = torch.empty(count, nearest, dtype=torch.int16, device=centres.device)
     for first, end in ranges(count, _rows(budget, centres)):
-        scores = products(grid.patches(torch.arange(first, end, device=centres.device)), centres)
+        scores = products(grid.patches(torch.arange(first, end, device=centres.device)).to(centres.dtype), centres)
         for n in range(nearest):
             cells[first:end, n] = place = first_largest(scores)[1]
             scores.scatter_(1, place[:, None], -torch.inf)

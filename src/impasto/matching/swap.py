@@ -6,8 +6,8 @@ most similar patch: `exact` compares all with all, `patchmatch` finds nearly as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from .exact import Source, best_of, normalise
 from .styles import AT_ONCE, BUDGET_MB, SwapStyle, moments_of, positions_of, refuse_small
 
 Keep = Literal["keep", "style"]
+
+Made = TypeVar("Made")
 
 
 def swap(
@@ -90,8 +92,13 @@ def match_patches(
         pairs = zip(content, shades, strict=True)
         return torch.stack([_match_one(one[None], style, budget, shade) for one, shade in pairs])
 
+    return _with_budget(matched, budget_mb)
+
+
+def _with_budget(work: Callable[[float], Made], budget_mb: float) -> Made:
+    """What is made with so much working memory, or ever less of it while memory runs out."""
     return with_less(
-        matched,
+        work,
         budget_mb * 2**20,
         lambda budget: budget / 4 if budget >= 2**20 else None,
         lambda: "memory ran out while matching patches; use a smaller --size, or close other programs",
@@ -103,7 +110,8 @@ def _pixels(content: Tensor, style: SwapStyle, shade: Tensor | None) -> Tensor:
     stat = moments_of(content) if style.match == "normalised" else None
     pixels, dtype = positions_of(content), style.sources[0].dtype
     if stat is None and shade is None:
-        pixels = pixels.to(dtype)
+        if pixels.dtype.itemsize > dtype.itemsize:  # narrower ones are brought to it a part at a time
+            pixels = pixels.to(dtype)
     else:  # a part at a time: whole, what is made on the way would take as much memory again
         whole, channels = pixels, pixels.shape[2]
         pixels = whole.new_empty(*whole.shape[:2], channels + (shade is not None), dtype=dtype)
@@ -117,6 +125,30 @@ def _pixels(content: Tensor, style: SwapStyle, shade: Tensor | None) -> Tensor:
 
 def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:
     """1×C×H×W, and H×W of tones as they count -> ny×nx rows of `style.table`."""
+    return share_out(*_candidates(content, style, budget, shade), style.weights)
+
+
+def candidates(
+    content: Tensor, style: SwapStyle, *, shade: Tensor | None = None, budget_mb: float = BUDGET_MB
+) -> tuple[Tensor, Tensor]:
+    """For each patch of one photo the most similar patch of every style.
+
+    Args:
+        content: 1×C×H×W features of a photo.
+        style: from `impasto.matching.styles.prepare`.
+        shade: H×W of tones as they count, where the style's do.
+        budget_mb: see `swap`.
+
+    Returns:
+        Scores, k×ny×nx float32, and the rows of `style.table`, k×ny×nx int64, of k styles: see `share_out`.
+
+    Raises:
+        ImpastoError: memory ran out even for the smallest blocks.
+    """
+    return _with_budget(lambda budget: _candidates(content, style, budget, shade), budget_mb)
+
+
+def _candidates(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None) -> tuple[Tensor, Tensor]:
     pixels = _pixels(content, style, shade)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
@@ -131,10 +163,12 @@ def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor |
         score, index = found
         scores.append(score)
         rows.append(_rows(index, source, style.stride))
-    if len(scores) == 1:
-        return rows[0]
-    choice = _share_out(torch.stack(scores), style.weights)
-    return torch.stack(rows).gather(0, choice[None])[0]
+    return torch.stack(scores), torch.stack(rows)
+
+
+def share_out(scores: Tensor, rows: Tensor, weights: Sequence[float]) -> Tensor:
+    """Of every style's best patches, k×ny×nx as from `candidates`, those taken: ny×nx rows of the table."""
+    return rows[0] if len(rows) == 1 else rows.gather(0, _choice(scores, weights)[None])[0]
 
 
 def _fits_a_table(content: Tensor, style: SwapStyle, budget: float) -> bool:
@@ -146,10 +180,10 @@ def _fits_a_table(content: Tensor, style: SwapStyle, budget: float) -> bool:
 
 
 def _match_in_table(content: Tensor, style: SwapStyle, shades: Sequence[Tensor | None]) -> Tensor:
-    """Of photos, N×C×H×W, what `_match_one` gives of each: N×ny×nx."""
+    """Of photos, N×C×H×W, what `match_patches` gives: N×ny×nx."""
     (source,) = style.sources
     pixels = torch.stack([_pixels(one[None], style, shade) for one, shade in zip(content, shades, strict=True)])
-    index = score_table.matched(pixels, source, style.patch, style.stride, style.coherence)
+    index = score_table.matched(pixels.to(source.dtype), source, style.patch, style.stride, style.coherence)
     return _rows(index, source, style.stride)
 
 
@@ -160,7 +194,7 @@ def _rows(index: Tensor, source: Source, stride: int) -> Tensor:
     return source.offset + top * source.width + index.remainder(columns) * stride
 
 
-def _share_out(scores: Tensor, weights: Sequence[float]) -> Tensor:
+def _choice(scores: Tensor, weights: Sequence[float]) -> Tensor:
     """Which style each position takes, given k×ny×nx best scores: argmax of scores + one bias a style."""
     choice = scores.argmax(0)
     if max(weights) == min(weights):

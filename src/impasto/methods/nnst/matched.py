@@ -13,18 +13,18 @@ from ...encoders.tiles import parts
 from ...encoders.vgg import VGG
 from ...losses.nearest import Lattice
 from ...matching.columns import (
+    STORED,
     STRIDE,
+    Hypercolumns,
     StyleColumns,
-    centre,
     channel_places,
     gains_of,
-    hypercolumns,
     lengths,
     nearest,
     scaled,
 )
 from ...matching.styles import Search, SwapStyle, prepare
-from ...matching.swap import match_patches
+from ...matching.swap import candidates, match_patches, share_out
 from ...painter import Regions
 from ...statistics.moments import Gathered
 from ...weights.layers import layer_stride
@@ -41,21 +41,20 @@ SAMPLES = 8192
 
 @torch.no_grad()
 def encode_style(
-    encoder: VGG, seer: VGG, picture: Tensor, layers: Mapping[str, float], seed: int, tile: int | None
+    encoder: VGG, picture: Tensor, layers: Mapping[str, float], seed: int, tile: int | None
 ) -> StyleColumns:
     """What is matched of a style picture, and its moments at `MOMENT_LAYERS`.
 
     Args:
-        encoder: of the losses.
-        seer: that matches.
+        encoder: that pads by reflection, or a picture's border would be matched with the style's.
         picture: 1×3×H×W in [0, 1].
         layers: canonical, with what each counts.
         seed: of the positions drawn.
         tile: side in pixels of the tiles that it is encoded in; None for the whole.
     """
-    columns = hypercolumns(seer, picture, list(layers), tile)
-    places = channel_places(seer, list(layers))
-    mean = centre(columns)
+    found = Hypercolumns(encoder, picture, list(layers), tile)
+    columns, mean = found.whole(), found.mean
+    places = channel_places(encoder, list(layers))
     sizes = lengths(columns, mean, places)
     gathered = {layer: Gathered() for layer in MOMENT_LAYERS}
     drawn = {layer: list[Tensor]() for layer in layers}
@@ -70,11 +69,11 @@ def encode_style(
                 some = torch.randperm(len(rows), generator=generator)[:share].to(rows.device)
                 drawn[layer].append(rows[some])
     samples = {
-        layer: F.normalize(torch.cat(found).float() - mean[places[layer]], dim=1).to(encoder.dtype)
-        for layer, found in drawn.items()
+        layer: F.normalize(torch.cat(rows).float() - mean[places[layer]], dim=1).to(STORED)
+        for layer, rows in drawn.items()
     }
-    found = {layer: each.moments() for layer, each in gathered.items()}
-    moments = {layer: (each.mean.flatten(), each.std.flatten()) for layer, each in found.items()}
+    stats = {layer: each.moments() for layer, each in gathered.items()}
+    moments = {layer: (each.mean.flatten(), each.std.flatten()) for layer, each in stats.items()}
     gains = gains_of(sizes, layers, places, picture.device)
     return StyleColumns(scaled(columns, mean, gains), mean, sizes, samples, moments)
 
@@ -104,7 +103,7 @@ class StyleTable:
         seed: int = 0,
     ) -> None:
         self.places = channel_places(encoder, list(layers))
-        self._owners = owners
+        self._owners, self._dtype = owners, encoder.dtype
         self._swap = prepare(
             [style.columns for style in styles], weights, patch=1, search=search, seed=seed, dtype=encoder.dtype
         )
@@ -122,28 +121,46 @@ class StyleTable:
         self._counts = {layer: [len(style.samples[layer]) for style in styles] for layer in layers}
         self.mixture = torch.einsum("s,sc->c", self._means.new_tensor(shares), self._means)
 
-    def match(self, columns: Tensor, regions: Regions | None, budget_mb: float) -> Tensor:
-        """Of each position of 1×C×h×w hypercolumns, which are overwritten, the row of the table most like it: h×w.
+    def match(self, columns: Hypercolumns, regions: Regions | None, budget_mb: float) -> Tensor:
+        """Of each position of a picture's hypercolumns the row of the table most like it: h×w.
 
         With `regions` each position is matched with the style that has most of it.
         """
-        columns = scaled(columns, centre(columns), self.gains)
-        if regions is None:
-            return match_patches(columns, self._swap, budget_mb=budget_mb)[0]
-        chosen = regions.everywhere(columns.shape[2], columns.shape[3]).argmax(0)[0]
+        # A band of the picture is searched as the whole is.
+        search: Search = "patchmatch" if self._swap.is_approximate(*columns.size) else "exact"
+        swap = replace(self._swap, search=search)
+        rows = torch.zeros(columns.size, dtype=torch.int64, device=swap.table.device)
+        chosen = None if regions is None else regions.everywhere(*columns.size).argmax(0)[0]
+        several = chosen is None and len(swap.sources) > 1
+        bests: list[tuple[Tensor, Tensor]] = []
+        for where, band in columns.bands():
+            band = scaled(band, columns.mean, self.gains)
+            if chosen is not None:
+                rows[where] = self._match_regions(band, swap, chosen[where], budget_mb)
+            elif several:
+                bests.append(candidates(band, swap, budget_mb=budget_mb))
+            else:
+                rows[where] = match_patches(band, swap, budget_mb=budget_mb)[0]
+        if several:
+            scores, found = (torch.cat(parts, 1) for parts in zip(*bests, strict=True))
+            rows = share_out(scores, found, swap.weights)
+        return rows
+
+    def _match_regions(self, columns: Tensor, swap: SwapStyle, chosen: Tensor, budget_mb: float) -> Tensor:
+        """Match 1×C×h×w columns with the style `chosen` at each of h×w positions."""
         rows = torch.zeros_like(chosen)
         for style in sorted(set(self._owners)):
             here = chosen == style
             if here.any():
-                found = match_patches(columns, self._of(style), budget_mb=budget_mb)[0]
+                found = match_patches(columns, self._of(swap, style), budget_mb=budget_mb)[0]
                 rows = torch.where(here, found, rows)
         return rows
 
-    def _of(self, style: int) -> SwapStyle:
-        """The table's part that is of one style."""
-        pairs = zip(self._swap.sources, self._owners, strict=True)
+    def _of(self, swap: SwapStyle, style: int) -> SwapStyle:
+        """The part of all styles that is of one."""
+        pairs = zip(swap.sources, self._owners, strict=True)
         sources = tuple(source for source, owner in pairs if owner == style)
-        return replace(self._swap, sources=sources, weights=(1 / len(sources),) * len(sources))
+        return replace(swap, sources=sources, weights=(1 / len(sources),) * len(sources))
 
     def source_of(self, rows: Tensor) -> Tensor:
         """Which of the styles, turned ones counted apart, rows of the table are of."""
@@ -166,7 +183,7 @@ class StyleTable:
             here = (sources == number).nonzero()[:, 0]
             if len(here):
                 seen = features[here].float() - self._means[number, self.places[layer]]
-                found[here] = first + nearest(seen, self.samples[layer][first : first + count])
+                found[here] = first + nearest(seen, self.samples[layer][first : first + count], self._dtype)
             first += count
         return found
 
@@ -188,8 +205,8 @@ class Matches:
 def look_up(
     encoder: VGG, picture: Tensor, table: StyleTable, regions: Regions | None, budget_mb: float, tile: int | None
 ) -> Matches:
-    """Match a picture's hypercolumns, 1×3×H×W; `encoder` pads by reflection, or it would know the style's border."""
-    columns = hypercolumns(encoder, picture, list(table.places), tile)
+    """Match a picture's hypercolumns, 1×3×H×W, with those of the styles."""
+    columns = Hypercolumns(encoder, picture, list(table.places), tile)
     return Matches(table.match(columns, regions, budget_mb), {})
 
 

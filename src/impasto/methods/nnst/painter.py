@@ -14,7 +14,8 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import SAME, fitted_size, resize
 from ...losses.cost import Optimisation
-from ...matching.columns import StyleColumns
+from ...matching.columns import HELD, STORED, StyleColumns
+from ...matching.patchmatch import PRINCIPAL
 from ...matching.styles import match_budget, match_work
 from ...memory import Cost, keep_freed_memory
 from ...painter import Regions
@@ -39,10 +40,9 @@ _FREE = {"max_seconds"}
 
 @dataclass(frozen=True)
 class NnstNets(Nets):
-    """The encoder of the losses, the one that matches, and the canonical layers with their weights."""
+    """The encoder, and the canonical layers with their weights."""
 
     encoder: VGG
-    seer: VGG
     layers: Mapping[str, float]
 
 
@@ -53,10 +53,9 @@ def load(recipe: Recipe, loader: Loader) -> NnstNets:
     arch = weights.spec.arch
     layers = {resolve_layer(name, arch): weight for name, weight in options.layers.items() if weight > 0}
     until = deepest([*layers, CONTENT_LAYER, *MOMENT_LAYERS], arch)
-    encoder = loader.encoder(weights, until)
     # A picture's border is none of its style: padded by zeros, it would be matched with the style's border, a frame.
-    seer = loader.encoder(weights, until, padding="reflect")
-    return NnstNets(loader.device, loader.dtype, {recipe.encoder: weights.sha256}, encoder, seer, layers)
+    encoder = loader.encoder(weights, until, padding="reflect")
+    return NnstNets(loader.device, loader.dtype, {recipe.encoder: weights.sha256}, encoder, layers)
 
 
 KeptColumns = MutableMapping[Hashable, StyleColumns]
@@ -73,7 +72,7 @@ class NnstPainter(StagedPainter):
         if not styles:
             raise RequestError("no style picture; give at least one")
         self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, **nets.sha256}})
-        self.device, self.encoder, self._seer = nets.device, nets.encoder, nets.seer
+        self.device, self.encoder = nets.device, nets.encoder
         self._layers = nets.layers
         self.settings = OptimiserSettings(
             optimizer=options.optimizer,
@@ -157,7 +156,7 @@ class NnstPainter(StagedPainter):
         if not first:
             image = image + photo - halved(photo)
         seen = torch.lerp(photo, image.clamp(0, 1), self.options.so_far)
-        return look_up(self._seer, seen, table, regions, budget, tile)
+        return look_up(self.encoder, seen, table, regions, budget, tile)
 
     def encode(self, number: int, photo: Size, turn: int = 0, tile: int | None = None) -> StyleColumns:
         """What is matched of a style, by its place and quarter turns, beside a photograph of height and width."""
@@ -168,7 +167,7 @@ class NnstPainter(StagedPainter):
         if found is None:
             picture = torch.rot90(resize(style, *size), turn, (2, 3))
             seed = self.recipe.seed + number
-            found = encode_style(self.encoder, self._seer, picture, self._layers, seed, tile)
+            found = encode_style(self.encoder, picture, self._layers, seed, tile)
             if self._kept is not None:
                 self._kept[key] = found
         return found
@@ -181,14 +180,18 @@ class NnstPainter(StagedPainter):
 
     def needs(self, photo: Size, steps: int) -> Optimisation:
         """See `StagedPainter.needs`."""
-        encoder, item = self.encoder, self.encoder.dtype.itemsize
+        encoder, item = self.encoder, STORED.itemsize
         styles = [self.style_size(style, photo) for style in self._styles]
         channels = sum(encoder.channels(layer) for layer in self._layers)
         positions = photo[0] * photo[1] / 16
-        table = sum(height * width for height, width in styles) / 16 * len(self._turns)
-        copies = 2 if len(styles) * len(self._turns) > 1 else 1
-        held = copies * table * channels * item + len(styles) * SAMPLES * channels * item + 16 * positions
-        matching = positions * channels * item + match_budget(self.recipe.memory) * 2**20
+        tables = [height * width / 16 for height, width in styles for _ in self._turns]
+        copies = 2 if len(tables) > 1 else 1
+        held = copies * sum(tables) * channels * item + len(tables) * SAMPLES * channels * item + 16 * positions
+        # The content term's target is as deep as what is matched of the deepest layer.
+        content = encoder.channels(CONTENT_LAYER) * item * positions / 4
+        band = min(positions * channels, HELD)
+        values = min(channels, PRINCIPAL) * item * (band / channels + max(tables))
+        matching = content + band * item + values + match_budget(self.recipe.memory) * 2**20
         layers = {*self._layers, *MOMENT_LAYERS, CONTENT_LAYER}
         work = match_work(
             (photo[0] // 4, photo[1] // 4),
@@ -200,7 +203,7 @@ class NnstPainter(StagedPainter):
         return Optimisation(
             encoder,
             photo,
-            content=[CONTENT_LAYER] if self.options.content_weight else [],
+            content=[],
             layers=layers,
             steps=steps,
             styles=styles,
@@ -208,7 +211,7 @@ class NnstPainter(StagedPainter):
             history=self.options.lbfgs_history,
             loss_copies="difference",
             kept_pictures=1,
-            extra=Cost.of_bytes(held),
+            extra=Cost.of_bytes(held + (content if self.options.content_weight else 0)),
             aside=Cost.of_bytes(matching),
             once=work + 3 * encoder.work(layers) * photo[0] * photo[1] if steps else 0.0,
         )

@@ -15,12 +15,14 @@ from ...images.geometry import resize
 from ...losses.nearest import DirectionTerm, MomentsTerm, Squares
 from ...losses.objective import Term
 from ...losses.targets import content_terms, share_of
-from ...matching.columns import StyleColumns
+from ...matching.columns import STORED, StyleColumns
 from ...painter import Regions
+from ...strips import ranges
 from .matched import MOMENT_LAYERS, StyleTable
 
 CONTENT_LAYER = "relu4_1"
 
+_AT_ONCE = 2**22  # values that are worked on together
 _MOST_SPARED = 4.0  # times the mean that a position of the photo may count
 
 
@@ -45,7 +47,9 @@ def content_term(
     features = found.target
     stress = stress_of(encoder, photo, features, spare, tile) if spare else None
     mean = features.float().mean((2, 3), keepdim=True)
-    target = F.normalize(features.sub_(mean.to(features.dtype)).float(), dim=1).to(features.dtype)
+    target = torch.empty_like(features, dtype=STORED)
+    for first, end in ranges(features.shape[2], max(1, _AT_ONCE // features[0, :, 0].numel())):
+        target[:, :, first:end] = F.normalize(features[:, :, first:end].float() - mean, dim=1)
     middle = table.mixture[table.places[CONTENT_LAYER]] if CONTENT_LAYER in table.places else mean.flatten()
 
     def targets(down: slice, along: slice) -> Tensor:
