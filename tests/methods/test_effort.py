@@ -50,14 +50,15 @@ def test_bolder_is_larger_forms_and_less_of_the_photo(effort):
 
 
 def test_the_ends_of_the_dial():
-    assert [first_size(boldness) for boldness in (0, 0.5, 1)] == [512, 336, 160]
+    sizes = [first_size(effort, boldness) for effort in ("quick", "fine") for boldness in (0, 0.5, 1)]
+    assert sizes == [224, 160, 96, 358, 256, 154]
     assert [detail(boldness) for boldness in (0, 0.5, 1)] == [2, 1, 0]
     assert way("draft", 0.5) == ("adain", "impasto", {"style_scale": 1.0})
 
 
 def test_from_a_very_small_first_rung_there_is_one_between():
     sizes = {boldness: [rung.size for rung in way("quick", boldness).settings["rungs"]] for boldness in (0.5, 1)}
-    assert sizes == {0.5: [336, None], 1: [160, 256, None]}
+    assert sizes == {0.5: [160, None], 1: [96, 256, None]}
 
 
 @pytest.mark.parametrize("boldness", [-0.1, 1.1, float("nan"), float("inf"), "much", True])

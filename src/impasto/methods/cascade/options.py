@@ -133,10 +133,16 @@ def _split(value: Any) -> Any:
 
 
 QUICK = (
+    Rung(method="nnst", size=160, settings={"first_steps": 30, "steps": 12, "split_steps": 8}),
+    Rung(method="swap", settings={"alpha": 0.75}),
+)
+"""Large forms and colours by a short optimisation, then strokes that follow them."""
+
+PASSES = (
     Rung(method="adain", size=336, settings={"style_scale": 1.75}),
     Rung(method="swap", settings={"alpha": 0.75}),
 )
-"""Large forms at once, then strokes that follow them."""
+"""Large forms at once, then strokes that follow them: no optimisation, and half the time."""
 
 BOLD = (
     Rung(method="swap", size=128),

@@ -24,10 +24,10 @@ class NnstOptions(Options):
         default=equal(1.0, *LAYERS), description="Layers that are matched and painted like, as LAYER[:WEIGHT],..."
     )
     content_weight: NonNegative = Field(
-        default=0.15, description="How much the photo's own features count beside the style's: less is bolder."
+        default=0.1, description="How much the photo's own features count beside the style's: less is bolder."
     )
     spare: NonNegative = Field(
-        default=2.0,
+        default=3.0,
         description="How much more the photo counts where it is busy and small, as faces are; 0 for alike.",
     )
     moments_weight: NonNegative = Field(
@@ -54,10 +54,11 @@ class NnstOptions(Options):
         default=10, description="Steps after which every layer is matched anew."
     )
     so_far: UnitInterval = Field(
-        default=0.25, description="What the picture so far counts beside the photo in what is matched."
+        default=0.65,
+        description="What the picture so far counts beside the photo in what is matched: more is bolder.",
     )
     detail: Detail = Field(
-        default=0.3,
+        default=0.2,
         description="How much of the photo's finer brightness comes back at each size: more keeps small things.",
     )
     rotations: bool = Field(default=False, description="Match with the style turned by 90, 180 and 270 degrees too.")

@@ -19,6 +19,7 @@ PRESETS: dict[str, Preset] = {
             ),
             content_weight=0,
             spare=0,
+            so_far=0.25,
             detail=0,
             moments_weight=0,
             first_steps=200,
