@@ -1,14 +1,15 @@
 """The rungs of `impasto paint`: how long each takes, in evaluations of Gatys' loss, and in how much memory.
 
     python -m benchmarks.ladder --output benchmarks/results/ladder.json
-    python -m benchmarks.ladder --sizes 512,1024 --efforts draft,quick
+    python -m benchmarks.ladder --sizes 512,1024 --efforts draft,quick --add
+    python -m benchmarks.ladder --table
 
 An evaluation is that of `benchmarks.gatys`: loss and gradient of the preset pastiche at 512×512 px. It is timed
 before and after every picture, in processes of their own, since a machine's pace changes; the mean of the two is what
 a picture is counted in. The photograph and the style are squares, the most pixels that a `--size` can have. Painting
-alone is timed,
-networks loaded; memory is the peak of a process that paints one picture and nothing else. Results are written after
-every picture.
+alone is timed, networks loaded; memory is the peak of a process that paints one picture and nothing else, within a
+budget where one is asked for. Results are written after every picture; `--add` keeps those of other pictures, and
+`--table` prints those of the smallest size as the docs show them.
 """
 
 from __future__ import annotations
@@ -92,6 +93,20 @@ def _squares(folder: str, size: int) -> dict:
     return found
 
 
+def table(results: dict) -> str:
+    """Rows of what the smallest pictures took, one an effort."""
+    smallest = min(each["size"] for each in results["pictures"])
+
+    def short(value: float) -> str:
+        return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+    return "\n".join(
+        f"| `{each['effort']}` | {short(each['seconds'])} | {short(each['evaluations'])} | {each['peak_gb']:.1f} GB |"
+        for each in results["pictures"]
+        if each["size"] == smallest
+    )
+
+
 def main() -> None:
     from impasto.methods.effort import DEFAULT_BOLDNESS, EFFORTS
 
@@ -100,12 +115,18 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--efforts", default=",".join(EFFORTS))
     parser.add_argument("--boldness", type=float, default=DEFAULT_BOLDNESS)
-    parser.add_argument("--memory", default=None, help="budget of pictures of 4096 px and more, as in 8GB")
+    parser.add_argument("--free", action="store_true", help="give no memory budget, where one is asked for")
+    parser.add_argument("--add", action="store_true", help="keep the results of other pictures")
+    parser.add_argument("--table", action="store_true", help="print the results as a table")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         kind, request = options.worker
         print(json.dumps({"paint": paint, "evaluate": evaluate}[kind](json.loads(request))))
+        return
+
+    if options.table:
+        print(table(json.loads(options.output.read_text())))
         return
 
     from benchmarks.machine import describe
@@ -116,19 +137,20 @@ def main() -> None:
         "machine": describe(),
         "pictures": [],
     }
+    kept = json.loads(options.output.read_text())["pictures"] if options.add and options.output.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         small = _squares(folder, 512)
         before = _evaluation(small)
         for size in map(int, options.sizes.split(",")):
             pictures = _squares(folder, size)
             for effort in options.efforts.split(","):
-                memory = options.memory if size >= 4096 else None
+                most, gigabytes = BARS.get((size, effort), (None, None))
+                memory = f"{gigabytes}GB" if gigabytes and not options.free else None
                 request = {**pictures, "effort": effort, "size": size, "boldness": options.boldness, "memory": memory}
                 found = _worker("paint", request)
                 after = _evaluation(small)
                 evaluation = (before + after) / 2
                 before = after
-                most, gigabytes = BARS.get((size, effort), (None, None))
                 row = {
                     "effort": effort,
                     "size": size,
@@ -138,7 +160,8 @@ def main() -> None:
                     "asked_evaluations": most,
                     "asked_gb": gigabytes,
                 }
-                result["pictures"].append(row)
+                kept = [each for each in kept if (each["size"], each["effort"]) != (size, effort)] + [row]
+                result["pictures"] = sorted(kept, key=lambda each: (each["size"], EFFORTS.index(each["effort"])))
                 print(
                     f"{size:5d} px  {effort:6s} {row['seconds']:8.1f} s  {row['evaluations']:7.1f} evaluations"
                     f"{'' if most is None else f' of {most}'}  {row['peak_gb']:.2f} GB"

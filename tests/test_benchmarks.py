@@ -1,14 +1,16 @@
 """Benchmarks: every one starts, and what reaches beneath the public names still finds it."""
 
 import importlib
+import json
 import pkgutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
 import benchmarks
-from benchmarks import gatys, johnson, large, lattice, memory, run, strokes
+from benchmarks import gatys, johnson, ladder, large, lattice, memory, run, strokes
 from impasto.demo.styles import draw
 from impasto.images.write import write
 
@@ -34,6 +36,12 @@ def test_every_benchmark_starts(name, monkeypatch, capsys):
         module.main()
     assert ended.value.code == 0
     assert "--output" in capsys.readouterr().out
+
+
+def test_docs_show_what_the_ladder_measured():
+    root = Path(benchmarks.__path__[0]).parent
+    results = json.loads((root / "benchmarks/results/ladder.json").read_text())
+    assert ladder.table(results) in (root / "docs/controls.md").read_text()
 
 
 def test_all_that_are_run_exist():
