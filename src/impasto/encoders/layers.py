@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..borders import Beyond, convolve, undo
 from ..errors import RequestError
 from ..strips import Edges
 from ..weights.canonical import VGGWeights
@@ -28,9 +29,6 @@ Pullback = Callable[[Mapping[str, Tap]], Tensor]
 """Taps by layer -> gradient with respect to the image, N×3×H×W float32. Callable once."""
 
 _aten = torch.ops.aten
-
-_WIDE = 16
-"""Positions a side from which a convolution's borders are worked on by themselves."""
 
 
 class Layers:
@@ -82,26 +80,12 @@ class Layers:
         if name not in self._params:
             raise RequestError(f"{self.source} holds no weights for {name}: they end before it")
         weight, bias = self._params[name]
-        mode = self._pad_mode(name, x.shape)
+        mode = self._pad_mode(name)
         top, bottom = edges
         if mode is None:
             made = F.conv2d(x, weight, bias, padding=1)
             return made if top and bottom else made[:, :, 1 - top : made.shape[2] - 1 + bottom]
-        if not _borders_apart(x.shape, x):
-            return F.conv2d(F.pad(x, (1, 1, top, bottom), mode=mode), weight, bias)
-        # As padded by zeros, and the border anew: a padded copy takes time, and as much memory again.
-        made = F.conv2d(x, weight, bias, padding=1)[:, :, 1 - top : x.shape[2] - 1 + bottom]
-
-        def border(part: Tensor, beyond: tuple[int, int, int, int]) -> Tensor:
-            return F.conv2d(F.pad(part, beyond, mode=mode), weight, bias)
-
-        made[..., :1] = border(x[..., :2], (1, 0, top, bottom))
-        made[..., -1:] = border(x[..., -2:], (0, 1, top, bottom))
-        if top:
-            made[:, :, :1] = border(x[:, :, :2], (1, 1, 1, 0))
-        if bottom:
-            made[:, :, -1:] = border(x[:, :, -2:], (1, 1, 0, 1))
-        return made
+        return convolve(x, weight, bias, edges, mode)
 
     def pool(self, x: Tensor) -> Tensor:
         """Windows of 2×2 pooled; a picture of a few pixels keeps its last position instead of vanishing."""
@@ -118,10 +102,10 @@ class Layers:
             x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
         return x if self.spec.pool_gain == 1 else x * self.spec.pool_gain
 
-    def _pad_mode(self, name: str, shape: torch.Size) -> str | None:
-        """How the input of a convolution is padded beyond zeros; a side of one position cannot be reflected."""
+    def _pad_mode(self, name: str) -> Beyond | None:
+        """How the input of a convolution is padded, beyond zeros."""
         if self.spec.padding == "reflect":
-            return "reflect" if min(shape[2:]) > 1 else "replicate"
+            return "reflect"
         return "replicate" if self.spec.padding == "replicate-first" and name == "conv1_1" else None
 
     def _kernel_transposed(self, name: str) -> Tensor:
@@ -133,22 +117,10 @@ class Layers:
     def undo_conv(self, name: str, shape: torch.Size) -> Tap:
         """The way back through a convolution whose input has that shape."""
         kernel = self._kernel_transposed(name)
-        pad = self._pad_mode(name, shape)
+        pad = self._pad_mode(name)
         if pad is None:
             return lambda gradient: F.conv2d(_given(gradient), kernel, padding=1)
-        undo_pad = _aten.reflection_pad2d_backward if pad == "reflect" else _aten.replication_pad2d_backward
-        first = 1 if pad == "reflect" else 0  # row and column that the padding repeats
-
-        def undo(gradient: Tensor | None) -> Tensor:
-            g = _given(gradient)
-            if not _borders_apart(shape, g):
-                padded = F.conv2d(g, kernel, padding=2)
-                return undo_pad(padded, padded.new_empty(shape), [1, 1, 1, 1])
-            made = F.conv2d(g, kernel, padding=1)
-            _fold_borders(made, g, kernel, first)
-            return made
-
-        return undo
+        return lambda gradient: undo(_given(gradient), kernel, (shape[2], shape[3]), pad)
 
     def pool_with_undo(self, x: Tensor) -> tuple[Tensor, Tap]:
         """Pool, with the way back. Max pooling keeps its input (already kept for the ReLU) and the indices."""
@@ -175,30 +147,6 @@ class Layers:
             return _aten.avg_pool2d_backward(scaled, x, [2, 2], [2, 2], [0, 0], ceil, True, None) * x
 
         return y, undo_mean
-
-
-def _borders_apart(shape: torch.Size, x: Tensor) -> bool:
-    """Whether borders are worked on by themselves: a GPU has each small operation cost as much as a large one."""
-    return x.device.type == "cpu" and min(shape[2:]) >= _WIDE
-
-
-def _fold_borders(made: Tensor, g: Tensor, kernel: Tensor, first: int) -> None:
-    """Add to a gradient what reaches the padding: it belongs to the rows and columns that the padding repeats.
-
-    Args:
-        made: gradient of a convolution's input as if it had been padded by zeros; changed.
-        g: gradient of the convolution's output.
-        kernel: the one that carries it back.
-        first: row and column that the padding repeats, counted from each border.
-    """
-    last = -1 - first
-    for at, row, part in ((first, g[:, :, :1], kernel[:, :, 2:]), (last, g[:, :, -1:], kernel[:, :, :1])):
-        beyond = F.conv2d(row, part, padding=(0, 2))[:, :, 0]
-        made[:, :, at] += beyond[..., 1:-1]
-        made[:, :, at, first] += beyond[..., 0]
-        made[:, :, at, last] += beyond[..., -1]
-    for at, column, part in ((first, g[..., :1], kernel[..., 2:]), (last, g[..., -1:], kernel[..., :1])):
-        made[..., at] += F.conv2d(column, part, padding=(1, 0))[..., 0]
 
 
 def _given(gradient: Tensor | None) -> Tensor:

@@ -128,7 +128,7 @@ def _draft(boldness: float) -> Way:
 
 
 def _quick(boldness: float) -> Way:
-    """Forms by a short optimisation, very small, then strokes by swap: the bolder, the less of the photo is in them."""
+    """Forms by a short optimisation, very small, then strokes by swap: bolder ones keep less of the photo."""
     short = {"first_steps": 30, "steps": 12, "split_steps": 8}
     rungs = [Rung(method="nnst", size=first_size("quick", boldness), settings={**_matched(boldness), **short})]
     swap = Rung(method="swap", start_detail=detail(boldness), settings={"alpha": 0.5 + boldness / 2})

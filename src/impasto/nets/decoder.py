@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..borders import convolve
 from ..errors import RequestError
 from ..memory import Cost
 from ..painter import Regions
@@ -20,7 +21,6 @@ from ..weights.layers import layer_stride
 from .decoder_spec import DecoderSpec
 from .enlarge import Enlarge, enlarged_and_convolved
 from .learned_step import LearnedStep
-from .mirrored import mirrored
 
 
 class Conv(nn.Module):
@@ -64,7 +64,7 @@ class Conv(nn.Module):
             x = F.pad(x, (1, 1, top, bottom), mode="replicate" if self.reflect else "constant")
             return enlarged_and_convolved(x, weight, self.up, bias)
         if self.reflect:
-            return mirrored(x, *(given.into(weight, bias) if given else (weight, bias)), edges)
+            return convolve(x, *(given.into(weight, bias) if given else (weight, bias)), edges)
         x = self.conv(x)
         return x if top and bottom else x[:, :, 1 - top : x.shape[2] - 1 + bottom]
 

@@ -1,4 +1,4 @@
-"""Convolutions mirrored beyond the border, beside those of padded copies."""
+"""Convolutions mirrored or repeated beyond the border, beside those of padded copies."""
 
 import itertools
 
@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.nets import mirrored as room
+from impasto import borders as room
+from impasto.borders import convolve, undo
 from impasto.nets.decoder import Affine
-from impasto.nets.mirrored import mirrored
 
 
 def weights(generator):
@@ -22,23 +22,38 @@ def weights(generator):
         ((1, 5), (True, True)),
     ],
 )
+@pytest.mark.parametrize("beyond", ["reflect", "replicate"])
 @torch.no_grad()
-def test_is_the_convolution_of_a_padded_copy(size, edges, monkeypatch):
+def test_is_the_convolution_of_a_padded_copy(size, edges, beyond, monkeypatch):
     monkeypatch.setattr(room, "_MANY", 1)
     generator = torch.Generator().manual_seed(0)
     x, (weight, bias) = torch.randn(2, 3, *size, generator=generator), weights(generator)
     before = x.clone()
-    got = mirrored(x, weight, bias, edges)
-    mode = "reflect" if min(size) > 1 else "replicate"
+    got = convolve(x, weight, bias, edges, beyond)
+    mode = beyond if min(size) > 1 else "replicate"
     padded = F.pad(x, (1, 1, *map(int, edges)), mode=mode)
     torch.testing.assert_close(got, F.conv2d(padded, weight, bias))
     assert torch.equal(x, before)
 
 
+@pytest.mark.parametrize("many", [1, 10**9])
+@pytest.mark.parametrize("beyond", ["reflect", "replicate"])
+@pytest.mark.parametrize("size", [(4, 4), (9, 6), (3, 12), (1, 5)])
+def test_the_way_back_is_autograd(size, beyond, many, monkeypatch):
+    monkeypatch.setattr(room, "_MANY", many)
+    generator = torch.Generator().manual_seed(2)
+    x, (weight, bias) = torch.randn(2, 3, *size, generator=generator, requires_grad=True), weights(generator)
+    made = convolve(x, weight, bias, beyond=beyond)
+    above = torch.randn(made.shape, generator=generator)
+    (expected,) = torch.autograd.grad(made, x, above)
+    got = undo(above, weight.flip(2, 3).transpose(0, 1).contiguous(), size, beyond)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_gradient_goes_through():
     generator = torch.Generator().manual_seed(0)
     x, (weight, bias) = torch.randn(1, 3, 260, 260, generator=generator, requires_grad=True), weights(generator)
-    mirrored(x, weight, bias).sum().backward()
+    convolve(x, weight, bias).sum().backward()
     assert x.grad is not None and float(x.grad[..., 1, 1].abs().min()) > 0
 
 

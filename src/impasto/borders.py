@@ -1,0 +1,73 @@
+"""Convolutions of pictures mirrored or repeated beyond their borders, and the way back through them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .strips import Edges
+
+Beyond = Literal["reflect", "replicate"]
+
+_MANY = 2**14  # positions from which on a copy of all of them takes longer than to work out the border once more
+
+
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, edges: Edges = (1, 1), beyond: Beyond = "reflect"
+) -> Tensor:
+    """A 3×3 convolution, N×I×H×W to N×O×H×W, padded where `x` reaches the picture's upper and lower border.
+
+    On a side where it does not, a row less comes out. A side of one position, which has no mirror, is repeated.
+    """
+    top, bottom = edges
+    height, width = x.shape[2:]
+    if not _apart(x, height, width) or torch.is_grad_enabled() or torch.compiler.is_exporting():
+        mode = beyond if min(height, width) > 1 else "replicate"
+        return F.conv2d(F.pad(x, (1, 1, top, bottom), mode=mode), weight, bias)
+
+    def line(part: Tensor, *pad: int) -> Tensor:
+        return F.conv2d(F.pad(part, pad, mode=beyond), weight, bias)
+
+    made = F.conv2d(x, weight, bias, padding=1)[:, :, 1 - top : height - 1 + bottom]
+    if top:
+        made[:, :, :1] = line(x[:, :, :2], 1, 1, 1, 0)
+    if bottom:
+        made[:, :, -1:] = line(x[:, :, -2:], 1, 1, 0, 1)
+    made[:, :, :, :1] = line(x[..., :2], 1, 0, top, bottom)
+    made[:, :, :, -1:] = line(x[..., -2:], 0, 1, top, bottom)
+    return made
+
+
+def undo(gradient: Tensor, kernel: Tensor, size: tuple[int, int], beyond: Beyond = "reflect") -> Tensor:
+    """Gradient of the input of `convolve`, both of whose edges are padded, from that of its output.
+
+    Args:
+        gradient: N×O×H×W.
+        kernel: the weight, input and output exchanged, turned by half a circle: I×O×3×3.
+        size: height and width of the input.
+        beyond: see `convolve`.
+    """
+    if min(size) < 2:
+        beyond = "replicate"
+    first = 1 if beyond == "reflect" else 0  # row and column that the padding shows once more
+    if not _apart(gradient, *size):
+        made = F.conv2d(gradient, kernel, padding=2)
+        back = torch.ops.aten.reflection_pad2d_backward if first else torch.ops.aten.replication_pad2d_backward
+        return back(made, made.new_empty(*made.shape[:2], *size), [1, 1, 1, 1])
+    made, last = F.conv2d(gradient, kernel, padding=1), -1 - first
+    for at, there, part in ((first, slice(0, 1), kernel[:, :, 2:]), (last, slice(-1, None), kernel[:, :, :1])):
+        outside = F.conv2d(gradient[:, :, there], part, padding=(0, 2))[:, :, 0]
+        made[:, :, at] += outside[..., 1:-1]
+        made[:, :, at, first] += outside[..., 0]
+        made[:, :, at, last] += outside[..., -1]
+    for at, there, part in ((first, slice(0, 1), kernel[..., 2:]), (last, slice(-1, None), kernel[..., :1])):
+        made[..., at] += F.conv2d(gradient[..., there], part, padding=(1, 0))[..., 0]
+    return made
+
+
+def _apart(x: Tensor, height: int, width: int) -> bool:
+    """Whether borders are worked on by themselves; small operations cost a GPU as much as large ones."""
+    return height * width >= _MANY and min(height, width) >= 4 and x.device.type == "cpu"
