@@ -93,6 +93,12 @@ def _squares(folder: str, size: int) -> dict:
     return found
 
 
+def _place(picture: dict) -> tuple[int, int]:
+    from impasto.methods.effort import EFFORTS
+
+    return picture["size"], EFFORTS.index(picture["effort"])
+
+
 def table(results: dict) -> str:
     """Rows of what the smallest pictures took, one an effort."""
     smallest = min(each["size"] for each in results["pictures"])
@@ -137,7 +143,9 @@ def main() -> None:
         "machine": describe(),
         "pictures": [],
     }
-    kept = json.loads(options.output.read_text())["pictures"] if options.add and options.output.exists() else []
+    kept: list[dict] = (
+        json.loads(options.output.read_text())["pictures"] if options.add and options.output.exists() else []
+    )
     with tempfile.TemporaryDirectory() as folder:
         small = _squares(folder, 512)
         before = _evaluation(small)
@@ -161,7 +169,7 @@ def main() -> None:
                     "asked_gb": gigabytes,
                 }
                 kept = [each for each in kept if (each["size"], each["effort"]) != (size, effort)] + [row]
-                result["pictures"] = sorted(kept, key=lambda each: (each["size"], EFFORTS.index(each["effort"])))
+                result["pictures"] = sorted(kept, key=_place)
                 print(
                     f"{size:5d} px  {effort:6s} {row['seconds']:8.1f} s  {row['evaluations']:7.1f} evaluations"
                     f"{'' if most is None else f' of {most}'}  {row['peak_gb']:.2f} GB"
