@@ -18,14 +18,11 @@ Effort = Literal["draft", "quick", "fine", "best"]
 DEFAULT_EFFORT: Effort = "quick"
 DEFAULT_BOLDNESS = 0.5
 
-FIRST = {"quick": 160, "fine": 256}
+FIRST = {"quick": 224, "fine": 320}
 """Longest side in pixels of the first rung, at the default boldness."""
 
-STEEP = 140
-"""Pixels of a first rung under which there is one more between it and the last."""
-
-MIDDLE = 256
-"""Pixels of that one."""
+KEPT = 0.1
+"""What the photo weighs in nnst to the end, at the default boldness."""
 
 _FAMILIAR = "adain"  # the method named for a setting that several have
 
@@ -107,7 +104,7 @@ def check_shared(settings: Iterable[str]) -> None:
 
 def first_size(effort: str, boldness: float) -> int:
     """Longest side in pixels that an effort of `FIRST` paints large forms at: the smaller, the larger they are."""
-    return round(FIRST[effort] * (1.4 - 0.8 * boldness))
+    return round(FIRST[effort] * (1.3 - 0.6 * boldness))
 
 
 def detail(boldness: float) -> float:
@@ -128,41 +125,58 @@ def _draft(boldness: float) -> Way:
 
 
 def _quick(boldness: float) -> Way:
-    """Forms by a short optimisation, very small, then strokes by swap: bolder ones keep less of the photo."""
-    short = {"first_steps": 30, "steps": 12, "split_steps": 8}
-    rungs = [Rung(method="nnst", size=first_size("quick", boldness), settings={**_matched(boldness), **short})]
-    swap = Rung(method="swap", start_detail=detail(boldness), settings={"alpha": 0.5 + boldness / 2})
-    if first_size("quick", boldness) < STEEP:
-        rungs.append(swap.model_copy(update={"size": MIDDLE}))
-    return _cascade(*rungs, swap)
+    """Forms by a short optimisation, small, then strokes by a pass."""
+    return _from_small("quick", boldness, first_steps=30, steps=10, split_steps=6)
 
 
 def _fine(boldness: float) -> Way:
-    """Forms by a longer optimisation, a little larger, then strokes by swap."""
-    first = Rung(method="nnst", size=first_size("fine", boldness), settings=_matched(boldness))
-    return _cascade(first, Rung(method="swap", start_detail=detail(boldness)))
+    """Forms by a longer optimisation, less small, then strokes by a pass."""
+    return _from_small("fine", boldness)
+
+
+def _from_small(effort: str, boldness: float, **steps: int) -> Way:
+    """By nnst at a first size, then by swap: bolder strokes keep less of the photo."""
+    settings = {
+        "content_weight": _content_weight(2 * KEPT, boldness),
+        "style_scale": _stroke_scale(boldness),
+        "so_far": 0.45 + 0.7 * (boldness - 0.5),
+        "detail": 0.8 * (1 - boldness),
+        **steps,
+    }
+    return Way(
+        "cascade",
+        None,
+        {
+            "rungs": (
+                Rung(method="nnst", size=first_size(effort, boldness), settings=settings),
+                Rung(method="swap", start_detail=detail(boldness), settings={"alpha": 0.5 + boldness / 2}),
+            )
+        },
+    )
 
 
 def _best(boldness: float) -> Way:
-    """Optimisation to the end."""
-    return Way("nnst", None, _matched(boldness))
+    """Optimisation to the end: every size paints anew what was small, and may be bolder than a first rung."""
+    return Way(
+        "nnst",
+        None,
+        {
+            "content_weight": _content_weight(KEPT, boldness),
+            "style_scale": _stroke_scale(boldness),
+            "so_far": 0.65 + 0.7 * (boldness - 0.5),
+            "detail": 0.4 * (1 - boldness),
+        },
+    )
 
 
-def _matched(boldness: float) -> dict[str, Any]:
-    """Settings of nnst: the photo weighs 0.4 to 0.025, strokes double in size, less detail comes back.
-
-    What is matched is mostly the photo at first, and the picture so far alone at last.
-    """
-    return {
-        "content_weight": 0.1 * math.pow(4, 1 - 2 * boldness),
-        "style_scale": math.pow(2, boldness - 0.5),
-        "so_far": 0.3 + 0.7 * boldness,
-        "detail": 0.4 * (1 - boldness),
-    }
+def _content_weight(default: float, boldness: float) -> float:
+    """What the photo weighs in nnst: from four times the default to a quarter."""
+    return default * math.pow(4, 1 - 2 * boldness)
 
 
-def _cascade(*rungs: Rung) -> Way:
-    return Way("cascade", None, {"rungs": rungs})
+def _stroke_scale(boldness: float) -> float:
+    """The style's size beside the picture in nnst: it doubles along the dial."""
+    return math.pow(2, boldness - 0.5)
 
 
 _WAYS: dict[str, Callable[[float], Way]] = {"draft": _draft, "quick": _quick, "fine": _fine, "best": _best}

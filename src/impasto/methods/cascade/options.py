@@ -133,7 +133,18 @@ def _split(value: Any) -> Any:
 
 
 QUICK = (
-    Rung(method="nnst", size=160, settings={"first_steps": 30, "steps": 12, "split_steps": 8}),
+    Rung(
+        method="nnst",
+        size=224,
+        settings={
+            "content_weight": 0.2,
+            "so_far": 0.45,
+            "detail": 0.4,
+            "first_steps": 30,
+            "steps": 10,
+            "split_steps": 6,
+        },
+    ),
     Rung(method="swap", settings={"alpha": 0.75}),
 )
 """Large forms and colours by a short optimisation, then strokes that follow them."""
