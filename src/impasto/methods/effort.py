@@ -32,7 +32,7 @@ class Dials(Frozen):
 
     effort: Effort = Field(
         default=DEFAULT_EFFORT,
-        description="How much time it takes: beside draft, quick takes about 3 times as long, fine 15 and best 70.",
+        description="How much time it takes: beside draft, quick takes about 5 times as long, fine 14 and best 45.",
     )
     boldness: UnitInterval = Field(
         default=DEFAULT_BOLDNESS,
