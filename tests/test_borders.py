@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from impasto import borders as room
-from impasto.borders import convolve, undo
+from impasto.borders import convolve, undo_convolve
 from impasto.nets.decoder import Affine
 
 
@@ -46,7 +46,7 @@ def test_the_way_back_is_autograd(size, beyond, many, monkeypatch):
     made = convolve(x, weight, bias, beyond=beyond)
     above = torch.randn(made.shape, generator=generator)
     (expected,) = torch.autograd.grad(made, x, above)
-    got = undo(above, weight.flip(2, 3).transpose(0, 1).contiguous(), size, beyond)
+    got = undo_convolve(above, weight.flip(2, 3).transpose(0, 1).contiguous(), size, beyond)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -41,7 +41,7 @@ def convolve(
     return made
 
 
-def undo(gradient: Tensor, kernel: Tensor, size: tuple[int, int], beyond: Beyond = "reflect") -> Tensor:
+def undo_convolve(gradient: Tensor, kernel: Tensor, size: tuple[int, int], beyond: Beyond = "reflect") -> Tensor:
     """Gradient of the input of `convolve`, both of whose edges are padded, from that of its output.
 
     Args:

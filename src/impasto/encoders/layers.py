@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import Beyond, convolve, undo
+from ..borders import Beyond, convolve, undo_convolve
 from ..errors import RequestError
 from ..strips import Edges
 from ..weights.canonical import VGGWeights
@@ -120,7 +120,7 @@ class Layers:
         pad = self._pad_mode(name)
         if pad is None:
             return lambda gradient: F.conv2d(_given(gradient), kernel, padding=1)
-        return lambda gradient: undo(_given(gradient), kernel, (shape[2], shape[3]), pad)
+        return lambda gradient: undo_convolve(_given(gradient), kernel, (shape[2], shape[3]), pad)
 
     def pool_with_undo(self, x: Tensor) -> tuple[Tensor, Tap]:
         """Pool, with the way back. Max pooling keeps its input (already kept for the ReLU) and the indices."""

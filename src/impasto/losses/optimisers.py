@@ -86,7 +86,10 @@ def frequency_preconditioner(
         image = gradient.view(3, height, width)
         if basis is not None:
             image = torch.tensordot(basis, image, 1)
-        image = torch.stack([filtered(plane, gains[number % len(gains)]) for number, plane in enumerate(image)])
+        made = torch.empty_like(image)
+        for number, plane in enumerate(image):
+            made[number] = filtered(plane, gains[number % len(gains)])
+        image = made
         if basis is not None:
             image = torch.tensordot(basis.T, image, 1)
         return image.reshape(gradient.shape)

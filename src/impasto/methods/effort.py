@@ -32,7 +32,7 @@ class Dials(Frozen):
 
     effort: Effort = Field(
         default=DEFAULT_EFFORT,
-        description="How much time it takes: beside draft, quick takes about 5 times as long, fine 14 and best 45.",
+        description="How much time it takes: draft the least, then quick, fine and best, each several times as long.",
     )
     boldness: UnitInterval = Field(
         default=DEFAULT_BOLDNESS,
