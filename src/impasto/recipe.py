@@ -6,7 +6,7 @@ import tomllib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from . import memory
 from .errors import RequestError
+from .settings import FileName, NamesFile, check_places, names_file, setting
 
 Precision = Literal["auto", "exact"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -36,12 +37,30 @@ Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
 
 Grain = Annotated[
     UnitInterval,
-    Field(
+    setting(
+        "photo",
+        "advanced",
         description="Least contrast a network sees the photo with, of the range 0 to 1: noise is added where it has "
-        "less, so that even areas have something to lay strokes along; 0 for the photo as it is."
+        "less, so that even areas have something to lay strokes along; 0 for the photo as it is.",
     ),
 ]
-StyleScale = Annotated[float, Field(ge=1 / 16, le=16)]
+StyleScale = Annotated[
+    float,
+    Field(ge=1 / 16, le=16),
+    setting(
+        "strokes",
+        description="Style's longest side as a factor of the result's: larger, bolder strokes.",
+        step=0.1,
+    ),
+]
+NetName = Annotated[
+    FileName, setting("network", "advanced", description="Network: the name of a shipped one, or a file.")
+]
+
+ALPHA = "alpha"
+"""The mask that is the photograph's own alpha channel."""
+
+MaskName = Annotated[str, NamesFile(words=(ALPHA,))]
 
 GRAIN = 0.01
 """What the shipped nets see; too little to be noticed in a photograph."""
@@ -55,13 +74,43 @@ class Frozen(BaseModel):
     FORM: ClassVar[str] = "TEXT"
     """How one is typed, where it can be."""
 
+    def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:
+        """Replace the names of files in `data`, which is this as plain data: those of its fields and of theirs.
+
+        Args:
+            data: changed in place.
+            rename: sees each name that may be a file's, in the order of fields.
+            without: fields to leave as they are.
+        """
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name in without or value is None:
+                continue
+            if (file := names_file(field)) is not None and value not in file.words:
+                data[name] = rename(value)
+            if isinstance(value, Frozen):
+                value.rename_files(data[name], rename)
+            elif isinstance(value, tuple):
+                for part, table in zip(cast(tuple[Any, ...], value), data[name], strict=True):
+                    if isinstance(part, Frozen):
+                        part.rename_files(table, rename)
+
 
 class Options(Frozen):
     """Base of every method's settings.
 
-    A field's name, type, range, default and description are stated in the subclass and nowhere else:
-    command-line flags, help, presets and metadata are derived from them.
+    A field's name, type, range, default, description, group and level are stated in the subclass, by `setting`, and
+    nowhere else: command-line flags, help, forms, presets and metadata are derived from them.
+
+    Raises:
+        TypeError: where a subclass is made with a field that says no group and level.
     """
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """See that every field says where it stands."""
+        super().__pydantic_init_subclass__(**kwargs)
+        check_places(cls)
 
     @property
     def known_styles(self) -> tuple[NetShare, ...]:
@@ -82,7 +131,7 @@ class Share(Frozen):
     """How much a style counts beside the others, and where it applies."""
 
     weight: NonNegative = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
-    mask: str | None = Field(
+    mask: MaskName | None = Field(
         default=None,
         description="Grey picture that says where the style applies, white for wholly; 'alpha': the photo's own "
         "alpha channel; unset: everywhere.",
@@ -99,7 +148,7 @@ class NetShare(Share):
 
     FORM = "NAME[:WEIGHT][@MASK]"
 
-    name: str = Field(description="Of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
+    name: FileName = Field(description="Of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -115,7 +164,7 @@ class NetShare(Share):
 class Style(Share):
     """A style picture and how much it counts beside the others."""
 
-    path: str = Field(description="File the style is read from; '-' for standard input.")
+    path: FileName = Field(description="File the style is read from; '-' for standard input.")
     weight: Positive = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
 
     @classmethod
@@ -127,7 +176,7 @@ class Style(Share):
         """
         rest, mask = _split_mask(text)
         path, weight = _split_weight(rest)
-        if mask is not None and weight is None and path != "-" and not _is_picture(path):
+        if mask is not None and weight is None and path != "-" and not is_picture(path):
             path, mask = text, None
         try:
             return cls(path=path, weight=1.0 if weight is None else weight, mask=mask)
@@ -140,19 +189,17 @@ class Style(Share):
         return self.written(self.path)
 
 
-ALPHA = "alpha"
-"""The mask that is the photograph's own alpha channel."""
-
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 
 
-def _is_picture(path: str) -> bool:
+def is_picture(path: str) -> bool:
+    """Whether a file of that name is a picture's."""
     return PurePath(path).suffix.lower() in _PICTURES
 
 
 def _split_mask(text: str) -> tuple[str, str | None]:
     rest, at, mask = text.strip().rpartition("@")
-    return (rest, mask) if at and rest and (mask == ALPHA or _is_picture(mask)) else (text.strip(), None)
+    return (rest, mask) if at and rest and (mask == ALPHA or is_picture(mask)) else (text.strip(), None)
 
 
 def _split_weight(text: str) -> tuple[str, float | None]:
@@ -162,6 +209,9 @@ def _split_weight(text: str) -> tuple[str, float | None]:
     except ValueError:
         return text, None
 
+
+DECIDED = frozenset({"version", "method", "options", "styles", "nets"})
+"""Fields of a recipe that are no settings: what paints decides them."""
 
 VERSION = 2
 """Of recipes as they are written; `impasto.methods.migrations` reads those of earlier versions."""
@@ -179,42 +229,67 @@ class Recipe(Frozen):
     method: str
     options: SerializeAsAny[Options]
     styles: tuple[Style, ...] = ()
-    encoder: str = Field(
-        default="vgg19", description="Encoder: a name from `impasto weights list`, or a weights file."
+    encoder: FileName = setting(
+        "network",
+        "advanced",
+        default="vgg19",
+        description="Encoder: a name from `impasto weights list`, or a weights file.",
     )
-    size: Size | None = Field(default=512, description="Longest side of the result in pixels.")
-    strength: UnitInterval = Field(
-        default=1.0, description="How much of the painting: 0 gives the photo back, 1 the full effect."
+    size: Size | None = setting(
+        "picture", default=512, description="Longest side of the result in pixels.", unit="px"
     )
-    colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = Field(
+    strength: UnitInterval = setting(
+        "finish",
+        default=1.0,
+        description="How much of the painting: 0 gives the photo back, 1 the full effect.",
+    )
+    colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = setting(
+        "finish",
         default="style",
-        description="Whose colours. style: the painting's own; luminance, oklab: its lightness with the photo's "
-        "colours, in YIQ or Oklab; histogram: its colours spread as the photo's; coral: a style picture is first "
-        "given the photo's mean colour and covariance.",
+        description="Whose colours. style: the painting's; luminance, oklab, histogram: the photo's, in three ways; "
+        "coral: the photo's, given to the style picture before painting.",
     )
-    colour_strength: UnitInterval = Field(default=1.0, description="How far colours follow that.")
-    feather: UnitInterval = Field(
-        default=0.01, description="Width over which a masked painting fades, as a fraction of the longest side."
+    colour_strength: UnitInterval = setting(
+        "finish", "advanced", default=1.0, description="How far colours follow that."
     )
-    start: str | None = Field(
+    feather: UnitInterval = setting(
+        "finish",
+        "advanced",
+        default=0.01,
+        description="Width over which a masked painting fades, as a fraction of the longest side.",
+    )
+    start: FileName | None = setting(
+        "photo",
+        "advanced",
         default=None,
         description="The painting so far, a picture file of the photo's proportions: painting goes on from it.",
     )
-    start_detail: Detail = Field(
+    start_detail: Detail = setting(
+        "photo",
+        "advanced",
         default=1.0,
         description="How much of the photo's brightness that is finer than the start's pixels comes back on top of "
         "it: 0 to 4; 1 gives all of it back, more exaggerates it.",
     )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Seed of every random draw.")
-    precision: Precision = Field(
-        default="auto", description="auto: the fastest arithmetic the device does well; exact: float32 throughout."
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
+        "running", default=0, description="Seed of every random draw."
     )
-    memory: Memory | None = Field(
+    precision: Precision = setting(
+        "running",
+        "advanced",
+        default="auto",
+        description="auto: the fastest arithmetic the device does well; exact: float32 throughout.",
+    )
+    memory: Memory | None = setting(
+        "running",
+        "advanced",
         default=None,
         description="Most memory to use, as in 4GB; unset for most of what is free. Changes no picture, but a little "
         "gatys's where its note counts pairs.",
     )
-    preset: str | None = Field(default=None, description="Named settings the options began from.")
+    preset: str | None = setting(
+        "picture", default=None, description="Named settings to begin from: see `impasto presets`."
+    )
     nets: dict[str, str] = Field(default_factory=dict, description="sha256 by network name, once resolved.")
 
     @field_validator("styles")
@@ -250,22 +325,18 @@ class Recipe(Frozen):
     def renamed(self, rename: Callable[[str], str]) -> dict[str, Any]:
         """The recipe as plain JSON data; `rename` sees each name that may be a file's, in order, and replaces it."""
         data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
-        options = data["options"]
-        for table, model in ((data, self), (options, self.options)):
+        for table, model in ((data, self), (data["options"], self.options)):
             # What is unset without being so by default has to be said.
             unset = (name for name, field in type(model).model_fields.items() if field.get_default() is not None)
             table.update({name: None for name in unset if getattr(model, name) is None})
-        net = options.get("net", ())
-        shares = [*data["styles"], *(() if isinstance(net, str) else net)]
-        named = [(share, key) for share in shares for key in ("path", "name", "mask")]
-        named += [(data, "start"), (data, "encoder")]
-        for settings in (options, *(rung["settings"] for rung in options.get("rungs", ()))):  # a cascade's
-            named += [(settings, "init"), (settings, "net")]
-        for table, key in named:
-            if isinstance(table.get(key), str) and (key, table[key]) != ("mask", ALPHA):
-                table[key] = rename(table[key])
+        for each, table in zip(self.styles, data["styles"], strict=True):
+            each.rename_files(table, rename)
+        self.options.rename_files(data["options"], rename)
+        self.rename_files(data, rename, without=("styles", "options"))
         return data
 
+
+check_places(Recipe, without=DECIDED)
 
 NONE = "none"
 """What to type for a field that may be unset."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
@@ -95,8 +97,24 @@ def test_demo_draws_styles(cli: Cli) -> None:
     cli("demo", "--draw-styles", "more", "-o", "x.png").refused(2, "--draw-styles")
 
 
+def test_the_program_alone_says_what_to_type(cli: Cli) -> None:
+    ran = cli()
+    assert ran.status == 0 and len(ran.out.splitlines()) <= 10
+    for typed in re.findall(r"^  (impasto .*?)(?:   |$)", ran.out, re.MULTILINE):
+        name = shlex.split(typed)[1]
+        assert cli(name, "--help").status == 0
+    assert "impasto paint photo.jpg painting.jpg" in ran.out
+
+
+def test_a_picture_in_the_place_of_a_command(cli: Cli) -> None:
+    cli("my photo.jpg", "b.png", "--size", 64).refused(2, "impasto paint 'my photo.jpg' b.png --size 64")
+    cli("a.jpg").refused(2, "expected impasto paint a.jpg painting.jpg")
+    cli("a.jpg", "--size", 64).refused(2, "expected impasto paint a.jpg painting.jpg --size 64")
+    cli("pain").refused(2, 'Did you mean "paint"')
+
+
 def test_the_list_of_commands_says_what_each_does(cli: Cli) -> None:
-    for ran in (cli("--help"), cli()):
+    for ran in (cli("--help"), cli("--help-all")):
         lines = [line.strip("│ ") for line in ran.out.splitlines()]
         commands = next(n for n, line in enumerate(lines) if "Commands" in line)
         for name in (

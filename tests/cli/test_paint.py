@@ -23,6 +23,7 @@ from impasto.methods.effort import EFFORTS, way
 from impasto.methods.gatys import painter as gatys
 from impasto.methods.swap import painter as swap
 from impasto.painter import Step
+from impasto.settings import place_of
 
 from .conftest import Cli
 
@@ -310,10 +311,30 @@ def test_sigterm_is_an_interruption(cli: Cli, photo: Path, style: Path, monkeypa
 
 def test_every_method_has_its_command_and_every_option_its_flag(cli: Cli) -> None:
     for method in METHODS.values():
-        shown = " ".join(cli(method.name, "--help").out.split())
+        shown = " ".join(cli(method.name, "--help-all").out.split())
         for name, field in method.options.model_fields.items():
             assert f"--{name.replace('_', '-')}" in shown
             assert (field.description or "").replace("`", "'")[:20] in shown
+
+
+@pytest.mark.parametrize("command", ["paint", *METHODS])
+def test_help_is_short_and_says_where_the_rest_is(command: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli(command, "--help").out.splitlines()
+    assert len(lines) <= 45
+    assert sum(f"impasto {command} " in line for line in lines) >= 3  # usage and two examples
+    shown, everything = (
+        set(re.findall(r"^│ [ *]*(--[a-z0-9-]+)", cli(command, flag).out, re.MULTILINE))
+        for flag in ("--help", "--help-all")
+    )
+    assert {"--size", "--strength", "--colour", "--seed", "--output"} <= shown < everything
+    if command in METHODS:
+        fields = METHODS[command].options.model_fields
+        plain = {name for name, field in fields.items() if place_of(field).level == "plain"}
+        assert {name for name in fields if f"--{name.replace('_', '-')}" in shown} == plain
+    hidden = int(re.search(r"(\d+) more flags: impasto \S+ --help-all", "\n".join(lines))[1])  # type: ignore[index]
+    negatives = {flag for flag in everything if flag.startswith("--no-")}
+    assert hidden == len(everything - shown - negatives)
 
 
 def test_help_loads_nothing_heavy() -> None:

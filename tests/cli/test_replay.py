@@ -262,6 +262,10 @@ def test_help_lists_the_flags_of_the_method(cli: Cli, painted: Path) -> None:
     shown = done(cli("replay", painted, "--help")).out
     assert "--content-weight" in shown and "--photo" in shown
     assert "[default: 48]" in shown and "[default: PICTURE.replay.png]" in shown
+    assert "--tv-weight" not in shown and f"more flags: impasto replay {painted} --help-all" in " ".join(
+        shown.split()
+    )
+    assert "--tv-weight" in done(cli("replay", painted, "--help-all")).out
     assert "--photo" in done(cli("replay", "--help")).out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.cli.train import app
+from impasto.cli.train import build
 from impasto.training import run
 from impasto.training.loop import CHECKPOINT
 from impasto.training.tasks import adain as train_adain
@@ -69,7 +69,7 @@ def test_steps_are_added_to_a_net_and_painted_with(
     data = ("--photos", pictures, "--paintings", pictures, *QUICK, "-q")
     ran = cli("train", "swap", *data, "--out", "decoder")
     assert ran.status == 0, ran.err
-    ran = cli("train", "swap-steps", *data, "--out", "steps", "--init", ran.out.strip(), "--count", 2)
+    ran = cli("train", "swap-steps", *data, "--out", "steps", "--net", ran.out.strip(), "--count", 2)
     assert ran.status == 0, ran.err
     net = Path(ran.out.strip())
     painted = cli("swap", photo, style, "--net", net, "--size", 48, "-o", "out.png", "--json")
@@ -83,12 +83,12 @@ def test_steps_are_added_to_a_net_and_painted_with(
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
-    shown = " ".join(cli("train", name, "--help").out.split())
+    shown = " ".join(cli("train", name, "--help-all").out.split())
     presets = johnson_options.PRESETS if name == "johnson" else ALL[name].PRESETS
     for field in presets["impasto"].options.__class__.model_fields:
         assert f"--{field.replace('_', '-')}" in shown
     assert all(preset in shown for preset in presets)
-    assert name in app and "train" in cli("--help").out
+    assert name in build() and "train" in cli("--help").out
 
 
 def test_a_network_of_styles_is_trained_and_paints(cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
@@ -140,7 +140,7 @@ def test_bad_requests_are_answered_in_one_line(cli: Cli, pictures: Path, tmp_pat
     refused("--preset", "style-swp", words=("did you mean style-swap",))
     refused("--patch", 99, words=("patch", "15"))
     refused("--resume", words=("run",))
-    refused("--init", "nothing", words=("nothing",))
+    refused("--net", "nothing", words=("nothing",))
     cli("train", "swap", "--photos", pictures, "--out", "run").refused(2, "--paintings")
     cli("train", "johnsen").refused(2, "johnsen")
 

@@ -13,7 +13,7 @@ from impasto.nets.files import ADAIN_KIND
 from impasto.recipe import NetShare
 from impasto.weights.canonical import tiny_weights
 
-from . import whitening
+from .plugged import plug_in
 
 QUICK = {
     "gatys": {"steps": 3, "style_weight": 100},
@@ -30,7 +30,7 @@ def _tiny_encoder(monkeypatch):
 @pytest.fixture(params=[*METHODS, "whitening"])
 def name(request, monkeypatch, tiny_settings, tiny_net):
     if request.param == "whitening":
-        monkeypatch.setitem(METHODS, "whitening", whitening.METHOD)
+        plug_in(monkeypatch)
         tiny_settings["whitening"] = {"net": str(tiny_net(ADAIN_KIND, "relu3_1"))}
     return request.param
 

@@ -17,7 +17,7 @@ from impasto.nets.files import ADAIN_KIND, SWAP_KIND
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
 
-from . import whitening
+from .plugged import plug_in
 
 # Ways to run each method that differ in kind: settings, quick where the defaults are not.
 WAYS = {
@@ -52,7 +52,7 @@ def name(request, tiny_settings, tiny_net, monkeypatch):
         net = tiny_net(SWAP_KIND, "relu3_1", inject=("relu2_1", "relu1_1"), steps=3, step_width=8)
         settings = {**settings, "net": str(net)}
     elif method == "whitening":
-        monkeypatch.setitem(METHODS, method, whitening.METHOD)
+        plug_in(monkeypatch)
         settings = {**settings, "net": str(tiny_net(ADAIN_KIND, "relu3_1"))}
     else:
         settings = {**settings, **tiny_settings.get(method, {})}

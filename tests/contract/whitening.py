@@ -15,7 +15,7 @@ from impasto.methods.common.one_pass import Frame, OnePassPainter, Painted, Pass
 from impasto.methods.common.options import options_of
 from impasto.nets.decoder import Decoder
 from impasto.nets.files import ADAIN_KIND
-from impasto.recipe import Options, Recipe, StyleScale
+from impasto.recipe import NetName, Options, Recipe, StyleScale
 from impasto.statistics.moments import Moments, blend, moments
 from impasto.statistics.transport import roots_by_products
 from impasto.strips import Size
@@ -27,7 +27,7 @@ LAYER = "relu3_1"
 class WhiteningOptions(Options):
     """Li et al. 2017: the photo's features are whitened, then take the style's covariance."""
 
-    net: str = "adain"
+    net: NetName = "adain"
     style_scale: StyleScale = 1.0
 
 

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 
-_HELP = ("--help", "-h")
+WELCOME = """\
+impasto turns a photograph into a painting in the manner of another picture.
+
+  impasto demo                              a first painting, of pictures that are installed with it
+  impasto paint photo.jpg painting.jpg      your photo in the manner of a painting
+  impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png
+  impasto johnson photo.jpg --net the-scream    in a blink, in a style of the gallery
+  impasto johnson --list                    the styles of the gallery
+  impasto doctor                            what this machine has, for reports of errors
+
+impasto --help lists the commands, impasto paint --help the flags of one."""
+"""What the program says where nothing is asked of it."""
+
 _OBJECTS = 100_000  # new ones, after which garbage is looked for
 
 
@@ -47,14 +59,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of the process where None.
     """
     from .app import build
+    from .flags import HELP, HELP_ALL
     from .status import DONE, report
 
     # Read by torch when it is first imported: what Apple's GPUs cannot do is done on the processor, with a warning.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments:
+        print(WELCOME)
+        return DONE
     try:
         with _warnings_in_a_line(quiet=bool({"--quiet", "-q"} & set(arguments))):
-            status = run_app(build(described=not arguments or arguments[0] in _HELP), arguments)
+            app = build(
+                None if not arguments or arguments[0] in HELP else arguments[0], everything=HELP_ALL in arguments
+            )
+            status = run_app(app, arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return report(error, as_json="--json" in arguments)

@@ -34,7 +34,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
         return paint(photo, **values)
 
     def flag(name: str, kind: Any, default: Any, help: str) -> Argument:
-        annotation = Annotated[kind, Parameter(help=help, group=PICTURES, negative="")]
+        annotation = Annotated[kind, Parameter(help=help, group=PICTURES, negative="", show=True)]
         return Argument(name, Argument.KEYWORD_ONLY, default=default, annotation=annotation)
 
     signature = inspect.signature(paint)

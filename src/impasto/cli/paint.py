@@ -9,18 +9,17 @@ from inspect import Signature
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
 from ..errors import RequestError
 from ..methods import METHODS, Method, make_recipe
 from ..methods.effort import Dials, owner, way
-from ..recipe import Recipe, Style
-from .flags import PAINTING, PICTURES, flags, given
+from ..recipe import DECIDED, Recipe, Style
+from .flags import PICTURES, flags, given
 from .gallery import with_gallery
 from .painting import STANDARD_STREAM, Output, run
 
-_NOT_FLAGS = {"version", "method", "options", "styles", "nets"}  # what the command itself decides
-COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in _NOT_FLAGS}
+COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in DECIDED}
 SHARED = {name: field for name, field in COMMON.items() if name != "preset"}  # a preset is a method's
 
 _OUTPUT = Argument(
@@ -28,7 +27,7 @@ _OUTPUT = Argument(
 )
 
 
-def paint_command() -> Callable[..., int]:
+def paint_command(*, everything: bool = False) -> Callable[..., int]:
     """The everyday command: two dials choose the method and its settings."""
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
@@ -41,11 +40,12 @@ def paint_command() -> Callable[..., int]:
         )
         return _paint(recipe, photo, output or Output())
 
-    arguments = [*_pictures(), *flags({**Dials.model_fields, **SHARED}, PAINTING), _OUTPUT]
+    fields = {"size": SHARED["size"], **Dials.model_fields, **SHARED}
+    arguments = [*_pictures(), *flags(fields, everything=everything), _OUTPUT]
     return signed(command, "paint", "Paint a photograph in the manner of other pictures.", arguments)
 
 
-def painting_command(method: Method) -> Callable[..., int]:
+def painting_command(method: Method, *, everything: bool = False) -> Callable[..., int]:
     """The command that paints with a method."""
     own = method.options.model_fields
 
@@ -60,14 +60,17 @@ def painting_command(method: Method) -> Callable[..., int]:
         )
         return _paint(recipe, photo, output or Output())
 
-    group = Group.create_ordered(f"Settings of {method.name}")
-    arguments = [
-        *_pictures(styles=method.styles),
-        *flags(COMMON, PAINTING, make_recipe(method.name)),
-        _OUTPUT,
-        *flags(own, group, method.options()),
-    ]
+    fields = {"size": COMMON["size"], **own, **COMMON}
+    defaults = defaults_of(make_recipe(method.name))
+    arguments = [*_pictures(styles=method.styles), *flags(fields, defaults, everything=everything), _OUTPUT]
     return signed(command, method.name, f"{method.summary}.", arguments)
+
+
+def defaults_of(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe's settings are, by name."""
+    return {name: getattr(recipe, name) for name in COMMON} | {
+        name: getattr(recipe.options, name) for name in type(recipe.options).model_fields
+    }
 
 
 def _paint(recipe: Recipe, photo: str, output: Output) -> int:
@@ -117,13 +120,23 @@ def _pictures(*, styles: bool = True) -> list[Argument]:
 
 
 def _picture(name: str, kind: Any, text: str) -> Argument:
-    return Argument(name, kind, annotation=Annotated[str, Parameter(help=text, group=PICTURES)])
+    return Argument(name, kind, annotation=Annotated[str, Parameter(help=text, group=PICTURES, show=True)])
 
 
-def commands() -> dict[str, Callable[..., int]]:
-    """``paint`` and every method's command, by name."""
-    return {"paint": paint_command()} | {
+def commands(*, everything: bool = False) -> dict[str, Callable[..., int]]:
+    """``paint`` and every method's command, by name; `everything`: their help shows every flag."""
+    return {"paint": paint_command(everything=everything)} | {
         m.name: (command if m.styles else with_gallery(command))
         for m in METHODS.values()
-        for command in [painting_command(m)]
+        for command in [painting_command(m, everything=everything)]
     }
+
+
+def examples(name: str) -> tuple[str, ...]:
+    """Two lines to type, for the help of one of `commands`."""
+    if name == "paint":
+        return (
+            "impasto paint photo.jpg painting.jpg",
+            "impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png",
+        )
+    return METHODS[name].examples

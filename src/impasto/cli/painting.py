@@ -22,7 +22,7 @@ from ..painter import Checkpoint
 from ..recipe import Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
-from .flags import OUTPUT, RECORDS
+from .flags import OUTPUT, RECORDS, shown_if
 from .progress import display
 from .status import DONE, INTERRUPTED
 
@@ -32,9 +32,16 @@ if TYPE_CHECKING:
 
 
 def _option(
-    help: str, group: Group = OUTPUT, *, name: tuple[str, ...] = (), default: str | bool | None = None
+    help: str,
+    group: Group = OUTPUT,
+    *,
+    plain: bool = False,
+    name: tuple[str, ...] = (),
+    default: str | bool | None = None,
 ) -> Parameter:
-    return Parameter(name=name or None, help=help, group=group, negative="", show_default=default)
+    return Parameter(
+        name=name or None, help=help, group=group, negative="", show_default=default, **shown_if(plain=plain)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +54,11 @@ class Output:
             "PNG, JPEG, WebP or TIFF by extension; - writes PNG to standard output.",
             name=("--output", "-o"),
             default="PHOTO.STYLE.png",
+            plain=True,
         ),
     ] = None
-    overwrite: Annotated[bool, _option("Replace files that exist.", default=False)] = False
-    quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.")] = 95
+    overwrite: Annotated[bool, _option("Replace files that exist.", default=False, plain=True)] = False
+    quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.", plain=True)] = 95
     bits: Annotated[int, _option("Bits a channel: 8, or 16 for PNG and TIFF.")] = 8
     keep_gps: Annotated[
         bool, _option("Keep where the photograph was taken; the rest of its EXIF is always kept.", default=False)

@@ -9,7 +9,7 @@ from inspect import Parameter as Argument
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Parameter
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import ImpastoWarning, RequestError
@@ -19,12 +19,11 @@ from ..methods import make_recipe, method, read_recipe
 from ..recipe import Recipe, Style, explain, unset
 from ..session.provenance import Finder, Provenance, read_provenance
 from . import run_app
-from .flags import OUTPUT, PAINTING, PICTURES, flags, given
-from .paint import COMMON, refuse_file_as_init, signed, stem
+from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown
+from .paint import COMMON, defaults_of, refuse_file_as_init, signed, stem
 from .painting import Output, run
 from .status import DONE
 
-_HELP = ("--help", "-h")
 _SUMMARY = "Paint a finished picture again, or another photo as it was painted."
 
 
@@ -34,20 +33,31 @@ def replay(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fal
     if not tokens:
         raise RequestError("no picture; expected impasto replay PICTURE [OPTIONS]")
     source, *rest = tokens
-    if source in _HELP:
+    if source in HELP:
         also = "PICTURE is one that impasto wrote, or a recipe as `impasto show` prints it (.toml)."
         more = "Every setting it was painted with is a flag as well: impasto replay PICTURE --help lists them."
-        _app("PICTURE", signed(_general, "replay", f"{_SUMMARY}\n\n{also} {more}", _arguments(_Output))).help_print()
+        general = signed(_general, "replay", f"{_SUMMARY}\n\n{also} {more}", _arguments(_Output))
+        _app("PICTURE", general, everything=source == HELP_ALL).help_print()
         return DONE
     if source.startswith("-") and source != STANDARD_STREAM:
         raise RequestError(f"{source} stands before the picture; expected it first: impasto replay PICTURE {source}")
     kept = read_provenance(source)
-    return run_app(_app(source, _command(source, kept, _recipe_in(source, kept))), rest)
+    everything = HELP_ALL in rest
+    command = _command(source, kept, _recipe_in(source, kept), everything=everything)
+    return run_app(_app(source, command, everything=everything), rest)
 
 
-def _app(source: str, command: Callable[..., int]) -> App:
-    usage = f"Usage: impasto replay {source} [OPTIONS]"
-    app = App(name="impasto replay", usage=usage, help_format="plaintext", version_flags=[])
+def _app(source: str, command: Callable[..., int], *, everything: bool) -> App:
+    usage = f"impasto replay {source}"
+    app = App(
+        name="impasto replay",
+        usage=f"Usage: {usage} [OPTIONS]",
+        help_format="plaintext",
+        help_flags=HELP,
+        help_epilogue=more_flags(usage, command, everything=everything),
+        version_flags=[],
+        default_parameter=shown(everything=everything),
+    )
     app.default(command)
     return app
 
@@ -71,7 +81,7 @@ def _recipe_in(source: str, kept: Provenance) -> Recipe:
         raise RequestError(f"{source}: {error}") from None
 
 
-def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int]:
+def _command(source: str, kept: Provenance, recipe: Recipe, *, everything: bool) -> Callable[..., int]:
     """The command whose flags have, as their defaults, what the picture says."""
     own = type(recipe.options).model_fields
     as_before = _output_of(kept)
@@ -105,8 +115,7 @@ def _command(source: str, kept: Provenance, recipe: Recipe) -> Callable[..., int
     summary = f"{_SUMMARY}\n\n{source} was painted by {recipe.method}; its settings are the defaults."
     arguments = [
         *_arguments(as_before, styles=method(recipe.method).styles),
-        *flags(COMMON, PAINTING, recipe),
-        *flags(own, Group.create_ordered(f"Settings of {recipe.method}"), recipe.options),
+        *flags({"size": COMMON["size"], **own, **COMMON}, defaults_of(recipe), everything=everything),
     ]
     return signed(command, "replay", summary, arguments)
 
@@ -141,6 +150,7 @@ class _Output(Output):
             help="PNG, JPEG, WebP or TIFF by extension; - writes PNG to standard output.",
             group=OUTPUT,
             show_default="PICTURE.replay.png",
+            show=True,
         ),
     ] = None
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 
-from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import CycloptsError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
 from ..errors import ImpastoError
 from ..memory import is_out_of_memory
+from ..recipe import is_picture
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -43,6 +46,8 @@ def _explained(error: BaseException) -> tuple[int, str]:
             f"{command} has no place for {', '.join(error.unused_tokens or ())}; expected it after the flag that it "
             f"belongs to: see {command} --help"
         )
+    if isinstance(error, UnknownCommandError) and (offered := _painting_meant(error.unused_tokens or ())):
+        return WRONG_REQUEST, offered
     if isinstance(error, UnknownOptionError) and error.command_chain == ("paint",):
         from .paint import explain_unknown
 
@@ -62,3 +67,13 @@ def _explained(error: BaseException) -> tuple[int, str]:
         f"unexpected {type(error).__name__}: {error}; expected no such thing: please report it, "
         "with what IMPASTO_DEBUG=1 shows"
     )
+
+
+def _painting_meant(arguments: Sequence[str]) -> str | None:
+    """What to type where a picture stands in the place of a command; None where none does."""
+    if not arguments or not is_picture(arguments[0]):
+        return None
+    typed = shlex.join(arguments)
+    if len(arguments) == 1 or arguments[1].startswith("-"):
+        typed = f"{shlex.quote(arguments[0])} painting.jpg{typed.removeprefix(shlex.quote(arguments[0]))}"
+    return f"{arguments[0]} is a picture, not a command; expected impasto paint {typed}"

@@ -14,7 +14,7 @@ from inspect import Signature
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Parameter
 from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
@@ -28,12 +28,8 @@ from ..training.tasks import johnson_options
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
 from ..weights.container import load_metadata
-from .flags import flags, given
+from .flags import HELP, TRAINING, epilogue, flags, given, shown, shown_if
 from .status import DONE
-
-app = App(name="train", help="Train a network, to paint with by --net FILE.")
-
-_DATA = Group.create_ordered("Pictures and place")
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,15 @@ class _Training:
     train: Callable[..., Path]
     run: type[Run]
 
+    @property
+    def example(self) -> str:
+        """A line to type."""
+        learnt = "--style painting.jpg" if self.run is StylesRun else "--paintings paintings/"
+        return f"impasto train {self.name} --photos photos/ {learnt} --out run/"
 
-def _flag(help: str, **more: Any) -> Parameter:
-    return Parameter(help=help, group=_DATA, negative="", **more)
+
+def _flag(help: str, *, plain: bool = True, **more: Any) -> Parameter:
+    return Parameter(help=help, group=TRAINING, negative="", **shown_if(plain=plain), **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +65,17 @@ class Run(ABC):
     out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log and sample sheets.")]
     resume: Annotated[bool, _flag("Continue the run in --out, with the same settings.")] = False
     preset: Annotated[str, _flag("Named settings to begin from.")] = "impasto"
-    init: Annotated[str | None, _flag("A net whose weights to begin with: name or file.")] = None
+    net: Annotated[str | None, _flag("A net whose weights to begin with: name or file.")] = None
     encoder: Annotated[
         str | None,
-        _flag("Encoder: a name from 'impasto weights list', or a file.", show_default="the preset's, mostly vgg19"),
+        _flag(
+            "Encoder: a name from 'impasto weights list', or a file.",
+            plain=False,
+            show_default="the preset's, mostly vgg19",
+        ),
     ] = None
-    device: Annotated[str, _flag("auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    quiet: Annotated[bool, _flag("No progress bar.", name=("--quiet", "-q"))] = False
+    device: Annotated[str, _flag("auto, cpu, cuda, cuda:N or mps.", plain=False)] = "auto"
+    quiet: Annotated[bool, _flag("No progress bar.", plain=False, name=("--quiet", "-q"))] = False
 
     @property
     @abstractmethod
@@ -100,7 +106,7 @@ class PaintingsRun(Run):
 class StepsRun(PaintingsRun):
     """A run that adds learned steps to a net."""
 
-    init: Annotated[str | None, _flag("The net of 'impasto swap' that gets the steps: name or file.")] = "swap"
+    net: Annotated[str | None, _flag("The net of 'impasto swap' that gets the steps: name or file.")] = "swap"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,8 @@ class StylesRun(Run):
         list[str], _flag("The style picture, or several; a style is called as its file.", consume_multiple=True)
     ]
     credits: Annotated[
-        Path | None, _flag("TOML file of the styles' titles, artists and years: a table [NAME] each.")
+        Path | None,
+        _flag("TOML file of the styles' titles, artists and years: a table [NAME] each.", plain=False),
     ] = None
 
     @property
@@ -143,7 +150,7 @@ def _settings(training: _Training, preset: str, values: Mapping[str, Any]) -> Tr
         raise explain(error) from None
 
 
-def _command(training: _Training) -> Callable[..., int]:
+def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
     def command(*, run: Run, **values: Any) -> int:
         options = _settings(training, run.preset, values)
         try:
@@ -155,7 +162,7 @@ def _command(training: _Training) -> Callable[..., int]:
                     run.out,
                     encoder=run.encoder or training.presets[run.preset].encoder,
                     preset=run.preset,
-                    init=run.init,
+                    init=run.net,
                     resume=run.resume,
                     device=run.device,
                     report=report,
@@ -175,18 +182,17 @@ def _command(training: _Training) -> Callable[..., int]:
     own = training.options.model_fields
     arguments = [
         Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[training.run, Parameter(name="*")]),
-        *flags(own, Group.create_ordered(f"Settings of training {training.name}")),
+        *flags(own, everything=everything),
     ]
     # cyclopts reads a command's flags off its signature.
     command.__name__ = training.name
-    described = " ".join(f"{name}: {preset.description}" for name, preset in training.presets.items())
-    command.__doc__ = f"{training.summary}\n\nPresets. {described}"
+    command.__doc__ = training.summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
     setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
     return command
 
 
-for _one in (
+_TRAININGS = (
     _Training(
         "adain",
         "Train a decoder for `impasto adain`.",
@@ -219,5 +225,24 @@ for _one in (
         cast(Callable[..., Path], train_johnson.train),
         StylesRun,
     ),
-):
-    app.command(_command(_one), name=_one.name)
+)
+
+
+def _epilogue(training: _Training, command: Callable[..., int], *, everything: bool) -> str:
+    ends = epilogue(f"impasto train {training.name}", [training.example], command, everything=everything)
+    presets = "\n".join(f"  {name}: {preset.description}" for name, preset in training.presets.items())
+    return f"Presets:\n{presets}\n\n{ends}"
+
+
+def build(*, everything: bool = False) -> App:
+    """The application of all trainers; `everything`: their help shows every flag."""
+    app = App(name="train", help="Train a network, to paint with by --net FILE.", help_flags=HELP)
+    for training in _TRAININGS:
+        command = _command(training, everything=everything)
+        app.command(
+            command,
+            name=training.name,
+            default_parameter=shown(everything=everything),
+            help_epilogue=_epilogue(training, command, everything=everything),
+        )
+    return app

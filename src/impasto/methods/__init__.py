@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -58,6 +59,24 @@ class Method:
     module: str
     painter: str
     styles: bool = True
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Two lines to type."""
+        if not self.styles:
+            return (f"impasto {self.name} photo.jpg --net great-wave", f"impasto {self.name} --list")
+        return (
+            f"impasto {self.name} photo.jpg painting.jpg",
+            f"impasto {self.name} photo.jpg painting.jpg --size 1024 --colour luminance -o print.png",
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of a recipe of this method, for forms: each setting has its group, level, unit and step too."""
+        found = Recipe.model_json_schema()
+        own = self.options.model_json_schema()
+        definitions = {**found.pop("$defs", {}), **own.pop("$defs", {}), "Options": own}
+        found["properties"]["method"]["const"] = self.name
+        return {**found, "$defs": definitions}
 
     def load(self, recipe: Recipe, device: device, keep: Keep | None = None) -> Nets:
         """Load the networks that a recipe names; `keep` has those of before, see `Loader`."""
@@ -181,8 +200,41 @@ METHODS: dict[str, Method] = {
 }
 
 
+ENTRY_POINTS = "impasto.methods"
+"""Group of entry points by which other packages add methods; each names a `Method`."""
+
+FAULTY: dict[str, str] = {}
+"""Methods of other packages that cannot be used, and why."""
+
+
+def discover() -> tuple[dict[str, Method], dict[str, str]]:
+    """The methods that other packages add, by name; and those that cannot be used, with the reason."""
+    found: dict[str, Method] = {}
+    faulty: dict[str, str] = {}
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        package = entry.dist.name if entry.dist is not None else entry.value
+        try:
+            loaded = entry.load()
+        except Exception as error:  # whatever another package does, the others work
+            faulty[entry.name] = f"{package} could not load it: {type(error).__name__}: {error}"
+            continue
+        if not isinstance(loaded, Method):
+            faulty[entry.name] = (
+                f"{entry.value} of {package} is {type(loaded).__name__}; expected impasto.methods.Method"
+            )
+        elif loaded.name != entry.name:
+            faulty[entry.name] = f"{package} calls the method {loaded.name!r}; expected the entry point's name"
+        elif entry.name in found or (entry.name in METHODS and METHODS[entry.name] != loaded):
+            faulty[f"{entry.name} of {package}"] = "there is a method of that name; expected another name"
+        else:
+            found[entry.name] = loaded
+    return found, faulty
+
+
 def method(name: str) -> Method:
     """The method called `name`, or a refusal with the near misses."""
+    if name in FAULTY:
+        raise RequestError(f"the method {name} cannot be used: {FAULTY[name]}")
     if name not in METHODS:
         raise RequestError(f"no method {name!r}{near_misses(name, METHODS) or ': there is ' + ', '.join(METHODS)}")
     return METHODS[name]
@@ -298,3 +350,8 @@ def _settings_of(rung: Rung) -> dict[str, Any]:
     except RequestError as error:
         raise RequestError(f"rung {rung}: {error}") from None
     return options.model_dump(mode="json", include=set(given))
+
+
+_found, _faulty = discover()  # at the end: their packages import this one
+METHODS.update(_found)
+FAULTY.update(_faulty)

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
-
 from ..errors import RequestError, near_misses
 from ..recipe import Frozen, Recipe, UnitInterval
+from ..settings import setting
 from . import METHODS
 from .cascade.options import Rung
 
@@ -30,11 +29,13 @@ _FAMILIAR = "adain"  # the method named for a setting that several have
 class Dials(Frozen):
     """The two dials of `impasto paint`."""
 
-    effort: Effort = Field(
+    effort: Effort = setting(
+        "picture",
         default=DEFAULT_EFFORT,
         description="How much time it takes: draft the least, then quick, fine and best, each several times as long.",
     )
-    boldness: UnitInterval = Field(
+    boldness: UnitInterval = setting(
+        "picture",
         default=DEFAULT_BOLDNESS,
         description="From 0, every detail of the photo kept, to 1, large forms only. It means the same at every "
         "effort.",

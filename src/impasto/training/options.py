@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from ..errors import RequestError
 from ..nets.enlarge import Enlarge
 from ..recipe import NonNegative, Options, Positive, Precision
+from ..settings import setting
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -24,21 +25,31 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 Lattice = Annotated[
     NonNegative,
-    Field(
+    setting(
+        "losses",
+        "advanced",
         description="Weight of upright waves of 2 to 12 pixels, of brightness or colour, that neither photo nor "
         "style has: where an even area has to be painted, a network makes a lattice or a weave of those before "
-        "anything else."
+        "anything else.",
     ),
 ]
 
 Enlarging = Annotated[
     Enlarge,
-    Field(description="How the network doubles its features: nearest as most systems do, or between them linearly."),
+    setting(
+        "network",
+        "reproduction",
+        description="How the network doubles its features: nearest as most systems do, or between them linearly.",
+    ),
 ]
 
 Fleck = Annotated[
     NonNegative,
-    Field(description="Weight of colour flickering from pixel to pixel more than it does in photo and style."),
+    setting(
+        "losses",
+        "advanced",
+        description="Weight of colour flickering from pixel to pixel more than it does in photo and style.",
+    ),
 ]
 
 
@@ -48,17 +59,22 @@ ONE_RUN = (
 )
 """Part of the description of every preset called impasto."""
 
-Steps = Annotated[Count, Field(description="Optimiser steps.")]
-Batch = Annotated[Count, Field(description="Photos a step, and as many paintings, on each device.")]
-Crop = Annotated[int, Field(ge=32, le=2048, description="Side of the crops in pixels.")]
-Rate = Annotated[Positive, Field(description="Learning rate at its highest.")]
-Warmup = Annotated[int, Field(ge=0, description="Steps over which the rate rises from nothing.")]
-Clip = Annotated[NonNegative, Field(description="Longest gradient let through; 0 for any.")]
+Steps = Annotated[Count, setting("steps", description="Optimiser steps.")]
+Batch = Annotated[Count, setting("steps", description="Photos a step, and as many paintings, on each device.")]
+Crop = Annotated[int, Field(ge=32, le=2048), setting("data", description="Side of the crops in pixels.", unit="px")]
+Rate = Annotated[Positive, setting("steps", "advanced", description="Learning rate at its highest.")]
+Warmup = Annotated[
+    int, Field(ge=0), setting("steps", "reproduction", description="Steps over which the rate rises from nothing.")
+]
+Clip = Annotated[
+    NonNegative, setting("steps", "reproduction", description="Longest gradient let through; 0 for any.")
+]
 Ema = Annotated[
     float,
-    Field(
-        ge=0,
-        lt=1,
+    Field(ge=0, lt=1),
+    setting(
+        "steps",
+        "reproduction",
         description="Memory of the running mean of the weights, which is what is kept; 0 keeps the last.",
     ),
 ]
@@ -70,38 +86,64 @@ class TrainOptions(Options):
     steps: Steps = 8000
     batch: Batch = 8
     crop: Crop = 128
-    resize: Annotated[int, Field(ge=32)] | None = Field(
+    resize: Annotated[int, Field(ge=32)] | None = setting(
+        "data",
+        "advanced",
         default=None,
         description="Bring each picture's short side to this before cropping, as the papers do; "
         "unset: crops at random scales.",
+        unit="px",
     )
-    squash: bool = Field(
-        default=False, description="With --resize: to a square, giving up the picture's proportions."
+    squash: bool = setting(
+        "data",
+        "reproduction",
+        default=False,
+        description="With --resize: to a square, giving up the picture's proportions.",
     )
-    optimizer: Literal["muon", "adam"] = Field(
-        default="muon", description="Adam for everything; muon: Muon for the filters of convolutions."
+    optimizer: Literal["muon", "adam"] = setting(
+        "steps",
+        "reproduction",
+        default="muon",
+        description="Adam for everything; muon: Muon for the filters of convolutions.",
     )
     lr: Rate = 5e-4
-    schedule: Literal["cosine", "inverse", "constant"] = Field(
+    schedule: Literal["cosine", "inverse", "constant"] = setting(
+        "steps",
+        "reproduction",
         default="cosine",
         description="cosine: falls to a hundredth by the last step; inverse: lr / (1 + decay · step).",
     )
-    decay: NonNegative = Field(default=0.0, description="Of the inverse schedule.")
+    decay: NonNegative = setting("steps", "reproduction", default=0.0, description="Of the inverse schedule.")
     warmup: Warmup = 50
-    beta2: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.99, description="Adam's memory of squared gradients."
+    beta2: Annotated[float, Field(gt=0, lt=1)] = setting(
+        "steps",
+        "reproduction",
+        default=0.99,
+        description="Adam's memory of squared gradients.",
     )
     clip: Clip = 5.0
     ema: Ema = 0.999
-    held_out: Annotated[int, Field(ge=1)] = Field(
-        default=8, description="Photos and paintings never trained on, for validation and the sample sheet."
+    held_out: Annotated[int, Field(ge=1)] = setting(
+        "data",
+        "advanced",
+        default=8,
+        description="Photos and paintings never trained on, for validation and the sample sheet.",
     )
-    validate_every: Count = Field(default=500, description="Steps between validations, each with a sample sheet.")
-    save_every: Count = Field(default=250, description="Steps between checkpoints.")
-    workers: Annotated[int, Field(ge=1)] = Field(default=2, description="Threads that read and crop pictures.")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="Of weights, crops and draws.")
-    precision: Precision = Field(
-        default="auto", description="auto: bfloat16 where the machine has it; exact: float32."
+    validate_every: Count = setting(
+        "steps", "advanced", default=500, description="Steps between validations, each with a sample sheet."
+    )
+    save_every: Count = setting("steps", "advanced", default=250, description="Steps between checkpoints.")
+    workers: Annotated[int, Field(ge=1)] = setting(
+        "running", "advanced", default=2, description="Threads that read and crop pictures."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
+        "running", default=0, description="Of weights, crops and draws."
+    )
+    precision: Precision = setting(
+        "running",
+        "advanced",
+        default="auto",
+        description="auto: bfloat16 where the machine has it; exact: float32.",
     )
 
 

@@ -86,6 +86,6 @@ def load_state(path: Path, recipe: dict[str, Any], *, free: frozenset[str]) -> S
         if recipe.get(name) != state.recipe.get(name):
             raise RequestError(
                 f"{path} was made with {name} = {state.recipe.get(name)!r}, now it is {recipe.get(name)!r}; "
-                "a resumed run keeps its settings: repeat them, or train elsewhere with --init"
+                "a resumed run keeps its settings: repeat them, or train elsewhere with --net"
             )
     return state

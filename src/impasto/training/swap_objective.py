@@ -21,6 +21,7 @@ from ..metrics.score import distances
 from ..nets.decoder_spec import LAYERS, DecoderSpec
 from ..nets.files import SWAP_KIND, decoder_metadata
 from ..recipe import GRAIN, Grain, NonNegative
+from ..settings import setting
 from ..statistics.moments import Moments, moments
 from .lattice import Manner, Outlines, grid_terms
 from .options import Count, Fleck, Lattice, TrainOptions
@@ -41,32 +42,57 @@ class SwapObjectiveOptions(TrainOptions):
     Of n photos and n paintings the network sees their own features and all n² swaps.
     """
 
-    batch: Count = Field(
-        default=2, description="Photos a step, and as many paintings; the network sees 2n + n² examples."
+    batch: Count = setting(
+        "steps",
+        default=2,
+        description="Photos a step, and as many paintings; the network sees 2n + n² examples.",
     )
-    patch: Annotated[int, Field(ge=1, le=15)] = Field(default=3, description="Side of a patch, in positions.")
-    stride: Count = Field(default=1, description="Positions between patches.")
-    match: Match = Field(default="normalised", description="What patches are compared by.")
+    patch: Annotated[int, Field(ge=1, le=15)] = setting(
+        "matching", "advanced", default=3, description="Side of a patch, in positions."
+    )
+    stride: Count = setting("matching", "advanced", default=1, description="Positions between patches.")
+    match: Match = setting(
+        "matching", "reproduction", default="normalised", description="What patches are compared by."
+    )
     luminance_weight: LuminanceWeight = LUMINANCE_WEIGHT
     coherence: Coherence = COHERENCE
-    restore: Keep = Field(
-        default="style", description="Give the swapped features the style's moments back, or keep theirs."
+    restore: Keep = setting(
+        "matching",
+        "reproduction",
+        default="style",
+        description="Give the swapped features the style's moments back, or keep theirs.",
     )
     grain: Grain = 2 * GRAIN
-    feature: NonNegative = Field(default=4.0, description="Weight of the distance to the features to be inverted.")
-    feature_form: Literal["relative", "mean"] = Field(
+    feature: NonNegative = setting(
+        "losses", default=4.0, description="Weight of the distance to the features to be inverted."
+    )
+    feature_form: Literal["relative", "mean"] = setting(
+        "losses",
+        "reproduction",
         default="relative",
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
     )
-    gram: NonNegative = Field(default=0.5, description="Weight of the relative distance between Gram matrices.")
-    colour: NonNegative = Field(default=3.0, description="Weight of the distance between the colours.")
-    pixel: NonNegative = Field(
-        default=1.5, description="Weight of the mean absolute pixel difference of the unswapped."
+    gram: NonNegative = setting(
+        "losses", default=0.5, description="Weight of the relative distance between Gram matrices."
     )
-    tv: NonNegative = Field(default=0.0, description="Weight of the summed squared neighbour differences, 0-255.")
+    colour: NonNegative = setting(
+        "losses", "advanced", default=3.0, description="Weight of the distance between the colours."
+    )
+    pixel: NonNegative = setting(
+        "losses",
+        "advanced",
+        default=1.5,
+        description="Weight of the mean absolute pixel difference of the unswapped.",
+    )
+    tv: NonNegative = setting(
+        "losses",
+        "reproduction",
+        default=0.0,
+        description="Weight of the summed squared neighbour differences, 0-255.",
+    )
     lattice: Lattice = 1.0
     fleck: Fleck = 5.0
-    range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
+    range: NonNegative = setting("losses", "reproduction", default=10.0, description="Weight of leaving [0, 1].")
 
 
 @dataclass(frozen=True)

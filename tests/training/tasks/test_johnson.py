@@ -221,7 +221,7 @@ def test_bad_requests(settings: Make, photos: str, styles: dict[str, str], tmp_p
         train(settings(), [photos], [], tmp_path / "run")
     with pytest.raises(RequestError, match="same name"):
         train(settings(), [photos], [styles["waves"]] * 2, tmp_path / "run")
-    with pytest.raises(RequestError, match="--init"):
+    with pytest.raises(RequestError, match="--net"):
         train(settings(learn="styles"), [photos], [styles["waves"]], tmp_path / "run")
     with pytest.raises(RequestError, match="a multiple of 2 for this net: 126 or 128"):
         train(settings(crop=127), [photos], [styles["waves"]], tmp_path / "run")

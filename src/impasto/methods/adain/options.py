@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from ...recipe import GRAIN, Grain
+from ...settings import FileName, setting
 from ..common.options import AnyStyleOptions, Share
 
 COVARIANCE = (
@@ -19,6 +18,10 @@ class AdainOptions(AnyStyleOptions):
     Lu et al. 2019: and the correlations between its channels.
     """
 
-    covariance: Share | None = Field(default=None, description=f"{COVARIANCE}; unset: what the net was trained for.")
+    covariance: Share | None = setting(
+        "strokes", "advanced", default=None, description=f"{COVARIANCE}; unset: what the net was trained for."
+    )
     grain: Grain = GRAIN
-    net: str = Field(default="adain", description="Decoder: the name of a shipped net, or a file.")
+    net: FileName = setting(
+        "network", "advanced", default="adain", description="Decoder: the name of a shipped net, or a file."
+    )

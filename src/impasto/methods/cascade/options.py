@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...recipe import Detail, Frozen, Options, Size, StyleScale
+from ...settings import names_file, setting
 
 NAME = "cascade"
 
@@ -65,6 +66,16 @@ class Rung(Frozen):
             ValueError: it is not of that form, or a value is out of range.
         """
         return cls.model_validate(text)
+
+    def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:  # noqa: ARG002
+        """See `Frozen.rename_files`: here the names are those among its method's settings."""
+        from .. import method
+
+        fields = method(self.method).options.model_fields
+        for name, value in self.settings.items():
+            file = names_file(fields[name])
+            if file is not None and isinstance(value, str) and value not in file.words:
+                data["settings"][name] = rename(value)
 
     def __str__(self) -> str:
         parts = [self.method, *(() if self.size is None else (str(self.size),))]
@@ -166,13 +177,17 @@ BOLD = (
 class CascadeOptions(Options):
     """Other methods in turn, from small to large: forms are painted small, and strokes follow them."""
 
-    rungs: Annotated[tuple[Rung, ...], BeforeValidator(_split)] = Field(
+    rungs: Annotated[tuple[Rung, ...], BeforeValidator(_split)] = setting(
+        "picture",
+        "advanced",
         default=QUICK,
         description=f"What to paint with in turn, as {Rung.FORM},... Sizes are for a picture of 512 px or "
         "more, smaller ones have smaller rungs; the last has the picture's own.",
     )
-    style_scale: StyleScale = Field(
-        default=1.0, description="Size of strokes beside the picture: a factor on every rung's own style_scale."
+    style_scale: StyleScale = setting(
+        "strokes",
+        default=1.0,
+        description="Size of strokes beside the picture: a factor on every rung's own style_scale.",
     )
 
     @field_validator("rungs")

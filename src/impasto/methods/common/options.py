@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...errors import RequestError
 from ...recipe import Options, Recipe, StyleScale
+from ...settings import setting
 
 Own = TypeVar("Own", bound=Options)
 
@@ -17,12 +18,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class AnyStyleOptions(Options):
     """What any-style methods share: how much, and how large the style is seen."""
 
-    alpha: Share = Field(default=1.0, description="Strength: 1 for the style's features, 0 for the photo's own.")
-    style_scale: StyleScale = Field(
-        default=1.0, description="Style's longest side as a factor of the result's: larger, bolder strokes."
+    alpha: Share = setting(
+        "strokes",
+        "advanced",
+        default=1.0,
+        description="How far features are moved before decoding: 1 wholly to the style's, 0 not at all.",
     )
-    style_upscale: bool = Field(default=True, description="Let a small style picture be enlarged.")
-    descreen: bool = Field(
+    style_scale: StyleScale = 1.0
+    style_upscale: bool = setting(
+        "strokes", "advanced", default=True, description="Let a small style picture be enlarged."
+    )
+    descreen: bool = setting(
+        "network",
+        "advanced",
         default=True,
         description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...recipe import NonNegative, Options, Positive
+from ...settings import NamesFile, setting
 from ..common.layer_weights import LayerWeights
 
 
@@ -41,104 +42,195 @@ _BEGIN = 256  # pixels: the longest side that a larger painting begins at
 class GatysOptions(Options):
     """Gatys, Ecker & Bethge 2015 and what grew out of it: pixels optimised against a fixed VGG."""
 
-    content_layers: LayerWeights = Field(
-        default={"relu4_2": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
+    content_layers: LayerWeights = setting(
+        "photo",
+        "advanced",
+        default={"relu4_2": 1.0},
+        description="Layers whose features keep the photo, as LAYER[:WEIGHT],...",
     )
-    content_weight: NonNegative = Field(default=0.01, description="Weight of the content loss.")
-    content_reduction: Literal["mean", "half-sum"] = Field(
-        default="mean", description="Content loss: mean squared difference, or half its sum as in the 2015 paper."
+    content_weight: NonNegative = setting("photo", default=0.01, description="Weight of the content loss.")
+    content_reduction: Literal["mean", "half-sum"] = setting(
+        "photo",
+        "reproduction",
+        default="mean",
+        description="Content loss: mean squared difference, or half its sum as in the 2015 paper.",
     )
-    style_layers: LayerWeights = Field(
-        default=BY_CHANNELS, description="Layers whose statistics carry the style, as LAYER[:WEIGHT],..."
+    style_layers: LayerWeights = setting(
+        "style",
+        "advanced",
+        default=BY_CHANNELS,
+        description="Layers whose statistics carry the style, as LAYER[:WEIGHT],...",
     )
-    style_weight: NonNegative = Field(default=1.0, description="Weight of the style loss.")
-    style_loss: Literal["gram", "wasserstein"] = Field(
-        default="gram", description="Style loss: squared difference of Gram matrices, or 2-Wasserstein of Gaussians."
+    style_weight: NonNegative = setting("style", default=1.0, description="Weight of the style loss.")
+    style_loss: Literal["gram", "wasserstein"] = setting(
+        "style",
+        "advanced",
+        default="gram",
+        description="Style loss: squared difference of Gram matrices, or 2-Wasserstein of Gaussians.",
     )
-    gram_norm: Literal["positions", "elements", "none"] = Field(
-        default="positions", description="What Gram matrices are divided by: H·W, C·H·W, or nothing."
+    gram_norm: Literal["positions", "elements", "none"] = setting(
+        "style",
+        "reproduction",
+        default="positions",
+        description="What Gram matrices are divided by: H·W, C·H·W, or nothing.",
     )
-    tv_weight: NonNegative = Field(
-        default=0.0, description="Weight of the total variation, which smooths the picture."
+    tv_weight: NonNegative = setting(
+        "steps",
+        "advanced",
+        default=0.0,
+        description="Weight of the total variation, which smooths the picture.",
     )
-    tv_kind: Literal["squared", "absolute", "absolute-mean", "nine-point"] = Field(
-        default="squared", description="Form of the total variation; see `impasto.losses.functional.total_variation`."
+    tv_kind: Literal["squared", "absolute", "absolute-mean", "nine-point"] = setting(
+        "steps",
+        "reproduction",
+        default="squared",
+        description="Form of the total variation; see `impasto.losses.functional.total_variation`.",
     )
-    range_weight: NonNegative = Field(
-        default=0.0, description="Weight of the mean squared excess of pixels beyond [0, 1], in levels of 255."
+    range_weight: NonNegative = setting(
+        "steps",
+        "reproduction",
+        default=0.0,
+        description="Weight of the mean squared excess of pixels beyond [0, 1], in levels of 255.",
     )
-    normalize_gradients: bool = Field(
-        default=False, description="Scale each layer's gradient to an L1 norm of its weight (neural-style)."
+    normalize_gradients: bool = setting(
+        "steps",
+        "reproduction",
+        default=False,
+        description="Scale each layer's gradient to an L1 norm of its weight (neural-style).",
     )
-    pooling: Literal["max", "avg", "l2"] = Field(default="max", description="Pooling of the encoder.")
-    pool_gain: Positive = Field(
-        default=1.0, description="Factor after each pooling (crowsonkb: 2 for avg, 0.78 for l2)."
+    pooling: Literal["max", "avg", "l2"] = setting(
+        "network", "advanced", default="max", description="Pooling of the encoder."
     )
-    padding: Literal["zeros", "reflect", "replicate-first"] | None = Field(
-        default=None, description="Padding of the encoder's convolutions; unset keeps the encoder's own."
+    pool_gain: Positive = setting(
+        "network",
+        "reproduction",
+        default=1.0,
+        description="Factor after each pooling (crowsonkb: 2 for avg, 0.78 for l2).",
     )
-    preprocess: Literal["standard", "unnormalised", "minus-128"] = Field(
-        default="standard", description="Standard: the encoder's own; unnormalised: without mean and deviation."
+    padding: Literal["zeros", "reflect", "replicate-first"] | None = setting(
+        "network",
+        "reproduction",
+        default=None,
+        description="Padding of the encoder's convolutions; unset keeps the encoder's own.",
     )
-    init: str = Field(
-        default="content", description="Where to begin: content, style or random; from a picture with --start."
+    preprocess: Literal["standard", "unnormalised", "minus-128"] = setting(
+        "network",
+        "reproduction",
+        default="standard",
+        description="Standard: the encoder's own; unnormalised: without mean and deviation.",
     )
-    init_noise: NonNegative = Field(
+    init: Annotated[str, NamesFile(words=("content", "style", "random"))] = setting(
+        "photo",
+        "advanced",
+        default="content",
+        description="Where to begin: content, style or random; from a picture with --start.",
+    )
+    init_noise: NonNegative = setting(
+        "photo",
+        "reproduction",
         default=25.0,
         description="Deviation of a random beginning around the encoder's mean colour, in levels of 255.",
+        unit="levels of 255",
     )
-    optimizer: Literal["lbfgs", "adam"] = Field(default="lbfgs", description="L-BFGS, or Adam.")
-    learning_rate: Positive | None = Field(
-        default=None, description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5)."
+    optimizer: Literal["lbfgs", "adam"] = setting(
+        "steps", "advanced", default="lbfgs", description="L-BFGS, or Adam."
     )
-    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=20, description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory."
+    learning_rate: Positive | None = setting(
+        "steps",
+        "advanced",
+        default=None,
+        description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5).",
     )
-    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="Adam's decay of the mean.")
-    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.999, description="Adam's decay of the variance."
+    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = setting(
+        "steps",
+        "advanced",
+        default=20,
+        description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory.",
     )
-    precondition: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5, description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels as peers do."
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = setting(
+        "steps", "reproduction", default=0.9, description="Adam's decay of the mean."
     )
-    clamp: bool = Field(
-        default=False, description="Clamp the picture to [0, 1] after every step, not only at the end."
+    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = setting(
+        "steps",
+        "reproduction",
+        default=0.999,
+        description="Adam's decay of the variance.",
     )
-    average: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="Decay of a running mean of the picture, which is then what is shown; 0 for none."
+    precondition: Annotated[float, Field(ge=0, le=1)] = setting(
+        "steps",
+        "advanced",
+        default=0.5,
+        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels as peers do.",
     )
-    steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+    clamp: bool = setting(
+        "steps",
+        "reproduction",
+        default=False,
+        description="Clamp the picture to [0, 1] after every step, not only at the end.",
+    )
+    average: Annotated[float, Field(ge=0, lt=1)] = setting(
+        "steps",
+        "reproduction",
+        default=0.0,
+        description="Decay of a running mean of the picture, which is then what is shown; 0 for none.",
+    )
+    steps: Annotated[int, Field(ge=0, le=1_000_000)] = setting(
+        "steps",
         default=300,
         description="Steps at the final size; with --min-size auto at the smallest, and half as many at each after.",
     )
-    min_size: Annotated[int, Field(ge=16)] | Literal["auto"] | None = Field(
+    min_size: Annotated[int, Field(ge=16)] | Literal["auto"] | None = setting(
+        "strokes",
+        "advanced",
         default="auto",
         description="Longest side to begin at, and to climb from to the final one: strokes then keep their size "
         "beside the picture. auto: from 256 px, about doubling; none: one size.",
+        unit="px",
     )
-    scale_step: Annotated[float, Field(gt=1, le=8)] = Field(
-        default=math.sqrt(2), description="Ratio between one size and the next when climbing from a given one."
+    scale_step: Annotated[float, Field(gt=1, le=8)] = setting(
+        "strokes",
+        "advanced",
+        default=math.sqrt(2),
+        description="Ratio between one size and the next when climbing from a given one.",
     )
-    first_steps: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
-        default=None, description="Steps at the smallest size when climbing; unset for the same as `steps`."
+    first_steps: Annotated[int, Field(ge=0, le=1_000_000)] | None = setting(
+        "steps",
+        "advanced",
+        default=None,
+        description="Steps at the smallest size when climbing; unset for the same as `steps`.",
     )
-    schedule: Annotated[tuple[Stage, ...], BeforeValidator(_schedule)] = Field(
+    schedule: Annotated[tuple[Stage, ...], BeforeValidator(_schedule)] = setting(
+        "steps",
+        "advanced",
         default=(),
         description="Stages as SIZE:STEPS,... in place of steps; sizes up to 1 are fractions of the final.",
     )
-    style_fit: Literal["longest", "area", "native"] = Field(
-        default="longest", description="Style picture's size: same longest side or area as the photo, or its own."
+    style_fit: Literal["longest", "area", "native"] = setting(
+        "strokes",
+        "reproduction",
+        default="longest",
+        description="Style picture's size: same longest side or area as the photo, or its own.",
     )
-    style_scale: Positive = Field(
-        default=1.0, description="Factor on the style picture's side: larger, bolder strokes."
+    style_scale: Positive = setting(
+        "strokes",
+        default=1.0,
+        description="Factor on the style picture's side: larger, bolder strokes.",
     )
-    style_upscale: bool = Field(default=True, description="Let a small style picture be enlarged.")
-    max_seconds: Positive | None = Field(default=None, description="Stop after this time and keep what is there.")
-    plateau: NonNegative = Field(
+    style_upscale: bool = setting(
+        "strokes", "reproduction", default=True, description="Let a small style picture be enlarged."
+    )
+    max_seconds: Positive | None = setting(
+        "steps", "advanced", default=None, description="Stop after this time and keep what is there.", unit="s"
+    )
+    plateau: NonNegative = setting(
+        "steps",
+        "advanced",
         default=0.0,
         description="Stop when the best loss improves by less than this fraction in 50 steps; 0 for never.",
     )
-    keep_best: bool = Field(default=False, description="The answer is the picture of lowest loss, not the last.")
+    keep_best: bool = setting(
+        "steps", "advanced", default=False, description="The answer is the picture of lowest loss, not the last."
+    )
 
     @field_validator("style_scale")
     @classmethod

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, field_validator
 
 from ...recipe import GRAIN, Grain, NetShare, Options, StyleScale
+from ...settings import setting
 
 
 def _shares(value: Any) -> Any:
@@ -20,12 +21,14 @@ def _shares(value: Any) -> Any:
 class JohnsonOptions(Options):
     """Johnson, Alahi & Fei-Fei 2016, with styles that blend as in Dumoulin et al. 2017."""
 
-    net: Annotated[tuple[NetShare, ...], BeforeValidator(_shares)] = Field(
+    net: Annotated[tuple[NetShare, ...], BeforeValidator(_shares)] = setting(
+        "picture",
         default=(NetShare(name="starry-night"),),
         min_length=1,
         description="Style of the gallery, or a network's FILE[#STYLE]; several, each with a weight, are blended.",
     )
-    style_scale: StyleScale = Field(
+    style_scale: StyleScale = setting(
+        "strokes",
         default=1.0,
         description="Size of strokes beside the picture, as a factor of what it is at 512 px in one pass: larger, "
         "bolder ones. A larger picture begins at that size.",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from ...recipe import Detail, NonNegative, Options, Positive, StyleScale, UnitInterval
+from ...settings import setting
 from ...weights.layers import resolve_layer
 from ..common.layer_weights import LayerWeights, equal
 
@@ -20,67 +21,117 @@ Steps = Annotated[int, Field(ge=0, le=1_000_000)]
 class NnstOptions(Options):
     """Kolkin et al. 2022: pixels optimised until every position's features are those of its match in the style."""
 
-    layers: LayerWeights = Field(
-        default=equal(1.0, *LAYERS), description="Layers that are matched and painted like, as LAYER[:WEIGHT],..."
+    layers: LayerWeights = setting(
+        "style",
+        "reproduction",
+        default=equal(1.0, *LAYERS),
+        description="Layers that are matched and painted like, as LAYER[:WEIGHT],...",
     )
-    content_weight: NonNegative = Field(
-        default=0.1, description="How much the photo's own features count beside the style's: less is bolder."
+    content_weight: NonNegative = setting(
+        "photo",
+        default=0.1,
+        description="How much the photo's own features count beside the style's: less is bolder.",
     )
-    spare: NonNegative = Field(
+    spare: NonNegative = setting(
+        "photo",
+        "advanced",
         default=3.0,
         description="How much more the photo counts where it is busy and small, as faces are; 0 for alike.",
     )
-    moments_weight: NonNegative = Field(
-        default=0.2, description="How much the style's contrast counts: without it contrasts grow too strong."
+    moments_weight: NonNegative = setting(
+        "style",
+        "advanced",
+        default=0.2,
+        description="How much the style's contrast counts: without it contrasts grow too strong.",
     )
-    style_scale: StyleScale = Field(
-        default=1.0, description="Style's longest side as a factor of the result's: larger, bolder strokes."
+    style_scale: StyleScale = 1.0
+    first_size: Annotated[int, Field(ge=16, le=4096)] = setting(
+        "strokes",
+        "advanced",
+        default=64,
+        description="Longest side in pixels to begin at: smaller begins with larger forms.",
+        unit="px",
     )
-    first_size: Annotated[int, Field(ge=16, le=4096)] = Field(
-        default=64, description="Longest side in pixels to begin at: smaller begins with larger forms."
+    first_steps: Steps = setting(
+        "steps",
+        "advanced",
+        default=50,
+        description="Steps at the first size; between it and the last, in between.",
     )
-    first_steps: Steps = Field(
-        default=50, description="Steps at the first size; between it and the last, in between."
+    steps: Steps = setting(
+        "steps", "advanced", default=15, description="Steps at the final size, before those that match every layer."
     )
-    steps: Steps = Field(default=15, description="Steps at the final size, before those that match every layer.")
-    split_steps: Steps = Field(
-        default=20, description="Steps at the final size that match every layer by itself: finer strokes."
+    split_steps: Steps = setting(
+        "steps",
+        "advanced",
+        default=20,
+        description="Steps at the final size that match every layer by itself: finer strokes.",
     )
-    split_sizes: Annotated[int, Field(ge=1, le=16)] = Field(
+    split_sizes: Annotated[int, Field(ge=1, le=16)] = setting(
+        "steps",
+        "advanced",
         default=2,
         description="Of how many of the largest sizes that is done; each has half as many steps as the next.",
     )
-    split_every: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=10, description="Steps after which every layer is matched anew."
+    split_every: Annotated[int, Field(ge=1, le=1000)] = setting(
+        "steps",
+        "advanced",
+        default=10,
+        description="Steps after which every layer is matched anew.",
     )
-    so_far: UnitInterval = Field(
+    so_far: UnitInterval = setting(
+        "strokes",
         default=0.65,
         description="What the picture so far counts beside the photo in what is matched: more is bolder.",
     )
-    detail: Detail = Field(
+    detail: Detail = setting(
+        "photo",
         default=0.2,
         description="How much of the photo's finer brightness comes back at each size: more keeps small things.",
     )
-    rotations: bool = Field(default=False, description="Match with the style turned by 90, 180 and 270 degrees too.")
-    search: Literal["auto", "exact", "patchmatch"] = Field(
+    rotations: bool = setting(
+        "matching",
+        "advanced",
+        default=False,
+        description="Match with the style turned by 90, 180 and 270 degrees too.",
+    )
+    search: Literal["auto", "exact", "patchmatch"] = setting(
+        "matching",
+        "advanced",
         default="auto",
         description="Compare all positions with all, or find nearly as similar ones by PatchMatch; auto: exact up to "
         "about 1200 px.",
     )
-    optimizer: Literal["lbfgs", "adam"] = Field(default="lbfgs", description="L-BFGS, or Adam.")
-    learning_rate: Positive | None = Field(
-        default=None, description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5)."
+    optimizer: Literal["lbfgs", "adam"] = setting(
+        "steps", "reproduction", default="lbfgs", description="L-BFGS, or Adam."
     )
-    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=10, description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory."
+    learning_rate: Positive | None = setting(
+        "steps",
+        "reproduction",
+        default=None,
+        description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5).",
     )
-    precondition: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.4, description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels."
+    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = setting(
+        "steps",
+        "advanced",
+        default=10,
+        description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory.",
     )
-    precondition_colours: Annotated[float, Field(ge=0, le=2)] = Field(
-        default=0.8, description="The same for colour without brightness: more leaves fewer coloured specks."
+    precondition: Annotated[float, Field(ge=0, le=1)] = setting(
+        "steps",
+        "reproduction",
+        default=0.4,
+        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels.",
     )
-    max_seconds: Positive | None = Field(default=None, description="Stop after this time and keep what is there.")
+    precondition_colours: Annotated[float, Field(ge=0, le=2)] = setting(
+        "steps",
+        "reproduction",
+        default=0.8,
+        description="The same for colour without brightness: more leaves fewer coloured specks.",
+    )
+    max_seconds: Positive | None = setting(
+        "steps", "advanced", default=None, description="Stop after this time and keep what is there.", unit="s"
+    )
 
     @field_validator("layers")
     @classmethod

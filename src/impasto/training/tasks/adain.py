@@ -27,6 +27,7 @@ from ...nets.decoder import Decoder
 from ...nets.decoder_spec import mirror
 from ...nets.files import ADAIN_KIND, decoder_metadata
 from ...recipe import GRAIN, Grain, NonNegative
+from ...settings import setting
 from ...statistics.moments import Moments, adain, moments
 from ...statistics.transfer import impose_correlations
 from ...weights.canonical import VGGWeights
@@ -51,43 +52,80 @@ class AdainTraining(TrainOptions):
     crop: Crop = 256
     lr: Rate = 3.5e-4
     enlarge: Enlarging = "bilinear"
-    inject: Names = Field(
+    inject: Names = setting(
+        "network",
+        "advanced",
         default=("relu3_1", "relu2_1", "relu1_1"),
         description="Shallower layers whose style moments are imposed inside the decoder.",
     )
-    skip: Names = Field(
-        default=("relu3_1",), description="Those of them where the photo's transformed features are added."
+    skip: Names = setting(
+        "network",
+        "advanced",
+        default=("relu3_1",),
+        description="Those of them where the photo's transformed features are added.",
     )
-    encoder_padding: Literal["zeros", "reflect"] = Field(
-        default="zeros", description="What the encoder sees beyond a picture's border."
+    encoder_padding: Literal["zeros", "reflect"] = setting(
+        "network",
+        "reproduction",
+        default="zeros",
+        description="What the encoder sees beyond a picture's border.",
     )
-    pool_ceil: bool = Field(default=False, description="The encoder's pools keep a last odd row.")
-    content: NonNegative = Field(default=1.0, description="Weight of the distance to the transformed features.")
-    content_form: Literal["relative", "mean"] = Field(
+    pool_ceil: bool = setting(
+        "network", "reproduction", default=False, description="The encoder's pools keep a last odd row."
+    )
+    content: NonNegative = setting(
+        "losses", default=1.0, description="Weight of the distance to the transformed features."
+    )
+    content_form: Literal["relative", "mean"] = setting(
+        "losses",
+        "reproduction",
         default="relative",
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
     )
-    detail: NonNegative = Field(
-        default=1.0, description="Weight of the same distance at the layers of --skip: faces, outlines."
+    detail: NonNegative = setting(
+        "losses",
+        "advanced",
+        default=1.0,
+        description="Weight of the same distance at the layers of --skip: faces, outlines.",
     )
-    moments: NonNegative = Field(default=0.06, description="Weight of the style's channel means and deviations.")
-    moments_form: Literal["mean", "sum"] = Field(
-        default="mean", description="Squared differences averaged, or summed, over channels; summed over layers."
+    moments: NonNegative = setting(
+        "losses", "advanced", default=0.06, description="Weight of the style's channel means and deviations."
     )
-    gram: NonNegative = Field(default=5.0, description="Weight of the relative distance between Gram matrices.")
-    colour: NonNegative = Field(default=5.0, description="Weight of the distance between the colours.")
-    identity: NonNegative = Field(
-        default=0.5, description="Weight of the pixel distance where a photo is its own style."
+    moments_form: Literal["mean", "sum"] = setting(
+        "losses",
+        "reproduction",
+        default="mean",
+        description="Squared differences averaged, or summed, over channels; summed over layers.",
     )
-    identity_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.125, description="Share of the pairs whose style is the photo itself."
+    gram: NonNegative = setting(
+        "losses", default=5.0, description="Weight of the relative distance between Gram matrices."
     )
-    covariance: Share = Field(default=0.6, description=f"{COVARIANCE}.")
+    colour: NonNegative = setting(
+        "losses", "advanced", default=5.0, description="Weight of the distance between the colours."
+    )
+    identity: NonNegative = setting(
+        "losses",
+        "advanced",
+        default=0.5,
+        description="Weight of the pixel distance where a photo is its own style.",
+    )
+    identity_share: Annotated[float, Field(ge=0, le=1)] = setting(
+        "losses",
+        "advanced",
+        default=0.125,
+        description="Share of the pairs whose style is the photo itself.",
+    )
+    covariance: Share = setting("losses", "advanced", default=0.6, description=f"{COVARIANCE}.")
     grain: Grain = GRAIN
     lattice: Lattice = 70.0
     fleck: Fleck = 5.0
-    tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
-    range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
+    tv: NonNegative = setting(
+        "losses",
+        "reproduction",
+        default=0.0,
+        description="Weight of the mean squared difference of neighbouring pixels.",
+    )
+    range: NonNegative = setting("losses", "reproduction", default=10.0, description="Weight of leaving [0, 1].")
 
 
 _PLAIN: dict[str, Any] = {

@@ -286,7 +286,7 @@ def train(
     if len(pictures) < len(styles):
         raise RequestError("two styles have the same name; expected each once: rename a file")
     if options.learn == "styles" and init is None:
-        raise RequestError("--learn styles adds to a trained network; give it with --init")
+        raise RequestError("--learn styles adds to a trained network; give it with --net")
     weights = load(encoder)
     tensors, past = load_net(init, kind=JOHNSON_KIND, encoder_sha256=None) if init else ({}, {})
     known: list[str] = past["network"]["styles"] if past else []

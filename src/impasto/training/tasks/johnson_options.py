@@ -12,6 +12,7 @@ from ...methods.common.preset import Preset
 from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer_spec import Chroma
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
+from ...settings import setting
 from ..options import ONE_RUN, Clip, Count, Enlarging, Fleck, Lattice, Rate, Steps, TrainOptions
 
 Form = Literal["relative", "mean"]
@@ -21,70 +22,105 @@ class JohnsonTraining(TrainOptions):
     """Settings of `impasto train johnson`; the defaults are impasto's own recipe."""
 
     steps: Steps = 25_400
-    batch: Count = Field(default=2, description="Photos a step on each device.")
-    styles_per_photo: Count = Field(
+    batch: Count = setting("steps", default=2, description="Photos a step on each device.")
+    styles_per_photo: Count = setting(
+        "steps",
+        "advanced",
         default=4,
         description="Styles that each photo of a step is painted in, at most; its own features are then found once.",
     )
-    crop: Annotated[int, Field(ge=32, le=2048)] = Field(
+    crop: Annotated[int, Field(ge=32, le=2048)] = setting(
+        "data",
         default=256,
         description="Side of the crops in pixels. Each is held against the whole style: small ones, with little of a "
         "photo in them, teach a net to paint pale.",
+        unit="px",
     )
     lr: Rate = 1e-3
     clip: Clip = 2.0
-    even: bool = Field(
+    even: bool = setting(
+        "losses",
+        "reproduction",
         default=True,
         description="Every picture's gradient has one length: styles and crops whose losses are steep do not drown "
         "the others.",
     )
-    architecture: str = Field(
-        default="c9s1-16,d32,d96,R96×5,u32,u16,c9s1-3", description="The network, block by block, as Johnson's."
+    architecture: str = setting(
+        "network",
+        "advanced",
+        default="c9s1-16,d32,d96,R96×5,u32,u16,c9s1-3",
+        description="The network, block by block, as Johnson's.",
     )
-    output: Literal["colour", "linear", "tanh"] = Field(
+    output: Literal["colour", "linear", "tanh"] = setting(
+        "network",
+        "advanced",
         default="colour",
         description="Last step: linear; tanh: scaled as Johnson's; colour: linear, added to the photo in "
         "colours of the style.",
     )
-    norm: Literal["encoder", "everywhere"] = Field(
+    norm: Literal["encoder", "everywhere"] = setting(
+        "network",
+        "reproduction",
         default="encoder",
         description="Where instance normalisation is: everywhere, as Dumoulin's; encoder: before the residual blocks "
         "alone, which keeps spots out of large even areas. A net to begin with that has it everywhere is changed "
         "over, unless --learn styles.",
     )
     enlarge: Enlarging = "bilinear"
-    chroma: Chroma = Field(
+    chroma: Chroma = setting(
+        "network",
+        "reproduction",
         default="soft",
         description="soft: what the net adds to the photo has colour at half the resolution of brightness, as JPEG "
         "and the eye have it, without lattice and fleck of colour; sharp: colour as fine as brightness.",
     )
-    content_layers: LayerWeights = Field(
-        default={"relu4_1": 1.0}, description="Layers whose features keep the photo, as LAYER[:WEIGHT],..."
+    content_layers: LayerWeights = setting(
+        "losses",
+        "advanced",
+        default={"relu4_1": 1.0},
+        description="Layers whose features keep the photo, as LAYER[:WEIGHT],...",
     )
-    content_weight: NonNegative = Field(default=0.2, description="Weight of the content loss.")
-    content_form: Form = Field(
+    content_weight: NonNegative = setting("losses", default=0.2, description="Weight of the content loss.")
+    content_form: Form = setting(
+        "losses",
+        "reproduction",
         default="relative",
         description="relative: squared distance over the target's squared length; mean: mean squared difference.",
     )
-    style_layers: LayerWeights = Field(
+    style_layers: LayerWeights = setting(
+        "losses",
+        "advanced",
         default=equal(0.25, "relu1_1", "relu2_1", "relu3_1", "relu4_1"),
         description="Layers whose Gram matrices carry the style, as LAYER[:WEIGHT],...",
     )
-    style_weight: NonNegative = Field(default=1.0, description="Weight of the style loss.")
-    style_form: Form = Field(default="relative", description="As content_form, of Gram matrices.")
-    gram_norm: Literal["positions", "elements"] = Field(
-        default="positions", description="What Gram matrices are divided by: H·W or C·H·W."
+    style_weight: NonNegative = setting("losses", default=1.0, description="Weight of the style loss.")
+    style_form: Form = setting(
+        "losses", "reproduction", default="relative", description="As content_form, of Gram matrices."
     )
-    style_size: Size = Field(default=512, description="Longest side of a style picture in pixels.")
-    style_scale: Positive = Field(default=1.0, description="Factor on it: larger, bolder strokes.")
+    gram_norm: Literal["positions", "elements"] = setting(
+        "losses",
+        "reproduction",
+        default="positions",
+        description="What Gram matrices are divided by: H·W or C·H·W.",
+    )
+    style_size: Size = setting(
+        "data", "advanced", default=512, description="Longest side of a style picture in pixels.", unit="px"
+    )
+    style_scale: Positive = setting("data", default=1.0, description="Factor on it: larger, bolder strokes.")
     grain: Grain = GRAIN
     lattice: Lattice = 1.0
     fleck: Fleck = 0.0
-    tv: NonNegative = Field(default=0.0, description="Weight of the mean squared difference of neighbouring pixels.")
-    range: NonNegative = Field(default=10.0, description="Weight of leaving [0, 1].")
-    learn: Literal["everything", "styles"] = Field(
+    tv: NonNegative = setting(
+        "losses",
+        "reproduction",
+        default=0.0,
+        description="Weight of the mean squared difference of neighbouring pixels.",
+    )
+    range: NonNegative = setting("losses", "reproduction", default=10.0, description="Weight of leaving [0, 1].")
+    learn: Literal["everything", "styles"] = setting(
+        "network",
         default="everything",
-        description="styles: with --init, add styles to a network by training their normalisation alone.",
+        description="styles: with --net, add styles to a network by training their normalisation alone.",
     )
 
     @field_validator("architecture")

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import torch
 from PIL import Image
-from pydantic import Field
 from torch import Tensor, nn
 
 from ...methods.common.preset import Preset
 from ...nets.decoder import Decoder
 from ...nets.decoder_spec import DecoderSpec, mirror, tail
 from ...nets.files import ADAIN_KIND, SWAP_KIND
+from ...settings import setting
 from ...statistics.moments import Moments
 from ...weights import container
 from ...weights.load import load
@@ -40,17 +40,29 @@ class SwapTraining(SwapObjectiveOptions):
     lr: Rate = 2e-3
     warmup: Warmup = 20
     ema: Ema = 0.99
-    layer: Literal["relu2_1", "relu3_1", "relu4_1"] = Field(default="relu3_1", description="Layer to invert.")
+    layer: Literal["relu2_1", "relu3_1", "relu4_1"] = setting(
+        "network", "advanced", default="relu3_1", description="Layer to invert."
+    )
     enlarge: Enlarging = "nearest"
     lattice: Lattice = 0.0
     fleck: Fleck = 0.0
-    form: Literal["mirror", "released"] = Field(
-        default="mirror", description="mirror: the encoder turned round; released: the authors' wider net."
+    form: Literal["mirror", "released"] = setting(
+        "network",
+        "reproduction",
+        default="mirror",
+        description="mirror: the encoder turned round; released: the authors' wider net.",
     )
-    norm: Literal["none", "instance", "batch"] = Field(default="none", description="Normalisation before each ReLU.")
-    padding: Literal["zeros", "reflect"] = Field(default="reflect", description="Beyond the border, in the decoder.")
-    inject: Names = Field(
-        default=("relu2_1", "relu1_1"), description="Shallower layers whose moments are imposed inside the decoder."
+    norm: Literal["none", "instance", "batch"] = setting(
+        "network", "reproduction", default="none", description="Normalisation before each ReLU."
+    )
+    padding: Literal["zeros", "reflect"] = setting(
+        "network", "reproduction", default="reflect", description="Beyond the border, in the decoder."
+    )
+    inject: Names = setting(
+        "network",
+        "advanced",
+        default=("relu2_1", "relu1_1"),
+        description="Shallower layers whose moments are imposed inside the decoder.",
     )
 
 

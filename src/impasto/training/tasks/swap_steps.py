@@ -22,6 +22,7 @@ from ...nets.decoder import Decoder
 from ...nets.decoder_spec import DecoderSpec
 from ...nets.files import SWAP_KIND
 from ...recipe import NonNegative
+from ...settings import setting
 from ...statistics.moments import Moments
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
@@ -44,16 +45,24 @@ class SwapStepsTraining(SwapObjectiveOptions):
     lr: Rate = 1e-3
     warmup: Warmup = 20
     ema: Ema = 0.98
-    count: Annotated[int, Field(ge=1, le=20)] = Field(default=3, description="Steps to learn.")
-    repeats: Annotated[int, Field(ge=0, le=20)] = Field(
+    count: Annotated[int, Field(ge=1, le=20)] = setting("network", default=3, description="Steps to learn.")
+    repeats: Annotated[int, Field(ge=0, le=20)] = setting(
+        "network",
+        "advanced",
         default=2,
         description="Times the last step is made again in training, as it is where painting asks for more steps.",
     )
-    keep_steps: bool = Field(
-        default=False, description="Go on with the steps that the net of --init has, instead of new ones."
+    keep_steps: bool = setting(
+        "network",
+        "advanced",
+        default=False,
+        description="Go on with the steps that the net of --net has, instead of new ones.",
     )
-    pixel: NonNegative = Field(
-        default=0.0, description="Weight of the mean absolute pixel difference of the unswapped."
+    pixel: NonNegative = setting(
+        "losses",
+        "advanced",
+        default=0.0,
+        description="Weight of the mean absolute pixel difference of the unswapped.",
     )
 
 
