@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -104,6 +106,12 @@ def test_the_program_alone_says_what_to_type(cli: Cli) -> None:
         name = shlex.split(typed)[1]
         assert cli(name, "--help").status == 0
     assert "impasto paint photo.jpg painting.jpg" in ran.out
+
+
+@pytest.mark.parametrize("module", ["impasto", "impasto.cli"])
+def test_the_program_as_a_module(module: str) -> None:
+    ran = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == version("impasto")
 
 
 def test_a_picture_in_the_place_of_a_command(cli: Cli) -> None:
