@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from impasto.training.lattice import Manner, Outlines, evenness, fleck, flicker, grid_terms, lattice, spectrum, waves
+from impasto.training.lattice import (
+    PaintingWaves,
+    PhotoWaves,
+    evenness,
+    fleck,
+    flicker,
+    grid_terms,
+    lattice,
+    spectrum,
+    waves,
+)
 
 
 def _cosine(turns: torch.Tensor) -> torch.Tensor:
@@ -89,18 +99,18 @@ def test_fleck_is_colour_that_flickers_more_than_in_photo_and_style() -> None:
     coloured = even + 0.1 * torch.randn(1, 3, 64, 64, generator=generator)
     slope = even + torch.linspace(-0.5, 0.5, 64) * torch.tensor([1.0, 0.0, -1.0]).view(1, 3, 1, 1)
 
-    def found(picture: torch.Tensor, outlines: torch.Tensor = even, manner: torch.Tensor = even) -> float:
-        return float(fleck(picture, flicker(outlines), Manner.of(manner).flicker))
+    def found(picture: torch.Tensor, photo: torch.Tensor = even, painting: torch.Tensor = even) -> float:
+        return float(fleck(picture, flicker(photo), PaintingWaves.of(painting).flicker))
 
     assert found(coloured) > 0.1
     for smooth in (grey, slope):
         assert found(smooth) == pytest.approx(0, abs=1e-6)
-    assert found(coloured, outlines=coloured) == found(grey, manner=coloured) == 0
+    assert found(coloured, photo=coloured) == found(grey, painting=coloured) == 0
     half = torch.cat([even[..., :32], coloured[..., 32:]], 3)  # a photo's own lies where it lies, a style's anywhere
-    assert found(half.flip(3), outlines=half) > 0.9 * found(half) > 0.04
-    assert found(half.flip(3), manner=coloured) < 0.1 * found(half)
+    assert found(half.flip(3), photo=half) > 0.9 * found(half) > 0.04
+    assert found(half.flip(3), painting=coloured) < 0.1 * found(half)
     picture = coloured.clone().requires_grad_()
-    fleck(picture, flicker(even), Manner.of(even).flicker).backward()
+    fleck(picture, flicker(even), PaintingWaves.of(even).flicker).backward()
     assert picture.grad is not None and picture.grad.abs().max() > 0
     assert flicker(even[:, :, :9, :12]).shape == (1, 1, 1, 1)  # smaller than what is averaged over
 
@@ -110,13 +120,15 @@ def test_pictures_are_held_to_the_outlines_and_the_manner_they_have() -> None:
     photos, paintings = (0.5 + 0.01 * torch.randn(2, 3, 96, 96, generator=generator) for _ in range(2))
     pictures = photos + 0.1 * torch.randn(2, 3, 96, 96, generator=generator)
     pictures = pictures + 0.05 * (torch.arange(96) % 2)
-    outlines, manner = Outlines.of(photos), Manner.of(paintings)
-    terms = grid_terms(pictures, outlines, manner, lattice_weight=2.0, fleck_weight=3.0)
-    expected = lattice(pictures, outlines.share, outlines.spectrum, spectrum(waves(paintings)))
-    of_fleck = fleck(pictures, flicker(photos), manner.flicker)
+    of_photos, of_paintings = PhotoWaves.of(photos), PaintingWaves.of(paintings)
+    terms = grid_terms(pictures, of_photos, of_paintings, lattice_weight=2.0, fleck_weight=3.0)
+    expected = lattice(pictures, of_photos.share, of_photos.spectrum, spectrum(waves(paintings)))
+    of_fleck = fleck(pictures, flicker(photos), of_paintings.flicker)
     assert min(float(expected), float(of_fleck)) > 0
     torch.testing.assert_close(terms, {"lattice": 2 * expected, "fleck": 3 * of_fleck})
     turned = torch.tensor([1, 0])
-    again = grid_terms(pictures.flip(0), outlines.at(turned), manner.at(turned), lattice_weight=2.0, fleck_weight=3.0)
+    again = grid_terms(
+        pictures.flip(0), of_photos.at(turned), of_paintings.at(turned), lattice_weight=2.0, fleck_weight=3.0
+    )
     torch.testing.assert_close(again, terms)
-    assert grid_terms(pictures, outlines, manner, lattice_weight=0.0, fleck_weight=0.0) == {}
+    assert grid_terms(pictures, of_photos, of_paintings, lattice_weight=0.0, fleck_weight=0.0) == {}

@@ -59,11 +59,11 @@ def _list(*, json: bool) -> None:
 
     from ..methods.johnson.gallery import gallery
 
-    hung = gallery()
+    entries = gallery()
     if json:
         listed = {
             name: {**asdict(h.credit), "net": h.path.stem, "validation": h.metadata.get("validation", {})}
-            for name, h in hung.items()
+            for name, h in entries.items()
         }
         print(json_text.dumps(listed))
         return
@@ -72,7 +72,7 @@ def _list(*, json: bool) -> None:
     table.add_column("picture")
     table.add_column("artist")
     table.add_column("year", no_wrap=True)
-    for name, h in hung.items():
+    for name, h in entries.items():
         table.add_row(name, h.credit.title, h.credit.artist, h.credit.year)
     Console().print(table)
 

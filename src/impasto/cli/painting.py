@@ -99,7 +99,7 @@ def run(
     *,
     nets: Mapping[str, str] | None = None,
 ) -> int:
-    """Paint, write, tell; the exit status. `nets` are the sha256 of networks that a painting of old was made with.
+    """Paint, write, tell; the exit status. `nets` are the sha256 of networks that an earlier painting was made with.
 
     Raises:
         RequestError: something asked for is wrong; as far as can be known, found before any work.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 _QUIET = 10.0  # seconds without a line after which one says how far the work is
-_ENOUGH = 0.02  # of the work, from which the time left is told
+_ENOUGH = 0.02  # of the work, from which on the time left is shown
 _LINES = 10  # a painting, where there is no terminal to draw a bar on
 
 
@@ -97,8 +97,8 @@ class _Bar:
 class _Lines:
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._told = 0
-        self._told_at = self._began
+        self._tenths_said = 0
+        self._said_at = self._began
 
     def say(self, text: str) -> None:
         pass
@@ -106,19 +106,19 @@ class _Lines:
     def progress(self, progress: Progress) -> None:
         """A line now and then, of work that gives no steps for long."""
         seconds = self._seconds()
-        if seconds + self._began - self._told_at >= _QUIET and _ENOUGH < progress.done < 1:
+        if seconds + self._began - self._said_at >= _QUIET and _ENOUGH < progress.done < 1:
             left = seconds * (1 - progress.done) / progress.done
             self._print(f"{progress.done:.0%}", progress.note, f"{seconds:.0f} s, about {left:.0f} s left")
 
     def step(self, step: Step) -> None:
         tenth = step.index * _LINES // max(step.total, 1)
-        if tenth > self._told:
-            self._told = tenth
+        if tenth > self._tenths_said:
+            self._tenths_said = tenth
             self._print(f"step {step.index}/{step.total}", step.note, _terms(step.losses), f"{self._seconds():.0f} s")
 
     def _print(self, *parts: str) -> None:
         print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
-        self._told_at = time.monotonic()
+        self._said_at = time.monotonic()
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began

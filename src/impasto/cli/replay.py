@@ -166,7 +166,7 @@ def _output_of(kept: Provenance) -> type[Output]:
 
 
 def _device(name: str) -> str:
-    """The device of old, where it is here too."""
+    """The device that the picture was painted on; auto where it is not available here."""
     from ..runtime import pick_device
 
     try:

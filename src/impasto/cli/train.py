@@ -111,7 +111,7 @@ class StepsRun(PaintingsRun):
 
 @dataclass(frozen=True, kw_only=True)
 class StylesRun(Run):
-    """A run that learns a few styles by heart."""
+    """A run that learns a few styles."""
 
     style: Annotated[
         list[str], _flag("The style picture, or several; a style is called as its file.", consume_multiple=True)

@@ -1,6 +1,6 @@
-"""What a network's grid leaves in its pictures: short waves that stand upright, and fleck of single pixels.
+"""Artefacts of a network's grid: short upright waves (a lattice), and single pixels of another colour (fleck).
 
-Where an even area has to be painted, a network makes these before anything else; an encoder's features hardly move.
+A network makes them in even areas first. An encoder's features hardly notice them, so they need losses of their own.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_WINDOW = 64  # pixels, in which waves are told apart
+_WINDOW = 64  # pixels, in which waves are distinguished
 _LONGEST = 12  # pixels, of the waves that a network's grid makes
 _FAINT = 0.05  # power in a window that counts as none: noise of two levels has as much
 _EVEN = 0.5  # power from which on a window is full of things: noise of seven levels has as much
-_CHANCE = 2.0  # in the logarithm of a single window's power, how far a wave stands out of others for no reason
-_FAR = 0.5  # likewise, from where on a wave that stands out twice as far counts twice, and no more
+_CHANCE = 2.0  # by chance, a wave of one window stands out so far in the logarithm of its power
+_FAR = 0.5  # in the same logarithm; beyond it a wave's loss grows linearly, not by squares
 _PATCH = 16  # pixels a side over which flicker is averaged
 
 
-class Outlines(NamedTuple):
-    """What N photographs have of that, place by place.
+class PhotoWaves(NamedTuple):
+    """Waves and flicker that N photographs have themselves, place by place.
 
     Attributes:
         share: their `evenness`, N×1×h×w.
@@ -35,19 +35,19 @@ class Outlines(NamedTuple):
     flicker: Tensor
 
     @classmethod
-    def of(cls, photos: Tensor) -> Outlines:
+    def of(cls, photos: Tensor) -> PhotoWaves:
         """Of N×3×H×W."""
         power = waves(photos)
         share = evenness(power)
         return cls(share, spectrum(power, share), flicker(photos))
 
-    def at(self, places: Tensor) -> Outlines:
+    def at(self, places: Tensor) -> PhotoWaves:
         """Of the photographs at these places."""
-        return Outlines(*(value[places] for value in self))
+        return PhotoWaves(*(value[places] for value in self))
 
 
-class Manner(NamedTuple):
-    """What N paintings have of that throughout.
+class PaintingWaves(NamedTuple):
+    """Waves and flicker that N paintings have themselves, averaged over each.
 
     Attributes:
         spectrum: N×3×64×33.
@@ -58,24 +58,24 @@ class Manner(NamedTuple):
     flicker: Tensor
 
     @classmethod
-    def of(cls, paintings: Tensor) -> Manner:
+    def of(cls, paintings: Tensor) -> PaintingWaves:
         """Of N×3×H×W."""
         return cls(spectrum(waves(paintings)), flicker(paintings).mean((2, 3), keepdim=True))
 
-    def at(self, places: Tensor) -> Manner:
+    def at(self, places: Tensor) -> PaintingWaves:
         """Of the paintings at these places."""
-        return Manner(*(value[places] for value in self))
+        return PaintingWaves(*(value[places] for value in self))
 
 
 def grid_terms(
-    pictures: Tensor, outlines: Outlines, manner: Manner, *, lattice_weight: float, fleck_weight: float
+    pictures: Tensor, photos: PhotoWaves, paintings: PaintingWaves, *, lattice_weight: float, fleck_weight: float
 ) -> dict[str, Tensor]:
-    """Weighted loss terms of pictures N×3×H×W, of what shows the photographs' outlines in the paintings' manner."""
+    """Weighted loss terms of pictures N×3×H×W, for artefacts beyond what photo and painting have."""
     terms: dict[str, Tensor] = {}
     if lattice_weight:
-        terms["lattice"] = lattice_weight * lattice(pictures, outlines.share, outlines.spectrum, manner.spectrum)
+        terms["lattice"] = lattice_weight * lattice(pictures, photos.share, photos.spectrum, paintings.spectrum)
     if fleck_weight:
-        terms["fleck"] = fleck_weight * fleck(pictures, outlines.flicker, manner.flicker)
+        terms["fleck"] = fleck_weight * fleck(pictures, photos.flicker, paintings.flicker)
     return terms
 
 
@@ -176,13 +176,13 @@ def flicker(pictures: Tensor) -> Tensor:
     return F.avg_pool2d((down + across).mean(1, keepdim=True), min(_PATCH, *down.shape[2:]))
 
 
-def fleck(pictures: Tensor, outlines: Tensor, manner: Tensor) -> Tensor:
+def fleck(pictures: Tensor, photos: Tensor, paintings: Tensor) -> Tensor:
     """How far pictures flicker more than what they are made of, on average.
 
     Args:
         pictures: N×3×H×W.
-        outlines: `flicker` of the photographs, of each in the same place.
-        manner: of the paintings, of each as much everywhere as it has on average, N×1×1×1.
+        photos: `flicker` of the photographs, of each in the same place.
+        paintings: `flicker` of the paintings, averaged over each, N×1×1×1.
     """
-    natural = torch.maximum(outlines, manner)
+    natural = torch.maximum(photos, paintings)
     return (flicker(pictures) - natural).relu().mean()

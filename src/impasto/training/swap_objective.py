@@ -23,7 +23,7 @@ from ..nets.files import SWAP_KIND, decoder_metadata
 from ..recipe import GRAIN, Grain, NonNegative
 from ..settings import setting
 from ..statistics.moments import Moments, moments
-from .lattice import Manner, Outlines, grid_terms
+from .lattice import PaintingWaves, PhotoWaves, grid_terms
 from .options import Count, Fleck, Lattice, TrainOptions
 from .run import Setting
 from .tasks.adain import whole_strides
@@ -102,16 +102,16 @@ class Examples:
     Attributes:
         plain: the photos and the paintings, 2n×3×H×W.
         target: the features.
-        outlines: of `plain`, what each example shows: itself, or a swap's photo.
-        manner: of `plain`, whose manner each has: its own, or a swap's painting's.
-        stats: moments of that, by layer.
-        grams: Gram matrices of that, by layer.
+        photo_index: row of `plain` that each example shows: itself, or a swap's photo.
+        painting_index: row of `plain` that each example is painted like: itself, or a swap's painting.
+        stats: moments of the features of those rows, by layer.
+        grams: Gram matrices of the same, by layer.
     """
 
     plain: Tensor
     target: Tensor
-    outlines: Tensor
-    manner: Tensor
+    photo_index: Tensor
+    painting_index: Tensor
     stats: Mapping[str, Moments]
     grams: Mapping[str, Tensor]
 
@@ -155,15 +155,17 @@ class SwapObjective:
         target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
         several = [[*range(2 * n), *(k for _ in paintings for k in range(n))]]
         several += [[*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]]
-        outlines, manner = torch.tensor(several).to(self.device, non_blocking=True)
+        photo_index, painting_index = torch.tensor(several).to(self.device, non_blocking=True)
         stats = {layer: moments(seen[layer]) for layer in spec.style_layers}
         return Examples(
             plain=plain,
             target=target,
-            outlines=outlines,
-            manner=manner,
-            stats={layer: Moments(stat.mean[manner], stat.std[manner]) for layer, stat in stats.items()},
-            grams={layer: grams(seen[layer])[manner] for layer in self.layers} if o.gram else {},
+            photo_index=photo_index,
+            painting_index=painting_index,
+            stats={
+                layer: Moments(stat.mean[painting_index], stat.std[painting_index]) for layer, stat in stats.items()
+            },
+            grams={layer: grams(seen[layer])[painting_index] for layer in self.layers} if o.gram else {},
         )
 
     def terms(self, picture: Tensor, found: Mapping[str, Tensor], given: Examples, step: int) -> dict[str, Tensor]:
@@ -178,13 +180,13 @@ class SwapObjective:
         height, width = picture.shape[2:]
         plain = given.plain[:, :, :height, :width]
         if o.colour:
-            terms["colour"] = o.colour * colour_distance(picture, plain[given.manner], seed=step)
+            terms["colour"] = o.colour * colour_distance(picture, plain[given.painting_index], seed=step)
         if o.pixel:
             terms["pixel"] = o.pixel * (picture[:n] - plain).abs().mean()
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
         if o.lattice or o.fleck:
-            made_of = Outlines.of(plain).at(given.outlines), Manner.of(plain).at(given.manner)
+            made_of = PhotoWaves.of(plain).at(given.photo_index), PaintingWaves.of(plain).at(given.painting_index)
             terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
         if o.range:
             terms["range"] = o.range * excess(picture)
@@ -206,8 +208,8 @@ class SwapObjective:
             row: dict[str, float] = {}
             examples = {"photo": (of_photo[self.layer], of_photo), "painting": (of_painting[self.layer], of_painting)}
             picture = photo
-            for name, (target, manner) in {**examples, "swapped": (swapped, of_painting)}.items():
-                stats = {layer: moments(manner[layer]) for layer in spec.style_layers}
+            for name, (target, like) in {**examples, "swapped": (swapped, of_painting)}.items():
+                stats = {layer: moments(like[layer]) for layer in spec.style_layers}
                 picture = paint(target, stats)
                 row[name] = float(relative(self.vgg(picture, (self.layer,))[self.layer], target))
                 cells += [photo] if name == "photo" else [painting] if name == "painting" else []

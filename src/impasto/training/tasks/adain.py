@@ -33,7 +33,7 @@ from ...statistics.transfer import impose_correlations
 from ...weights.canonical import VGGWeights
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
-from ..lattice import Manner, Outlines, grid_terms
+from ..lattice import PaintingWaves, PhotoWaves, grid_terms
 from ..loop import Progress
 from ..options import ONE_RUN, Batch, Crop, Enlarging, Fleck, Lattice, Names, Rate, Steps, TrainOptions, check_crop
 from ..run import Setting, run
@@ -228,7 +228,7 @@ class AdainTask:
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
         if o.lattice or o.fleck:
-            made_of = Outlines.of(photos), Manner.of(styles)
+            made_of = PhotoWaves.of(photos), PaintingWaves.of(styles)
             terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
         if o.range:
             terms["range"] = o.range * excess(picture)

@@ -31,7 +31,7 @@ from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
-from ..lattice import Manner, Outlines, grid_terms
+from ..lattice import PaintingWaves, PhotoWaves, grid_terms
 from ..loop import Progress
 from ..options import check_crop
 from ..run import Setting, run
@@ -49,7 +49,9 @@ class StyleTargets:
         layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
         self.weights = active(layers, options.style_weight)
         pictures = [sized(picture.to(vgg.device), options) for picture in pictures]
-        self.manner = Manner(*(torch.cat(values) for values in zip(*map(Manner.of, pictures), strict=True)))
+        self.painting_waves = PaintingWaves(
+            *(torch.cat(values) for values in zip(*map(PaintingWaves.of, pictures), strict=True))
+        )
         found = [vgg(picture, self.weights) for picture in pictures]
         self.grams = {
             layer: torch.cat([gram_of(features[layer], options.gram_norm) for features in found])
@@ -143,7 +145,7 @@ class JohnsonTask:
         o = self.options
         if o.lattice or o.fleck:
             shown = torch.arange(len(photos), device=self.device).repeat_interleave(each)
-            made_of = Outlines.of(seen).at(shown), self.targets.manner.at(self._places(turns))
+            made_of = PhotoWaves.of(seen).at(shown), self.targets.painting_waves.at(self._places(turns))
             terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
         return terms
 
