@@ -1,4 +1,4 @@
-# make setup | demo | test | test-slow | lint | bench | wheel | clean
+# make setup | demo | test | test-slow | lint | bench | figures | wheel | clean
 # Everything is installed into .venv, once; a stamp file remembers it until what it depends on changes.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 OUT := out
 
-.PHONY: setup demo test test-slow lint bench wheel clean
+.PHONY: setup demo test test-slow lint bench figures wheel clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.impasto
@@ -31,6 +31,10 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.test $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
+
+# The tables in the docs, from benchmarks/results and the nets that ship.
+figures: $(VENV)/.impasto
+	$(BIN)/python -m benchmarks.figures
 
 wheel: $(VENV)/.publish
 	rm -rf dist build

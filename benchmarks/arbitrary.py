@@ -12,16 +12,31 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
+from benchmarks import processes
+from benchmarks.shapes import Arbitrary, Match, PictureSeconds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+METHODS = ("adain", "swap")
 MATCHES = ("convolution", "exact", "auto")
 """The paper's form; ours in float32; ours in the arithmetic that `--precision auto` uses."""
 
 
-def _pictures(size: int):
+class MatchRun(TypedDict):
+    """Seconds of each match, MiB at the peak beyond what there was before, and positions matched."""
+
+    seconds: list[float]
+    extra_mb: float
+    positions: int
+
+
+def _pictures(size: int) -> tuple[Tensor, Tensor]:
     from impasto.demo.photos import demo_photo
     from impasto.demo.styles import draw
     from impasto.images.geometry import fit
@@ -48,7 +63,7 @@ def paint(method: str, size: int, repeats: int) -> dict[str, list[float]]:
     return {what: times[1:] for what, times in seconds.items()}
 
 
-def match(form: str, size: int, repeats: int) -> dict:
+def match(form: str, size: int, repeats: int) -> MatchRun:
     """Seconds of matching every patch of a photo at relu3_1, each, and the extra memory at its peak."""
     import torch
     from torch.nn import functional
@@ -68,13 +83,13 @@ def match(form: str, size: int, repeats: int) -> dict:
     filters = functional.unfold(style, 3)[0].t()
     filters = (filters / (filters.norm(dim=1, keepdim=True) + 1e-8)).view(-1, style.shape[1], 3, 3)
 
-    def once():
+    def once() -> Tensor:
         if form == "convolution":
             return functional.conv2d(content, filters).argmax(1)
         return match_patches(content, prepared)
 
     before = peak_memory_mb()
-    seconds = []
+    seconds: list[float] = []
     with torch.no_grad():
         found = once()
         for _ in range(repeats):
@@ -84,9 +99,40 @@ def match(form: str, size: int, repeats: int) -> dict:
     return {"seconds": seconds, "extra_mb": peak_memory_mb() - before, "positions": found.numel()}
 
 
-def _worker(*arguments: object) -> dict:
-    command = [sys.executable, "-m", "benchmarks.arbitrary", "--worker", *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def work(arguments: Sequence[str]) -> dict[str, list[float]] | MatchRun:
+    """What a process measures: `paint` or `match`, a method or a form, the size, and repeats."""
+    task, what, size, repeats = arguments
+    return (paint if task == "paint" else match)(what, int(size), int(repeats))
+
+
+def _painted(size: int, rounds: int, repeats: int) -> dict[str, PictureSeconds]:
+    runs: dict[str, list[dict[str, list[float]]]] = {method: [] for method in METHODS}
+    for _ in range(rounds):
+        for method, found in runs.items():
+            found.append(processes.measure("arbitrary", "paint", method, size, repeats))
+
+    def median(method: str, what: str) -> float:
+        return statistics.median(second for run in runs[method] for second in run[what])
+
+    return {method: {"bind": median(method, "bind"), "paint": median(method, "paint")} for method in runs}
+
+
+def _matched(size: int, rounds: int, repeats: int) -> dict[str, Match]:
+    runs: dict[str, list[MatchRun]] = {form: [] for form in MATCHES}
+    for _ in range(rounds):
+        for form, found in runs.items():
+            found.append(processes.measure("arbitrary", "match", form, size, 1 if form == "convolution" else repeats))
+    seconds = {
+        form: statistics.median(second for run in found for second in run["seconds"]) for form, found in runs.items()
+    }
+    return {
+        form: {
+            "seconds": seconds[form],
+            "extra_mb": statistics.median(run["extra_mb"] for run in found),
+            "ratio": seconds[form] / seconds["convolution"],
+        }
+        for form, found in runs.items()
+    }
 
 
 def main() -> None:
@@ -98,50 +144,28 @@ def main() -> None:
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        task, what, size, repeats = options.worker
-        print(json.dumps((paint if task == "paint" else match)(what, int(size), int(repeats))))
+        print(json.dumps(work(options.worker)))
         return
 
     from benchmarks.machine import describe
 
-    pictures = {method: {"bind": [], "paint": []} for method in ("adain", "swap")}
-    matches: dict[str, list[dict]] = {form: [] for form in MATCHES}
-    for _ in range(options.rounds):
-        for method, seconds in pictures.items():
-            for what, times in _worker("paint", method, options.size, options.repeats).items():
-                seconds[what] += times
-        for form, runs in matches.items():
-            runs.append(_worker("match", form, options.size, 1 if form == "convolution" else options.repeats))
-
-    painted = {
-        method: {what: statistics.median(times) for what, times in seconds.items()}
-        for method, seconds in pictures.items()
-    }
-    matched = {
-        form: {
-            "seconds": statistics.median(second for run in runs for second in run["seconds"]),
-            "extra_mb": statistics.median(run["extra_mb"] for run in runs),
-        }
-        for form, runs in matches.items()
-    }
-    for form in MATCHES:
-        matched[form]["ratio"] = matched[form]["seconds"] / matched["convolution"]["seconds"]
+    painted = _painted(options.size, options.rounds, options.repeats)
+    matched = _matched(options.size, options.rounds, options.repeats)
     for method, seconds in painted.items():
         extra = f"{seconds['bind']:.2f} s before to load the networks and encode the style"
         print(f"{method}: {seconds['paint']:.2f} s a picture at {options.size} px, {extra}")
     for form, row in matched.items():
         ratio = f"{row['ratio']:.2f} of convolution"
         print(f"match, {form}: {row['seconds']:.2f} s, {ratio}, {row['extra_mb']:.0f} MiB extra")
-    result = {
-        "command": " ".join(["python -m benchmarks.arbitrary", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
+    result: Arbitrary = {
+        "command": processes.command_line("arbitrary"),
+        "date": processes.today(),
         "machine": describe(),
         "size": options.size,
         "picture_seconds": painted,
         "match": matched,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    processes.write(options.output, result)
     print(f"written to {options.output}")
 
 

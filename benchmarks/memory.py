@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypedDict
+
+from benchmarks import processes
+from benchmarks.shapes import Memory, MemoryRun, read
 
 HISTORY = 3
-RUNS = [  # size, precision, budget, further settings
+RUNS: list[tuple[int, str, str | None, dict[str, Any]]] = [  # size, precision, budget, further settings
     (512, "auto", None, {}),
     (1024, "auto", None, {}),
     (1024, "auto", "1GB", {}),
@@ -31,8 +33,18 @@ RUNS = [  # size, precision, budget, further settings
 ]
 
 
-def measure(size: int, precision: str, memory: str | None, settings: dict) -> dict:
-    """Predicted and measured peak in MB, and the plan."""
+class Peak(TypedDict):
+    """Predicted and measured peak in MB, their ratio, and the plan."""
+
+    tile: int | None
+    history: int
+    predicted_mb: int
+    measured_mb: int
+    ratio: float
+
+
+def measure(size: int, precision: str, memory: str | None, settings: dict[str, Any]) -> Peak:
+    """Begin a painting in this process, and gather all pairs of L-BFGS."""
     from impasto import bind, make_recipe
     from impasto.demo.photos import demo_photo
     from impasto.demo.styles import draw
@@ -62,45 +74,43 @@ def measure(size: int, precision: str, memory: str | None, settings: dict) -> di
     }
 
 
+def work(arguments: Sequence[str]) -> Peak:
+    """What a process measures: a run as JSON."""
+    return measure(*json.loads(arguments[0]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/memory.json"))
     parser.add_argument("--largest", type=int, default=4096, help="longest side to try")
     parser.add_argument("--rest", action="store_true", help="only the runs that the results there leave out")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(measure(*json.loads(options.worker))))
+        print(json.dumps(work(options.worker)))
         return
 
     from benchmarks.machine import describe
 
-    result: dict = {
-        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
+    result: Memory = {
+        "command": processes.command_line("memory"),
+        "date": processes.today(),
         "machine": describe(),
         "left_out": list(RUNS),
         "runs": [],
     }
     if options.rest:
-        result["runs"] = json.loads(options.output.read_text())["runs"]
+        result["runs"] = read(options.output, Memory)["runs"]
         for row in result["runs"]:
-            result["left_out"].remove(tuple(row[key] for key in ("size", "precision", "memory", "settings")))
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+            result["left_out"].remove((row["size"], row["precision"], row["memory"], row["settings"]))
     print(f"{'size':>6}{'predicted':>11}{'measured':>10}{'ratio':>7}  tile, pairs; precision, budget, settings")
     for run in (run for run in tuple(result["left_out"]) if run[0] <= options.largest):
         size, precision, memory, settings = run
-        command = [sys.executable, "-m", "benchmarks.memory", "--worker", json.dumps(run)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{size} px failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-        row = {
-            "size": size,
-            "precision": precision,
-            "memory": memory,
-            "settings": settings,
-            **json.loads(done.stdout),
-        }
+        try:
+            peak: Peak = processes.measure("memory", run)
+        except processes.MeasurementFailed as error:
+            raise SystemExit(f"{size} px failed: {error}") from None
+        row: MemoryRun = {"size": size, "precision": precision, "memory": memory, "settings": settings, **peak}
         result["runs"].append(row)
         result["left_out"].remove(run)
         print(
@@ -109,7 +119,7 @@ def main() -> None:
             f"{precision}, {memory or 'no budget'}, {settings or 'as usual'}",
             flush=True,
         )
-        options.output.write_text(json.dumps(result, indent=1) + "\n")
+        processes.write(options.output, result)
     print(f"written to {options.output}")
 
 

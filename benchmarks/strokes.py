@@ -15,19 +15,21 @@ The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are m
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks import processes
 from benchmarks.machine import describe
+from benchmarks.shapes import Ratio, Strokes, StrokeSize, StrokesRow, read
 from impasto import Style, bind, make_recipe
 from impasto.api import last
 from impasto.demo import photos, styles
 from impasto.images.geometry import fit
-from impasto.images.read import read
+from impasto.images.read import read as read_picture
 
 LEAST = 8
 METHODS = ("adain", "swap", "johnson", "gatys", "gatys-at-once")
@@ -55,13 +57,15 @@ def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) ->
     return float(torch.exp(-(power * across.log()).sum() / power.sum()))
 
 
-def compare(method: str, name: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int) -> dict:
+def compare(
+    method: str, name: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int
+) -> StrokesRow:
     """Stroke sizes at several sizes of a picture, and the largest's by the smallest's."""
-    rows: dict[str, dict] = {}
+    rows: dict[str, StrokeSize] = {}
     finest = min(sizes) / 2
     for size in sizes:
         started = time.perf_counter()
-        settings = {"size": size, "style_scale": scale}
+        settings: dict[str, Any] = {"size": size, "style_scale": scale}
         if method.startswith("gatys"):
             settings |= {"steps": steps, "min_size": "auto" if method == "gatys" else None}
         if method == "johnson":
@@ -77,8 +81,11 @@ def compare(method: str, name: str, style: Tensor, photo: Tensor, scale: float, 
             "seconds": time.perf_counter() - started,
         }
     small, large = rows[str(min(sizes))], rows[str(max(sizes))]
-    counted = {"steps": steps} if method.startswith("gatys") else {}
-    return {**counted, "sizes": rows, "ratio": {kind: large[kind] / small[kind] for kind in ("own", "shared")}}
+    ratio: Ratio = {"own": large["own"] / small["own"], "shared": large["shared"] / small["shared"]}
+    row: StrokesRow = {"sizes": rows, "ratio": ratio}
+    if method.startswith("gatys"):
+        row["steps"] = steps
+    return row
 
 
 def main() -> None:
@@ -92,21 +99,20 @@ def main() -> None:
     options = parser.parse_args()
     if "johnson" in options.methods and (lacking := set(options.styles) - set(NETS)):
         parser.error(f"johnson has nothing like {', '.join(sorted(lacking))}; leave it out of --methods")
-    result: dict = json.loads(options.output.read_text()) if options.output.exists() else {"rows": {}}
-    result |= {"machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    photo = read(photos.demo_photo("astronaut")).pixels
+    rows = read(options.output, Strokes)["rows"] if options.output.exists() else {}
+    result: Strokes = {"rows": rows, "machine": describe(), "photo": "astronaut", "style_side": STYLE_SIDE}
+    photo = read_picture(photos.demo_photo("astronaut")).pixels
     for name in options.styles:
-        style = read(styles.draw(name, STYLE_SIDE)).pixels
+        style = read_picture(styles.draw(name, STYLE_SIDE)).pixels
         for method in options.methods:
             for scale in options.scales:
                 row = compare(method, name, style, photo, scale, sorted(options.sizes), options.steps)
                 key = f"{method} {name} {scale:g} {min(options.sizes)}-{max(options.sizes)}"
-                result["rows"][key] = row
+                rows[key] = row
                 shown = ", ".join(f"{size} px {each['own']:.4f}" for size, each in row["sizes"].items())
                 ratio = row["ratio"]
                 print(f"{key}: {shown}; ratio {ratio['own']:.2f}, shared waves {ratio['shared']:.2f}", flush=True)
-                options.output.write_text(json.dumps(result, indent=1) + "\n")
+                processes.write(options.output, result)
 
 
 if __name__ == "__main__":

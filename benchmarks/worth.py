@@ -10,13 +10,15 @@ and weights, is read from the network's own recipe.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import time
 from pathlib import Path
 
+from benchmarks import processes
+from benchmarks.shapes import StyleWorth, Worth
+from benchmarks.shapes import read as read_results
 
-def main() -> None:
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--styles", type=Path, required=True)
@@ -25,6 +27,11 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=100, help="steps to stop at")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/worth.json"))
+    return parser
+
+
+def main() -> None:
+    parser = _parser()
     options = parser.parse_args()
 
     import torch
@@ -45,12 +52,10 @@ def main() -> None:
     device = torch.device("cpu")
     vgg = VGG(load("vgg19"), device=device, dtype=compute_dtype(device, "auto"))
     photos = [fit(read(path).pixels, options.size) for path in options.photos]
-    before = json.loads(options.output.read_text()) if options.output.exists() else {}
-    if (counted := before.get("begin", "photo")) != options.begin:
+    before = read_results(options.output, Worth) if options.output.exists() else None
+    if before and (counted := before["begin"]) != options.begin:
         parser.error(f"{options.output} counts from the {counted}, not the {options.begin}; give another --output")
-    if not options.names:
-        before = {}
-    table = before.get("styles", {})
+    table: dict[str, StyleWorth] = before["styles"] if before and options.names else {}
     for name, entry in gallery().items():
         if options.names and name not in options.names:
             continue
@@ -59,7 +64,8 @@ def main() -> None:
         picture = next(options.styles.glob(f"{entry.credit.name}.*"))
         targets = StyleTargets(vgg, [read(picture).pixels], settings)
         painter = bind(make_recipe("johnson", settings={"net": name, "size": options.size}), device="cpu")
-        counts, losses = [], []
+        counts: list[int] = []
+        losses: list[float] = []
         for photo in photos:
             loss = objective(vgg, settings, targets, 0, photo)
             painted = last(painter.paint(photo)).image
@@ -70,15 +76,15 @@ def main() -> None:
             losses.append(float(loss(painted)[0]["total"]))
         table[name] = {"steps": statistics.mean(counts), "counts": counts, "loss": statistics.mean(losses)}
         print(f"{name}: {table[name]['steps']:.1f} steps (loss {table[name]['loss']:.4f})", flush=True)
-    result = {
-        "date": time.strftime("%Y-%m-%d"),
+    result: Worth = {
+        "date": processes.today(),
         "machine": describe(),
         "photos": [path.name for path in options.photos],
         "size": options.size,
         "begin": options.begin,
         "styles": table,
     }
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    processes.write(options.output, result)
     print(f"mean of {len(table)}: {statistics.mean(row['steps'] for row in table.values()):.1f} steps")
 
 

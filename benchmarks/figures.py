@@ -1,0 +1,170 @@
+"""Figures in the docs, made from results.
+
+    python -m benchmarks.figures             # rewrites them in README.md and docs/*.md
+    python -m benchmarks.figures --check     # says which of them differ
+
+A region of a page is made from results where it stands between two comments, each on a line of its own:
+
+    <!-- figures: gatys -->
+    <!-- end figures -->
+
+The name is one of `FIGURES`. A page whose comments are wrong is left as it is. Exit status: 0 done, 1 something
+differs or is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import tables
+from benchmarks.shapes import RESULTS, SHAPES, Worth, read
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "src/impasto/weights/shipped"
+
+_BEGIN = re.compile(r"<!-- figures: (.*?) -->")
+_END = "<!-- end figures -->"
+
+
+class Figure(NamedTuple):
+    """What a region is made from, for messages, and what makes its Markdown."""
+
+    source: str
+    make: Callable[[], str]
+
+
+class Page(NamedTuple):
+    """A page with its regions made anew: its text, the names of regions that differed, and what is wrong in it."""
+
+    text: str
+    changed: list[str]
+    errors: list[str]
+
+
+def shipped_nets() -> dict[str, tables.Net]:
+    """The nets inside the package, by name."""
+    from impasto.weights.container import load_metadata
+
+    return {
+        path.stem: tables.Net(load_metadata(path) or {}, path.stat().st_size)
+        for path in sorted(SHIPPED.glob("*.safetensors"))
+    }
+
+
+def _measured(name: str, table: Callable[[Any], str]) -> Figure:
+    return Figure(f"benchmarks/results/{name}.json", lambda: table(read(RESULTS / f"{name}.json", SHAPES[name])))
+
+
+FIGURES = {
+    "gatys": _measured("gatys", tables.speed),
+    "ladder": _measured("ladder", tables.efforts),
+    "large": _measured("large", tables.peaks),
+    "strokes": _measured("strokes", tables.stroke_ratios),
+    "johnson": _measured("johnson", tables.feed_forward),
+    "johnson-sizes": _measured("johnson", tables.feed_forward_sizes),
+    "worth": _measured("worth", tables.worth),
+    "nets": Figure("the nets that ship", lambda: tables.nets(shipped_nets())),
+    "styles": Figure(
+        "the nets that ship and benchmarks/results/worth.json",
+        lambda: tables.styles(shipped_nets(), read(RESULTS / "worth.json", Worth)),
+    ),
+}
+
+
+def rewrite(text: str, figures: Mapping[str, Figure]) -> Page:
+    """Make the regions of a page anew.
+
+    Args:
+        text: Markdown.
+        figures: by name.
+
+    Returns:
+        The page. Its text is the one given where its comments are wrong.
+
+    Example:
+        >>> rewrite("<!-- figures: gatys -->\\n<!-- end figures -->\\n", FIGURES).changed
+        ['gatys']
+    """
+    out: list[str] = []
+    changed: list[str] = []
+    errors: list[str] = []
+    name, opened, old = None, 0, list[str]()
+    for number, line in enumerate(text.split("\n"), 1):
+        begin = _BEGIN.fullmatch(line)
+        if begin:
+            if name is not None:
+                errors.append(_unclosed(name, opened))
+            name, opened, old = begin[1], number, []
+            out.append(line)
+            if name not in figures:
+                errors.append(f"line {number}: no figures are called {name!r}; known: {', '.join(sorted(figures))}")
+        elif line == _END:
+            if name is None:
+                errors.append(f"line {number}: {_END} closes nothing")
+            elif name in figures:
+                new = figures[name].make()
+                if new != "\n".join(old):
+                    changed.append(name)
+                out.append(new)
+            out.append(line)
+            name = None
+        else:
+            (out if name is None else old).append(line)
+    if name is not None:
+        errors.append(_unclosed(name, opened))
+    return Page(text, [], errors) if errors else Page("\n".join(out), changed, [])
+
+
+def _unclosed(name: str, opened: int) -> str:
+    return f"line {opened}: figures {name!r} are not closed; expected {_END}"
+
+
+def pages() -> list[Path]:
+    """README.md and docs/*.md."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def update(paths: Sequence[Path], figures: Mapping[str, Figure], *, check: bool) -> list[str]:
+    """Rewrite pages, or only look at them.
+
+    Args:
+        paths: of Markdown files.
+        figures: by name.
+        check: write nothing.
+
+    Returns:
+        What is wrong, a line each; regions that differ are wrong only where `check`.
+    """
+    wrong: list[str] = []
+    for path in paths:
+        before = path.read_text(encoding="utf-8")
+        page = rewrite(before, figures)
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        wrong += [f"{shown}: {error}" for error in page.errors]
+        if check:
+            wrong += [f"{shown}: {name} differs from {figures[name].source}; make figures" for name in page.changed]
+        elif page.changed:
+            path.write_text(page.text, encoding="utf-8")
+            print(f"{shown}: {', '.join(page.changed)}")
+    return wrong
+
+
+def main() -> None:
+    """Rewrite or check the pages named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files; README.md and docs/*.md by default")
+    parser.add_argument("--check", action="store_true", help="write nothing, and say which regions differ")
+    options = parser.parse_args()
+    wrong = update([path.resolve() for path in options.pages] or pages(), FIGURES, check=options.check)
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

