@@ -1,4 +1,4 @@
-# make setup | demo | test | test-slow | lint | bench | figures | wheel | clean
+# make setup | demo | test | test-slow | lint | docs | bench | figures | wheel | clean
 # Everything is installed into .venv, once; a stamp file remembers it until what it depends on changes.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 OUT := out
 
-.PHONY: setup demo test test-slow lint bench figures wheel clean
+.PHONY: setup demo test test-slow lint docs bench figures wheel clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.impasto
@@ -29,6 +29,9 @@ lint: $(VENV)/.lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.docs
+	$(BIN)/zensical build --strict
+
 bench: $(VENV)/.test $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
 
@@ -42,7 +45,7 @@ wheel: $(VENV)/.publish
 	$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) $(OUT) dist build
+	rm -rf $(VENV) $(OUT) dist build site
 
 $(VENV)/.pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -61,6 +64,6 @@ $(VENV)/.extras: $(VENV)/.impasto
 	touch $@
 
 $(VENV)/.test $(VENV)/.lint: $(VENV)/.extras
-$(VENV)/.test $(VENV)/.lint $(VENV)/.publish $(VENV)/.bench: $(VENV)/.%: $(VENV)/.impasto
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.publish $(VENV)/.bench: $(VENV)/.%: $(VENV)/.impasto
 	$(INSTALL) --group $*
 	touch $@
