@@ -161,8 +161,9 @@ class Chain:
         widths: channels of what each of them gives.
 
     Example:
-        >>> chain = Chain(picture, VALUES).then(Window(convolved), channels=64).then(Each(lambda x, _: x.relu_()))
-        >>> features = chain.whole()
+        >>> halved = Chain(picture, VALUES).then(Halve(lambda x: torch.nn.functional.avg_pool2d(x, 2), ceil=False))
+        >>> tuple(halved.whole().shape)
+        (1, 3, 18, 24)
     """
 
     source: Tensor
