@@ -10,13 +10,13 @@ from torch import Tensor
 
 from .strips import Edges
 
-Beyond = Literal["reflect", "replicate"]
+PaddingMode = Literal["reflect", "replicate"]
 
 _MANY = 2**14  # positions from which on a copy of all of them takes longer than to work out the border once more
 
 
 def convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None, edges: Edges = (1, 1), beyond: Beyond = "reflect"
+    x: Tensor, weight: Tensor, bias: Tensor | None, edges: Edges = (1, 1), mode: PaddingMode = "reflect"
 ) -> Tensor:
     """A 3×3 convolution, N×I×H×W to N×O×H×W, padded where `x` reaches the picture's upper and lower border.
 
@@ -25,11 +25,11 @@ def convolve(
     top, bottom = edges
     height, width = x.shape[2:]
     if not _apart(x, height, width) or torch.is_grad_enabled() or torch.compiler.is_exporting():
-        mode = beyond if min(height, width) > 1 else "replicate"
-        return F.conv2d(F.pad(x, (1, 1, top, bottom), mode=mode), weight, bias)
+        padded = F.pad(x, (1, 1, top, bottom), mode=mode if min(height, width) > 1 else "replicate")
+        return F.conv2d(padded, weight, bias)
 
     def line(part: Tensor, *pad: int) -> Tensor:
-        return F.conv2d(F.pad(part, pad, mode=beyond), weight, bias)
+        return F.conv2d(F.pad(part, pad, mode=mode), weight, bias)
 
     made = F.conv2d(x, weight, bias, padding=1)[:, :, 1 - top : height - 1 + bottom]
     if top:
@@ -41,18 +41,18 @@ def convolve(
     return made
 
 
-def undo_convolve(gradient: Tensor, kernel: Tensor, size: tuple[int, int], beyond: Beyond = "reflect") -> Tensor:
+def undo_convolve(gradient: Tensor, kernel: Tensor, size: tuple[int, int], mode: PaddingMode = "reflect") -> Tensor:
     """Gradient of the input of `convolve`, both of whose edges are padded, from that of its output.
 
     Args:
         gradient: N×O×H×W.
         kernel: the weight, input and output exchanged, turned by half a circle: I×O×3×3.
         size: height and width of the input.
-        beyond: see `convolve`.
+        mode: see `convolve`.
     """
     if min(size) < 2:
-        beyond = "replicate"
-    first = 1 if beyond == "reflect" else 0  # row and column that the padding shows once more
+        mode = "replicate"
+    first = 1 if mode == "reflect" else 0  # row and column that the padding shows once more
     if not _apart(gradient, *size):
         made = F.conv2d(gradient, kernel, padding=2)
         back = torch.ops.aten.reflection_pad2d_backward if first else torch.ops.aten.replication_pad2d_backward

@@ -121,13 +121,13 @@ class Plan(Generic[Way]):
     peak: float
 
 
-_given_up_first: list[Callable[[], Callable[[], None] | None]] = []
+_releases: list[Callable[[], Callable[[], None] | None]] = []
 
 
-def give_up_first(release: Callable[[], None]) -> None:
+def release_on_shortage(release: Callable[[], None]) -> None:
     """Have a bound method called where memory is needed, as long as its object lives."""
-    _given_up_first[:] = [each for each in _given_up_first if each() is not None]
-    _given_up_first.append(weakref.WeakMethod(release))
+    _releases[:] = [each for each in _releases if each() is not None]
+    _releases.append(weakref.WeakMethod(release))
 
 
 def fit(
@@ -149,7 +149,7 @@ def fit(
     most = budget or used + _SHARE_OF_FREE * available(on)
     for way, cost in ways:
         if plan is None and used + cost.at(size) > most:  # what is kept for later may be what is lacking
-            for each in list(_given_up_first):
+            for each in list(_releases):
                 if (release := each()) is not None:
                     release()
             give_back_freed_memory()

@@ -205,7 +205,7 @@ class Painter(ABC):
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
-    def reckon(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002
+    def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002
         """Estimate the work of a painting, without that of encoding the styles.
 
         Args:
@@ -216,7 +216,7 @@ class Painter(ABC):
             The number of multiply-adds; the number of pixels if the method does not count them.
 
         Example:
-            >>> painter.reckon((480, 640)) == painter.reckon((48, 64))
+            >>> painter.estimate_work((480, 640)) == painter.estimate_work((48, 64))
             True
         """
         longest = self.recipe.size or max(size)

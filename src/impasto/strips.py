@@ -57,7 +57,7 @@ class Layer(Protocol):
 
 
 @dataclass(frozen=True)
-class Each:
+class Pointwise:
     """Position by position: ``function(x, rows)``, which may write into x."""
 
     function: Callable[[Tensor, Rows], Tensor]
@@ -101,7 +101,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Halve:
+class Pool:
     """Pooling of 2×2 windows, which leaves a side of one position as it is."""
 
     function: Callable[[Tensor], Tensor]
@@ -124,7 +124,7 @@ class Halve:
 
 
 @dataclass(frozen=True)
-class Double:
+class Upsample:
     """A 3×3 window that gives four positions for one: ``function(x, edges)`` is as that of `Window`."""
 
     function: Callable[[Tensor, Edges], Tensor]
@@ -161,7 +161,7 @@ class Chain:
         widths: channels of what each of them gives.
 
     Example:
-        >>> halved = Chain(picture, VALUES).then(Halve(lambda x: torch.nn.functional.avg_pool2d(x, 2), ceil=False))
+        >>> halved = Chain(picture, VALUES).then(Pool(lambda x: torch.nn.functional.avg_pool2d(x, 2), ceil=False))
         >>> tuple(halved.whole().shape)
         (1, 3, 18, 24)
     """
@@ -210,10 +210,10 @@ class Chain:
     def strips(self) -> Iterator[tuple[Rows, Tensor]]:
         """The result, from the top."""
         last = len(self.layers) - 1
-        for found in self.several({last}):
+        for found in self.strips_of({last}):
             yield found[last]
 
-    def several(self, places: Collection[int]) -> Iterator[dict[int, tuple[Rows, Tensor]]]:
+    def strips_of(self, places: Collection[int]) -> Iterator[dict[int, tuple[Rows, Tensor]]]:
         """What some of the layers give, by place, strip by strip from the top; the last layer's is among them."""
         last = len(self.layers) - 1
         sizes = self.sizes[1:] if self.layers else self.sizes
@@ -234,7 +234,7 @@ class Chain:
         """The same, nothing left to be run."""
         return Chain(self.whole(), self.values)
 
-    def kept(self, most: int) -> Chain:
+    def stored_if_small(self, most: int) -> Chain:
         """The same, stored where that takes no more than so many values."""
         height, width = self.size
         count, channels = self.source.shape[0], self.channels
@@ -242,7 +242,7 @@ class Chain:
 
     def whole(self, dtype: torch.dtype | None = None) -> Tensor:
         """The result, stored, channels last."""
-        made = Whole(self.size)
+        made = StripJoiner(self.size)
         for rows, strip in self.strips():
             made.add(rows, strip, dtype)
         return made.features
@@ -251,7 +251,7 @@ class Chain:
         return self.source[:, :, rows[0] : rows[1]]
 
 
-class Whole:
+class StripJoiner:
     """Features put together from their strips.
 
     Args:
@@ -308,7 +308,7 @@ def run(
         given = layer.needs(needed[place + 1], sizes[place])  # less than there is where more was wanted of it
         channels = x.shape[1]
         x = layer(_cut(x, needed[place], given), given, needed[place + 1], sizes[place])
-        worked(0 if isinstance(layer, Each | Halve) else multiply_adds(channels, x))
+        worked(0 if isinstance(layer, Pointwise | Pool) else multiply_adds(channels, x))
         if place in wanted:
             found[place] = _cut(x, needed[place + 1], wanted[place])
     return found

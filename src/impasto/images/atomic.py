@@ -27,7 +27,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
             if not overwrite:
                 raise _exists(path)
         # Permission bits do not tell: read-only mounts, quotas and the superuser are decided on trying.
-        probe = _beside(path)
+        probe = _temporary(path)
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
@@ -41,7 +41,7 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
         RequestError: the file exists and `overwrite` is false.
         OutputError: the system refuses (full disk, read-only folder).
     """
-    part = _beside(path)
+    part = _temporary(path)
     try:
         with part.open("xb") as file:
             file.write(data)
@@ -64,7 +64,7 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
         part.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
+def _temporary(path: Path) -> Path:
     """A fresh name in the same folder, hence on the same file system."""
     return path.with_name(f".impasto-{secrets.token_hex(6)}.part")
 

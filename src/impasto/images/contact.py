@@ -74,7 +74,7 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
 
     def write_line(text: str, left: int, top: int, width: int) -> None:
-        text = _spelled(text)
+        text = _ascii(text)
         if draw.textlength(text, font) > width:
             while text and draw.textlength(text + _ELLIPSIS, font) > width:
                 text = text[:-1]
@@ -145,14 +145,14 @@ def _lines(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Image
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(_spelled(longer)) > width:
+        if lines[-1] and font.getlength(_ascii(longer)) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def _spelled(text: str) -> str:
+def _ascii(text: str) -> str:
     """The text in the letters Pillow's own font has: ASCII; accents fall away, what is left becomes ?."""
     apart = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_PLAIN))
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter))

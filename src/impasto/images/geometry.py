@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-SAME = 1.25
+NEGLIGIBLE_RATIO = 1.25
 """A ratio of sizes that is not worth another pass."""
 
 
@@ -45,12 +45,12 @@ def fit_area(image: Tensor, pixels: int) -> Tensor:
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-def climb(first: int, final: int) -> list[int]:
+def sizes_between(first: int, final: int) -> list[int]:
     """Longest sides from `first` up to `final` in even steps, each at most about twice the one before.
 
     `final` alone where it is hardly larger.
     """
-    passes = max(0, math.ceil(math.log2(final / first / SAME)))
+    passes = max(0, math.ceil(math.log2(final / first / NEGLIGIBLE_RATIO)))
     return [*(round(first * (final / first) ** (number / passes)) for number in range(passes)), final]
 
 

@@ -18,8 +18,8 @@ from .picture import Picture
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SLANT = 0.02  # difference of proportions that rounding does not explain
-_NOTHING = 1 / 512  # half of the darkest grey of 8 bits
+_TOLERANCE = 0.02  # difference of proportions that rounding does not explain
+_BLACK = 1 / 512  # half of the darkest grey of 8 bits
 
 
 def mask_of(picture: Picture) -> Tensor:
@@ -31,7 +31,7 @@ def mask_of(picture: Picture) -> Tensor:
 def warn_of_shape(mask: Picture, photo: Picture) -> None:
     """Say that a mask has other proportions than the photograph it is fitted to."""
     (width, height), (across, down) = mask.size, photo.size
-    if abs(width * down - across * height) > max(width * down, across * height) * _SLANT:
+    if abs(width * down - across * height) > max(width * down, across * height) * _TOLERANCE:
         warnings.warn(
             f"mask {mask.source or 'given'} is {width}×{height}, the photo {across}×{down}: it is stretched to fit",
             ImpastoWarning,
@@ -77,7 +77,7 @@ def make_regions(
             sized.append(torch.ones(1, 1, height, width, device=found.device))
             continue
         fitted = resize(mask.float(), height, width)
-        if float(fitted.max()) < _NOTHING:
+        if float(fitted.max()) < _BLACK:
             name = (names[number] if names else None) or f"the mask of style {number + 1}"
             raise RequestError(
                 f"{name} is black all over: its style would be nowhere; expected some white: paint it, or leave "
@@ -89,7 +89,7 @@ def make_regions(
     union = (stacked * (counts > 0)).sum(0, keepdim=True).clamp_(max=1)
     weighted = _blurred(stacked, radius) * counts
     total = weighted.sum(0, keepdim=True)
-    inside = union >= _NOTHING
+    inside = union >= _BLACK
     shares = torch.where(inside & (total > 0), weighted / total.clamp_min(1e-12), torch.zeros(()))
     # Worn away by the radius and then blurred by it: soft, and still nothing outside.
     return Regions(shares, _blurred(_eroded(union, radius), radius))

@@ -108,9 +108,9 @@ class Method:
             >>> sorted(adain.load(recipe, torch.device("cpu")).sha256)
             ['adain', 'vgg19']
         """
-        from .common.loader import Loader, make_anew
+        from .common.loader import Loader, keep_nothing
 
-        return self.load_by(recipe, Loader(device, recipe.precision, keep or make_anew))
+        return self.load_by(recipe, Loader(device, recipe.precision, keep or keep_nothing))
 
     def load_by(self, recipe: Recipe, loader: Loader) -> Nets:
         """Load the networks that a recipe names by a loader, which may share them with other painters.

@@ -25,7 +25,7 @@ class Cache:
         self._lock = threading.RLock()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._used: set[Hashable] = set()
-        memory.give_up_first(self.drop_unused)
+        memory.release_on_shortage(self.drop_unused)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -89,7 +89,7 @@ class Cache:
             self.bytes = 0
 
 
-class Shelf(MutableMapping[Hashable, Any]):
+class CacheView(MutableMapping[Hashable, Any]):
     """The part of a cache whose keys begin alike, as a mapping by the rest of them."""
 
     def __init__(self, cache: Cache, prefix: Hashable) -> None:

@@ -20,7 +20,7 @@ from ..images.source import STANDARD_STREAM
 from ..methods import method
 from ..painter import Checkpoint, Painter, Regions, Step, controlled
 from ..recipe import Recipe
-from .cache import Cache, Shelf
+from .cache import Cache, CacheView
 from .inputs import name_of, open_pictures, read_masks, regions_of
 from .painting import FINISHED, INTERRUPTED, Painting
 from .provenance import warn_of_other_nets
@@ -112,20 +112,20 @@ class Session:
         """
         from ..images.read import read
 
-        def begin() -> _Begun:
+        def begin() -> _Inputs:
             say("reading the pictures")
             sources = _sources(recipe, styles)
             content, pictures = open_pictures(read(photo), sources, self.read)
             found = read_masks(recipe, content, masks, self.read)
             regions = regions_of(recipe, content, found)
             source = recipe.start if start is None else start
-            begun = None if source is None else read(source).pixels
+            begin_from = None if source is None else read(source).pixels
             say("loading the networks")
             bound = self._bound(recipe, pictures)
             warn_of_other_nets(bound.recipe, nets or {})
             if checkpoint is not None:
                 bound = bound.keeping(checkpoint)
-            return _Begun(bound.given(start, masks), content, found, regions, begun)
+            return _Inputs(bound.with_inputs(start, masks), content, found, regions, begin_from)
 
         return Work(begin, cancel, watch, priority, records)
 
@@ -190,7 +190,7 @@ class Session:
         nets = method(recipe.method).load(recipe, self.device, self.cache.keep)
         return BoundPainter(self, recipe, nets, styles, shared=shared)
 
-    def statistics(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> Shelf:
+    def statistics(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> CacheView:
         """Return the part of the cache that holds the statistics of style pictures.
 
         Args:
@@ -206,7 +206,7 @@ class Session:
         shares = tuple((part.weight, part.mask is not None) for part in recipe.parts)
         settings = recipe.options.model_dump_json()
         whose = (recipe.method, settings, shares, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
-        return Shelf(self.cache, whose)
+        return CacheView(self.cache, whose)
 
 
 class BoundPainter:
@@ -269,7 +269,7 @@ class BoundPainter:
         bound.painter = self.painter.keeping(checkpoint)
         return bound
 
-    def given(self, start: ImageLike | None, masks: Sequence[ImageLike | None] | None) -> Self:
+    def with_inputs(self, start: ImageLike | None, masks: Sequence[ImageLike | None] | None) -> Self:
         """Return a painter whose recipe names another start and other masks. It reads neither.
 
         Args:
@@ -277,7 +277,7 @@ class BoundPainter:
             masks: one for each style; None keeps the recipe's.
 
         Example:
-            >>> painter.given("start.png", None).recipe.start
+            >>> painter.with_inputs("start.png", None).recipe.start
             'start.png'
         """
         recipe = self.recipe
@@ -322,13 +322,13 @@ class BoundPainter:
         """
         from ..images.read import read
 
-        def begin() -> _Begun:
+        def begin() -> _Inputs:
             content = read(photo)
             found = [] if regions is not None else read_masks(self.recipe, content, masks, self._session.read)
             where = regions if regions is not None else regions_of(self.recipe, content, found)
             source = self.recipe.start if start is None else start
-            return _Begun(
-                self.given(start, masks), content, found, where, None if source is None else read(source).pixels
+            return _Inputs(
+                self.with_inputs(start, masks), content, found, where, None if source is None else read(source).pixels
             )
 
         return Work(begin, cancel, watch)
@@ -343,9 +343,9 @@ class BoundPainter:
             >>> painter.painter_of(torch.rand(1, 3, 36, 48)) is painter.painter
             True
         """
-        from ..methods.common.finish import recoloured
+        from ..methods.common.finish import recolour_styles
 
-        styles = recoloured([style.pixels for style in self.styles], content, self.recipe)
+        styles = recolour_styles([style.pixels for style in self.styles], content, self.recipe)
         if styles is None:
             return self.painter
         painter = method(self.recipe.method).bound(self.recipe, self._nets, styles)
@@ -353,7 +353,7 @@ class BoundPainter:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Begun:
+class _Inputs:
     """The inputs of a painting, read and checked."""
 
     bound: BoundPainter
@@ -367,7 +367,7 @@ class _Begun:
 class _State:
     """The progress of a painting, shared between `Work` and its generator."""
 
-    begun: _Begun | None = None
+    inputs: _Inputs | None = None
     last: Step | None = None
     ended: bool = False
     seconds: float = 0.0
@@ -394,7 +394,7 @@ class Work:
 
     def __init__(
         self,
-        begin: Callable[[], _Begun],
+        begin: Callable[[], _Inputs],
         cancel: Cancel | None = None,
         watch: Watch | None = None,
         priority: int = 0,
@@ -463,19 +463,19 @@ class Work:
             >>> work.painting.stopped
             'finished'
         """
-        begun, step = self._state.begun, self._state.last
-        if begun is None or step is None:
+        inputs, step = self._state.inputs, self._state.last
+        if inputs is None or step is None:
             raise ImpastoError("the painting has no steps; expected at least one")
         early = step.index < step.total
         stopped = INTERRUPTED if early and not self._state.ended else (early and step.note) or FINISHED
         return Painting(
             step,
-            begun.bound.recipe,
-            begun.content,
-            begun.bound.styles,
-            begun.masks,
-            begun.regions,
-            str(begun.bound.device),
+            inputs.bound.recipe,
+            inputs.content,
+            inputs.bound.styles,
+            inputs.masks,
+            inputs.regions,
+            str(inputs.bound.device),
             self._state.seconds,
             stopped,
         )
@@ -499,19 +499,19 @@ def _in_turn(painting: Generator[Step], cancel: Cancel | None, watch: Watch | No
         raise Cancelled(cancelled)
 
 
-def _paint(begin: Callable[[], _Begun], state: _State, records: Sequence[Record]) -> Generator[Step]:
+def _paint(begin: Callable[[], _Inputs], state: _State, records: Sequence[Record]) -> Generator[Step]:
     """Yield the steps of a painting with strength, colour and masks applied."""
     from ..methods.common.finish import finish
 
-    state.begun = begun = begin()
-    content, bound = begun.content.pixels, begun.bound
+    state.inputs = inputs = begin()
+    content, bound = inputs.content.pixels, inputs.bound
     painter = bound.painter_of(content)
     say("painting")
     began = time.monotonic()
-    with contextlib.closing(painter.paint(content, begun.regions, begun.start)) as steps:
+    with contextlib.closing(painter.paint(content, inputs.regions, inputs.start)) as steps:
         for step in steps:
             state.last, state.seconds = step, time.monotonic() - began
-            shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, begun.regions))
+            shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, inputs.regions))
             for record in records:
                 record.step(shown, state.seconds)
             yield shown

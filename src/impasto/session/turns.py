@@ -8,7 +8,7 @@ from types import TracebackType
 from ..control import Cancel
 from ..errors import Cancelled
 
-_LOOK = 0.05  # seconds between two looks at whether one that waits is cancelled
+_POLL = 0.05  # seconds between two looks at whether one that waits is cancelled
 
 
 class Turns:
@@ -47,7 +47,7 @@ class Turns:
         """
         if turn.cancel is not None and turn.cancel.is_set():
             raise Cancelled("cancelled while waiting for another painting; nothing was written")
-        self._changed.wait(None if turn.cancel is None else _LOOK)
+        self._changed.wait(None if turn.cancel is None else _POLL)
 
     def _may_begin(self, turn: Turn) -> bool:
         if not self._painting:

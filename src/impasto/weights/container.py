@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import WeightsError
-from .files import checked_file, written_whole
+from .files import checked_file, replace_atomically
 
 _HEADER = "impasto"
 
@@ -61,7 +61,7 @@ def save(
             raise WeightsError(f"{name} holds values that {why}; {path} was not written")
         stored[name] = value
     header = {_HEADER: json.dumps(metadata, sort_keys=True, allow_nan=False)}
-    with written_whole(path, overwrite=overwrite) as draft:
+    with replace_atomically(path, overwrite=overwrite) as draft:
         save_file(stored, draft, header)
     return path
 

@@ -51,7 +51,7 @@ def _hash(algorithm: str, path: Path, _size: int, _mtime: int) -> str:
 
 
 @contextlib.contextmanager
-def written_whole(target: str | Path, *, overwrite: bool = False) -> Generator[Path]:
+def replace_atomically(target: str | Path, *, overwrite: bool = False) -> Generator[Path]:
     """A temporary path beside `target` that takes its place when the block ends well.
 
     Raises:

@@ -28,7 +28,7 @@ _SPECS: dict[Layout, Callable[[Arch], EncoderSpec]] = {"torchvision": torchvisio
 
 # jcjohnson's classifier counts its linear layers 1, 4, 6, torchvision's 0, 3, 6. Only the former tells, for
 # people rename them to the latter. timm, whose VGGs are torchvision's, has a name of its own for the first.
-_TELLING: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
+_LAYOUT_BY_KEY: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
 
 
 def read(
@@ -62,10 +62,10 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is not a PyTorch weights file, or is cut short: get it again") from None
     if not isinstance(state, Mapping) or not state:
         raise WeightsError(f"{path} holds a {type(state).__name__}; expected a state dict of named tensors")
-    strange = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
+    others = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if others:
         raise WeightsError(
-            f"{path}: {strange[0]!r} is a {type(state[strange[0]]).__name__}; expected a state dict of named "
+            f"{path}: {others[0]!r} is a {type(state[others[0]]).__name__}; expected a state dict of named "
             "tensors (a training checkpoint keeps one inside: save that alone)"
         )
     return dict(state)
@@ -105,25 +105,25 @@ def from_state_dict(
 def _arch(indices: set[int]) -> Arch:
     """Which network convolutions at these places of ``features`` fit better (VGG-19 where both do)."""
 
-    def strangers(arch: Arch) -> int:
+    def misplaced(arch: Arch) -> int:
         places = {i for i, name in enumerate(layer_names(arch)) if name.startswith("conv")}
         return len(indices - places)
 
-    return "vgg16" if strangers("vgg16") < strangers("vgg19") else "vgg19"
+    return "vgg16" if misplaced("vgg16") < misplaced("vgg19") else "vgg19"
 
 
 def _kind(state: Mapping[str, Tensor], sha256: str, path: Path, layout: Layout | None, source: str) -> Layout:
     entry = by_sha256(sha256)
-    told = entry.layout if entry else None
-    for key, kind in _TELLING.items():
-        if told is None and key in state:
-            told = kind
-    if layout and told and layout != told:
-        raise WeightsError(f"{source} was to be read as {layout}, but it is {told}; leave the layout out")
+    known = entry.layout if entry else None
+    for key, kind in _LAYOUT_BY_KEY.items():
+        if known is None and key in state:
+            known = kind
+    if layout and known and layout != known:
+        raise WeightsError(f"{source} was to be read as {layout}, but it is {known}; leave the layout out")
     if layout is not None:
         return layout
-    if told is not None:
-        return told
+    if known is not None:
+        return known
     namesake = next((e for e in CATALOGUE.values() if e.file == path.name), None)
     if namesake:
         raise WeightsError(

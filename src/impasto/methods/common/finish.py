@@ -19,7 +19,7 @@ _AFTER: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def recoloured(styles: Sequence[Tensor], content: Tensor, recipe: Recipe) -> Sequence[Tensor] | None:
+def recolour_styles(styles: Sequence[Tensor], content: Tensor, recipe: Recipe) -> Sequence[Tensor] | None:
     """Style pictures with the photograph's colours, where a recipe says that before painting; else None."""
     if recipe.colour != "coral" or not recipe.colour_strength:
         return None

@@ -9,16 +9,16 @@ from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...painter import Regions
 
-_SLANT = 0.01  # of a side, that proportions may differ by
+_TOLERANCE = 0.01  # of a side, that proportions may differ by
 
 SMALLEST = 16
 """Pixels a side that a picture is worked on with at least: relu4_1 has then two positions."""
 
 
-def fitted_photo(content: Tensor, size: int | None, least: int = SMALLEST) -> tuple[Tensor, tuple[int, int]]:
+def fitted_photo(content: Tensor, size: int | None, min_side: int = SMALLEST) -> tuple[Tensor, tuple[int, int]]:
     """A photograph to work on, and the height and width its picture is to have.
 
-    A side under `least` pixels is worked on stretched to them: a sliver too then has features at depth.
+    A side under `min_side` pixels is worked on stretched to them: a sliver too then has features at depth.
 
     Raises:
         RequestError: it is a single pixel.
@@ -28,7 +28,7 @@ def fitted_photo(content: Tensor, size: int | None, least: int = SMALLEST) -> tu
         raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
     photo = fit(content, size)
     given = photo.shape[2], photo.shape[3]
-    return resize(photo, *(max(side, least) for side in given)), given
+    return resize(photo, *(max(side, min_side) for side in given)), given
 
 
 def check_start(start: Tensor, content: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def check_start(start: Tensor, content: Tensor) -> Tensor:
     if min(height, width) < 2:
         raise RequestError(f"the start is {width}×{height} pixels; expected at least 2 a side")
     rows, columns = fitted_size(content.shape[2], content.shape[3], max(height, width))
-    if max(abs(rows - height), abs(columns - width)) > 1 + _SLANT * max(height, width):
+    if max(abs(rows - height), abs(columns - width)) > 1 + _TOLERANCE * max(height, width):
         raise RequestError(
             f"the start is {width}×{height} pixels, the photo {content.shape[3]}×{content.shape[2]}; expected the "
             f"photo's proportions, as {columns}×{rows}: crop the start, or give the photo that it was painted from"
@@ -49,17 +49,17 @@ def check_start(start: Tensor, content: Tensor) -> Tensor:
     return start.to(content.device)
 
 
-def covered_regions(
+def pad_regions(
     regions: Regions | None, photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
 ) -> Regions | None:
-    """Regions of a photograph, on the larger picture that `covered` makes of it."""
+    """Regions of a photograph, on the larger picture that `pad_to_cover` makes of it."""
     if regions is None:
         return None
-    shares, _ = covered(regions.at(*photo.shape[2:]).to(photo.device), unit, patch, stride, margin)
+    shares, _ = pad_to_cover(regions.at(*photo.shape[2:]).to(photo.device), unit, patch, stride, margin)
     return Regions(shares, regions.coverage)
 
 
-def covered(
+def pad_to_cover(
     photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
 ) -> tuple[Tensor, tuple[slice, slice]]:
     """The photograph mirrored beyond its border until features, and patches of them, cover it.

@@ -32,7 +32,7 @@ class Keep(Protocol):
         ...
 
 
-def make_anew(_key: Hashable, make: Callable[[], Made], /) -> Made:
+def keep_nothing(_key: Hashable, make: Callable[[], Made], /) -> Made:
     """Keeps nothing."""
     return make()
 
@@ -61,7 +61,7 @@ class Loader:
         keep: looks a network up by the content of its files, and how it is used.
     """
 
-    def __init__(self, device: torch.device, precision: Precision = "auto", keep: Keep = make_anew) -> None:
+    def __init__(self, device: torch.device, precision: Precision = "auto", keep: Keep = keep_nothing) -> None:
         self.device, self.dtype, self._keep = device, compute_dtype(device, precision), keep
 
     def sharing(self) -> Loader:

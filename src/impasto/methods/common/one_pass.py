@@ -22,7 +22,7 @@ from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...strips import Size, Strips, plan_strips
-from .fitting import SMALLEST, check_start, covered, covered_regions, fitted_photo
+from .fitting import SMALLEST, check_start, fitted_photo, pad_regions, pad_to_cover
 from .loader import Nets
 from .scales import finer, restored, scales, tones_of, with_tones
 
@@ -77,7 +77,7 @@ class Pass(Generic[Stats]):
     coarse: bool
     strips: Strips
 
-    def let_go(self) -> None:
+    def free_photo(self) -> None:
         """Free the photo, which is needed no longer."""
         self.photo = self.photo.new_empty(0)
 
@@ -108,7 +108,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         dtype: arithmetic of the networks.
         styles: the style pictures, at their own sizes.
         frame: see `Frame`.
-        least: pixels a side that a picture is worked on with at least.
+        min_side: pixels a side that a picture is worked on with at least.
         grain: least contrast the networks see the photo with.
         grid: period in pixels of the lattice to take out of pictures; 0 for none.
         keeps_tones: later passes keep the long waves of the first: for networks that give a style's colours anew.
@@ -117,7 +117,7 @@ class OnePassPainter(Painter, Generic[Stats]):
     """
 
     frame = Frame()
-    least: int = SMALLEST
+    min_side: int = SMALLEST
     grain: float = 0.0
     grid: int = 0
     keeps_tones: bool = False
@@ -171,8 +171,8 @@ class OnePassPainter(Painter, Generic[Stats]):
         sizes = self.sizes(final)
         return [size for size in sizes if size > start] or [sizes[-1]]
 
-    def reckon(self, size: Size, start: int = 0) -> float:
-        """See `Painter.reckon`."""
+    def estimate_work(self, size: Size, start: int = 0) -> float:
+        """See `Painter.estimate_work`."""
         final = self.recipe.size or max(size)
         return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
 
@@ -192,7 +192,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         apart, unknown = regions is not None, 0.0
         for size in sizes:
             unknown += 0.0 if self._key(size, apart) in self._kept else self.encode_work(size)
-        expect(self.reckon((height, width), begun_at) + unknown, "encoding the style" if unknown else "")
+        expect(self.estimate_work((height, width), begun_at) + unknown, "encoding the style" if unknown else "")
         stats = dict(self.encode_styles(sizes, apart=regions is not None))
         if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
@@ -248,16 +248,16 @@ class OnePassPainter(Painter, Generic[Stats]):
 
     def fitted(self, content: Tensor, size: int) -> Tensor:
         """The photograph at a size."""
-        return fitted_photo(content, size, self.least)[0]
+        return fitted_photo(content, size, self.min_side)[0]
 
     def framed(self, photo: Tensor, *, outer: int = 0) -> tuple[Tensor, tuple[slice, slice]]:
         """A photograph mirrored beyond its border, and the rows and columns it has there."""
         frame = self.frame
-        return covered(photo, frame.unit, frame.patch, frame.stride, frame.margin + outer)
+        return pad_to_cover(photo, frame.unit, frame.patch, frame.stride, frame.margin + outer)
 
     def unframed(self, picture: Tensor, size: int, stats: Stats, prepared: Any = None) -> Pass[Stats]:
         """A picture to be painted without a margin: where features are looked at, and not the picture's border."""
-        photo, _ = covered(picture, self.frame.unit, self.frame.patch, self.frame.stride)
+        photo, _ = pad_to_cover(picture, self.frame.unit, self.frame.patch, self.frame.stride)
         strips = self.plan((photo.shape[2], photo.shape[3]), stats, apart=False)
         return Pass(photo, size, stats, prepared, None, 0, False, strips)
 
@@ -308,7 +308,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         frame, apart = self.frame, painting.regions is not None
         # A sliver has not so much to mirror.
         outer = frame.outer if min(photo.shape[2:]) > frame.margin + frame.outer else 0
-        where = covered_regions(painting.regions, photo, frame.unit, frame.patch, frame.stride, margin=frame.margin)
+        where = pad_regions(painting.regions, photo, frame.unit, frame.patch, frame.stride, margin=frame.margin)
         framed, place = self.framed(photo, outer=outer)
         stats = painting.stats[size]
         strips = self.plan((framed.shape[2], framed.shape[3]), stats, apart=apart)

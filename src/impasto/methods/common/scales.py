@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...images.geometry import SAME, climb, resize
+from ...images.geometry import NEGLIGIBLE_RATIO, resize, sizes_between
 from ...matching.styles import luminance
 
 _SIDE = 512
@@ -29,8 +29,8 @@ def scales(final: int, style_scale: float) -> tuple[int, ...]:
         return (final,)
     first = round(max(_LEAST, min(min(_SIDE, 2 * final) / style_scale, _MOST * final)))
     if first > final:
-        return (first if first > final * SAME else final,)
-    return tuple(climb(first, final))
+        return (first if first > final * NEGLIGIBLE_RATIO else final,)
+    return tuple(sizes_between(first, final))
 
 
 def finer(painting: Tensor, photo: Tensor, larger: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ class StagedPainter(Painter):
         """
         return resize(image, *larger.shape[2:])
 
-    def replaced(self, stages: Stages, start: int) -> int:  # noqa: ARG002
+    def replaced_stages(self, stages: Stages, start: int) -> int:  # noqa: ARG002
         """How many stages a start of longest side `start` pixels takes the place of, never all."""
         return 0
 
@@ -141,11 +141,11 @@ class StagedPainter(Painter):
         skipped = 0
         if start is not None:
             start = check_start(start, content)
-            skipped = self.replaced(stages, max(start.shape[2:]))
+            skipped = self.replaced_stages(stages, max(start.shape[2:]))
         total = sum(steps for _, steps in stages[skipped:])
-        log = _Log(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
+        log = _Progress(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
         needs = self._all_needs(_size_of(content), stages)
-        expect(self.reckon(_size_of(content), 0 if start is None else max(start.shape[2:])))
+        expect(self.estimate_work(_size_of(content), 0 if start is None else max(start.shape[2:])))
         image: Tensor | None = None
         for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
             if number < skipped:
@@ -191,10 +191,10 @@ class StagedPainter(Painter):
             if stop:
                 return
 
-    def reckon(self, size: Size, start: int = 0) -> float:
-        """See `Painter.reckon`."""
+    def estimate_work(self, size: Size, start: int = 0) -> float:
+        """See `Painter.estimate_work`."""
         stages = self.stages(self.recipe.size or max(size))
-        needs = self._all_needs(size, stages[self.replaced(stages, start) if start else 0 :])
+        needs = self._all_needs(size, stages[self.replaced_stages(stages, start) if start else 0 :])
         return sum(each.all_work for each in needs)
 
     def _all_needs(self, shape: Size, stages: Stages) -> list[Optimisation]:
@@ -288,18 +288,18 @@ class Run(Descent):
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next step depends on: tensors, not copied, and JSON data."""
-        tensors, facts = self._optimiser.state()
-        kept = {f"optimiser.{name}": tensor for name, tensor in tensors.items()}
-        kept["image"] = self.image
+        of_optimiser, optimiser = self._optimiser.state()
+        of_objective, objective = self._objective.state()
+        tensors = {f"optimiser.{name}": tensor for name, tensor in of_optimiser.items()}
+        tensors |= {f"objective.{name}": tensor for name, tensor in of_objective.items()}
+        tensors["image"] = self.image
         if self._mean is not None:
-            kept["mean"] = self._mean
+            tensors["mean"] = self._mean
         if self._best is not None:
-            kept["best"] = self._best[1]
+            tensors["best"] = self._best[1]
         best = self._best and self._best[0]
-        found, said = self._objective.state()
-        kept |= {f"objective.{name}": tensor for name, tensor in found.items()}
-        told = {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": facts}
-        return kept, {**told, **({"objective": said} if said else {})}
+        facts = {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": optimiser}
+        return tensors, {**facts, **({"objective": objective} if objective else {})}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Go on from a `state`, whose tensors are taken over."""
@@ -310,8 +310,8 @@ class Run(Descent):
         self._lows.extend(facts["lows"])
         self.lowest = self._lows[-1] if self._lows else math.inf
         self.steps = facts["steps"]
-        self._optimiser.restore(_under("optimiser.", found), facts["optimiser"])
-        self._objective.restore(_under("objective.", found), facts.get("objective", {}))
+        self._optimiser.restore(_without_prefix("optimiser.", found), facts["optimiser"])
+        self._objective.restore(_without_prefix("objective.", found), facts.get("objective", {}))
 
     def reason_to_stop(self) -> str:
         """Why to stop early, or nothing."""
@@ -333,7 +333,7 @@ class Run(Descent):
         return self._mean / (_LEVELS * (1 - self._settings.average**self.steps))
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Those whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
@@ -344,12 +344,12 @@ def _optimiser(settings: OptimiserSettings, image: Tensor, history: int) -> Opti
         preconditioner = frequency_preconditioner(
             height, width, settings.precondition, image.device, colours=settings.precondition_colours
         )
-        least = {} if settings.first_move is None else {"least": settings.first_move}
-        return LBFGS(settings.learning_rate or 1.0, history, preconditioner, longest=settings.longest_move, **least)
+        first = {} if settings.first_move is None else {"min_move": settings.first_move}
+        return LBFGS(settings.learning_rate or 1.0, history, preconditioner, max_move=settings.longest_move, **first)
     return Adam(image, settings.learning_rate or 5.0, settings.betas)
 
 
-class _Log:
+class _Progress:
     """How far a painting has come, and its checkpoint. As a context it saves what an interruption would lose."""
 
     def __init__(self, checkpoint: Checkpoint | None, origin: Mapping[str, Any], stages: Stages) -> None:
@@ -374,7 +374,7 @@ class _Log:
             so_far = [*was[:now], (was[now][0], made)]
             asked = stages[: now + 1]
             raise RequestError(
-                f"the state has done {_spelled(so_far)}, which {_spelled(asked)} does not begin with (SIZE:STEPS); "
+                f"the state has done {_as_text(so_far)}, which {_as_text(asked)} does not begin with (SIZE:STEPS); "
                 "expected the same stages or more steps"
             )
 
@@ -418,5 +418,5 @@ class _Log:
             self.save(ended=True)
 
 
-def _spelled(stages: Sequence[tuple[int, ...]]) -> str:
+def _as_text(stages: Sequence[tuple[int, ...]]) -> str:
     return ",".join(":".join(map(str, stage)) for stage in stages)
