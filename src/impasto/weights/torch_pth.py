@@ -1,8 +1,8 @@
-"""PyTorch state dicts keyed ``features.N.weight``: torchvision's training, and Oxford's numbers for Caffe.
+"""PyTorch state dicts keyed ``features.N.weight``: torchvision's weights, and Oxford's for Caffe.
 
-Both spell their tensors alike but want another image (RGB, mean and deviation; or BGR, 0-255, mean), and
-reading one as the other still gives a picture, only a wrong one. So the kind is never guessed: it comes from
-the caller, the file's sha256, or the classifier's keys, which differ; failing these the file is refused.
+Both use the same names for their tensors but need different preprocessing: RGB with mean and deviation, or BGR in
+0-255 with mean. If one is read as the other, it still paints, but wrongly. So the layout is never guessed. It comes
+from the caller, the file's sha256, or the keys of the classifier, which differ. Otherwise the file is refused.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .layers import Arch, layer_names
 
 _SPECS: dict[Layout, Callable[[Arch], EncoderSpec]] = {"torchvision": torchvision_spec, "caffe": caffe_spec}
 
-# jcjohnson's classifier counts its linear layers 1, 4, 6, torchvision's 0, 3, 6. Only the former tells, for
-# people rename them to the latter. timm, whose VGGs are torchvision's, has a name of its own for the first.
+# jcjohnson's classifier numbers its linear layers 1, 4, 6, and torchvision's 0, 3, 6. Only the former is proof, since
+# people rename the layers to the latter. timm has torchvision's VGGs, and another name for the first of these layers.
 _LAYOUT_BY_KEY: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
 
 
@@ -39,17 +39,17 @@ def read(
 
 
 def load_state_dict(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a `torch.save` file; nothing in it is ever executed.
+    """Read the named tensors of a `torch.save` file. Nothing in it is executed.
 
     Raises:
-        WeightsError: it is not one, it is damaged, it holds something else, or it would run code.
+        WeightsError: it is not such a file, is damaged, holds something else, or would run code.
     """
     checked_file(path)
     zipped = zipfile.is_zipfile(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats torch will drop one day
-            # Mapped, so the classifier (nine tenths of a VGG) is never read; the older format cannot be.
+            warnings.simplefilter("ignore")  # about formats that torch will drop
+            # Mapped, so that the classifier, nine tenths of a VGG, is never read. Older files cannot be mapped.
             state: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except pickle.UnpicklingError as error:
         if re.search(r"GLOBAL|whose module|Unsupported (global|class)|must be .+ to load", str(error)):
@@ -74,7 +74,7 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
 def from_state_dict(
     state: Mapping[str, Tensor], path: Path, *, layout: Layout | None, source: str, until: str | None
 ) -> VGGWeights:
-    """VGG weights out of tensors keyed ``features.N.weight``; other keys are the classifier's."""
+    """Make VGG weights from tensors keyed ``features.N.weight``; other keys belong to the classifier."""
     if any(key.endswith("running_mean") for key in state):
         raise WeightsError(
             f"{source} is a VGG with batch normalisation; expected a plain one (`impasto weights list`)"
@@ -103,7 +103,7 @@ def from_state_dict(
 
 
 def _arch(indices: set[int]) -> Arch:
-    """Which network convolutions at these places of ``features`` fit better (VGG-19 where both do)."""
+    """The network that has more of its convolutions at these places of ``features``; VGG-19 if both fit."""
 
     def misplaced(arch: Arch) -> int:
         places = {i for i, name in enumerate(layer_names(arch)) if name.startswith("conv")}
