@@ -93,7 +93,7 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def load(self, origin: Mapping[str, Any]) -> State | None:
-        """Return the state to resume from, or None to begin anew.
+        """Return the state to resume from, or None to start from the beginning.
 
         Args:
             origin: what the painting is made from, as JSON data.

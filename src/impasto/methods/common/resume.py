@@ -25,7 +25,7 @@ class StateFile(Checkpoint):
 
     Args:
         path: file to write, ending in ``.safetensors``.
-        resume: file to resume from; None to begin anew.
+        resume: file to resume from; None to start from the beginning.
         every: seconds between two states, at least; more if writing one takes long.
         overwrite: allow `path` to exist. It may exist anyway if it is the file to resume from.
 
@@ -83,7 +83,7 @@ class StateFile(Checkpoint):
             if was != now:
                 raise RequestError(
                     f"{path} is the state of another painting: {name} was {_short(was)}, now it is {_short(now)}; "
-                    "expected the same: repeat it, or begin anew without --resume"
+                    "expected the same: repeat it, or start over without --resume"
                 )
         # Clones: tensors in the mapped file are aligned differently, which changes the rounding of sums.
         return State({name: tensor.clone() for name, tensor in tensors.items()}, metadata["facts"], origin)
