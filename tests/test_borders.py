@@ -43,7 +43,7 @@ def test_the_way_back_is_autograd(size, beyond, many, monkeypatch):
     monkeypatch.setattr(room, "_MANY", many)
     generator = torch.Generator().manual_seed(2)
     x, (weight, bias) = torch.randn(2, 3, *size, generator=generator, requires_grad=True), weights(generator)
-    made = convolve(x, weight, bias, beyond=beyond)
+    made = convolve(x, weight, bias, mode=beyond)
     above = torch.randn(made.shape, generator=generator)
     (expected,) = torch.autograd.grad(made, x, above)
     got = undo_convolve(above, weight.flip(2, 3).transpose(0, 1).contiguous(), size, beyond)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.strips import MIN_ROWS, Chain, Double, Each, Edges, Halve, Window, ranges, run
+from impasto.strips import MIN_ROWS, Chain, Edges, Pointwise, Pool, Upsample, Window, ranges, run
 
 KERNEL = torch.randn(3, 3, 3, 3, generator=torch.Generator().manual_seed(1))
 
@@ -18,7 +18,12 @@ def doubled(x: torch.Tensor, edges: Edges = (1, 1)) -> torch.Tensor:
     return F.interpolate(blur(x, edges), scale_factor=2)
 
 
-LAYERS = (Window(blur), Each(lambda x, _: x.relu()), Halve(lambda x: F.max_pool2d(x, 2), ceil=False), Double(doubled))
+LAYERS = (
+    Window(blur),
+    Pointwise(lambda x, _: x.relu()),
+    Pool(lambda x: F.max_pool2d(x, 2), ceil=False),
+    Upsample(doubled),
+)
 WHOLE = (blur, torch.relu, lambda x: F.max_pool2d(x, 2), doubled)
 
 
@@ -63,5 +68,5 @@ def test_no_more_rows_are_read_than_the_windows_reach() -> None:
 
 def test_what_is_small_is_kept_and_what_is_not_is_worked_out_again() -> None:
     chain = Chain(torch.rand(1, 3, 20, 10), values=1).then(LAYERS[0])
-    assert chain.kept(600).layers == ()
-    assert chain.kept(599) is chain
+    assert chain.stored_if_small(600).layers == ()
+    assert chain.stored_if_small(599) is chain

@@ -1,9 +1,9 @@
-"""impasto turns a photograph into a painting in the manner of another picture.
+"""impasto turns a photograph into a painting in the style of another picture.
 
     import impasto
     impasto.paint("photo.jpg", "starry.jpg").save("painting.png")
 
-Importing it loads nothing heavy: every name below is fetched on first use, and torch with the first painting.
+The import is quick: each name below is loaded on first use, and torch with the first painting.
 """
 
 from __future__ import annotations

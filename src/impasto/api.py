@@ -1,4 +1,4 @@
-"""`read`, `bind` and `paint`: the library's verbs. Imports no torch until one is used."""
+"""`read`, `bind` and `paint`: the library's main functions. torch is imported when one of them is called."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ _sessions: dict[str, Session] = {}
 
 
 def read(source: ImageLike) -> Picture:
-    """Read a picture: a path, ``-`` for standard input, bytes, a PIL image, an array or a tensor.
+    """Read a picture: upright, in sRGB, at its full bit depth. Of an animation, the first frame is read.
+
+    Args:
+        source: a path; ``"-"`` for standard input; the bytes of a file; a PIL image; an array H×W, H×W×3 or H×W×4 of
+            uint8, uint16, or float in [0, 1]; a tensor 1×3×H×W of float in [0, 1]; or a `Picture`, which is returned.
 
     Returns:
-        Its pixels, 1×3×H×W float32 RGB in [0, 1], and what of its file goes along.
+        A `Picture`. Its ``pixels`` are 1×3×H×W float32 RGB in [0, 1]; its ``size`` is width and height in pixels.
 
     Raises:
-        ImageError: it is missing, unreadable, damaged, or too large.
+        ImageError: the picture is missing, unreadable, damaged, or larger than 400 megapixels.
 
     Example:
-        >>> read("photo.jpg").size
-        (1200, 800)
+        >>> impasto.read("photo.jpg").size
+        (48, 36)
     """
     from .images.read import read
 
@@ -41,19 +45,23 @@ def read(source: ImageLike) -> Picture:
 
 
 def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | None = None) -> BoundPainter:
-    """Load a recipe's networks and styles onto a device, ready for any number of photographs.
+    """Load the networks and styles of a recipe onto a device, to paint any number of photographs.
 
     Args:
-        recipe: what to paint with; see `make_recipe`.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        styles: pictures to use in place of reading the recipe's style paths, in the same order.
+        recipe: what to paint with; `make_recipe` makes one.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; ``auto`` takes the fastest that is there.
+        styles: pictures to use instead of the files that the recipe names, in the same order and of the kinds that
+            `read` takes.
+
+    Returns:
+        A `BoundPainter`. Call its ``paint`` with each photograph.
 
     Raises:
-        RequestError: something asked for does not exist or does not fit together.
+        RequestError: a file, a network or the device is missing, or the settings contradict each other.
 
     Example:
-        >>> painter = bind(make_recipe("adain", [Style(path="scream.jpg")]))
-        >>> painter.paint("photo.jpg").done().save("painting.png")
+        >>> painter = impasto.bind(impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")]))
+        >>> painter.paint("photo.jpg").done().save("painted.png")
     """
     from .session.session import Session
 
@@ -61,17 +69,20 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
 
 
 def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None = None) -> Regions | None:
-    """Where each of a recipe's styles applies on a photograph; None where it has no masks.
+    """Read the masks of a recipe, which say where each style applies on a photograph.
 
-    A mask of another size is fitted to the photograph, with a warning where it has other proportions.
+    A mask of another size is resized to the photograph. If its proportions differ too, there is a warning.
 
     Args:
         recipe: its styles name the masks.
-        photo: may itself be a mask, by its alpha channel.
-        masks: pictures to use in place of the recipe's, one a style, None for everywhere.
+        photo: the photograph. Its alpha channel is the mask that a recipe calls ``alpha``.
+        masks: pictures to use instead of the recipe's masks, one for each style; None in the list means everywhere.
+
+    Returns:
+        The regions of the styles; None if there are no masks.
 
     Raises:
-        RequestError: a mask is unreadable, black all over, or the alpha channel of a photograph that has none.
+        RequestError: a mask is unreadable or entirely black, or is the alpha channel of a photo that has none.
     """
     from .session.inputs import read_masks, regions_of
 
@@ -79,7 +90,11 @@ def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | Non
 
 
 def last(steps: Iterable[Step]) -> Step:
-    """The answer of a painting: its last step."""
+    """Run a painting to its end and return the last step, which holds the result.
+
+    Raises:
+        ImpastoError: there is no step.
+    """
     tail = deque(steps, maxlen=1)
     if not tail:
         raise ImpastoError("the painting has no steps; expected at least one")
@@ -100,29 +115,37 @@ def paint(
     watch: Watch | None = None,
     **settings: Any,
 ) -> Painting:
-    """Paint a photograph in the manner of one or more pictures. Networks are kept from one call to the next.
+    """Paint a photograph in the style of one or more pictures. Networks stay loaded from one call to the next.
 
     Args:
-        photo: a path, bytes, PIL image, array (H×W×3) or tensor (1×3×H×W in [0, 1]).
-        styles: the same kinds; a path may carry a weight and a mask, as in ``"scream.jpg:0.3@sky.png"``.
+        photo: the photograph; see `read` for the kinds.
+        styles: the style pictures, of the same kinds. A path may carry a weight and a mask, as in
+            ``"scream.jpg:0.3@sky.png"``.
         effort: how much time it may take: ``draft``, ``quick`` (the default), ``fine`` or ``best``.
-        boldness: 0 keeps every detail of the photo, 1 large forms only; 0.5 by default.
-        method: one of `METHODS`, in place of effort and boldness.
-        preset: one of the method's named settings.
-        masks: where each style applies, white for wholly, in place of masks that paths carry; None for everywhere.
-        start: the painting so far, of the photo's proportions, to go on from.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        cancel: a `threading.Event`, say: the painting ends with `Cancelled` soon after it is set.
-        watch: is called with the `Progress`.
-        **settings: fields of `Recipe` (`size`, `colour`, `seed`, ...); and with `method`, of its options.
+        boldness: from 0, which keeps every detail of the photo, to 1, which keeps large forms only; 0.5 by default.
+        method: one of `METHODS`, instead of effort and boldness.
+        preset: the name of one of the method's presets.
+        masks: where each style applies, white for fully, instead of the masks in the paths; None in the list means
+            everywhere.
+        start: a picture with the photo's proportions, from which painting continues.
+        device: see `bind`.
+        cancel: an object with ``is_set()``, such as a `threading.Event`. Painting stops within about a second after
+            it is set.
+        watch: a function that is called with a `Progress` as the work goes on.
+        **settings: fields of `Recipe`, such as ``size``, ``colour`` and ``seed``. With `method` also fields of its
+            options.
 
     Returns:
-        The painting: ``.save(path)`` writes it with its recipe, ``.to_pil()`` is an image,
-        ``.finished(strength=0.5)`` is the same with other controls.
+        The `Painting`: ``save(path)`` writes it, ``to_pil()`` converts it, ``finished(strength=0.5)`` blends it with
+        the photo.
 
     Raises:
-        RequestError: an unreadable picture, an unknown name, a value out of range.
+        RequestError: a picture is unreadable, a name is unknown, or a value is out of range.
         Cancelled: `cancel` was set.
+
+    Example:
+        >>> painting = impasto.paint("photo.jpg", "painting.jpg", effort="draft")
+        >>> painting.save("painted.png")
     """
     from .session.inputs import name_styles
     from .session.session import Session

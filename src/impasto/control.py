@@ -1,12 +1,14 @@
-"""Work that can be stopped, tells how far it is, and lets other work go first.
+"""Work that can be stopped, reports its progress, and lets more urgent work go first.
 
-Whatever takes long calls `worked` between its parts: strips, layers, blocks of a match. `Control.active` says whose
-work it is. Outside of one, `worked` does nothing.
+Long work calls `worked` between its parts: strips, layers, blocks of a match. `Control.active` sets the control that
+these calls go to. Without an active control, `worked` does nothing.
 
+Example:
     >>> control = Control(watch=lambda progress: print(f"{progress.done:.0%}"))
     >>> with control.active():
     ...     expect(200)
     ...     worked(100)
+    0%
     50%
 """
 
@@ -22,20 +24,26 @@ from .errors import Cancelled, RequestError
 
 
 class Cancel(Protocol):
-    """Whether to stop; a `threading.Event` is one."""
+    """Says whether to stop; a `threading.Event` fits."""
 
     def is_set(self) -> bool:
-        """True from the moment that work is to end."""
+        """Whether the work should stop."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a painting is.
+    """How much of a painting is done.
 
     Attributes:
-        done: share of the work, 0 to 1.
-        note: what is being done.
+        done: share of the work, from 0 to 1.
+        note: what is being done now; may be empty.
+
+    Example:
+        >>> seen = []
+        >>> painting = impasto.paint("photo.jpg", "painting.jpg", effort="draft", watch=seen.append)
+        >>> seen[-1].done
+        1.0
     """
 
     done: float
@@ -46,12 +54,15 @@ Watch = Callable[[Progress], None]
 
 
 class Control:
-    """What a piece of work is told, and tells.
+    """Connects work to whoever started it: stops it, watches it, pauses it.
 
     Args:
-        cancel: work ends soon after it is set, with `Cancelled`.
-        watch: is called with the progress, from the thread that works.
-        pause: is called between parts, and returns when work may go on.
+        cancel: the work ends with `Cancelled` soon after this is set.
+        watch: called with the progress, in the thread that works.
+        pause: called between parts of the work; it returns when the work may continue.
+
+    Raises:
+        RequestError: `cancel` has no ``is_set``.
     """
 
     def __init__(
@@ -66,7 +77,7 @@ class Control:
 
     @contextlib.contextmanager
     def active(self) -> Generator[None]:
-        """Have what is done inside controlled by this, in this thread."""
+        """Make this the control of the work inside the block, in this thread."""
         before = _current.set(self)
         try:
             yield
@@ -74,10 +85,10 @@ class Control:
             _current.reset(before)
 
     def check(self) -> None:
-        """Let other work go first; then end where that is asked for.
+        """Let more urgent work go first, then stop if asked to.
 
         Raises:
-            Cancelled: it is.
+            Cancelled: `cancel` was set.
         """
         if self._pause is not None:
             self._pause()
@@ -85,18 +96,18 @@ class Control:
             raise Cancelled("cancelled; nothing was written")
 
     def expect(self, total: float, note: str = "") -> None:
-        """Begin to count: so much work is to be done."""
+        """Start counting `total` units of work, whose number is 0 so far."""
         self._total, self._done = total, 0.0
         self.say(note)
 
     def say(self, note: str) -> None:
-        """Tell what is being done now."""
+        """Report what is being done now."""
         self._note = note
         self._tell()
         self.check()
 
     def worked(self, amount: float) -> None:
-        """Count a part of the work."""
+        """Count `amount` units of work as done, in the unit of `expect`."""
         self._done += amount
         if amount:
             self._tell()
@@ -104,12 +115,12 @@ class Control:
 
     @contextlib.contextmanager
     def part(self, begin: float, end: float, note: str = "") -> Generator[None]:
-        """Count what is done inside, which calls `expect` itself, as a share of the whole.
+        """Count the work inside the block, which calls `expect` itself, as a share of the whole.
 
         Args:
-            begin: of this work, 0 to 1, what is done before.
-            end: what is done after it.
-            note: what it is; its own notes follow.
+            begin: share of the whole that is done before the block, from 0 to 1.
+            end: share that is done after it.
+            note: what the block does; the notes of the work inside follow it.
         """
         outer, (low, high, above) = self._span, self._span
         self._span = (low + (high - low) * begin, low + (high - low) * end, _joined(above, note))
@@ -135,24 +146,24 @@ _current: ContextVar[Control | None] = ContextVar("control", default=None)
 
 
 def expect(total: float, note: str = "") -> None:
-    """See `Control.expect`, of the work under way."""
+    """Call `Control.expect` of the active control, if there is one."""
     if (control := _current.get()) is not None:
         control.expect(total, note)
 
 
 def say(note: str) -> None:
-    """See `Control.say`, of the work under way."""
+    """Call `Control.say` of the active control, if there is one."""
     if (control := _current.get()) is not None:
         control.say(note)
 
 
 def worked(amount: float = 0.0) -> None:
-    """See `Control.worked`, of the work under way."""
+    """Call `Control.worked` of the active control, if there is one."""
     if (control := _current.get()) is not None:
         control.worked(amount)
 
 
 def part(begin: float, end: float, note: str = "") -> contextlib.AbstractContextManager[None]:
-    """See `Control.part`, of the work under way."""
+    """Enter `Control.part` of the active control, if there is one."""
     control = _current.get()
     return contextlib.nullcontext() if control is None else control.part(begin, end, note)

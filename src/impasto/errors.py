@@ -1,6 +1,6 @@
-"""What can go wrong, and the exit status each kind of trouble leaves behind.
+"""The errors that impasto raises, and the exit status of the command for each.
 
-Every message says what was got, what was expected, and how to repair it.
+Every message says what was given, what was expected, and how to fix it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,38 @@ from collections.abc import Iterable
 
 
 class ImpastoError(Exception):
-    """Something went wrong while working. Exit status 1."""
+    """Base of every error that impasto raises on purpose.
+
+    Attributes:
+        exit_status: exit status of the command after this error: 1, or 2 for a `RequestError`.
+
+    Example:
+        >>> try:
+        ...     impasto.read("missing.jpg")
+        ... except impasto.ImpastoError as error:
+        ...     print(error.exit_status)
+        2
+    """
 
     exit_status = 1
 
 
 class RequestError(ImpastoError, ValueError):
-    """The request itself is wrong: a bad setting, an unreadable image, an unknown name. Exit status 2."""
+    """The request is wrong: a bad setting, an unreadable picture, an unknown name. Exit status 2.
+
+    It is also a `ValueError`.
+
+    Example:
+        >>> impasto.make_recipe("adain", settings={"sise": 64})
+        Traceback (most recent call last):
+        impasto.errors.RequestError: adain has no setting 'sise'; did you mean size, seed?
+    """
 
     exit_status = 2
 
 
 class ImageError(RequestError):
-    """A picture cannot be read as one."""
+    """A file or object cannot be read as a picture."""
 
 
 class WeightsError(RequestError):
@@ -34,21 +53,42 @@ class OutputError(ImpastoError):
 
 
 class Cancelled(ImpastoError):
-    """Work was asked to stop before it was done."""
+    """The work was stopped by its ``cancel`` before it was finished. Nothing was written.
+
+    Example:
+        >>> import threading
+        >>> stop = threading.Event()
+        >>> stop.set()
+        >>> impasto.paint("photo.jpg", "painting.jpg", cancel=stop)
+        Traceback (most recent call last):
+        impasto.errors.Cancelled: cancelled; nothing was written
+    """
 
 
 class ImpastoWarning(UserWarning):
-    """Something was taken otherwise than it was given; the work goes on. One line on standard error."""
+    """An input was changed or ignored, and the work goes on. The command prints one line on standard error."""
 
 
 class MissingExtraError(RequestError, ImportError):
-    """An optional library is needed that is not installed."""
+    """An optional library is needed and not installed.
+
+    Args:
+        library: its name.
+        extra: the extra of impasto that installs it.
+        purpose: what needs it, the subject of the message.
+    """
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'impasto[{extra}]'")
 
 
 def near_misses(name: str, known: Iterable[str], *, limit: int = 3) -> str:
-    """A clause such as ``; did you mean relu4_1, relu4_2?``, or nothing where no known name is close."""
+    """A clause such as ``; did you mean relu4_1, relu4_2?``; empty if no known name is similar.
+
+    Args:
+        name: the unknown name.
+        known: the names that exist.
+        limit: most names to suggest.
+    """
     close = difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5)
     return f"; did you mean {', '.join(close)}?" if close else ""

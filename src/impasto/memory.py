@@ -1,6 +1,6 @@
-"""Memory: amounts, what work needs (`Cost`), which way of working fits (`fit`), and what the process holds.
+"""Memory: amounts as text, what work needs (`Cost`), which way of working fits (`fit`), and what the process uses.
 
-Imports no torch before a GPU is asked about.
+torch is imported only when a GPU is asked about.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Way = TypeVar("Way")
 Made = TypeVar("Made")
 
 SPARE = 100e6
-"""Bytes that any work takes beside its tensors: kernels in other layouts, the libraries' own buffers."""
+"""Bytes that any work takes in addition to its tensors: kernels in other layouts, buffers of the libraries."""
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -36,18 +36,18 @@ _UNITS = {"B": 1} | {
     for name, base in ((letter, 1000), (f"{letter}B", 1000), (f"{letter}IB", 1024))
 }
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_SHARE_OF_FREE = 0.8  # of free memory is used where no budget is given
+_SHARE_OF_FREE = 0.8  # share of the free memory to use if there is no budget
 _SETTLED = 50e6  # bytes of earlier work that are still in use when later work begins
 _WORDS = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate")
 
 
 def parse(amount: Any) -> Any:
-    """Bytes of ``"4GB"``, ``"800 MB"`` or ``"3.5GiB"``; K, M, G, T are powers of 1000, KiB … of 1024.
+    """Convert text such as ``"4GB"``, ``"800 MB"`` or ``"3.5GiB"`` to bytes.
 
-    What is not text comes back as it is.
+    K, M, G and T are powers of 1000; Ki, Mi, Gi and Ti are powers of 1024. What is not text is returned as it is.
 
     Raises:
-        ValueError: no amount, or a number without its unit.
+        ValueError: the text is not an amount, or has no unit.
     """
     if not isinstance(amount, str):
         return amount
@@ -58,19 +58,19 @@ def parse(amount: Any) -> Any:
 
 
 def describe(amount: float) -> str:
-    """Bytes as a person writes them, three digits: ``4 GB``, ``817 MB``."""
+    """Write bytes for people, with three digits: ``4 GB``, ``817 MB``."""
     unit = "GB" if amount >= 0.9995e9 else "MB"
     return f"{amount / _UNITS[unit]:.3g} {unit}"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Memory that work needs, at each of its moments: some bytes, and some for each pixel of the picture.
+    """The memory that work needs at each of its moments: a fixed number of bytes, and a number for each pixel.
 
-    ``a + b`` is both at the same time, ``a | b`` one after the other, ``2 * a`` the same thing twice.
+    ``a + b`` is the cost of both at the same time, ``a | b`` of one after the other, and ``2 * a`` of a twice.
 
     Attributes:
-        moments: pairs of bytes, and bytes a pixel.
+        moments: pairs of fixed bytes and bytes per pixel.
 
     Example:
         >>> picture, features = Cost.of_pixels(12), Cost.of_pixels(128)
@@ -82,16 +82,16 @@ class Cost:
 
     @classmethod
     def of_bytes(cls, amount: float) -> Cost:
-        """The same for every picture."""
+        """A fixed number of bytes for every picture."""
         return cls(((amount, 0.0),))
 
     @classmethod
     def of_pixels(cls, amount: float) -> Cost:
-        """So many bytes for each pixel."""
+        """A number of bytes for each pixel."""
         return cls(((0.0, amount),))
 
     def at(self, size: tuple[int, int]) -> float:
-        """Bytes at the busiest moment, for a picture of a height and a width."""
+        """Return the bytes at the largest moment, for a picture of this height and width."""
         return max(fixed + each * size[0] * size[1] for fixed, each in self.moments)
 
     def __add__(self, other: Cost) -> Cost:
@@ -105,7 +105,7 @@ class Cost:
 
 
 PICTURE = Cost.of_pixels(3 * FLOAT)
-"""A picture, 1×3×H×W float32."""
+"""The cost of a picture, 1×3×H×W float32."""
 
 
 @dataclass(frozen=True)
@@ -113,43 +113,46 @@ class Plan(Generic[Way]):
     """A way of working, chosen by `fit`.
 
     Attributes:
-        way: what was chosen.
-        peak: predicted peak memory of the process (on a GPU: of its allocations) in bytes.
+        way: the chosen way.
+        peak: predicted peak memory of the process in bytes; on a GPU, of its allocations.
     """
 
     way: Way
     peak: float
 
 
-_given_up_first: list[Callable[[], Callable[[], None] | None]] = []
+_releases: list[Callable[[], Callable[[], None] | None]] = []
 
 
-def give_up_first(release: Callable[[], None]) -> None:
-    """Have a bound method called where memory is needed, as long as its object lives."""
-    _given_up_first[:] = [each for each in _given_up_first if each() is not None]
-    _given_up_first.append(weakref.WeakMethod(release))
+def release_on_shortage(release: Callable[[], None]) -> None:
+    """Register a bound method that frees memory; `fit` calls it when memory is short, while its object exists."""
+    _releases[:] = [each for each in _releases if each() is not None]
+    _releases.append(weakref.WeakMethod(release))
 
 
 def fit(
     ways: Iterable[tuple[Way, Cost]], size: tuple[int, int], budget: int | None, on: device, later: Cost | None = None
 ) -> Plan[Way]:
-    """The first of several ways of working that keeps within a budget.
+    """Choose the first of several ways of working that stays within a budget.
 
     Args:
-        ways: the quickest first, the one that needs least last; each with its cost beside what is in use.
+        ways: the ways, from the fastest to the one that needs the least memory; each with its cost in addition to
+            what is in use now.
         size: height and width of the picture.
-        budget: bytes the process may use; None for most of what is free, and then the last way need not fit.
-        on: where the work is done.
-        later: cost of the work that follows, on a picture of the same size; a refusal names enough for both.
+        budget: most bytes for the process. None means most of the free memory; the last way is then chosen even if it
+            does not fit.
+        on: device of the work.
+        later: cost of later work on a picture of the same size. An error then names a budget for both.
 
     Raises:
-        RequestError: nothing fits the budget.
+        RequestError: no way fits the budget.
+        ValueError: there is no way.
     """
     used, plan = in_use(on), None
     most = budget or used + _SHARE_OF_FREE * available(on)
     for way, cost in ways:
-        if plan is None and used + cost.at(size) > most:  # what is kept for later may be what is lacking
-            for each in list(_given_up_first):
+        if plan is None and used + cost.at(size) > most:  # freeing what caches keep may be enough
+            for each in list(_releases):
                 if (release := each()) is not None:
                     release()
             give_back_freed_memory()
@@ -162,26 +165,26 @@ def fit(
     if budget is None:
         return plan
     height, width = size
-    least = plan.peak if later is None else max(plan.peak, used + later.at(size)) + _SETTLED
+    needed = plan.peak if later is None else max(plan.peak, used + later.at(size)) + _SETTLED
     raise RequestError(
         f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least "
-        f"{describe(1.005 * least)}: raise --memory, or paint with a smaller --size"
+        f"{describe(1.005 * needed)}: raise --memory, or paint with a smaller --size"
     )
 
 
 def with_less(
     work: Callable[[Way], Made], way: Way, less: Callable[[Way], Way | None], refusal: Callable[[], str]
 ) -> Made:
-    """``work(way)``, with ever less at a time while memory runs out.
+    """Call ``work(way)``, and again with a way that needs less each time that memory runs out.
 
     Args:
-        work: what to do.
-        way: how, at first.
-        less: a way that needs less; None where there is none.
-        refusal: what to say then.
+        work: does the work.
+        way: the first way.
+        less: returns a way that needs less memory; None if there is none.
+        refusal: returns the message of the error.
 
     Raises:
-        ImpastoError: memory runs out in the last way too.
+        ImpastoError: memory runs out even in the last way.
     """
     while True:
         try:
@@ -193,12 +196,12 @@ def with_less(
             if smaller is None:
                 raise ImpastoError(refusal()) from None
             way = smaller
-        # Out of the handler, so that what the failed attempt held is free.
+        # After the handler, so that the memory of the failed attempt is free.
         give_back_freed_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: torch's CPU allocator raises a plain RuntimeError, CUDA's a subclass of its own."""
+    """Whether an error means that memory ran out: torch raises RuntimeError on a CPU, a subclass of it on a GPU."""
     words = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(hint in words for hint in _WORDS)
@@ -206,7 +209,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def available(on: device) -> int:
-    """Bytes that are free now, of the machine (or the container around the process) or of a GPU."""
+    """The bytes that are free now on the machine, in the process's container, or on a GPU."""
     if on.type == "cuda":
         import torch
 
@@ -214,17 +217,17 @@ def available(on: device) -> int:
     import psutil
 
     free = psutil.virtual_memory().available
-    try:  # a container's limit, which psutil does not see; the cache of files in it can be given up
+    try:  # the limit of a container, which psutil does not know; its file cache counts as free
         limit, used = ((_CONTROL_GROUP / f"memory.{name}").read_text().strip() for name in ("max", "current"))
         cached = re.search(r"^inactive_file (\d+)$", (_CONTROL_GROUP / "memory.stat").read_text(), re.MULTILINE)
         left = int(limit) - int(used) + (int(cached[1]) if cached else 0)
-    except (OSError, ValueError):  # none, or "max"
+    except (OSError, ValueError):  # no container, or the limit is "max"
         return free
     return max(0, min(free, left))
 
 
 def in_use(on: device) -> int:
-    """Bytes this process holds now, in memory or of a GPU."""
+    """The bytes that this process uses now, in memory or on a GPU."""
     if on.type == "cuda":
         import torch
 
@@ -235,7 +238,7 @@ def in_use(on: device) -> int:
 
 
 def peak_memory_mb(on: device | None = None) -> float:
-    """Peak memory so far in MiB: of the process, or of the GPU where one is used."""
+    """The peak memory so far in MiB: of the process, or of its allocations on a GPU."""
     if on is not None and on.type == "cuda":
         import torch
 
@@ -251,7 +254,7 @@ def peak_memory_mb(on: device | None = None) -> float:
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what `keep_freed_memory` kept: before work whose blocks are of other sizes."""
+    """Return to the system what `keep_freed_memory` kept. Useful before work whose blocks have other sizes."""
     if not sys.platform.startswith("linux"):
         return
     with contextlib.suppress(OSError, AttributeError):  # another C library
@@ -259,11 +262,14 @@ def give_back_freed_memory() -> None:
 
 
 def keep_freed_memory(keep: bool = True) -> None:
-    """Let the C library keep large freed blocks for the next step, or have it give them back at once.
+    """Let the C library keep large freed blocks for the next step, or return them at once.
 
-    An optimisation frees and asks for the same hundreds of megabytes at every step; glibc would return
-    each to the system and fetch it anew, page by page, a tenth of the step's time. But blocks of many sizes leave
-    gaps among those kept: where memory is scarce they had better go. With another C library a no-op.
+    An optimisation frees and allocates the same hundreds of megabytes at every step. glibc would return each block to
+    the system and map it again page by page, which takes a tenth of the step's time. But kept blocks of many sizes
+    leave gaps, so when memory is short it is better to return them. This does nothing with another C library.
+
+    Args:
+        keep: whether to keep freed blocks.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -271,7 +277,7 @@ def keep_freed_memory(keep: bool = True) -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library
         library = ctypes.CDLL(None)
         library.mallopt(mmap_max, 0 if keep else 2**16)
-        # Of no effect where none is mapped, and 32 MiB the most glibc takes.
+        # Has no effect if no block is mapped. 32 MiB is the most that glibc accepts.
         library.mallopt(mmap_threshold, (32 if keep else 4) * 2**20)
         library.mallopt(trim_threshold, 2**31 - 1 if keep else 2**27)
         library.mallopt(top_pad, 64 * 2**20)

@@ -1,4 +1,4 @@
-"""`Painter`, `Step` and `Regions`: the one contract every method keeps."""
+"""`Painter`, `Step` and `Regions`: the interface of every method."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One moment of a painting.
+    """The state of a painting after one step.
 
     Attributes:
-        image: the picture so far, 1×3×H×W float32 RGB in [0, 1]; safe to keep, it is never written again.
-        index: steps done, 0 … total. A one-pass method yields a single step with index = total = 1.
-        total: steps planned; an early stop may end before it.
-        losses: weighted loss terms by name, and their sum as ``total``. Empty for one-pass methods.
-        note: why the painting ended early, or the scale being worked on; empty otherwise.
+        image: the picture so far, 1×3×H×W float32 RGB in [0, 1]. It is safe to keep: later steps do not change it.
+        index: number of steps done, 0 to `total`. Most one-pass methods yield a single step, 1 of 1.
+        total: number of steps planned; a painting that stops early has fewer.
+        losses: weighted loss terms by name, and their sum as ``total``; empty for most one-pass methods.
+        note: why the painting ended early, or at what size it is; may be empty.
+
+    Example:
+        >>> step = impasto.paint("photo.jpg", "painting.jpg", method="gatys", steps=2, size=64).step
+        >>> step.index, step.total, tuple(step.image.shape)
+        (2, 2, (1, 3, 48, 64))
     """
 
     image: Tensor
@@ -41,18 +46,20 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """The masks of several styles, over one picture.
+    """Where each of several styles applies on a picture.
 
     Attributes:
-        shares: S×1×H×W float32; of each style at each pixel: they sum to 1 where any applies, and to 0 elsewhere.
-        coverage: 1×1×H×W float32; how much of the painting shows: 0 outside every mask, rising within its border.
+        shares: S×1×H×W float32, the share of each of S styles at each pixel. They sum to 1 where a style applies, and
+            to 0 elsewhere.
+        coverage: 1×1×H×W float32 in [0, 1], how much of the painting covers the photo: 0 outside every mask, rising
+            to 1 across the soft border.
     """
 
     shares: Tensor
     coverage: Tensor
 
     def at(self, height: int, width: int) -> Tensor:
-        """Shares at another size, S×1×H×W: of a layer's positions, or of a smaller picture."""
+        """Return the shares at another size, S×1×`height`×`width`, such as that of a layer's features."""
         from torch.nn import functional
 
         if self.shares.shape[2:] == (height, width):
@@ -60,7 +67,7 @@ class Regions:
         return functional.interpolate(self.shares, (height, width), mode="bilinear", antialias=True)
 
     def everywhere(self, height: int, width: int) -> Tensor:
-        """As `at`, and where no style applies the mixture of the whole picture."""
+        """Return the shares as `at` does, with the average mixture where no style applies."""
         shares = self.at(height, width)
         mixture = shares.mean((1, 2, 3), keepdim=True)
         return shares + (1 - shares.sum(0, keepdim=True)) * (mixture / mixture.sum())
@@ -68,12 +75,12 @@ class Regions:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A painting put aside between two steps: all that the next step depends on, and whose it is.
+    """The state of a painting between two steps, from which it can be resumed.
 
     Attributes:
-        tensors: by name.
-        facts: JSON data.
-        origin: JSON data; what the painting is made from. A painting goes on only from a state of the same origin.
+        tensors: tensors that the next step depends on, by name.
+        facts: the other values it depends on, as JSON data.
+        origin: what the painting is made from, as JSON data. A painting resumes only from a state of the same origin.
     """
 
     tensors: Mapping[str, Tensor]
@@ -82,45 +89,77 @@ class State:
 
 
 class Checkpoint(ABC):
-    """Where a painting keeps its state on the way, and finds it again; see `Painter.keeping`."""
+    """Saves the state of a painting at intervals and loads it to resume; see `Painter.keeping`."""
 
     @abstractmethod
     def load(self, origin: Mapping[str, Any]) -> State | None:
-        """The state to go on from; None to begin.
+        """Return the state to resume from, or None to start from the beginning.
+
+        Args:
+            origin: what the painting is made from, as JSON data.
 
         Raises:
-            RequestError: it is not whole, or of another `origin`.
+            RequestError: the state is damaged, or has another origin.
         """
 
     @abstractmethod
     def due(self) -> bool:
-        """Whether it is time to save again."""
+        """Return whether it is time to save again."""
 
     @abstractmethod
     def save(self, state: State) -> None:
-        """Keep a state in place of the one before. Its tensors change with the next step."""
+        """Save a state in place of the last one.
+
+        Args:
+            state: the next step changes its tensors, so they have to be written or copied now.
+        """
 
 
 class Painter(ABC):
-    """A recipe bound to a device, its networks loaded: made by `impasto.bind`."""
+    """A method that is ready to paint: a recipe, its networks on a device, and its styles.
+
+    `impasto.bind` makes one, as ``bind(recipe).painter``. It knows pixels only: files, masks, colour and strength are
+    handled by `Session`.
+
+    Attributes:
+        recipe: what it paints with; ``nets`` has the sha256 of each network.
+        device: where it works.
+        resumable: whether a painting can be saved between two steps and resumed.
+        checkpoint: where its paintings save their state; None if they do not.
+
+    Example:
+        >>> settings = {"size": 64, "steps": 2}
+        >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings=settings)
+        >>> painter = impasto.bind(recipe).painter
+    """
 
     recipe: Recipe
     device: device
     resumable: bool = False
-    """Whether a painting can be put aside and taken up again."""
     checkpoint: Checkpoint | None = None
 
     def encode_ahead(self, *, regions: bool = False) -> None:  # noqa: B027 (a method may have nothing to encode)
-        """Encode the styles before the first photograph comes, where it is known at what size they will be seen.
+        """Encode the styles before the first photograph, if the recipe states the size.
 
-        `regions` says that each style will have a place of its own, also where the recipe names no masks.
+        Args:
+            regions: encode each style by itself, as painting with masks needs it, even if the recipe has no masks.
+
+        Example:
+            >>> painter.encode_ahead()
         """
 
     def keeping(self, checkpoint: Checkpoint) -> Self:
-        """This painter, keeping the state of its paintings: it begins from the one that is there, if any.
+        """Return a painter that saves the state of its paintings, and resumes from a saved one if there is one.
+
+        Args:
+            checkpoint: where to save, such as a `StateFile`.
 
         Raises:
-            RequestError: the method has no state.
+            RequestError: the method cannot be resumed.
+
+        Example:
+            >>> painter.keeping(impasto.StateFile("state.safetensors")).checkpoint is None
+            False
         """
         if not self.resumable:
             raise RequestError(
@@ -142,41 +181,64 @@ class Painter(ABC):
         """Paint a photograph.
 
         Args:
-            content: 1×3×H×W float32 RGB in [0, 1], any size; it is fitted to `recipe.size`.
-            regions: where each of the recipe's styles applies; everywhere if None.
-            start: the painting so far, 1×3×h×w in [0, 1], of any size and the photograph's proportions. It takes
-                the place of the picture of the size before; `recipe.start_detail` says how much of the photograph's
-                finer detail comes back on top of it.
-            cancel: work stops within about a second once it is set, as a `threading.Event` is.
-            watch: is told how far the work is.
+            content: the photograph, 1×3×H×W float32 RGB in [0, 1], of any size. It is resized to ``recipe.size``.
+            regions: where each of the recipe's styles applies; None means everywhere.
+            start: a picture to continue from, 1×3×h×w in [0, 1], of any size and with the photograph's proportions.
+                It replaces the passes at sizes up to its own. ``recipe.start_detail`` says how much of the
+                photograph's finer detail is added to it.
+            cancel: an object with ``is_set()``, such as a `threading.Event`. Work stops within about a second after
+                it is set.
+            watch: a function that is called with a `Progress`.
 
         Yields:
-            Steps; the last is the answer. Closing the generator early is safe.
+            Steps; the last one holds the result. The generator may be closed early.
 
         Raises:
             Cancelled: `cancel` was set.
             RequestError: the start has other proportions than the photograph.
+
+        Example:
+            >>> *_, last = painter.paint(torch.rand(1, 3, 30, 40))
+            >>> tuple(last.image.shape)
+            (1, 3, 48, 64)
         """
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
-    def reckon(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002
-        """Multiply-adds of a painting, without encoding the styles; where a method does not know, its pixels.
+    def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002
+        """Estimate the work of a painting, without that of encoding the styles.
 
         Args:
-            size: height and width of the photograph, before it is fitted to `recipe.size`.
-            start: longest side in pixels of the picture that it goes on from; 0 for none.
+            size: height and width of the photograph, before it is resized to ``recipe.size``.
+            start: longest side in pixels of the picture to continue from; 0 if there is none.
+
+        Returns:
+            The number of multiply-adds; the number of pixels if the method does not count them.
+
+        Example:
+            >>> painter.estimate_work((480, 640)) == painter.estimate_work((48, 64))
+            True
         """
         longest = self.recipe.size or max(size)
         return math.prod(size) * (longest / max(size)) ** 2
 
     @abstractmethod
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
-        """What the method does; see `paint`."""
+        """Paint without a control of its own; `paint` calls this. A method implements it.
+
+        Args:
+            content: see `paint`.
+            regions: see `paint`.
+            start: see `paint`.
+
+        Example:
+            >>> [step.index for step in painter.run(torch.rand(1, 3, 30, 40), None, None)]
+            [1, 2]
+        """
 
 
 def controlled(steps: Iterator[Made], control: Control | None) -> Generator[Made]:
-    """The same, made under a control; as it is where that is None. Whoever closes it closes `steps`."""
+    """Yield the steps while a control is active during each; None leaves it out. Closing this closes `steps`."""
     if control is None:
         yield from steps
         return

@@ -1,4 +1,4 @@
-"""`Recipe`: everything that decides a picture except the photograph, as frozen, validated plain data."""
+"""`Recipe`: all that determines a painting except the photograph, as validated, immutable data."""
 
 from __future__ import annotations
 
@@ -58,29 +58,36 @@ NetName = Annotated[
 ]
 
 ALPHA = "alpha"
-"""The mask that is the photograph's own alpha channel."""
+"""The name of the mask that is the photograph's own alpha channel."""
 
 MaskName = Annotated[str, NamesFile(words=(ALPHA,))]
 
 GRAIN = 0.01
-"""What the shipped nets see; too little to be noticed in a photograph."""
+"""Contrast of the grain that the shipped networks are used with; too little to be visible in a photograph."""
 
 
 class Frozen(BaseModel):
-    """Immutable, refuses fields it does not know."""
+    """Base of the data models here: immutable, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     FORM: ClassVar[str] = "TEXT"
-    """How one is typed, where it can be."""
+    """How a value is written as text on the command line."""
 
     def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:
-        """Replace the names of files in `data`, which is this as plain data: those of its fields and of theirs.
+        """Replace the file names in the plain data of this model, also those in models inside it.
 
         Args:
-            data: changed in place.
-            rename: sees each name that may be a file's, in the order of fields.
-            without: fields to leave as they are.
+            data: this model as plain data; changed in place.
+            rename: called with each name that may be a file's, in the order of the fields; returns the new name.
+            without: names of fields to leave as they are.
+
+        Example:
+            >>> style = impasto.Style(path="paintings/scream.jpg")
+            >>> data = style.model_dump()
+            >>> style.rename_files(data, str.upper)
+            >>> data["path"]
+            'PAINTINGS/SCREAM.JPG'
         """
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
@@ -99,36 +106,36 @@ class Frozen(BaseModel):
 class Options(Frozen):
     """Base of every method's settings.
 
-    A field's name, type, range, default, description, group and level are stated in the subclass, by `setting`, and
-    nowhere else: command-line flags, help, forms, presets and metadata are derived from them.
+    A subclass states a field's name, type, range, default, description, group and level, by `setting`. Command-line
+    flags, help, forms, presets and metadata are derived from these.
 
     Raises:
-        TypeError: where a subclass is made with a field that says no group and level.
+        TypeError: a subclass has a field without group and level.
     """
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """See that every field says where it stands."""
+        """Check that every field states its group and level."""
         super().__pydantic_init_subclass__(**kwargs)
         check_places(cls)
 
     @property
     def known_styles(self) -> tuple[NetShare, ...]:
-        """Styles out of networks, where the method paints with these and not like pictures."""
+        """The styles that the method's networks know; empty if it paints like style pictures instead."""
         return ()
 
     def with_masks(self, masks: Sequence[str | None]) -> Self:  # noqa: ARG002
-        """The same settings with other masks of `known_styles`."""
+        """Return the settings with other masks for `known_styles`, one each; None means everywhere."""
         return self
 
     @property
     def manner(self) -> str:
-        """What they paint like, in a word fit for a file name, where that is not a style picture; or empty."""
+        """A name of the style for a file name, if the style is in a network; empty if it is a picture."""
         return ""
 
 
 class Share(Frozen):
-    """How much a style counts beside the others, and where it applies."""
+    """The weight and the mask of a style."""
 
     weight: NonNegative = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
     mask: MaskName | None = Field(
@@ -138,13 +145,21 @@ class Share(Frozen):
     )
 
     def written(self, name: str) -> str:
-        """As it is typed, ``NAME[:WEIGHT][@MASK]``."""
+        """Write the style as text, ``NAME[:WEIGHT][@MASK]``.
+
+        Args:
+            name: what stands for the style itself.
+
+        Example:
+            >>> impasto.Style(path="scream.jpg", weight=0.3, mask="sky.png").written("scream")
+            'scream:0.3@sky.png'
+        """
         weight = "" if self.weight == 1 else f":{self.weight:g}"
         return name + weight + ("" if self.mask is None else f"@{self.mask}")
 
 
 class NetShare(Share):
-    """A style that a network knows, and how much it counts beside the others."""
+    """A style that a network knows, with its weight and mask."""
 
     FORM = "NAME[:WEIGHT][@MASK]"
 
@@ -162,17 +177,32 @@ class NetShare(Share):
 
 
 class Style(Share):
-    """A style picture and how much it counts beside the others."""
+    """A style picture, with its weight among several styles and its mask.
+
+    Example:
+        >>> impasto.Style(path="scream.jpg", weight=0.3)
+        Style(weight=0.3, mask=None, path='scream.jpg')
+    """
 
     path: FileName = Field(description="File the style is read from; '-' for standard input.")
     weight: Positive = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``PATH[:WEIGHT][@MASK]``.
+        """Read a style from text, ``PATH[:WEIGHT][@MASK]``.
 
-        A colon not followed by a number belongs to the path, and so does an @ between what are not a style and
-        a mask, as in ``me@home.jpg``.
+        A colon without a number after it belongs to the path. An @ belongs to the path unless a picture's name stands
+        before it and a mask's after it: ``me@home.jpg`` is a path.
+
+        Args:
+            text: the style.
+
+        Raises:
+            RequestError: the weight is not a positive number.
+
+        Example:
+            >>> str(impasto.Style.parse("scream.jpg:0.3@sky.png"))
+            'scream.jpg:0.3@sky.png'
         """
         rest, mask = _split_mask(text)
         path, weight = _split_weight(rest)
@@ -193,7 +223,7 @@ _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff
 
 
 def is_picture(path: str) -> bool:
-    """Whether a file of that name is a picture's."""
+    """Whether a file name has the ending of a picture."""
     return PurePath(path).suffix.lower() in _PICTURES
 
 
@@ -211,18 +241,26 @@ def _split_weight(text: str) -> tuple[str, float | None]:
 
 
 DECIDED = frozenset({"version", "method", "options", "styles", "nets"})
-"""Fields of a recipe that are no settings: what paints decides them."""
+"""Fields of a recipe that are not settings: the painting program fills them in."""
 
 VERSION = 2
-"""Of recipes as they are written; `impasto.methods.migrations` reads those of earlier versions."""
+"""Version of the recipes that are written; `impasto.methods.migrations` reads earlier ones."""
 
 
 class Recipe(Frozen):
-    """What to paint with: method, its options, styles, encoder, size, seed, precision.
+    """What to paint with: a method and its options, the styles, and the settings that all methods share.
 
-    The photograph is not part of it, so one recipe serves a folder or a clip. `size` is the longest side
-    of the result in pixels (None keeps the photograph's own). `nets` maps the name of each network used
-    to the sha256 of its file, once resolved. `memory` (bytes) bounds the work and changes no picture.
+    The photograph is not part of it, so one recipe can paint a folder or a clip. `make_recipe` makes one, and
+    ``Recipe.model_fields`` describes each field.
+
+    Raises:
+        ValidationError: a value is out of range, or a style is given twice (from pydantic).
+
+    Example:
+        >>> style = impasto.Style(path="painting.jpg", weight=0.5)
+        >>> recipe = impasto.make_recipe("swap", [style], settings={"size": 1024})
+        >>> recipe.method, recipe.size, recipe.options.alpha
+        ('swap', 1024, 1.0)
     """
 
     version: Literal[2] = Field(default=VERSION, description="Of the recipe's form.")
@@ -301,32 +339,66 @@ class Recipe(Frozen):
 
     @property
     def parts(self) -> tuple[Share, ...]:
-        """What styles are mixed: pictures, or those that networks know."""
+        """The styles to mix: the style pictures, or the styles that the method's networks know.
+
+        Example:
+            >>> recipe.parts == recipe.styles
+            True
+        """
         return self.styles or self.options.known_styles
 
     def with_masks(self, masks: Sequence[str | None]) -> Self:
-        """The recipe with other masks, one for each of `parts`."""
+        """Return the recipe with other masks.
+
+        Args:
+            masks: one file name for each of `parts`; None means everywhere.
+
+        Raises:
+            ValueError: there are more or fewer masks than styles.
+
+        Example:
+            >>> recipe.with_masks(["sky.png"]).styles[0].mask
+            'sky.png'
+        """
         if not self.styles:
             return self.model_copy(update={"options": self.options.with_masks(masks)})
         pairs = zip(self.styles, masks, strict=True)
         return self.model_copy(update={"styles": tuple(s.model_copy(update={"mask": mask}) for s, mask in pairs)})
 
     def style_shares(self) -> tuple[float, ...]:
-        """Style weights scaled to sum to 1."""
+        """Return the weights of the style pictures, scaled so that they sum to 1.
+
+        Example:
+            >>> recipe.style_shares()
+            (1.0,)
+        """
         total = sum(style.weight for style in self.styles)
         return tuple(style.weight / total for style in self.styles)
 
     def portable(self) -> dict[str, Any]:
-        """The recipe as plain JSON data with file names instead of paths, fit for a picture's metadata."""
+        """Return the recipe as JSON data with file names instead of paths, as a picture's metadata has it.
+
+        Example:
+            >>> impasto.make_recipe("adain", [impasto.Style(path="paintings/scream.jpg")]).portable()["styles"]
+            [{'weight': 1.0, 'path': 'scream.jpg'}]
+        """
         data = self.renamed(lambda name: PurePath(name).name)
         data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
 
     def renamed(self, rename: Callable[[str], str]) -> dict[str, Any]:
-        """The recipe as plain JSON data; `rename` sees each name that may be a file's, in order, and replaces it."""
+        """Return the recipe as JSON data with other file names. `memory` is left out: it changes no picture.
+
+        Args:
+            rename: called with each name that may be a file's, in the order of the fields; returns the new name.
+
+        Example:
+            >>> recipe.renamed(lambda name: f"folder/{name}")["styles"]
+            [{'weight': 0.5, 'path': 'folder/painting.jpg'}]
+        """
         data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
         for table, model in ((data, self), (data["options"], self.options)):
-            # What is unset without being so by default has to be said.
+            # A field that is None, but not by default, has to be written out.
             unset = (name for name, field in type(model).model_fields.items() if field.get_default() is not None)
             table.update({name: None for name in unset if getattr(model, name) is None})
         for each, table in zip(self.styles, data["styles"], strict=True):
@@ -339,11 +411,11 @@ class Recipe(Frozen):
 check_places(Recipe, without=DECIDED)
 
 NONE = "none"
-"""What to type for a field that may be unset."""
+"""The word that stands for None on the command line."""
 
 
 def unset(fields: Mapping[str, FieldInfo], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, with `none` turned into None where a field may be that."""
+    """Return the values by field name, with ``none`` turned into None for fields that may be None."""
     return {
         name: None if value == NONE and name in fields and may_be_unset(fields[name]) else value
         for name, value in values.items()
@@ -351,13 +423,13 @@ def unset(fields: Mapping[str, FieldInfo], values: Mapping[str, Any]) -> dict[st
 
 
 def may_be_unset(field: FieldInfo) -> bool:
-    """Whether None is a value of a field."""
+    """Whether a field may be None."""
     annotation = field.annotation
     return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
 
 
 def explain(error: ValidationError, where: str = "") -> RequestError:
-    """One clear line out of pydantic's report."""
+    """Turn pydantic's report into an error of one line; `where` names what was read."""
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
     got = first.get("input")
@@ -368,7 +440,11 @@ def explain(error: ValidationError, where: str = "") -> RequestError:
 
 
 def read_toml(text: str, where: str) -> dict[str, Any]:
-    """Parse TOML text, or say where it is broken."""
+    """Parse TOML text; `where` names its source in the error.
+
+    Raises:
+        RequestError: it is not valid TOML.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -1,4 +1,4 @@
-"""How a setting says where it stands: in which group, and for whom, beside its range, default and description."""
+"""The group, level, unit and step of a setting, in addition to its range, default and description."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 Level = Literal["plain", "advanced", "reproduction"]
-"""Whom a setting is for: everybody; who knows the method; or who reproduces another system."""
+"""Who needs a setting: everybody, someone who knows the method, or someone who reproduces another system."""
 
 LEVELS: Final = get_args(Level)
 
@@ -27,31 +27,35 @@ GROUPS: Final = {
     "network": "Networks",
     "running": "Running",
 }
-"""Title of every group, in the order that helps and forms have them."""
+"""Title of every group, in the order of help and forms."""
 
 
 class NamesFile(NamedTuple):
-    """Metadata of a text field that names a file, or is one of a few words that name none."""
+    """Marks a text field that names a file.
+
+    Attributes:
+        words: values of the field that are not names of files.
+    """
 
     words: tuple[str, ...] = ()
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        """Tell forms: what they show there lets a person choose a file."""
+        """Say in the JSON schema that the field is a path, so that forms offer to choose a file."""
         return {**handler(schema), "format": "path"}
 
 
 FileName = Annotated[str, NamesFile()]
-"""The type of a setting that names a file, or what ships under a name."""
+"""Type of a setting that names a file, or something shipped under a name."""
 
 
 class Place(NamedTuple):
-    """Where a setting stands.
+    """Where help and forms show a setting.
 
     Attributes:
         group: one of GROUPS.
         level: one of LEVELS.
-        unit: of a number, as in ``px``; empty for none.
-        step: of a slider; None for none.
+        unit: unit of a number, such as ``px``; may be empty.
+        step: step of a slider; None for no preference.
     """
 
     group: str
@@ -70,16 +74,16 @@ def setting(
     unit: str = "",
     step: float | None = None,
 ) -> Any:
-    """A field of a model that says its group and level; both are part of the model's JSON schema.
+    """Make a field of a model with a group and a level, which become part of the model's JSON schema.
 
     Args:
         group: one of GROUPS.
         level: one of LEVELS.
-        default: the field's; left out where a type is described that several fields have.
+        default: default of the field; left out when this describes a type that several fields share.
         description: what the field means, in a sentence.
-        min_length: least number of items.
-        unit: of a number.
-        step: of a slider.
+        min_length: smallest number of items.
+        unit: unit of a number.
+        step: step of a slider.
 
     Raises:
         ValueError: there is no such group or level.
@@ -103,10 +107,10 @@ def setting(
 
 
 def place_of(field: FieldInfo) -> Place:
-    """Where a field stands.
+    """Return the group, level, unit and step of a field.
 
     Raises:
-        ValueError: it was not made by `setting`.
+        ValueError: the field was not made by `setting`.
     """
     extra = field.json_schema_extra
     if not isinstance(extra, dict) or "group" not in extra:
@@ -115,22 +119,26 @@ def place_of(field: FieldInfo) -> Place:
 
 
 def names_file(field: FieldInfo) -> NamesFile | None:
-    """What says that a field names a file; None where it is another."""
+    """Return the mark of a field that names a file; None for other fields."""
     found = [*field.metadata, *_metadata(field.annotation)]
     return next((each for each in found if isinstance(each, NamesFile)), None)
 
 
 def _metadata(annotation: Any) -> list[Any]:
-    """What is annotated within a type, as in ``FileName | None``."""
+    """The metadata of the `Annotated` types inside a type, such as ``FileName | None``."""
     inner = [each for argument in get_args(annotation) for each in _metadata(argument)]
     return [*getattr(annotation, "__metadata__", ()), *inner]
 
 
 def check_places(model: type[BaseModel], without: Iterable[str] = ()) -> None:
-    """See that each field of a model says where it stands, but those named.
+    """Check that each field of a model states its group and level.
+
+    Args:
+        model: the model.
+        without: names of fields to skip.
 
     Raises:
-        TypeError: one does not.
+        TypeError: a field does not.
     """
     for name, field in model.model_fields.items():
         if name in without:
@@ -142,6 +150,6 @@ def check_places(model: type[BaseModel], without: Iterable[str] = ()) -> None:
 
 
 def in_order(fields: Iterable[tuple[str, FieldInfo]]) -> list[tuple[str, FieldInfo]]:
-    """Fields by group, each group in the order given."""
+    """Sort fields by group; fields of a group keep their order."""
     order = list(GROUPS)
     return sorted(fields, key=lambda item: order.index(place_of(item[1]).group))

@@ -1,8 +1,8 @@
-"""Layers over strips of rows, equal to the whole picture in a fraction of its memory.
+"""Layers that run over strips of rows: the same result as over the whole picture, in a fraction of the memory.
 
-The one engine of strips: encoder, decoders and feed-forward networks say what their layers do (`Layer`), and a
-`Chain` runs them. A strip is given as many rows beyond its own as the windows of the layers reach, so nothing is
-approximated: only at the picture's own border does a layer pad, as it does when it sees the picture whole.
+Encoder, decoders and feed-forward networks describe their layers as `Layer`, and a `Chain` runs them. Each strip has
+extra rows, as many as the windows of the layers reach, so nothing is approximated. A layer pads only at the border of
+the picture, as it does with the whole picture.
 """
 
 from __future__ import annotations
@@ -18,69 +18,74 @@ from .control import worked
 from .memory import SPARE, Cost, Plan, describe, fit, give_back_freed_memory, keep_freed_memory, with_less
 
 VALUES = 5 * 2**22
-"""Values of the widest layer that are worked on at a time: 64 channels of 512 px and a margin are done in one go."""
+"""Largest number of values of the widest layer to process at a time: 64 channels of 512 px with a margin fit."""
 
 MIN_VALUES = 2**21
-"""As few of them as make sense: with less, most of the work is on rows beyond the strips."""
+"""Smallest number of values to process at a time: with less, most of the work goes into the extra rows."""
 
-_COPIES = 20  # times that many are in memory at once: what goes in and comes out, copies, gaps between blocks freed
-_CHANNELS = 64  # of the widest layer at a picture's own size
+_COPIES = 20  # peak memory in multiples of these values: inputs and outputs, copies, gaps between freed blocks
+_CHANNELS = 64  # channels of the widest layer at full resolution
 MIN_ROWS = 4
-"""Rows of a strip at least."""
+"""Smallest number of rows of a strip."""
 
 Rows = tuple[int, int]
-"""The first row and the one after the last."""
+"""The first row, and the row after the last."""
 
 Size = tuple[int, int]
-"""Height and width of a whole picture, or of the whole of its features."""
+"""Height and width of a whole picture or of all its features."""
 
 Edges = tuple[int, int]
-"""Rows that a window sees beyond the picture's upper and lower border, which the layer has to make up."""
+"""Rows that a window reaches beyond the upper and the lower border of the picture, which the layer has to pad."""
 
 Made = TypeVar("Made")
 
 
 class Layer(Protocol):
-    """A layer that can say which of its input's rows it needs."""
+    """A layer that knows which rows of its input it needs."""
 
     def size(self, size: Size, /) -> Size:
-        """Of its output, for an input of `size`."""
+        """Return the size of the output for an input of `size`."""
         ...
 
     def needs(self, rows: Rows, size: Size, /) -> Rows:
-        """Rows of the input, which is of `size`, behind `rows` of the output."""
+        """Return the rows of an input of `size` that `rows` of the output depend on."""
         ...
 
     def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size, /) -> Tensor:
-        """`rows` of the output, of the rows `given` of an input of `size`."""
+        """Compute `rows` of the output from `x`, the rows `given` of an input of `size`."""
         ...
 
 
 @dataclass(frozen=True)
-class Each:
-    """Position by position: ``function(x, rows)``, which may write into x."""
+class Pointwise:
+    """A layer that treats each position by itself.
+
+    Attributes:
+        function: ``function(x, rows)`` computes the output; it may write into x.
+    """
 
     function: Callable[[Tensor, Rows], Tensor]
 
     def size(self, size: Size, /) -> Size:
-        """The same."""
+        """See `Layer.size`."""
         return size
 
     def needs(self, rows: Rows, _size: Size, /) -> Rows:
-        """The same."""
+        """See `Layer.needs`."""
         return rows
 
     def __call__(self, x: Tensor, _given: Rows, rows: Rows, _size: Size, /) -> Tensor:
-        """Row by row."""
+        """See `Layer`."""
         return self.function(x, rows)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window around each position: ``function(x, edges)`` pads at the edges alone, so elsewhere it loses rows.
+    """A layer with a window around each position, such as a convolution.
 
     Attributes:
-        function: what it does.
+        function: ``function(x, edges)`` computes the output. It pads only by `edges`, so the output loses rows
+            elsewhere.
         reach: rows that the window reaches up and down.
     """
 
@@ -88,81 +93,91 @@ class Window:
     reach: int = 1
 
     def size(self, size: Size, /) -> Size:
-        """The same."""
+        """See `Layer.size`."""
         return size
 
     def needs(self, rows: Rows, size: Size, /) -> Rows:
-        """The window's reach more on either side."""
+        """See `Layer.needs`."""
         return max(0, rows[0] - self.reach), min(size[0], rows[1] + self.reach)
 
     def __call__(self, x: Tensor, _given: Rows, rows: Rows, size: Size, /) -> Tensor:
-        """The rows whose windows are known."""
+        """See `Layer`."""
         return self.function(x, (max(0, self.reach - rows[0]), max(0, rows[1] + self.reach - size[0])))
 
 
 @dataclass(frozen=True)
-class Halve:
-    """Pooling of 2×2 windows, which leaves a side of one position as it is."""
+class Pool:
+    """Pooling over 2×2 windows; features with a side of one position stay as they are.
+
+    Attributes:
+        function: computes the output.
+        ceil: whether odd sizes are rounded up.
+    """
 
     function: Callable[[Tensor], Tensor]
     ceil: bool
 
     def size(self, size: Size, /) -> Size:
-        """Half of it."""
+        """See `Layer.size`."""
         if min(size) < 2:
             return size
         height, width = ((side + self.ceil) // 2 for side in size)
         return height, width
 
     def needs(self, rows: Rows, size: Size, /) -> Rows:
-        """Twice as many."""
+        """See `Layer.needs`."""
         return rows if min(size) < 2 else (2 * rows[0], min(size[0], 2 * rows[1]))
 
     def __call__(self, x: Tensor, _given: Rows, _rows: Rows, size: Size, /) -> Tensor:
-        """Pooled."""
+        """See `Layer`."""
         return x if min(size) < 2 else self.function(x)
 
 
 @dataclass(frozen=True)
-class Double:
-    """A 3×3 window that gives four positions for one: ``function(x, edges)`` is as that of `Window`."""
+class Upsample:
+    """A layer with a 3×3 window that doubles height and width.
+
+    Attributes:
+        function: see `Window`.
+    """
 
     function: Callable[[Tensor, Edges], Tensor]
 
     def size(self, size: Size, /) -> Size:
-        """Twice it."""
+        """See `Layer.size`."""
         return 2 * size[0], 2 * size[1]
 
     def needs(self, rows: Rows, size: Size, /) -> Rows:
-        """Half as many, and a row more on either side."""
+        """See `Layer.needs`."""
         return max(0, rows[0] // 2 - 1), min(size[0], -(-rows[1] // 2) + 1)
 
     def __call__(self, x: Tensor, _given: Rows, rows: Rows, size: Size, /) -> Tensor:
-        """The rows whose windows are known, and the odd ones cut off."""
+        """See `Layer`; rows come in pairs, and those not asked for are cut off."""
         first, end = rows[0] // 2, -(-rows[1] // 2)
         made = self.function(x, (int(first == 0), int(end == size[0])))
         return _cut(made, (2 * first, 2 * end), rows)
 
 
 def ranges(height: int, rows: int, unit: int = 1) -> list[Rows]:
-    """Strips of about `rows` rows, each a multiple of `unit` but for the last."""
+    """Split `height` rows into strips of about `rows` rows, each a multiple of `unit` except for the last."""
     step = max(1, rows // unit) * unit
     return [(top, min(top + step, height)) for top in range(0, height, step)]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Features that are stored, and layers that have yet to be run over them, strip by strip.
+    """Stored features, and layers that still have to run over them, strip by strip.
 
     Attributes:
-        source: N×C×h×w.
-        values: worked on at a time, where there are most.
-        layers: to be run; none writes into its input if it is the first.
-        widths: channels of what each of them gives.
+        source: the stored features, N×C×h×w.
+        values: number of values to process at a time, in the layer that has most.
+        layers: the layers to run. The first one does not write into its input.
+        widths: channels of each layer's output.
 
     Example:
-        >>> chain = Chain(picture, VALUES).then(Window(convolved), channels=64).then(Each(lambda x, _: x.relu_()))
-        >>> features = chain.whole()
+        >>> halved = Chain(picture, VALUES).then(Pool(lambda x: torch.nn.functional.avg_pool2d(x, 2), ceil=False))
+        >>> tuple(halved.whole().shape)
+        (1, 3, 18, 24)
     """
 
     source: Tensor
@@ -172,12 +187,12 @@ class Chain:
 
     @property
     def channels(self) -> int:
-        """Of the result."""
+        """Channels of the result."""
         return self.widths[-1] if self.widths else self.source.shape[1]
 
     @property
     def sizes(self) -> list[Size]:
-        """Of the source, and of what each layer gives."""
+        """Sizes of the source and of each layer's output."""
         sizes = [(self.source.shape[2], self.source.shape[3])]
         for layer in self.layers:
             sizes.append(layer.size(sizes[-1]))
@@ -185,18 +200,18 @@ class Chain:
 
     @property
     def size(self) -> Size:
-        """Of the result."""
+        """Size of the result."""
         return self.sizes[-1]
 
     def then(self, layer: Layer, channels: int | None = None) -> Chain:
-        """With one layer more, which may change the number of channels."""
+        """Return the chain with one more layer, whose output has `channels`; None keeps their number."""
         return Chain(self.source, self.values, (*self.layers, layer), (*self.widths, channels or self.channels))
 
     def rows(self) -> list[Rows]:
-        """The strips that the result comes in, as many rows as `values` allow; a single last row goes along."""
+        """The strips of the result, as many rows as `values` allows. A single last row joins the strip before."""
         sizes = self.sizes
         last = sizes[-1][0]
-        # Values that the busiest layer has for each row of the result.
+        # Values of the largest layer for each row of the result.
         busiest = max(
             channels * height * width / last
             for channels, (height, width) in zip((self.source.shape[1], *self.widths), sizes, strict=True)
@@ -207,13 +222,20 @@ class Chain:
         return strips
 
     def strips(self) -> Iterator[tuple[Rows, Tensor]]:
-        """The result, from the top."""
+        """Compute the result strip by strip, from the top."""
         last = len(self.layers) - 1
-        for found in self.several({last}):
+        for found in self.strips_of({last}):
             yield found[last]
 
-    def several(self, places: Collection[int]) -> Iterator[dict[int, tuple[Rows, Tensor]]]:
-        """What some of the layers give, by place, strip by strip from the top; the last layer's is among them."""
+    def strips_of(self, places: Collection[int]) -> Iterator[dict[int, tuple[Rows, Tensor]]]:
+        """Compute the outputs of some layers strip by strip, from the top.
+
+        Args:
+            places: positions of the layers in the chain; the last layer is always included.
+
+        Yields:
+            By position, the rows and the output of those rows.
+        """
         last = len(self.layers) - 1
         sizes = self.sizes[1:] if self.layers else self.sizes
         height = sizes[-1][0]
@@ -223,25 +245,25 @@ class Chain:
                 continue
             wanted = {last: (first, end)}
             for place in places:
-                # A layer before poolings has so many rows for each of the result's; the last strip has what is left.
+                # A layer before poolings has `each` rows for one of the result; the last strip takes the remainder.
                 each = 2 ** sum(1 for n in range(place + 1, last + 1) if sizes[n][0] < sizes[n - 1][0])
                 wanted[place] = (first * each, sizes[place][0] if end == height else end * each)
             found = run(self.layers, self._read, self.sizes[0], wanted)
             yield {place: (wanted[place], found[place]) for place in wanted}
 
     def stored(self) -> Chain:
-        """The same, nothing left to be run."""
+        """Run all layers and return a chain that stores the result."""
         return Chain(self.whole(), self.values)
 
-    def kept(self, most: int) -> Chain:
-        """The same, stored where that takes no more than so many values."""
+    def stored_if_small(self, limit: int) -> Chain:
+        """Run all layers if the result has at most `limit` values; otherwise return the chain as it is."""
         height, width = self.size
         count, channels = self.source.shape[0], self.channels
-        return self.stored() if self.layers and count * channels * height * width <= most else self
+        return self.stored() if self.layers and count * channels * height * width <= limit else self
 
     def whole(self, dtype: torch.dtype | None = None) -> Tensor:
-        """The result, stored, channels last."""
-        made = Whole(self.size)
+        """Compute the result as one tensor in channels-last layout."""
+        made = StripJoiner(self.size)
         for rows, strip in self.strips():
             made.add(rows, strip, dtype)
         return made.features
@@ -250,8 +272,8 @@ class Chain:
         return self.source[:, :, rows[0] : rows[1]]
 
 
-class Whole:
-    """Features put together from their strips.
+class StripJoiner:
+    """Joins strips of features to one tensor.
 
     Args:
         size: height and width of the whole.
@@ -262,7 +284,7 @@ class Whole:
         self._made: Tensor | None = None
 
     def add(self, rows: Rows, strip: Tensor, dtype: torch.dtype | None = None) -> None:
-        """Take in the rows of a strip, N×C×h×w; where it is all there is, it is not copied."""
+        """Add the rows of a strip, N×C×h×w. A strip that has all rows is not copied."""
         if rows == (0, self._size[0]):
             self._made = strip if dtype is None else strip.to(dtype)
             return
@@ -272,7 +294,7 @@ class Whole:
 
     @property
     def features(self) -> Tensor:
-        """All of them, N×C×H×W, channels last."""
+        """All features, N×C×H×W, in channels-last layout."""
         assert self._made is not None
         return self._made
 
@@ -280,16 +302,16 @@ class Whole:
 def run(
     layers: Sequence[Layer], read: Callable[[Rows], Tensor], size: Size, wanted: Mapping[int, Rows]
 ) -> dict[int, Tensor]:
-    """Run a chain of layers for no more rows than are wanted.
+    """Run a chain of layers, only for the rows that are wanted.
 
     Args:
         layers: the chain.
-        read: rows of its input, N×C×h×W; they are not written to if the first layer does not.
-        size: of the whole input.
-        wanted: rows of the output of layers, by place in the chain; the last layer's among them.
+        read: returns rows of the input, N×C×h×W. They are not written to unless the first layer does so.
+        size: height and width of the whole input.
+        wanted: rows of the outputs of layers, by position in the chain; those of the last layer have to be included.
 
     Returns:
-        What is wanted, by place.
+        The wanted rows, by position.
     """
     sizes = [size]
     for layer in layers:
@@ -304,17 +326,17 @@ def run(
     x = read(needed[0])
     found: dict[int, Tensor] = {}
     for place, layer in enumerate(layers):
-        given = layer.needs(needed[place + 1], sizes[place])  # less than there is where more was wanted of it
+        given = layer.needs(needed[place + 1], sizes[place])  # fewer than there are if more rows of x are wanted
         channels = x.shape[1]
         x = layer(_cut(x, needed[place], given), given, needed[place + 1], sizes[place])
-        worked(0 if isinstance(layer, Each | Halve) else multiply_adds(channels, x))
+        worked(0 if isinstance(layer, Pointwise | Pool) else multiply_adds(channels, x))
         if place in wanted:
             found[place] = _cut(x, needed[place + 1], wanted[place])
     return found
 
 
 def multiply_adds(inputs: int, made: Tensor) -> float:
-    """Of a 3×3 convolution of `inputs` channels that gave N×C×H×W: the unit of progress."""
+    """The multiply-adds of a 3×3 convolution of `inputs` channels with the output N×C×H×W: the unit of progress."""
     return 9.0 * inputs * made.numel()
 
 
@@ -323,18 +345,18 @@ def _cut(x: Tensor, rows: Rows, wanted: Rows) -> Tensor:
 
 
 def empty(like: Tensor, height: int, width: int, dtype: torch.dtype | None = None) -> Tensor:
-    """Room for features of so many rows and columns, channels last, as many channels as `like` has."""
+    """Allocate features in channels-last layout, with the number of channels and the device of `like`."""
     count, channels = like.shape[:2]
     return like.new_empty(count, height, width, channels, dtype=dtype or like.dtype).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
 class Strips(Plan[int]):
-    """How large strips may be: `way` is the values of the widest layer to work on at a time.
+    """How large strips may be: `way` is the number of values of the widest layer to process at a time.
 
     Attributes:
-        size: height and width of what is worked on, for messages.
-        noted: whether a painting should say that it is worked on in strips.
+        size: height and width of the picture, for messages.
+        noted: whether the painting's note should mention the strips.
     """
 
     size: Size
@@ -342,14 +364,14 @@ class Strips(Plan[int]):
 
     @property
     def note(self) -> str:
-        """What is worth telling, or nothing."""
+        """A note for the painting's steps; may be empty."""
         return f"in strips, about {describe(self.peak)}" if self.noted else ""
 
     def run(self, work: Callable[[int], Made]) -> Made:
-        """``work(values)``, with half as many each time that memory runs out.
+        """Call ``work(values)``, and again with half as many values each time that memory runs out.
 
         Raises:
-            ImpastoError: it does with the smallest strips.
+            ImpastoError: memory runs out even with the smallest strips.
         """
         keep_freed_memory(self.way == VALUES)  # in smaller strips memory is scarce
         height, width = self.size
@@ -367,18 +389,18 @@ class Strips(Plan[int]):
 def plan_strips(
     held: Cost, size: Size, budget: int | None, on: torch.device, dtype: torch.dtype, later: Cost | None = None
 ) -> Strips:
-    """The largest strips that fit.
+    """Choose the largest strips that fit into memory.
 
     Args:
-        held: what is held whatever the strips, beside what is in use now.
-        size: height and width of the picture to work on.
-        budget: bytes the process may use at most; None for most of what is free.
-        on: where.
-        dtype: of the features.
-        later: what a picture as large holds when it is painted, after this: a refusal says what does for both.
+        held: memory that is needed in addition to the strips and to what is in use now.
+        size: height and width of the picture.
+        budget: most bytes for the process; None for most of the free memory.
+        on: device of the work.
+        dtype: type of the features.
+        later: memory held in later work on a picture of this size. An error then names a budget for both.
 
     Raises:
-        RequestError: the budget is less than the smallest strips take.
+        RequestError: the budget is too small for the smallest strips.
     """
 
     def with_strips(held: Cost, values: int) -> Cost:
@@ -394,7 +416,7 @@ def plan_strips(
 
     positions = size[0] * size[1] * _CHANNELS
     if positions > VALUES:
-        give_back_freed_memory()  # of the picture before, whose blocks were of other sizes
+        give_back_freed_memory()  # of the last picture, whose blocks had other sizes
     found = fit(ways(), size, budget, on, None if later is None else with_strips(later, MIN_VALUES))
     several = positions > found.way
     return Strips(found.way, found.peak, size, several and (budget is not None or found.way < VALUES))

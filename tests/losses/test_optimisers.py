@@ -78,7 +78,7 @@ def test_a_move_can_be_shortened_to_nothing_and_no_further():
 def test_the_first_move_is_as_long_as_asked_for():
     target, gradient = _problem()
     image = torch.zeros_like(target)
-    LBFGS(least=0.5).update(image, gradient(image))
+    LBFGS(min_move=0.5).update(image, gradient(image))
     assert float(image.abs().mean()) == pytest.approx(0.5)
 
 

@@ -5,7 +5,7 @@ import gc
 import torch
 
 from impasto import memory
-from impasto.session.cache import Cache, Shelf, bytes_of
+from impasto.session.cache import Cache, CacheView, bytes_of
 
 
 def _kilobytes(count):
@@ -70,7 +70,7 @@ def test_bytes_are_those_of_tensors_each_once():
 
 def test_a_shelf_is_a_part_of_the_cache():
     cache = Cache(10_000)
-    one, other = Shelf(cache, "one"), Shelf(cache, "other")
+    one, other = CacheView(cache, "one"), CacheView(cache, "other")
     one[1], other[1] = _kilobytes(1), _kilobytes(2)
     assert one[1] is not other[1]
     assert (list(one), len(one), one.get(2)) == ([1], 1, None)

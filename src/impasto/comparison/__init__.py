@@ -1,7 +1,7 @@
-"""Photographs painted in several ways, side by side on a sheet to judge by. Imports no torch until it paints.
+"""Photographs painted in several ways, side by side on one sheet. torch is imported when painting begins.
 
-`ways` reads what is to be compared, and `pairs` photographs and styles. `table` paints them, `sheets` shows them, and
-`blind` hides which way is which.
+`ways` reads what to compare, and `pairs` reads photographs and styles. `table` paints them, `sheets` lays them out,
+and `blind` hides which way is which.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class BlindSheet(NamedTuple):
-    """A sheet that does not say which way is which, and what does.
+    """A sheet without the names of the ways, and the key to it.
 
     Attributes:
-        sheet: columns A, B, C, ..., in another order in each row.
-        key: the seed, and for each row photo, style, and the way and seconds of each column; plain JSON data.
+        sheet: an RGB image with the columns A, B, C, ...; each row has the ways in another order.
+        key: JSON data: the seed, and for each row the photo, the style, and the way and seconds of each column.
     """
 
     sheet: Image.Image
@@ -52,26 +52,29 @@ def compare(
 ) -> Image.Image:
     """Paint photographs in several ways, on one labelled sheet.
 
-    Of one photograph, rows are ways and columns are strengths. Of pairs, rows are pairs and columns are ways.
+    With one photograph, rows are ways and columns are strengths. With pairs, rows are pairs and columns are ways.
 
     Args:
-        photo: whatever `paint` takes.
-        styles: whatever `paint` takes; several are mixed.
-        pairs: photographs and styles, in place of `photo` and `styles`; or a CSV file of them, see `read_pairs`.
-        methods: the ways, each as ``METHOD[:PRESET][:SETTING=VALUE]...``; of johnson, which takes no style picture,
-            as ``johnson:NET``.
-        strengths: a column each, 0 to 1; of pairs, all are at full strength.
-        size: longest side of each painting in pixels, where its way says nothing of it.
-        cell: longest side of each picture on the sheet in pixels; None for one that suits.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        photo: the photograph; see `impasto.read` for the kinds.
+        styles: style pictures, of the same kinds; several are mixed.
+        pairs: pairs of photograph and style, instead of `photo` and `styles`; or a CSV file of them (`read_pairs`).
+        methods: the ways, each an effort or ``METHOD[:PRESET][:SETTING=VALUE]...``. For johnson, which takes no style
+            picture, it is ``johnson:NET``.
+        strengths: one column each, from 0 to 1; None for a few steps. Pairs are painted at full strength.
+        size: longest side of each painting in pixels, unless its way states one.
+        cell: longest side of each picture on the sheet in pixels; None chooses one.
+        device: see `impasto.bind`.
+
+    Returns:
+        The sheet, an RGB image.
 
     Raises:
-        RequestError: an unreadable picture, an unknown name, a value out of range.
-        ImpastoError: none could be painted. Where only some could not, they are left out with a warning.
+        RequestError: a picture is unreadable, a name is unknown, or a value is out of range.
+        ImpastoError: no way could be painted. If only some fail, they are left out with a warning.
 
     Example:
-        >>> compare("photo.jpg", "scream.jpg").save("sheet.png")
-        >>> compare(pairs="pairs.csv", methods=["adain", "adain:style_scale=2"]).save("sheet.png")
+        >>> sheet = impasto.compare("photo.jpg", "painting.jpg", methods=["adain", "adain:style_scale=2"])
+        >>> sheet.save("sheet.png")
     """
     ways = parse_ways(methods, size)
     if pairs is not None:
@@ -97,22 +100,26 @@ def compare_blind(
     seed: int | None = None,
     device: str = "auto",
 ) -> BlindSheet:
-    """Paint pairs in several ways, on a sheet that does not say which is which: to judge without knowing.
+    """Paint pairs in several ways, on a sheet that does not name the ways, so that it can be judged without bias.
 
     Args:
         pairs: see `compare`.
         methods: see `compare`.
         size: see `compare`.
         cell: see `compare`.
-        seed: of the order of the columns; None for one that nobody knows.
+        seed: seed of the order of the columns; None for a random one.
         device: see `compare`.
+
+    Returns:
+        The sheet, and the key that says which column is which way.
 
     Raises:
         RequestError: see `compare`.
         ImpastoError: see `compare`.
 
     Example:
-        >>> sheet, key = compare_blind([("photo.jpg", "scream.jpg")], methods=["adain", "swap"])
+        >>> pairs = [("photo.jpg", "painting.jpg")]
+        >>> sheet, key = impasto.compare_blind(pairs, methods=["adain", "swap"], size=64, seed=1)
         >>> key["rows"][0]["columns"]["A"]["way"]
         'swap'
     """
@@ -124,7 +131,7 @@ def compare_blind(
 def _paint_pairs(
     pairs: Sequence[Pair] | str | Path, ways: Sequence[Way], cell: int | None, device: str, seed: int | None = None
 ) -> Table:
-    """All pairs in all ways; what fails is left out with a warning."""
+    """Paint all pairs in all ways; a painting that fails is left out with a warning."""
     found: Sequence[Pair] = read_pairs(pairs) if isinstance(pairs, str | Path) else pairs
     if not found:
         raise RequestError("no pairs; give at least one")
@@ -140,7 +147,7 @@ def _paint_pairs(
 def _paint_one(
     photo: ImageLike, styles: Sequence[ImageLike], ways: Sequence[Way], device: str
 ) -> tuple[Picture, list[Picture], list[Trial]]:
-    """One photograph in all ways; one that fails is left out with a warning."""
+    """Paint one photograph in all ways; a painting that fails is left out with a warning."""
     named, sources = name_styles(styles)
     recipes = [(way.label, way.with_styles(named)) for way in ways]
     trials: list[Trial] = []

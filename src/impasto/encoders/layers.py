@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import Beyond, convolve, undo_convolve
+from ..borders import PaddingMode, convolve, undo_convolve
 from ..errors import RequestError
 from ..strips import Edges
 from ..weights.canonical import VGGWeights
@@ -102,7 +102,7 @@ class Layers:
             x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
         return x if self.spec.pool_gain == 1 else x * self.spec.pool_gain
 
-    def _pad_mode(self, name: str) -> Beyond | None:
+    def _pad_mode(self, name: str) -> PaddingMode | None:
         """How the input of a convolution is padded, beyond zeros."""
         if self.spec.padding == "reflect":
             return "reflect"

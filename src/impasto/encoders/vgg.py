@@ -16,7 +16,7 @@ from ..control import worked
 from ..errors import RequestError
 from ..memory import PICTURE, Cost
 from ..statistics.moments import Gathered, Moments
-from ..strips import VALUES, Chain, Each, Halve, Rows, Size, Whole, Window, multiply_adds
+from ..strips import VALUES, Chain, Pointwise, Pool, Rows, Size, StripJoiner, Window, multiply_adds
 from ..weights.canonical import layer_size
 from ..weights.layers import CHANNELS, layer_stride
 from .layers import Layers, Pullback, Tap, undo_relu
@@ -89,11 +89,11 @@ class VGG(Layers):
         names = self.until(wanted)
         several = values < image.shape[2] * image.shape[3] * CHANNELS[0]
         shallow = names[: names.index(_STORED) + 1] if several and _STORED in names[:-1] else names
-        chain = Chain(image, values).then(Each(self._prepared))
+        chain = Chain(image, values).then(Pointwise(self._prepared))
         kept = None
         for found in self._through(chain, shallow, wanted | {shallow[-1]}):
             if shallow is not names:
-                kept = kept or Whole(self.size(_STORED, image.shape[2], image.shape[3]))
+                kept = kept or StripJoiner(self.size(_STORED, image.shape[2], image.shape[3]))
                 kept.add(*found[_STORED])
             if shallow[-1] not in wanted:
                 del found[shallow[-1]]
@@ -112,12 +112,12 @@ class VGG(Layers):
                 chain = chain.then(Window(partial(self.conv, name)), self.channels(name))
             elif name.startswith("relu"):
                 keep = name.replace("relu", "conv") in wanted
-                chain = chain.then(Each(_relu if keep else _relu_in_place))
+                chain = chain.then(Pointwise(_relu if keep else _relu_in_place))
             else:
-                chain = chain.then(Halve(self.pooled, self.spec.pool_ceil))
+                chain = chain.then(Pool(self.pooled, self.spec.pool_ceil))
             if name in wanted:
                 places[len(chain.layers) - 1] = name
-        for found in chain.several(places):
+        for found in chain.strips_of(places):
             yield {places[place]: part for place, part in found.items()}
 
     @torch.no_grad()
@@ -137,13 +137,13 @@ class VGG(Layers):
             gather: layers whose moments alone are wanted, and what takes them in.
         """
         kept, gather = set(layers), gather or {}
-        made: dict[str, Whole] = {}
+        made: dict[str, StripJoiner] = {}
         for found in self.strips(image, kept | set(gather), values):
             for name, (rows, features) in found.items():
                 if name in gather:
                     gather[name].add(features)
                 if name in kept:
-                    whole = made.setdefault(name, Whole(self.size(name, image.shape[2], image.shape[3])))
+                    whole = made.setdefault(name, StripJoiner(self.size(name, image.shape[2], image.shape[3])))
                     whole.add(rows, features)
         return {name: whole.features for name, whole in made.items()}
 

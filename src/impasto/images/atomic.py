@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..errors import OutputError, RequestError
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
-    """Find out before long work whether `path` can be written.
+    """Check before long work that `path` can be written.
 
     Raises:
-        RequestError: its folder is missing, it exists and may not be overwritten, or it is no plain file.
-        OutputError: the folder takes no new files.
+        RequestError: the folder is missing, or the file exists and may not be overwritten, or it is not a plain file.
+        OutputError: no file can be created in the folder.
     """
     folder = path.parent
     try:
@@ -26,8 +26,8 @@ def check_place(path: Path, *, overwrite: bool) -> None:
                 raise RequestError(f"output {path} is not an ordinary file; expected the name of one")
             if not overwrite:
                 raise _exists(path)
-        # Permission bits do not tell: read-only mounts, quotas and the superuser are decided on trying.
-        probe = _beside(path)
+        # Permission bits are not enough: only an attempt shows read-only mounts, quotas and what root may do.
+        probe = _temporary(path)
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
@@ -35,22 +35,22 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 
 
 def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write `data` to `path`, whole or not at all; without `overwrite` never over a file that is there.
+    """Write `data` to `path` atomically. Without `overwrite`, an existing file is never replaced.
 
     Raises:
         RequestError: the file exists and `overwrite` is false.
         OutputError: the system refuses (full disk, read-only folder).
     """
-    part = _beside(path)
+    part = _temporary(path)
     try:
         with part.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())  # some file systems own up to a full disk only here
+            os.fsync(file.fileno())  # some file systems report a full disk only here
         if overwrite:
             part.replace(path)
             return
-        path.touch(exist_ok=False)  # takes the name before anyone else can
+        path.touch(exist_ok=False)  # reserves the name
         try:
             part.replace(path)
         except BaseException:
@@ -64,8 +64,8 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
         part.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
-    """A fresh name in the same folder, hence on the same file system."""
+def _temporary(path: Path) -> Path:
+    """An unused name in the same folder, so that it is on the same file system."""
     return path.with_name(f".impasto-{secrets.token_hex(6)}.part")
 
 

@@ -1,4 +1,4 @@
-"""From a file's own colour space to sRGB."""
+"""Conversion from the colour space of a file to sRGB."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PIL import ImageCms
 from ..errors import ImpastoWarning
 from .picture import Raster
 
-_SPACE = slice(16, 20)  # where an ICC header names the space of its samples
-_CREATED = slice(24, 36)  # where it keeps the date of its making
+_SPACE = slice(16, 20)  # bytes of an ICC header that name the colour space of the samples
+_CREATED = slice(24, 36)  # bytes that hold the date of creation
 
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """The ICC profile every written file is tagged with: the same bytes on every day."""
+    """The ICC profile of every file written. Its date is fixed, so that its bytes never change."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[_CREATED] = bytes.fromhex("07e8 0001 0001 0000 0000 0000")  # 1 January 2024
     return bytes(profile)
@@ -28,13 +28,13 @@ def srgb_profile() -> bytes:
 def to_srgb(samples: Raster, profile: bytes | None, name: str) -> Raster:
     """Convert samples to sRGB, H×W×3.
 
-    Without a profile grey and RGB are taken for sRGB, and CMYK is converted as Pillow does: each ink and
-    black multiply. A broken profile, or one for other samples, is ignored with a warning.
+    Without a profile, grey and RGB are assumed to be sRGB, and CMYK is converted as Pillow does it: each ink is
+    multiplied with black. A profile that is broken or of another colour space is ignored with a warning.
 
     Args:
-        samples: H×W×(1 grey, 3 RGB or 4 CMYK) float32 in [0, 1]; of ink, 1 is full.
-        profile: the file's ICC profile.
-        name: the file, for the warning.
+        samples: H×W×(1 grey, 3 RGB or 4 CMYK) float32 in [0, 1]; for inks, 1 is full.
+        profile: the ICC profile of the file.
+        name: name of the file for the warning.
     """
     if profile and not _is_srgb(profile):
         try:
@@ -62,7 +62,7 @@ def _warn(message: str) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _is_srgb(profile: bytes) -> bool:
-    """Whether conversion would change no 8-bit level; measured, since names lie ("linear sRGB" is none)."""
+    """Whether a profile changes no 8-bit level. It is measured, since names mislead ("linear sRGB" is not sRGB)."""
     if profile == srgb_profile():
         return True
     if profile[_SPACE] != b"RGB ":
@@ -71,7 +71,7 @@ def _is_srgb(profile: bytes) -> bool:
     probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 27, 3)
     try:
         return bool(np.abs(_transform(probe, profile) - probe).max() < 1 / 255)
-    except Exception:  # broken: `to_srgb` meets it again, and says so
+    except Exception:  # a broken profile: `to_srgb` warns of it
         return False
 
 

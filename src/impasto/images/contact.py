@@ -1,4 +1,4 @@
-"""Sheets and films: several pictures in one file."""
+"""Contact sheets and animations: several pictures in one file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Cell: TypeAlias = Image.Image | Tensor
 
 PAPER = (248, 247, 244)
-"""Colour of what no picture covers."""
+"""Background colour."""
 _INK = (52, 50, 47)
 _GAP = 12
 _ELLIPSIS = "…"
@@ -37,17 +37,20 @@ def contact_sheet(
     labels: Sequence[str] = (),
     headings: Sequence[str] = (),
 ) -> Image.Image:
-    """Lay pictures out row by row, in proportion, each row standing on one line.
+    """Lay pictures out row by row, with their proportions kept and aligned at the bottom of each row.
 
     Args:
         pictures: PIL images or 1×3×H×W tensors in [0, 1]; None leaves a place empty.
         columns: pictures in a row.
         cell: longest side of each picture on the sheet, in pixels.
-        labels: a line under each picture, cut to its width; empty for none.
-        headings: a text over each column, in lines where it is wide; empty for none.
+        labels: one line under each picture, cut to its width; empty for none.
+        headings: one text over each column, wrapped to its width; empty for none.
 
     Returns:
-        An RGB image. Rows and columns are only as tall and wide as their largest picture.
+        An RGB image. Rows and columns are as tall and wide as their largest picture.
+
+    Raises:
+        ValueError: there is no picture or column, or a number of labels or headings does not match.
     """
     if not pictures or columns < 1:
         raise ValueError(f"{len(pictures)} pictures in {columns} columns; expected at least one of each")
@@ -74,7 +77,7 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
 
     def write_line(text: str, left: int, top: int, width: int) -> None:
-        text = _spelled(text)
+        text = _ascii(text)
         if draw.textlength(text, font) > width:
             while text and draw.textlength(text + _ELLIPSIS, font) > width:
                 text = text[:-1]
@@ -105,15 +108,15 @@ def write_gif(
     last_ms: int = 2000,
     overwrite: bool = False,
 ) -> None:
-    """Write an endless animated GIF, whole or not at all.
+    """Write an animated GIF that repeats forever, atomically.
 
     Args:
-        frames: PIL images or 1×3×H×W tensors, first to last; all are brought to the size of the last.
-        path: a file ending in .gif.
+        frames: PIL images or 1×3×H×W tensors in [0, 1], in order; all are resized to the size of the last.
+        path: a file that ends in .gif.
         longest: longest side in pixels; None keeps that of the last frame.
         frame_ms: how long each frame is shown, in milliseconds.
-        last_ms: how long the last one is.
-        overwrite: replace the file if it exists.
+        last_ms: how long the last frame is shown, in milliseconds.
+        overwrite: replace an existing file.
 
     Raises:
         RequestError: no frames, another extension, or the file exists and `overwrite` is false.
@@ -141,39 +144,39 @@ def write_gif(
 
 
 def _lines(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """The text in lines of at most that width, broken between words."""
+    """Wrap a text to a width in pixels, between words."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(_spelled(longer)) > width:
+        if lines[-1] and font.getlength(_ascii(longer)) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def _spelled(text: str) -> str:
-    """The text in the letters Pillow's own font has: ASCII; accents fall away, what is left becomes ?."""
+def _ascii(text: str) -> str:
+    """The text in ASCII, which Pillow's own font has: accents are dropped, other characters become ``?``."""
     apart = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_PLAIN))
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return bare.encode("ascii", "replace").decode()
 
 
 def _indexed(frame: Image.Image) -> Image.Image:
-    """A dithered image of 256 colours, its own: they change a good deal while a painting forms."""
+    """A dithered image with a palette of its own of 256 colours: the colours change while a painting forms."""
     palette = frame.quantize(256, Image.Quantize.MEDIANCUT)
     return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def thumbnail(picture: Cell, cell: int) -> Image.Image:
-    """An RGB image of the picture, `cell` pixels on its longest side."""
+    """Make an RGB image of a picture, with a longest side of `cell` pixels."""
     image = _as_rgb(picture)
     height, width = fitted_size(image.height, image.width, cell)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def framed(picture: Cell, size: tuple[int, int]) -> Image.Image:
-    """An RGB image of `size`, width and height: the picture, as large as it fits, with paper around it."""
+    """Make an RGB image of `size` (width, height): the picture as large as it fits, on the background colour."""
     return ImageOps.pad(_as_rgb(picture), size, color=PAPER)
 
 
@@ -182,7 +185,7 @@ def _as_rgb(picture: Cell) -> Image.Image:
 
 
 def on_paper(image: Image.Image) -> Image.Image:
-    """An RGB image; what is transparent shows the paper."""
+    """Convert to RGB; the background colour shows through transparent parts."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, (*PAPER, 255))

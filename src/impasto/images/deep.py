@@ -1,4 +1,4 @@
-"""What Pillow cannot do: PNG and TIFF of more than 8 bits a channel, which it would cut to 8."""
+"""PNG and TIFF with more than 8 bits a channel, which Pillow would reduce to 8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .metadata import carried_exif
 from .picture import Decoded, Raster, sane_dpi, unit_range
 from .source import require_sane_area
 
-# What tifffile logs about a broken file it then raises.
+# tifffile logs what is wrong with a broken file and then raises it.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _EXIF_ASCII, _EXIF_LONG = 2, 4  # TIFF field types
@@ -29,7 +29,7 @@ _SHORT, _LONG, _ENTRY = struct.Struct("<H"), struct.Struct("<I"), struct.Struct(
 
 
 def read_png(data: bytes) -> tuple[Raster, Raster | None]:
-    """Decode a 16-bit PNG of grey or RGB: its samples H×W×(1 or 3), and alpha H×W×1 where it has one."""
+    """Decode a 16-bit PNG of grey or RGB: samples H×W×(1 or 3), and alpha H×W×1 or None."""
     values: NDArray[Any] = imagecodecs.png_decode(data)
     values = values.reshape(*values.shape[:2], -1)
     samples = values.astype(np.float32) / np.float32(65535)
@@ -88,7 +88,7 @@ def read_tiff(data: bytes, name: str) -> Decoded:
 
 
 def is_deep_tiff(data: bytes) -> bool:
-    """Whether a TIFF holds more than 8 bits a channel; False where it is too broken to tell."""
+    """Whether a TIFF has more than 8 bits a channel; False if it is too damaged to tell."""
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             dtype = file.pages.first.dtype
@@ -98,7 +98,7 @@ def is_deep_tiff(data: bytes) -> bool:
 
 
 def encode_png(values: NDArray[np.uint16]) -> bytes:
-    """A bare 16-bit PNG of H×W×3 or H×W×4 samples, without profile or text."""
+    """Encode H×W×3 or H×W×4 samples as 16-bit PNG, without profile or text."""
     return bytes(imagecodecs.png_encode(values))
 
 
@@ -109,7 +109,7 @@ def encode_tiff(
     exif: Image.Exif,
     dpi: tuple[float, float] | None,
 ) -> bytes:
-    """A deflate-compressed TIFF of H×W×3 or H×W×4 samples of 8 or 16 bits, not premultiplied."""
+    """Encode H×W×3 or H×W×4 samples of 8 or 16 bits, not premultiplied, as TIFF compressed with deflate."""
     texts = {int(tag): value for tag, value in exif.items() if isinstance(value, str)}
     nested = {int(tag): cast(dict[int, Any], value) for tag, value in exif.items() if isinstance(value, dict)}
     out = io.BytesIO()
@@ -122,7 +122,7 @@ def encode_tiff(
         compression="zlib",
         predictor=True,
         iccprofile=profile,
-        metadata=None,  # else tifffile writes a description of its own
+        metadata=None,  # otherwise tifffile writes a description of its own
         software=False,
         resolution=dpi,
         resolutionunit="INCH" if dpi else None,
@@ -132,10 +132,10 @@ def encode_tiff(
 
 
 def _with_directories(tiff: bytes, nested: Mapping[int, Mapping[int, Any]]) -> bytes:
-    """A little-endian TIFF of one page with EXIF directories added, which tifffile will not write.
+    """Add EXIF directories, which tifffile does not write, to a little-endian TIFF of one page.
 
-    They go behind its end, and with them a new main directory that points there. A BigTIFF, laid out
-    otherwise, stays as it is.
+    They are appended, with a new main directory that points to them. A BigTIFF has another layout and is returned
+    unchanged.
     """
     if not nested or tiff[:4] != b"II*\0":
         return tiff
@@ -155,6 +155,6 @@ def _with_directories(tiff: bytes, nested: Mapping[int, Mapping[int, Any]]) -> b
 
 
 def _word_end(out: bytearray) -> int:
-    """The even length a TIFF is brought to: its directories begin on a word."""
+    """Pad to an even length, since directories begin on a word, and return the length."""
     out += bytes(len(out) % 2)
     return len(out)

@@ -1,4 +1,4 @@
-"""Sizes: fitting a picture to a longest side, an area, or a ladder of scales."""
+"""Sizes: a longest side, an area, or a series of growing sizes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-SAME = 1.25
-"""A ratio of sizes that is not worth another pass."""
+NEGLIGIBLE_RATIO = 1.25
+"""An enlargement up to this ratio is not worth another pass."""
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Resample N×C×H×W in [0, 1]: bicubic, antialiased as Pillow's is, clipped to [0, 1].
+    """Resample N×C×H×W in [0, 1]: bicubic and antialiased as in Pillow, clipped to [0, 1].
 
-    The image itself is returned where it already has that size.
+    An image that already has that size is returned as it is.
     """
     from torch.nn import functional
 
@@ -25,7 +25,7 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def fitted_size(height: int, width: int, longest: int | None) -> tuple[int, int]:
-    """Height and width whose longer side is `longest`, in proportion and never under 1; None keeps them."""
+    """Scale height and width so that the longer is `longest`; each is at least 1. None keeps them."""
     if longest is None:
         return height, width
     scale = longest / max(height, width)
@@ -39,26 +39,29 @@ def fit(image: Tensor, longest: int | None) -> Tensor:
 
 
 def fit_area(image: Tensor, pixels: int) -> Tensor:
-    """Resize N×C×H×W, in proportion, to about `pixels` pixels in all."""
+    """Resize N×C×H×W to about `pixels` pixels in total, with its proportions kept."""
     height, width = image.shape[-2:]
     scale = (pixels / (height * width)) ** 0.5
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-def climb(first: int, final: int) -> list[int]:
-    """Longest sides from `first` up to `final` in even steps, each at most about twice the one before.
+def sizes_between(first: int, final: int) -> list[int]:
+    """Longest sides from `first` to `final` with an equal ratio, each at most about twice the last.
 
-    `final` alone where it is hardly larger.
+    Only `final` if it is hardly larger than `first`.
     """
-    passes = max(0, math.ceil(math.log2(final / first / SAME)))
+    passes = max(0, math.ceil(math.log2(final / first / NEGLIGIBLE_RATIO)))
     return [*(round(first * (final / first) ** (number / passes)) for number in range(passes)), final]
 
 
 def scale_ladder(final: int, minimum: int, step: float = 2**0.5) -> list[int]:
-    """Longest sides from about `minimum` up to `final`, each `step` times the one before.
+    """Longest sides from about `minimum` to `final`, each `step` times the last.
 
-    After Katherine Crowson's style-transfer-pytorch: round(final / step^i) while that is at least
-    `minimum`. `final` is always there, even where it is under `minimum`.
+    As in Katherine Crowson's style-transfer-pytorch: round(final / step^i) while that is at least `minimum`. `final`
+    is always included, even if it is less than `minimum`.
+
+    Raises:
+        ValueError: `step` is not more than 1.
     """
     if step <= 1:
         raise ValueError(f"step is {step}; expected more than 1")

@@ -1,4 +1,4 @@
-"""Grain in a photograph's even areas, so that a network has something to lay strokes along."""
+"""Grain in the even areas of a photograph, from which a network can make strokes."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_WINDOW = 16  # pixels a side over which contrast is measured
-_WAVES = (2, 4, 8)  # pixels between the grain's knots: the sizes of strokes, each twice the one before, from 2
+_WINDOW = 16  # side in pixels of the windows in which contrast is measured
+_WAVES = (2, 4, 8)  # pixels between the knots of the grain, the sizes of strokes: 2 and its doubles
 
 
 def grained(photo: Tensor, contrast: float, seed: int = 0) -> Tensor:
-    """A photograph whose luminance deviates by `contrast` at least everywhere.
+    """Add grey noise to a photograph where it has less than a minimum contrast.
 
-    A feed-forward network draws strokes out of what it sees. Shown a clear sky it has only the grid of its own layers
-    to make them of, which gives a weave, or nothing. So grey noise is added where the photograph has less contrast
-    than asked for, as much as is missing; where it has enough, nothing is.
+    A feed-forward network makes strokes from the structure of its input. In an even area, such as a clear sky, it
+    finds only the grid of its own layers, and paints a weave or nothing. The noise brings the contrast up to
+    `contrast`; where the photograph has as much, nothing is added.
 
     Args:
         photo: N×3×H×W in [0, 1].
-        contrast: least standard deviation within some 16 pixels, of the range 0 to 1; 0 gives the photograph back.
-        seed: of the noise, which is the same on every device.
+        contrast: smallest standard deviation of the luminance in windows of about 16 pixels, in the range 0 to 1.
+            0 returns the photograph.
+        seed: seed of the noise, which is the same on every device.
     """
     if contrast <= 0:
         return photo
@@ -32,7 +33,7 @@ def grained(photo: Tensor, contrast: float, seed: int = 0) -> Tensor:
 
 
 def _variance(plane: Tensor) -> Tensor:
-    """Of overlapping windows of N×1×H×W, one for every half window."""
+    """The variance in overlapping windows of N×1×H×W, one for every half window."""
     half = _WINDOW // 2
     height, width = plane.shape[2:]
     padded = F.pad(plane, (half // 2, _WINDOW - width % half, half // 2, _WINDOW - height % half), mode="replicate")
@@ -41,11 +42,11 @@ def _variance(plane: Tensor) -> Tensor:
 
 
 def _noise(photo: Tensor, seed: int) -> Tensor:
-    """N×1×H×W of deviation 1: waves of several lengths, the longer ones stronger."""
+    """Noise N×1×H×W with standard deviation 1: waves of several lengths, the longer ones stronger."""
     generator = torch.Generator().manual_seed(seed)
     count, _, height, width = photo.shape
     total: Tensor | None = None
-    for length in reversed(_WAVES):  # from the longest to the shortest, each twice as many knots as the one before
+    for length in reversed(_WAVES):  # from the longest to the shortest, each with twice as many knots
         rows, columns = height // length + 2, width // length + 2
         knots = torch.randn(count, 1, rows, columns, generator=generator).mul_(length**0.5)
         knots = knots.to(photo.device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""What travels inside a file beside its pixels: the recipe that painted it, and the photograph's EXIF."""
+"""Metadata inside a picture file: the recipe that painted it, and the EXIF of the photograph."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .picture import sane_dpi
 from .source import damaged, load_bytes, open_image
 
 METADATA_KEY = "impasto"
-_INCHES = {2: 1.0, 3: 2.54}  # by EXIF ResolutionUnit: how many of it are an inch
+_INCHES = {2: 1.0, 3: 2.54}  # units in an inch, by EXIF ResolutionUnit
 
-# Who took the photograph, when, with what and where (`as_exif` drops that unless asked). Left behind: the
-# orientation and sizes (no longer true of the result), thumbnail and maker notes (they hold the old picture and
-# the place again).
+# Who took the photograph, when, with what and where (`as_exif` drops the place unless asked to keep it). Not carried
+# are orientation and sizes, which are wrong for the result, and thumbnail and maker notes, which repeat the picture
+# and the place.
 _CARRIED = (Base.Make, Base.Model, Base.DateTime, Base.Artist, Base.Copyright)
 _STALE = (Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, Base.UserComment, IFD.Interop)
 _ASCII = b"ASCII\0\0\0"  # character code at the head of EXIF UserComment
 
 
 def carried_exif(exif: Image.Exif) -> bytes | None:
-    """The part of a photograph's EXIF that stays true of its painting, or None where nothing does."""
+    """The part of a photograph's EXIF that also holds for its painting; None if there is none."""
     try:
         kept = Image.Exif()
         for tag in _CARRIED:
@@ -37,7 +37,7 @@ def carried_exif(exif: Image.Exif) -> bytes | None:
         if place := dict(exif.get_ifd(IFD.GPSInfo)):
             kept[IFD.GPSInfo] = place
         return kept.tobytes() if len(kept) else None
-    except Exception:  # EXIF is often broken; a picture is not refused for that
+    except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
         return None
 
 
@@ -47,7 +47,7 @@ def as_text(metadata: Mapping[str, Any]) -> str:
 
 
 def exif_dpi(exif: Image.Exif) -> tuple[float, float] | None:
-    """Pixels per inch as EXIF states them, or None."""
+    """Pixels per inch according to EXIF, horizontal and vertical; None if it does not say."""
     unit = _INCHES.get(exif.get(Base.ResolutionUnit, 2))
     stated = sane_dpi((exif.get(Base.XResolution), exif.get(Base.YResolution)))
     return (stated[0] * unit, stated[1] * unit) if stated and unit else None
@@ -56,14 +56,18 @@ def exif_dpi(exif: Image.Exif) -> tuple[float, float] | None:
 def as_exif(
     exif: bytes | None, metadata: Mapping[str, Any] | None = None, tag: int = Base.UserComment, *, keep_gps: bool
 ) -> Image.Exif:
-    """Join a carried EXIF block, without the place unless `keep_gps`, with the recipe.
+    """Join a carried EXIF block with the recipe.
 
-    That goes under `tag`: UserComment or ImageDescription.
+    Args:
+        exif: from `carried_exif`.
+        metadata: the recipe, JSON data.
+        tag: where the recipe goes: UserComment or ImageDescription.
+        keep_gps: keep the place where the photograph was taken.
     """
     joined = Image.Exif()
     if exif:
         joined.load(exif)
-        # A nested IFD is only written out by every format once it is plain data.
+        # Not every format writes a nested IFD unless it is plain data.
         for nested in (IFD.Exif, IFD.GPSInfo):
             if nested in joined:
                 joined[nested] = dict(joined.get_ifd(nested))
@@ -79,7 +83,7 @@ def as_exif(
 
 
 def read_metadata(path: str | Path) -> dict[str, Any] | None:
-    """The recipe inside a picture that `write` made, or None where there is none.
+    """Read the recipe from a picture that `write` made; None if there is none.
 
     Raises:
         ImageError: the file cannot be read as a picture.
@@ -88,7 +92,7 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     image = open_image(data, name)
     try:
         if image.format == "PNG":
-            image.load()  # text may stand after the pixels
+            image.load()  # text may come after the pixels
             text = image.info.get(METADATA_KEY)
             return _parse(text)
         exif = image.getexif()
@@ -104,7 +108,7 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
 
 
 def _parse(text: object) -> dict[str, Any] | None:
-    """The JSON object in `text`; None where it is anything else, such as a camera's own comment."""
+    """The JSON object in `text`; None if it is anything else, such as a camera's comment."""
     if not isinstance(text, str | bytes):
         return None
     try:

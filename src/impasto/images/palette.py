@@ -1,4 +1,4 @@
-"""Keeping the colours of the photograph: Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer"."""
+"""Ways to keep the photograph's colours: Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .picture import Raster
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Björn Ottosson 2020, "A perceptual color space for image processing": linear light to cones, cone roots to Lab.
+# Björn Ottosson 2020, "A perceptual color space for image processing": linear RGB to cones, their cube roots to Lab.
 _CONES = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -33,7 +33,7 @@ _EPS = 1e-5
 
 
 def luminance(painting: Tensor, photo: Tensor) -> Tensor:
-    """The painting's lightness with the photo's chroma, in YIQ; 1×3×H×W each, of one size."""
+    """Combine the painting's lightness with the photo's chroma, in YIQ; both 1×3×H×W of the same size."""
     from skimage.color import rgb2yiq, yiq2rgb
 
     made, own = rgb2yiq(_raster(painting)), rgb2yiq(_raster(photo))
@@ -41,22 +41,26 @@ def luminance(painting: Tensor, photo: Tensor) -> Tensor:
 
 
 def oklab(painting: Tensor, photo: Tensor) -> Tensor:
-    """The painting's lightness with the photo's colours, in Oklab; 1×3×H×W each, of one size."""
+    """Combine the painting's lightness with the photo's colours, in Oklab; both 1×3×H×W of the same size."""
     made, own = _to_oklab(_raster(painting)), _to_oklab(_raster(photo))
     return _tensor(_from_oklab(_lightness_of(made, own)), painting)
 
 
 def histogram(painting: Tensor, photo: Tensor) -> Tensor:
-    """The painting with each channel's histogram that of the photo; 1×3×H×W each."""
+    """Give each channel of the painting the histogram of the photo's; 1×3×H×W each."""
     from skimage.exposure import match_histograms
 
     return _tensor(match_histograms(_raster(painting), _raster(photo), channel_axis=2), painting)
 
 
 def coral(style: Tensor, photo: Tensor) -> Tensor:
-    """The style recoloured linearly: its mean and covariance become the photo's; 1×3×H×W each, sizes may differ.
+    """Recolour the style by a linear map, so that it has the photo's mean and covariance of colours.
 
-    The symmetric map of Gatys et al. 2016, ``Σ_photo^½ Σ_style^-½``; CORAL (Sun et al. 2016).
+    The map is the symmetric one of Gatys et al. 2016, ``Σ_photo^½ Σ_style^-½``; CORAL (Sun et al. 2016).
+
+    Args:
+        style: 1×3×H×W in [0, 1].
+        photo: 1×3×H×W in [0, 1], of any size.
     """
     import torch
 

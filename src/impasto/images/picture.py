@@ -1,4 +1,4 @@
-"""`Picture`: the pixels of one image file, and what of the file is worth carrying to the result."""
+"""`Picture`: the pixels of an image file, and the metadata to carry over to the result."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Picture:
 
     Attributes:
         pixels: 1×3×H×W float32 RGB in [0, 1], not premultiplied by alpha.
-        alpha: 1×1×H×W float32 in [0, 1], or None where the picture is opaque by nature.
+        alpha: 1×1×H×W float32 in [0, 1]; None if the picture has no alpha channel.
         exif: EXIF block to carry over (see `metadata.carried_exif`), or None.
         dpi: horizontal and vertical pixels per inch, or None.
         source: where it came from, for messages.
-        sha256: of the file's bytes; None where it came from no file.
+        sha256: hash of the file's bytes; None if it did not come from a file.
     """
 
     pixels: Tensor
@@ -45,21 +45,21 @@ class Picture:
         return width, height
 
     def to_pil(self) -> Image.Image:
-        """An 8-bit RGB image, or RGBA where there is alpha."""
+        """Convert to an 8-bit PIL image: RGB, or RGBA if there is alpha."""
         return to_pil(self.pixels, self.alpha)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """A file's samples as they stand in it: its own colour space and orientation.
+    """The samples of a file in its own colour space and orientation.
 
     Attributes:
         samples: H×W×(1 grey, 3 RGB or 4 CMYK) float32 in [0, 1], not premultiplied.
-        alpha: H×W×1, or None.
-        profile: ICC profile of the samples.
+        alpha: H×W×1 float32 in [0, 1], or None.
+        profile: ICC profile of the samples, or None.
         orientation: EXIF orientation, 1 to 8.
-        exif: EXIF block to carry over.
-        dpi: pixels per inch as the file states them.
+        exif: EXIF block to carry over, or None.
+        dpi: horizontal and vertical pixels per inch according to the file, or None.
     """
 
     samples: Raster
@@ -76,10 +76,10 @@ def to_pil(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:
 
 
 def to_raster(pixels: Tensor, alpha: Tensor | None = None) -> Raster:
-    """Lay a 1×3×H×W tensor, and its 1×1×H×W alpha where given, out as H×W×3 (H×W×4) float32.
+    """Convert a 1×3×H×W tensor, with an optional 1×1×H×W alpha, to H×W×3 (H×W×4) float32.
 
     Raises:
-        RequestError: the shapes are not those.
+        RequestError: a shape is wrong.
         OutputError: a value is NaN or infinite.
     """
     planes = [("pixels", pixels, 3)] + ([("alpha", alpha, 1)] if alpha is not None else [])
@@ -101,16 +101,20 @@ def to_raster(pixels: Tensor, alpha: Tensor | None = None) -> Raster:
 
 
 def quantise(raster: Raster, bits: int = 8) -> NDArray[Any]:
-    """Round values in [0, 1] (others are clipped) to uint8, or to uint16 where `bits` is 16."""
+    """Clip values to [0, 1] and round them to uint8, or to uint16 if `bits` is 16."""
     top = 2**bits - 1
     return (np.clip(raster, 0, 1) * np.float32(top) + np.float32(0.5)).astype(f"u{bits // 8}", order="C")
 
 
 def unit_range(values: NDArray[Any], name: str) -> Raster:
-    """Check that floating-point samples are finite and in [0, 1] (to a rounding error); as float32."""
+    """Check that samples are finite and in [0, 1], up to a rounding error, and return them as float32.
+
+    Raises:
+        ImageError: they are not.
+    """
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(f"{name} holds NaN or infinity; expected numbers in [0, 1]: mend or clip it first")
+        raise ImageError(f"{name} holds NaN or infinity; expected numbers in [0, 1]: clip it first")
     if low < -1e-4 or high > 1 + 1e-4:
         raise ImageError(
             f"{name} holds numbers from {low:.4g} to {high:.4g}; expected [0, 1]: "
@@ -120,17 +124,26 @@ def unit_range(values: NDArray[Any], name: str) -> Raster:
 
 
 def sane_dpi(stated: object) -> tuple[float, float] | None:
-    """Pixels per inch as a file states them, or None where that is no pair of sensible numbers."""
+    """Return the pixels per inch that a file states; None if they are not a pair of plausible numbers."""
     try:
         across, down = (float(value) for value in cast(Any, stated))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    # Files that state no unit give the shape of a pixel instead, as 1:1.
+    # A file that states no unit gives the aspect ratio of its pixels instead, such as 1:1.
     return (across, down) if min(across, down) > 1 and math.isfinite(across + down) else None
 
 
 def require_size(picture: Picture, minimum: int, what: str) -> None:
-    """Refuse a picture with a side under `minimum` pixels; `what` names its part, as in "the photograph"."""
+    """Refuse a picture with a side of less than `minimum` pixels.
+
+    Args:
+        picture: the picture.
+        minimum: smallest side in pixels.
+        what: what the picture is, for the message, such as "the photo".
+
+    Raises:
+        ImageError: it is too small.
+    """
     width, height = picture.size
     if min(width, height) < minimum:
         named = f"{what} ({picture.source})" if picture.source else what

@@ -1,4 +1,4 @@
-"""`read`: any picture, from any place, as a `Picture`."""
+"""`read`: a picture from a file or an object, as a `Picture`."""
 
 from __future__ import annotations
 
@@ -37,14 +37,13 @@ _UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
 
 
 def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor | Picture) -> Picture:
-    """Read a picture, upright, in sRGB, with none of its depth lost; of several frames, the first.
+    """Read a picture; see `impasto.read`.
 
     Args:
-        source: a path; ``-`` for standard input; the bytes of a file; a PIL image; an array H×W, H×W×3 or
-            H×W×4 of uint8, uint16 or float in [0, 1]; a tensor 1×3×H×W of float in [0, 1]; or what was read before.
+        source: see `impasto.read`.
 
     Raises:
-        ImageError: it is missing, unreadable, damaged, no picture, or of more than `MAX_MEGAPIXELS`.
+        ImageError: the picture is missing, unreadable, damaged, or larger than `MAX_MEGAPIXELS`.
     """
     if isinstance(source, Picture):
         return source
@@ -70,7 +69,7 @@ def _picture(decoded: Decoded, name: str, file: bytes | None = None) -> Picture:
         return torch.from_numpy(np.ascontiguousarray(upright.transpose(2, 0, 1)))[None]
 
     dpi = decoded.dpi
-    if dpi and decoded.orientation >= 5:  # lying on its side
+    if dpi and decoded.orientation >= 5:  # stored rotated by 90 degrees
         dpi = (dpi[1], dpi[0])
     return Picture(
         pixels=tensor(to_srgb(decoded.samples, decoded.profile, name)),
@@ -107,20 +106,20 @@ def _from_file(data: bytes, name: str) -> Decoded:
 
 def _from_pillow(image: Image.Image, name: str) -> Decoded:
     try:
-        lying = image.format == "TIFF" and image.getexif().get(Base.Orientation, 1) >= 5
-        image.load()  # turns a TIFF upright, and leaves its resolution as it was
-        if lying and (dpi := sane_dpi(image.info.get("dpi"))):
+        rotated = image.format == "TIFF" and image.getexif().get(Base.Orientation, 1) >= 5
+        image.load()  # turns a TIFF upright, but does not swap its resolutions
+        if rotated and (dpi := sane_dpi(image.info.get("dpi"))):
             image.info["dpi"] = dpi[::-1]
         samples, alpha = _samples(image, name)
     except ImageError:
         raise
-    except Exception as error:  # a plugin raises whatever the broken bytes trip over
+    except Exception as error:  # damaged bytes can make a plugin raise anything
         raise damaged(name, error) from None
     return _described(image, samples, alpha)
 
 
 def _samples(image: Image.Image, name: str) -> tuple[Raster, Raster | None]:
-    """H×W×(1, 3 or 4) samples of a loaded image of any mode, and its alpha."""
+    """The samples H×W×(1, 3 or 4) of a loaded image of any mode, and its alpha."""
     if not image.width * image.height:
         raise ImageError(f"{name} is {image.width}×{image.height} pixels; expected at least one")
     if image.mode.startswith("I"):  # Pillow has 16-bit grey as I;16 or I
@@ -145,13 +144,13 @@ def _scaled(image: Image.Image) -> Raster:
 
 
 def _described(image: Image.Image, samples: Raster, alpha: Raster | None) -> Decoded:
-    """Join samples with what Pillow knows of their file."""
-    # A Lab image's profile, if any, was for Lab.
+    """Join samples with the metadata that Pillow read from the file."""
+    # The profile of a Lab image does not apply to the converted samples.
     profile = None if image.mode == "LAB" else image.info.get("icc_profile")
     try:
         exif = image.getexif()
         orientation = int(exif.get(Base.Orientation, 1))
-    except Exception:  # broken EXIF does not spoil a picture
+    except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
         return Decoded(samples, alpha, profile)
     dpi = sane_dpi(image.info.get("dpi")) or exif_dpi(exif)  # WebP has only the latter
     return Decoded(samples, alpha, profile, orientation, carried_exif(exif), dpi)

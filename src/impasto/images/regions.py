@@ -1,6 +1,7 @@
-"""Where each style applies: masks brought to the picture's size, and what they mean together.
+"""Masks of several styles, resized to a picture and combined to `Regions`.
 
-Styles mix by weight × mask. A style without a mask applies everywhere; where none applies, the photograph stays.
+Styles mix in proportion to weight × mask. A style without a mask applies everywhere. Where no style applies, the
+photograph shows.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from .picture import Picture
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SLANT = 0.02  # difference of proportions that rounding does not explain
-_NOTHING = 1 / 512  # half of the darkest grey of 8 bits
+_TOLERANCE = 0.02  # relative difference of proportions that rounding can explain
+_BLACK = 1 / 512  # half of the darkest 8-bit grey
 
 
 def mask_of(picture: Picture) -> Tensor:
-    """A picture as a mask, 1×1×H×W: how light it is, times how opaque."""
+    """Convert a picture to a mask, 1×1×H×W in [0, 1]: its mean over channels times its alpha."""
     grey = picture.pixels.mean(1, keepdim=True)
     return grey if picture.alpha is None else grey * picture.alpha
 
 
 def warn_of_shape(mask: Picture, photo: Picture) -> None:
-    """Say that a mask has other proportions than the photograph it is fitted to."""
+    """Warn if a mask has other proportions than the photograph."""
     (width, height), (across, down) = mask.size, photo.size
-    if abs(width * down - across * height) > max(width * down, across * height) * _SLANT:
+    if abs(width * down - across * height) > max(width * down, across * height) * _TOLERANCE:
         warnings.warn(
             f"mask {mask.source or 'given'} is {width}×{height}, the photo {across}×{down}: it is stretched to fit",
             ImpastoWarning,
@@ -47,21 +48,21 @@ def make_regions(
     feather: float = 0.0,
     names: Sequence[str | None] | None = None,
 ) -> Regions | None:
-    """What the masks of several styles mean together, on a picture of `height` × `width`.
+    """Combine the masks of several styles for a picture.
 
     Args:
-        masks: one a style, 1×1×H×W in [0, 1] at any size, or None for everywhere.
-        weights: one a style.
-        height: of the picture.
-        width: of the picture.
+        masks: one for each style, 1×1×H×W in [0, 1] of any size; None means everywhere.
+        weights: one for each style.
+        height: height of the picture in pixels.
+        width: width of the picture in pixels.
         feather: width of the soft border, as a fraction of the longer side.
-        names: of the masks, for messages.
+        names: names of the masks, for messages.
 
     Returns:
-        None where there is no mask at all.
+        The regions; None if there is no mask.
 
     Raises:
-        RequestError: a mask is black all over, or their number is not that of the styles.
+        RequestError: a mask is entirely black, or there are not as many masks as styles.
     """
     import torch
 
@@ -77,11 +78,11 @@ def make_regions(
             sized.append(torch.ones(1, 1, height, width, device=found.device))
             continue
         fitted = resize(mask.float(), height, width)
-        if float(fitted.max()) < _NOTHING:
+        if float(fitted.max()) < _BLACK:
             name = (names[number] if names else None) or f"the mask of style {number + 1}"
             raise RequestError(
-                f"{name} is black all over: its style would be nowhere; expected some white: paint it, or leave "
-                "the style out"
+                f"{name} is black all over, so its style would apply nowhere; expected some white: paint it, "
+                "or leave the style out"
             )
         sized.append(fitted)
     stacked = torch.cat(sized)
@@ -89,14 +90,14 @@ def make_regions(
     union = (stacked * (counts > 0)).sum(0, keepdim=True).clamp_(max=1)
     weighted = _blurred(stacked, radius) * counts
     total = weighted.sum(0, keepdim=True)
-    inside = union >= _NOTHING
+    inside = union >= _BLACK
     shares = torch.where(inside & (total > 0), weighted / total.clamp_min(1e-12), torch.zeros(()))
-    # Worn away by the radius and then blurred by it: soft, and still nothing outside.
+    # Eroded by the radius and then blurred by it: the border is soft, and the coverage outside stays 0.
     return Regions(shares, _blurred(_eroded(union, radius), radius))
 
 
 def _eroded(mask: Tensor, radius: int) -> Tensor:
-    """The least within `radius` pixels, along rows and then columns."""
+    """The minimum within `radius` pixels, along rows and then columns."""
     from torch.nn import functional
 
     if not radius:
@@ -107,7 +108,7 @@ def _eroded(mask: Tensor, radius: int) -> Tensor:
 
 
 def _blurred(mask: Tensor, radius: int) -> Tensor:
-    """The mean within `radius` pixels, along rows and then columns; beyond the border it goes on as at it."""
+    """The mean within `radius` pixels, along rows and then columns; the border is repeated outwards."""
     from torch.nn import functional
 
     if not radius:

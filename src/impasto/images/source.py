@@ -1,4 +1,4 @@
-"""From a path to an opened image, and every refusal on the way."""
+"""Opening image files, and the errors for those that cannot be opened."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from PIL import Image
 from ..errors import ImageError, near_misses
 
 STANDARD_STREAM = "-"
-MAX_MEGAPIXELS = 400  # as float32 RGB that is 4.8 GB; a 20 000 × 20 000 picture still passes
+MAX_MEGAPIXELS = 400  # 4.8 GB as float32 RGB; a picture of 20 000 × 20 000 pixels is accepted
 
-# Named one by one: among Pillow's other plugins are some that run outside programs (EPS) or that take
-# almost any bytes for a picture (TGA).
+# A list of its own, since some of Pillow's plugins run other programs (EPS) or accept almost any bytes (TGA).
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM", "ICO", "PSD")
 _EXPECTED = "expected a PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, JPEG 2000, PPM, ICO or PSD picture"
 
@@ -23,7 +22,11 @@ _pillow_limit = threading.Lock()
 
 
 def load_bytes(source: str | Path) -> tuple[bytes, str]:
-    """Read a file, or standard input for ``-``; returns its bytes and the name to use in messages."""
+    """Read a file, or standard input for ``-``; return its bytes and its name for messages.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
     if str(source) == STANDARD_STREAM:
         return sys.stdin.buffer.read(), "standard input"
     path = Path(source)
@@ -34,14 +37,14 @@ def load_bytes(source: str | Path) -> tuple[bytes, str]:
 
 
 def open_image(data: bytes, name: str) -> Image.Image:
-    """Identify a picture and read its header; the pixels are not decoded yet.
+    """Identify a picture and read its header, without decoding the pixels.
 
     Raises:
-        ImageError: the bytes are empty, are no picture, or hold more than `MAX_MEGAPIXELS`.
+        ImageError: the bytes are empty or not a picture, or it is larger than `MAX_MEGAPIXELS`.
     """
     if not data:
         raise ImageError(f"{name} is empty (0 bytes); expected a picture: copy or download it again")
-    # Pillow's own limit is a process-wide variable, lower than ours and only a warning at first.
+    # Pillow's own limit is a global variable, lower than this one, and gives only a warning at first.
     with _pillow_limit:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -57,7 +60,11 @@ def open_image(data: bytes, name: str) -> Image.Image:
 
 
 def require_sane_area(width: int, height: int, name: str) -> None:
-    """Refuse a decompression bomb before it is decoded."""
+    """Refuse a picture that is too large, such as a decompression bomb, before it is decoded.
+
+    Raises:
+        ImageError: it has more than `MAX_MEGAPIXELS`.
+    """
     if width * height > MAX_MEGAPIXELS * 1_000_000:
         raise ImageError(
             f"{name} is {width}×{height}, {width * height / 1e6:.0f} megapixels; "
@@ -66,7 +73,7 @@ def require_sane_area(width: int, height: int, name: str) -> None:
 
 
 def damaged(name: str, error: Exception) -> ImageError:
-    """The refusal of a picture whose decoding failed."""
+    """Make the error for a picture whose decoding failed."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return ImageError(
         f"{name} is damaged or cut short ({reason}); expected a whole picture: copy or download it again"
@@ -87,7 +94,7 @@ def _unreadable(path: Path, error: OSError | ValueError) -> ImageError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ImageError(f"there is no file {path}; expected a picture: check the path{_neighbours(path)}")
     if isinstance(error, PermissionError):
-        return ImageError(f"{path} may not be read (permission denied); expected otherwise: chmod +r it")
+        return ImageError(f"{path} cannot be read (permission denied); expected a readable file: chmod +r it")
     reason = getattr(error, "strerror", None) or error
     return ImageError(f"{path} cannot be read ({reason}); expected a readable picture: check the disk")
 

@@ -1,4 +1,4 @@
-"""`write`: a painting into a file, its recipe inside; `check_target` says beforehand if that can work."""
+"""`write` writes a picture with its recipe to a file; `check_target` checks beforehand that it can be written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PNG_HEADER_END = 33  # signature 8, IHDR 25
 @dataclass(frozen=True, slots=True)
 class _Format:
     pillow: str
-    longest: int  # pixels a side the format can count to
+    longest: int  # pixels of the longest side that the format can store
     alpha: bool = True
     deep: bool = False
 
@@ -50,12 +50,12 @@ FORMATS = {
 
 
 def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 95, bits: int = 8) -> None:
-    """Refuse an output that could not be written, before any painting; imports no torch.
+    """Check before painting that an output can be written. Imports no torch.
 
     Raises:
-        RequestError: unknown extension, a setting that its format has not, missing folder, existing file without
-            `overwrite`, or a terminal.
-        OutputError: the folder takes no new files.
+        RequestError: the extension is unknown, a setting does not fit the format, the folder is missing, the file
+            exists and `overwrite` is false, or the output is a terminal.
+        OutputError: no file can be created in the folder.
     """
     _check_settings(_format_of(target), quality, bits)
     if str(target) != STANDARD_STREAM:
@@ -77,19 +77,19 @@ def write(
     bits: int = 8,
     keep_gps: bool = False,
 ) -> None:
-    """Write a picture, tagged as sRGB, whole or not at all.
+    """Write a picture atomically, tagged as sRGB.
 
     Args:
-        picture: a `Picture`, or 1×3×H×W in [0, 1]. What the arguments below leave out, a `Picture` supplies.
-        target: a path, whose extension chooses PNG, JPEG, WebP or TIFF; or ``-``, PNG on standard output.
-        overwrite: replace the file if it exists.
-        metadata: plain JSON data kept inside the file; `metadata.read_metadata` reads it again.
-        alpha: 1×1×H×W in [0, 1]. JPEG has none: there the picture is laid over white.
+        picture: a `Picture`, or 1×3×H×W in [0, 1]. `alpha`, `exif` and `dpi` are a `Picture`'s own by default.
+        target: a path, whose extension chooses PNG, JPEG, WebP or TIFF; or ``-`` for PNG on standard output.
+        overwrite: replace an existing file.
+        metadata: JSON data to store in the file; `metadata.read_metadata` reads it.
+        alpha: 1×1×H×W in [0, 1]. JPEG has no alpha: the picture is laid over white.
         exif: EXIF block to carry over.
-        dpi: pixels per inch; whole ones in JPEG.
-        quality: of JPEG and WebP, 1 to 100.
-        bits: per channel, 8; or 16 for PNG and TIFF.
-        keep_gps: carry over also where the photograph was taken.
+        dpi: horizontal and vertical pixels per inch; JPEG rounds them.
+        quality: quality of JPEG and WebP, 1 to 100.
+        bits: bits of a channel: 8, or 16 for PNG and TIFF.
+        keep_gps: keep the place where the photograph was taken.
 
     Raises:
         RequestError: a setting is wrong, or the file exists and `overwrite` is false.
@@ -148,7 +148,7 @@ def _encode(
     quality: int,
     keep_gps: bool,
 ) -> bytes:
-    """The bytes of the file: H×W×(3 or 4) values of 8 or 16 bits."""
+    """Encode H×W×(3 or 4) values of 8 or 16 bits; return the bytes of the file."""
     settings: dict[str, Any] = {"icc_profile": srgb_profile()}
     if dpi:
         settings["dpi"] = dpi
@@ -161,18 +161,18 @@ def _encode(
             return _pillow(values, form, settings)
         from . import deep as codec
 
-        # Pillow cannot write 16-bit RGB, but can write every other chunk of the file.
+        # Pillow cannot write 16-bit RGB, but it can write all other chunks of the file.
         return _with_chunks_of(_pillow(values[:1, :1].astype(np.uint8), form, settings), codec.encode_png(values))
     if form is _TIFF:
         from . import deep as codec
 
-        # Pillow's compressed TIFF takes no nested EXIF, and no 16 bits.
+        # Pillow writes no nested EXIF and no 16 bits in compressed TIFF.
         joined = as_exif(exif, metadata, Base.ImageDescription, keep_gps=keep_gps)
         return codec.encode_tiff(values, profile=srgb_profile(), exif=joined, dpi=dpi)
     joined = as_exif(exif, metadata, keep_gps=keep_gps)
     if form is _JPEG:
         settings |= {"subsampling": 0, "optimize": True}
-    elif dpi:  # WebP has no place of its own for it
+    elif dpi:  # WebP has no field of its own for the resolution
         joined.update({Base.XResolution: dpi[0], Base.YResolution: dpi[1], Base.ResolutionUnit: 2})
     return _pillow(values, form, settings | {"exif": _block(joined), "quality": quality})
 
@@ -191,13 +191,13 @@ def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any
 
 
 def _with_chunks_of(donor: bytes, png: bytes) -> bytes:
-    """`png` with the ancillary chunks (profile, text, EXIF, resolution) of the PNG `donor`."""
+    """Insert the ancillary chunks (profile, text, EXIF, resolution) of the PNG `donor` into `png`."""
     taken = b"".join(chunk for kind, chunk in _chunks(donor) if kind[0] & 0x20)
     return png[:_PNG_HEADER_END] + taken + png[_PNG_HEADER_END:]
 
 
 def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:
-    """Each chunk's type and its whole bytes; a lower-case type is ancillary."""
+    """The type and all bytes of each chunk; a type in lower case is ancillary."""
     chunks: list[tuple[bytes, bytes]] = []
     at = 8
     while at < len(png):

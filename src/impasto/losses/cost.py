@@ -127,7 +127,7 @@ class Optimisation:
                     yield tiling, self._cost(tiling, features[side])
 
     @property
-    def least(self) -> Cost:
+    def min_cost(self) -> Cost:
         """Memory that it needs in the smallest tiles and with the shortest history."""
         return self.cost(Tiling(self._sides()[-1], 1 if self.optimizer == "lbfgs" else self.history))
 

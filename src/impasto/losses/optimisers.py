@@ -107,8 +107,8 @@ class LBFGS:
         rate: length of a step relative to the quasi-Newton one.
         history: pairs of steps and gradient changes kept; each holds two images.
         precondition: P.
-        least: the first move's mean over all values, at least; 0.001 in whatever unit the image has.
-        longest: root mean square of any move's values, at most, in the same unit.
+        min_move: the first move's mean over all values, at least; 0.001 in whatever unit the image has.
+        max_move: root mean square of any move's values, at most, in the same unit.
     """
 
     def __init__(
@@ -116,13 +116,13 @@ class LBFGS:
         rate: float = 1.0,
         history: int = 100,
         precondition: Precondition | None = None,
-        least: float = _LEAST_MOVE,
-        longest: float = math.inf,
+        min_move: float = _LEAST_MOVE,
+        max_move: float = math.inf,
     ) -> None:
         self.rate = rate
         self.precondition = precondition or _identity
         self.history = history
-        self.least, self.longest = least, longest
+        self.min_move, self.max_move = min_move, max_move
         self._renewed = False
         self._pairs: list[tuple[Tensor, Tensor, float]] = []
         self._gradient: Tensor | None = None
@@ -147,9 +147,9 @@ class LBFGS:
         if first or float(direction.dot(g)) >= 0:  # not downhill: what was learnt misleads
             pairs = []
             direction, step = self._first_move(g)
-        if math.isfinite(self.longest):
+        if math.isfinite(self.max_move):
             length = float(direction.norm()) / math.sqrt(direction.numel())
-            step = min(step, self.longest / max(length, 1e-30))
+            step = min(step, self.max_move / max(length, 1e-30))
         # All at once, and last: a move that fails for want of memory has changed nothing.
         self._gradient, self._direction, self._step = g, direction, step
         self._pairs, self._gamma, self._renewed = pairs, gamma, False
@@ -195,7 +195,7 @@ class LBFGS:
         """
         direction = self.precondition(g).neg_()
         size = max(float(direction.abs().sum()), 1e-30)
-        return direction, max(min(1.0, 1.0 / size), self.least * direction.numel() / size) * self.rate
+        return direction, max(min(1.0, 1.0 / size), self.min_move * direction.numel() / size) * self.rate
 
     def _two_loop(self, g: Tensor, pairs: list[tuple[Tensor, Tensor, float]], gamma: float) -> Tensor:
         q = g.neg()

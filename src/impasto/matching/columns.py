@@ -54,8 +54,8 @@ class Hypercolumns:
 
     Example:
         >>> columns = Hypercolumns(encoder, picture, ["relu1_1", "relu3_1"])
-        >>> for rows, band in columns.bands():
-        ...     whole[:, :, rows] = band
+        >>> [(rows, tuple(band.shape)) for rows, band in columns.bands()]
+        [(slice(0, 9, None), (1, 20, 9, 12))]
     """
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The methods, in the one hand-written table. Imports no torch."""
+"""The table of methods, and the recipes made for them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -37,19 +37,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Method:
-    """One way of painting: its settings, its named settings, and where its code is (imported on use).
+    """One way of painting: its settings, its presets, and where its code is, which is imported on first use.
 
     Attributes:
-        module: where `load` and the painter are.
-        painter: name of the class there, a `Painter` made of a recipe, its networks, style pictures, and what is kept
-            of their statistics.
-        styles: whether it paints like pictures given to it; without, its styles are in its networks.
+        name: what recipes and the command line call it.
+        summary: what it does and whose method it is, in one line.
+        options: the model of its settings.
+        presets: named settings.
+        module: name of the module that has its ``load`` function and its painter.
+        painter: name of the painter's class there. It is called with a recipe, networks, style pictures, and a
+            mapping that keeps their statistics.
+        styles: whether it paints in the style of given pictures. If not, its networks know their styles.
 
     Example:
-        >>> adain = METHODS["adain"]
+        >>> recipe = impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")])
+        >>> adain = impasto.METHODS["adain"]
         >>> nets = adain.load(recipe, torch.device("cpu"))
-        >>> stats = adain.encode(nets, recipe, [style], size=512)
-        >>> *_, last = adain.paint(nets, stats, photo)
+        >>> stats = adain.encode(nets, recipe, [torch.rand(1, 3, 40, 32)], size=64)
+        >>> *_, last = adain.paint(nets, stats, torch.rand(1, 3, 36, 48))
     """
 
     name: str
@@ -62,7 +67,12 @@ class Method:
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """Two lines to type."""
+        """Two commands that use the method.
+
+        Example:
+            >>> adain.examples[0]
+            'impasto adain photo.jpg painting.jpg'
+        """
         if not self.styles:
             return (f"impasto {self.name} photo.jpg --net great-wave", f"impasto {self.name} --list")
         return (
@@ -71,7 +81,12 @@ class Method:
         )
 
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of a recipe of this method, for forms: each setting has its group, level, unit and step too."""
+        """Return the JSON schema of a recipe of this method, for forms; each setting has its group and level.
+
+        Example:
+            >>> adain.schema()["$defs"]["Options"]["properties"]["alpha"]["group"]
+            'strokes'
+        """
         found = Recipe.model_json_schema()
         own = self.options.model_json_schema()
         definitions = {**found.pop("$defs", {}), **own.pop("$defs", {}), "Options": own}
@@ -79,26 +94,57 @@ class Method:
         return {**found, "$defs": definitions}
 
     def load(self, recipe: Recipe, device: device, keep: Keep | None = None) -> Nets:
-        """Load the networks that a recipe names; `keep` has those of before, see `Loader`."""
-        from .common.loader import Loader, make_anew
+        """Load the networks that a recipe names.
 
-        return self.load_by(recipe, Loader(device, recipe.precision, keep or make_anew))
+        Args:
+            recipe: names the networks and the precision.
+            device: where they will run.
+            keep: returns networks that are loaded already; see `Loader`. None loads them from their files.
+
+        Raises:
+            WeightsError: a network is missing, damaged, or made for something else.
+
+        Example:
+            >>> sorted(adain.load(recipe, torch.device("cpu")).sha256)
+            ['adain', 'vgg19']
+        """
+        from .common.loader import Loader, keep_nothing
+
+        return self.load_by(recipe, Loader(device, recipe.precision, keep or keep_nothing))
 
     def load_by(self, recipe: Recipe, loader: Loader) -> Nets:
-        """The same by a loader, which may share networks with other painters."""
+        """Load the networks that a recipe names by a loader, which may share them with other painters.
+
+        Args:
+            recipe: names the networks.
+            loader: reads them.
+
+        Raises:
+            WeightsError: see `load`.
+
+        Example:
+            >>> from impasto.methods.common.loader import Loader
+            >>> nets = adain.load_by(recipe, Loader(torch.device("cpu")))
+        """
         return importlib.import_module(self.module).load(recipe, loader)
 
     def encode(
         self, nets: Nets, recipe: Recipe, styles: Sequence[Tensor], size: int | None = None, regions: bool = False
     ) -> StyleStats:
-        """The statistics of style pictures, as they are seen beside a picture of longest side `size`.
+        """Compute the statistics of style pictures for paintings of one size.
 
         Args:
-            nets: from `load`.
+            nets: the networks, from `load`.
             recipe: what is painted with.
-            styles: 1×3×H×W each, in the order of the recipe.
-            size: in pixels, in place of the recipe's.
-            regions: whether each style is to have a place of its own.
+            styles: the style pictures in the order of the recipe, 1×3×H×W float32 RGB in [0, 1], each of any size.
+            size: longest side of the painting in pixels; None takes the recipe's.
+            regions: encode each style by itself, as painting with masks needs it.
+
+        Returns:
+            What `paint` needs of the styles.
+
+        Example:
+            >>> stats = adain.encode(nets, recipe, [torch.rand(1, 3, 40, 32)])
         """
         if size is not None:
             recipe = recipe.model_copy(update={"size": size})
@@ -115,20 +161,59 @@ class Method:
         start: Tensor | None = None,
         cancel: Cancel | None = None,
     ) -> Iterator[Step]:
-        """Paint a photograph; see `Painter.paint`."""
+        """Paint a photograph; see `Painter.paint`.
+
+        Args:
+            nets: the networks, from `load`.
+            stats: the styles, from `encode`.
+            content: the photograph, 1×3×H×W float32 RGB in [0, 1].
+            regions: where each style applies; None means everywhere.
+            start: a picture to continue from, 1×3×h×w.
+            cancel: stops the work when it is set.
+
+        Returns:
+            Steps; the last one holds the result.
+
+        Raises:
+            Cancelled: `cancel` was set.
+
+        Example:
+            >>> *_, last = adain.paint(nets, stats, torch.rand(1, 3, 36, 48))
+            >>> tuple(last.image.shape)
+            (1, 3, 48, 64)
+        """
         painter = self.bound(stats.recipe, nets, stats.styles, stats.kept)
         return painter.paint(content, regions, start, cancel)
 
     def bound(
         self, recipe: Recipe, nets: Nets, styles: Sequence[Tensor], kept: MutableMapping[Any, Any] | None = None
     ) -> Painter:
-        """A painter of these networks; `kept` has the statistics of its styles, and takes in new ones."""
+        """Make a painter with networks that are loaded already.
+
+        Args:
+            recipe: what to paint with.
+            nets: the networks, from `load`.
+            styles: the style pictures, 1×3×H×W each.
+            kept: statistics of the styles by the method's own keys; new ones are added to it.
+
+        Example:
+            >>> painter = adain.bound(recipe, nets, [torch.rand(1, 3, 40, 32)])
+        """
         return getattr(importlib.import_module(self.module), self.painter)(recipe, nets, styles, kept)
 
     def bind(self, recipe: Recipe, styles: Sequence[Tensor], device: device) -> Painter:
-        """Load networks and encode styles: a painter for any number of photographs.
+        """Load the networks and encode the styles, to paint any number of photographs.
 
-        `styles` are the style pictures in order, 1×3×H×W each, at their own sizes.
+        Args:
+            recipe: what to paint with.
+            styles: the style pictures in the order of the recipe, 1×3×H×W float32 RGB in [0, 1], each of any size.
+            device: where to work.
+
+        Raises:
+            WeightsError: see `load`.
+
+        Example:
+            >>> painter = adain.bind(recipe, [torch.rand(1, 3, 40, 32)], torch.device("cpu"))
         """
         painter = self.bound(recipe, self.load(recipe, device), styles)
         painter.encode_ahead()
@@ -137,7 +222,13 @@ class Method:
 
 @dataclass
 class StyleStats:
-    """Style pictures of a recipe, and what a method encoded of them; see `Method.encode`."""
+    """The style pictures of a recipe and what a method computed of them; made by `Method.encode`.
+
+    Attributes:
+        recipe: what is painted with.
+        styles: the style pictures, 1×3×H×W each.
+        kept: the statistics, by the method's own keys.
+    """
 
     recipe: Recipe
     styles: Sequence[Tensor]
@@ -198,17 +289,23 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
+"""Every method by name, also those that other packages add; ``METHODS[name].options`` has its settings.
+
+Example:
+    >>> impasto.METHODS["johnson"].styles
+    False
+"""
 
 
 ENTRY_POINTS = "impasto.methods"
-"""Group of entry points by which other packages add methods; each names a `Method`."""
+"""Group of the entry points by which other packages add methods; each points to a `Method`."""
 
 FAULTY: dict[str, str] = {}
-"""Methods of other packages that cannot be used, and why."""
+"""Methods of other packages that cannot be used, with the reason."""
 
 
 def discover() -> tuple[dict[str, Method], dict[str, str]]:
-    """The methods that other packages add, by name; and those that cannot be used, with the reason."""
+    """Find the methods that other packages add; also those that cannot be used, with the reason. Both by name."""
     found: dict[str, Method] = {}
     faulty: dict[str, str] = {}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
@@ -232,7 +329,11 @@ def discover() -> tuple[dict[str, Method], dict[str, str]]:
 
 
 def method(name: str) -> Method:
-    """The method called `name`, or a refusal with the near misses."""
+    """Return the method called `name`.
+
+    Raises:
+        RequestError: there is none, with similar names; or it cannot be used.
+    """
     if name in FAULTY:
         raise RequestError(f"the method {name} cannot be used: {FAULTY[name]}")
     if name not in METHODS:
@@ -247,16 +348,24 @@ def make_recipe(
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Recipe:
-    """A recipe from a method's name, a preset, and settings that override it.
+    """Make a recipe from a method's name, a preset, and settings that override the preset.
 
     Args:
-        name: a method.
+        name: one of `METHODS`.
         styles: style pictures with weights.
         preset: one of the method's presets; None begins from the defaults.
         settings: fields of the method's options or of `Recipe`, by name; the two share no name.
 
+    Returns:
+        The recipe, checked.
+
     Raises:
-        RequestError: an unknown name or a value out of range, in one line.
+        RequestError: a name is unknown, a value is out of range, or the method takes no style picture.
+
+    Example:
+        >>> style = impasto.Style(path="painting.jpg")
+        >>> impasto.make_recipe("gatys", [style], preset="quick", settings={"size": 256}).size
+        256
     """
     chosen = method(name)
     if styles and not chosen.styles:
@@ -295,7 +404,11 @@ def make_recipe(
 
 
 def read_recipe(data: Mapping[str, Any]) -> Recipe:
-    """A recipe from plain data: a picture's metadata, JSON or TOML."""
+    """Make a recipe from plain data: a picture's metadata, JSON or TOML.
+
+    Raises:
+        RequestError: the data is no recipe, or a value is out of range.
+    """
     fields = migrate(data)
     name = fields.pop("method", None)
     if not isinstance(name, str):
@@ -314,7 +427,11 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
 
 
 def _possible(recipe: Recipe) -> Recipe:
-    """The recipe, if its method can follow it."""
+    """Check a recipe against its method, and fill in a cascade's rungs.
+
+    Raises:
+        RequestError: the method cannot follow it.
+    """
     if recipe.colour == "coral" and not method(recipe.method).styles:
         raise RequestError(
             f"coral recolours a style picture before painting, and {recipe.method} takes none; "
@@ -326,10 +443,10 @@ def _possible(recipe: Recipe) -> Recipe:
 
 
 def _settings_of(rung: Rung) -> dict[str, Any]:
-    """The settings of a cascade's rung, each as its method reads it, as JSON data.
+    """Check the settings of a cascade's rung by its method; return them as JSON data.
 
     Raises:
-        RequestError: the method takes no style pictures, it has no such setting, or a value is out of range.
+        RequestError: the method takes no style pictures or has no such setting, or a value is out of range.
     """
     chosen = method(rung.method)
     if not chosen.styles:

@@ -61,8 +61,9 @@ def way(effort: str | None = None, boldness: float | str | None = None) -> Way:
         RequestError: there is no such effort, or the boldness is out of range.
 
     Example:
-        >>> name, preset, settings = way("quick", 0.8)
-        >>> recipe = make_recipe(name, styles, preset=preset, settings=settings)
+        >>> method, preset, settings = way("draft", 1)
+        >>> impasto.make_recipe(method, preset=preset, settings=settings).options.style_scale
+        2.0
     """
     effort = DEFAULT_EFFORT if effort is None else effort
     boldness = DEFAULT_BOLDNESS if boldness is None else boldness

@@ -16,7 +16,7 @@ from ..errors import RequestError
 from ..memory import Cost
 from ..painter import Regions
 from ..statistics.moments import Moments, adain, affine, moments, moments_over, spread
-from ..strips import VALUES, Chain, Double, Each, Edges, Rows, Size, Window
+from ..strips import VALUES, Chain, Edges, Pointwise, Rows, Size, Upsample, Window
 from ..weights.layers import layer_stride
 from .decoder_spec import DecoderSpec
 from .enlarge import Enlarge, enlarged_and_convolved
@@ -228,7 +228,7 @@ class Decoder(nn.Module):
         keep = values if keep is None else keep
         self._refuse(features, style)
         spec = self.spec
-        chain = Chain(features.pop(spec.layer), values).then(Each(lambda x, _: self._scaled(x, spec.layer)))
+        chain = Chain(features.pop(spec.layer), values).then(Pointwise(lambda x, _: self._scaled(x, spec.layer)))
         for index, stage in enumerate(self.stages):
             name = f"relu{spec.block - index}_1"
             *convs, last = cast("list[Conv]", list(cast(nn.ModuleList, stage)))
@@ -236,7 +236,7 @@ class Decoder(nn.Module):
                 chain = self._through(conv, chain, keep)
             given = None
             if style is not None and name in spec.inject:
-                chain = chain.kept(keep)
+                chain = chain.stored_if_small(keep)
                 own = moments_over(chain.strips(), chain.size, regions)
                 gain, shift = affine(own, self._inside(style[name], name))
                 if len(gain) == 1 and regions is None and name not in spec.skip and last.takes_affine:
@@ -244,7 +244,7 @@ class Decoder(nn.Module):
                 else:
                     chain = chain.then(_affine(gain, shift, chain.size, regions))
                 if name in spec.skip:
-                    chain = chain.then(Each(partial(self._with_skip, features.pop(name), name)))
+                    chain = chain.then(Pointwise(partial(self._with_skip, features.pop(name), name)))
             chain = self._through(last, chain, keep, given)
             if index < len(self.stages) - 1:
                 chain = chain.stored()
@@ -253,18 +253,18 @@ class Decoder(nn.Module):
 
     def _through(self, conv: Conv, chain: Chain, keep: int, given: Affine | None = None) -> Chain:
         """The chain with a convolution, of what `given` makes of its result, its normalisation and its ReLU."""
-        window = Double(conv.convolved) if conv.up else Window(partial(conv.convolved, given=given))
+        window = Upsample(conv.convolved) if conv.up else Window(partial(conv.convolved, given=given))
         chain = chain.then(window, channels=conv.conv.out_channels)
         norm = conv.norm
         if isinstance(norm, nn.InstanceNorm2d):
-            chain = chain.kept(keep)
+            chain = chain.stored_if_small(keep)
             bias, weight = norm.bias.view(1, -1, 1, 1), norm.weight.view(1, -1, 1, 1)
             # The layer's own epsilon is also that of the moments.
             own = moments_over(chain.strips(), chain.size)
             chain = chain.then(_affine(*affine(own, Moments(bias, weight))))
         elif norm is not None:
-            chain = chain.then(Each(lambda x, _: norm(x)))
-        return chain.then(Each(lambda x, _: F.relu_(x))) if conv.relu else chain
+            chain = chain.then(Pointwise(lambda x, _: norm(x)))
+        return chain.then(Pointwise(lambda x, _: F.relu_(x))) if conv.relu else chain
 
     def _with_skip(self, features: Tensor, layer: str, x: Tensor, rows: Rows) -> Tensor:
         part = self._scaled(features[:, :, rows[0] : rows[1]], layer)
@@ -296,14 +296,14 @@ class Decoder(nn.Module):
         return {layer: moments(features[layer]) for layer in self.spec.style_layers}
 
 
-def _affine(gain: Tensor, shift: Tensor, size: Size = (0, 0), regions: Regions | None = None) -> Each:
+def _affine(gain: Tensor, shift: Tensor, size: Size = (0, 0), regions: Regions | None = None) -> Pointwise:
     """A gain and a shift a channel, in a new tensor: what comes in may be stored."""
     if regions is None:
-        return Each(lambda x, _: (x * gain.to(x.dtype)).add_(shift.to(x.dtype)))
+        return Pointwise(lambda x, _: (x * gain.to(x.dtype)).add_(shift.to(x.dtype)))
     shares = regions.everywhere(*size)
 
     def apply(x: Tensor, rows: Rows) -> Tensor:
         here = shares[:, :, rows[0] : rows[1]]
         return (x * spread(gain, here, x.dtype)).add_(spread(shift, here, x.dtype))
 
-    return Each(apply)
+    return Pointwise(apply)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..memory import Cost
 from ..statistics.moments import mean_and_variance
-from ..strips import VALUES, Chain, Each, Rows, Window
+from ..strips import VALUES, Chain, Pointwise, Rows, Window
 from .chroma import REACH, softened, softened_inside
 from .enlarge import Enlarge, enlarged_and_convolved
 from .filter import EPSILON, Affine, Filter, statistics
@@ -221,10 +221,10 @@ class Transformer(nn.Module):
             parts = self._output(x, seen, mix, (mean, deviation))
             return parts if shares is None else (parts * shares[:, :, rows[0] : rows[1]]).sum(0, keepdim=True)
 
-        made = made.then(Each(lambda x, _: x.float()))
+        made = made.then(Pointwise(lambda x, _: x.float()))
         if self.spec.chroma == "soft":
             made = made.then(Window(softened_inside, REACH))
-        return made.then(Each(output)).whole()
+        return made.then(Pointwise(output)).whole()
 
     @property
     def cost(self) -> Cost:

@@ -1,4 +1,4 @@
-"""What was loaded or encoded, kept up to a bound in bytes, the longest unused given up first."""
+"""A cache of networks, pictures and statistics, limited in bytes: the least recently used is dropped first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 
 
 class Cache:
-    """Values by key, at most `limit` bytes of them. Threads may share it.
+    """A mapping that keeps at most `limit` bytes of values. Threads may share it.
 
     Args:
         limit: in bytes; 0 keeps nothing.
@@ -25,13 +25,18 @@ class Cache:
         self._lock = threading.RLock()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._used: set[Hashable] = set()
-        memory.give_up_first(self.drop_unused)
+        memory.release_on_shortage(self.drop_unused)
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def keep(self, key: Hashable, make: Callable[[], Made], /) -> Made:
-        """What is kept under a key, or else what `make` makes, kept from now on."""
+        """Return the value of a key; if there is none, make it and keep it.
+
+        Args:
+            key: states everything that determines the value.
+            make: makes the value.
+        """
         found = self.find(key)
         if found is None:
             found = make()
@@ -39,7 +44,7 @@ class Cache:
         return found
 
     def find(self, key: Hashable) -> Any:
-        """What is kept under a key, or None."""
+        """Return the value of a key, or None."""
         with self._lock:
             self._used.add(key)
             if key not in self._kept:
@@ -48,7 +53,7 @@ class Cache:
             return self._kept[key][0]
 
     def put(self, key: Hashable, value: Any) -> None:
-        """Keep a value, in place of others where there is no room; one larger than the bound is not kept."""
+        """Keep a value and drop others if there is no room. A value larger than the limit is not kept."""
         size = bytes_of(value)
         with self._lock:
             self.drop(key)
@@ -61,36 +66,41 @@ class Cache:
                 self.drop(next(iter(self._kept)))
 
     def drop(self, key: Hashable) -> None:
-        """Keep a value no longer."""
+        """Drop the value of a key, if there is one."""
         with self._lock:
             _, size = self._kept.pop(key, (None, 0))
             self.bytes -= size
 
     def __iter__(self) -> Iterator[Hashable]:
-        """The keys of what is kept, the longest unused first."""
+        """Iterate over the keys, the least recently used first."""
         with self._lock:
             return iter(list(self._kept))
 
     def begin(self) -> None:
-        """A painting begins: nothing is in use yet."""
+        """Note that a painting begins, which has used nothing yet."""
         with self._lock:
             self._used.clear()
 
     def drop_unused(self) -> None:
-        """Keep only what the painting under way has used: memory is needed for it."""
+        """Drop what the current painting has not used, because it needs the memory."""
         with self._lock:
             for key in [key for key in self._kept if key not in self._used]:
                 self.drop(key)
 
     def clear(self) -> None:
-        """Keep nothing of what is kept now."""
+        """Drop everything."""
         with self._lock:
             self._kept.clear()
             self.bytes = 0
 
 
-class Shelf(MutableMapping[Hashable, Any]):
-    """The part of a cache whose keys begin alike, as a mapping by the rest of them."""
+class CacheView(MutableMapping[Hashable, Any]):
+    """The part of a cache whose keys begin with `prefix`, as a mapping by the rest of the key.
+
+    Args:
+        cache: the cache.
+        prefix: first part of the keys.
+    """
 
     def __init__(self, cache: Cache, prefix: Hashable) -> None:
         self._cache, self._prefix = cache, prefix
@@ -117,7 +127,7 @@ class Shelf(MutableMapping[Hashable, Any]):
 
 
 def bytes_of(value: Any) -> int:
-    """Bytes of the tensors that a value holds, each counted once."""
+    """The bytes of all tensors inside a value; shared memory is counted once."""
     import torch
 
     found: dict[int, int] = {}

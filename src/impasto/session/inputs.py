@@ -1,4 +1,4 @@
-"""What a painting is made of: photograph, styles, masks and start, read and checked."""
+"""The inputs of a painting: photograph, styles and masks, read and checked."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Read = Callable[[ImageLike], Picture]
 
 IN_MEMORY = "in memory"
-"""How what a recipe calls a picture ends where that is no file."""
+"""End of the name that a recipe has for a picture without a file."""
 
 _SMALLEST = 2  # pixels a side
 
 
 def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
-    """Styles as a recipe knows them, and where to read each from."""
+    """Return styles for a recipe, and what to read each from."""
     named = [
         Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n} {IN_MEMORY}")
         for n, s in enumerate(styles, 1)
@@ -38,15 +38,20 @@ def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLik
 
 
 def name_of(picture: ImageLike) -> str:
-    """What a recipe calls a picture: its path, or that it is no file."""
+    """Return the name of a picture in a recipe: its path, or a note that it has no file."""
     return str(picture) if isinstance(picture, str | Path) else f"a picture {IN_MEMORY}"
 
 
 def open_pictures(photo: ImageLike, styles: Sequence[ImageLike], read: Read) -> tuple[Picture, list[Picture]]:
-    """Read a photograph and its styles, and refuse what nothing can be painted from.
+    """Read and check a photograph and its styles.
+
+    Args:
+        photo: the photograph.
+        styles: the style pictures.
+        read: reads a picture.
 
     Raises:
-        RequestError: a picture is unreadable or a pixel wide, or a style is the photograph itself.
+        RequestError: a picture is unreadable or one pixel wide, or a style is the photograph itself.
     """
     import torch
 
@@ -69,16 +74,19 @@ def open_pictures(photo: ImageLike, styles: Sequence[ImageLike], read: Read) -> 
 def read_masks(
     recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None, read: Read
 ) -> list[Tensor | None]:
-    """The masks of a recipe's styles, 1×1×H×W each at its own size, or None for everywhere.
+    """Read the masks of a recipe's styles.
 
     Args:
         recipe: its styles name the masks.
-        photo: may itself be a mask, by its alpha channel.
-        masks: pictures to use in place of the recipe's, one a style, None for everywhere.
+        photo: the photograph. Its alpha channel is the mask that a recipe calls ``alpha``.
+        masks: pictures to use instead of the recipe's masks, one for each style; None in the list means everywhere.
         read: reads a picture.
 
+    Returns:
+        One mask for each style, 1×1×H×W in [0, 1] of its own size; None means everywhere.
+
     Raises:
-        RequestError: a mask is unreadable, or the alpha channel of a photograph that has none.
+        RequestError: a mask is unreadable, or is the alpha channel of a photograph that has none.
     """
     from ..images.regions import mask_of, warn_of_shape
 
@@ -101,10 +109,10 @@ def read_masks(
 
 
 def regions_of(recipe: Recipe, photo: Picture, masks: Sequence[Tensor | None]) -> Regions | None:
-    """Where each of a recipe's styles applies on a photograph, at the size it is painted; None without masks.
+    """Combine the masks of a recipe's styles, at the size that the photograph is painted; None without masks.
 
     Raises:
-        RequestError: a mask is black all over, or there are not as many as styles.
+        RequestError: a mask is entirely black, or there are not as many masks as styles.
     """
     from ..images.geometry import fitted_size
     from ..images.regions import make_regions

@@ -1,4 +1,4 @@
-"""`Painting`: what a method painted, beside its photograph; finished in another way at once, or written."""
+"""`Painting`: the result of a method with all its inputs, to blend with the photograph and to write to a file."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ FINISHED, INTERRUPTED = "finished", "interrupted"
 
 @dataclass(frozen=True, eq=False)
 class Painting:
-    """A painted picture, and all it was made of.
+    """A painted picture with everything it was made from.
 
     Attributes:
-        step: the last one, its image as the method gave it, before strength, colours and masks; 1×3×H×W.
-        recipe: what it was painted with, its networks resolved.
+        step: the last step. Its image, 1×3×H×W, is the method's own, before strength, colour and masks are applied.
+        recipe: what it was painted with; ``nets`` has the sha256 of each network.
         photo: the photograph.
         styles: the style pictures, in the recipe's order.
-        masks: of the styles, 1×1×H×W each at its own size; empty where there are none.
-        regions: where each style applies; None for everywhere.
-        device: it was painted on.
-        seconds: it took, networks loaded.
-        stopped: why it ended; `FINISHED` where it was painted to its end.
+        masks: one for each style, 1×1×H×W in [0, 1], each of its own size; None means everywhere. Empty if there are
+            no masks.
+        regions: where each style applies; None means everywhere.
+        device: the device it was painted on.
+        seconds: how long it took, without loading the networks.
+        stopped: why it ended: ``finished``, ``interrupted``, or the reason of an early stop.
 
     Example:
-        >>> painting = impasto.paint("photo.jpg", "scream.jpg")
+        >>> painting = impasto.paint("photo.jpg", "painting.jpg", effort="draft")
         >>> painting.finished(strength=0.6, colour="luminance").save("half.png")
     """
 
@@ -57,14 +58,24 @@ class Painting:
 
     @property
     def image(self) -> Tensor:
-        """The finished picture, 1×3×H×W float32 RGB in [0, 1]."""
+        """The picture with strength, colour and masks applied, 1×3×H×W float32 RGB in [0, 1].
+
+        Example:
+            >>> tuple(painting.image.shape)
+            (1, 3, 384, 512)
+        """
         from ..methods.common.finish import finish
 
         return finish(self.step.image, self.photo.pixels, self.recipe, self.regions)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
+        """Width and height in pixels.
+
+        Example:
+            >>> painting.size
+            (512, 384)
+        """
         height, width = self.step.image.shape[2:]
         return width, height
 
@@ -76,16 +87,26 @@ class Painting:
         colour_strength: float | None = None,
         feather: float | None = None,
     ) -> Painting:
-        """The same painting with other controls, at once; what is None stays as it is.
+        """Change strength, colour or feather without painting again. An argument that is None keeps its value.
+
+        The arguments are the fields of `Recipe` of the same names.
 
         Args:
-            strength: 0 for the photograph, 1 for the full effect.
-            colour: see `Recipe.colour`.
-            colour_strength: how far colours follow it, 0 to 1.
-            feather: width over which it fades at the border of its masks, of the longest side.
+            strength: how much of the painting shows, from 0 (the photograph) to 1.
+            colour: ``style``, ``luminance``, ``oklab`` or ``histogram``.
+            colour_strength: how far the colours follow `colour`, from 0 to 1.
+            feather: width of the soft border of masks, as a fraction of the longest side, from 0 to 1.
+
+        Returns:
+            A new painting.
 
         Raises:
-            RequestError: out of range; or coral, which recolours the style before painting.
+            RequestError: a value is out of range; or ``coral``, which is applied before painting, is given or taken
+                away.
+
+        Example:
+            >>> painting.finished(strength=0.5).recipe.strength
+            0.5
         """
         asked = {
             "strength": strength,
@@ -112,13 +133,18 @@ class Painting:
         return dataclasses.replace(self, recipe=recipe, regions=regions)
 
     def to_pil(self) -> Image.Image:
-        """An 8-bit RGB image; RGBA where the photograph has alpha."""
+        """Convert to an 8-bit PIL image: RGB, or RGBA if the photograph has an alpha channel.
+
+        Example:
+            >>> painting.to_pil().mode
+            'RGB'
+        """
         from ..images.picture import to_pil
 
         return to_pil(self.image, self._alpha())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """H×W×3 uint8, or H×W×4 where the photograph has alpha: ``numpy.asarray(painting)``."""
+        """Convert to H×W×3 uint8, or H×W×4 if the photograph has alpha, by ``numpy.asarray(painting)``."""
         import numpy as np
 
         return np.asarray(self.to_pil(), dtype)
@@ -132,18 +158,21 @@ class Painting:
         bits: int = 8,
         keep_gps: bool = False,
     ) -> None:
-        """Write the picture, whole or not at all, with its recipe in it: `impasto replay` paints it again.
+        """Write the picture atomically, with its recipe in the metadata: ``impasto replay`` can paint it again.
 
         Args:
-            target: PNG, JPEG, WebP or TIFF by its ending; ``-`` for PNG on standard output.
-            overwrite: replace a file that is there.
-            quality: of JPEG and WebP, 1 to 100.
-            bits: a channel, 8, or 16 for PNG and TIFF.
-            keep_gps: keep where the photograph was taken.
+            target: path that ends in .png, .jpg, .webp or .tif; ``-`` writes PNG to standard output.
+            overwrite: replace an existing file.
+            quality: quality of JPEG and WebP, 1 to 100.
+            bits: bits of a channel: 8, or 16 for PNG and TIFF.
+            keep_gps: keep the place where the photograph was taken.
 
         Raises:
-            RequestError: it cannot be written so.
-            OutputError: it cannot be written there.
+            RequestError: the ending is unknown, a setting does not fit the format, or the file exists.
+            OutputError: the system refuses, for example because the disk is full.
+
+        Example:
+            >>> painting.save("painted.jpg", quality=90)
         """
         from .. import __version__
         from ..images.write import check_target, write
@@ -182,7 +211,7 @@ class Painting:
         return None if self.photo.alpha is None else resize(self.photo.alpha, *self.step.image.shape[2:])
 
     def _repr_png_(self) -> Any:
-        """As a notebook shows it."""
+        """Encode as PNG, for a notebook to show."""
         import io
 
         out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""How a picture came to be, as it is kept inside it, and the way back from there to the files it was made of."""
+"""The record inside a picture of how it was made, and the search for the files that it was made from."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ RECIPE_FILE = ".toml"
 
 
 class Input(Frozen):
-    """A file that went into a picture: what it was called, never where it was."""
+    """A file that a picture was made from: its name without its folder, and its hash."""
 
     name: str
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Provenance(Frozen):
-    """What is kept inside a picture, and what a recipe file says.
+    """The record inside a picture, or in a recipe file.
 
-    `inputs` are in the order the recipe names them, the photograph first: of two with one name, the first
-    is the one named first.
+    `inputs` has the photograph first, then the other files in the order in which the recipe names them. If two have
+    the same name, their order tells which is which.
     """
 
     version: str | None = Field(default=None, description="Of impasto.")
@@ -51,15 +51,15 @@ class Provenance(Frozen):
     inputs: tuple[Input, ...] = ()
 
     def stored(self) -> dict[str, Any]:
-        """As plain JSON data; what is None is left out, but for what the recipe says."""
+        """Convert to JSON data, without the fields that are None; the recipe keeps its own."""
         return {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
 
 
 def read_provenance(source: str) -> Provenance:
-    """What a picture that impasto wrote carries, or what a TOML file says in its place.
+    """Read the record from a picture that impasto wrote, or from a TOML file.
 
     Raises:
-        RequestError: there is none, or it is nonsense.
+        RequestError: there is none, or it is invalid.
     """
     if PurePath(source).suffix.lower() == RECIPE_FILE:
         try:
@@ -77,10 +77,10 @@ def read_provenance(source: str) -> Provenance:
 
 
 def kept_in(picture: str) -> dict[str, Any]:
-    """What a picture carries, as plain data.
+    """Read the record from a picture, as plain data.
 
     Raises:
-        RequestError: nothing, or it is no picture.
+        RequestError: there is none, or the file is not a picture.
     """
     found = read_metadata(picture)
     if found is None:
@@ -89,7 +89,7 @@ def kept_in(picture: str) -> dict[str, Any]:
 
 
 def inputs_of(recipe: Recipe, content: Picture, styles: Sequence[Picture]) -> tuple[Input, ...]:
-    """The files a picture is made of, as they are now."""
+    """List the files that a picture is made from, with their hashes now."""
     found = [(content.source, content.sha256)]
     read = {style.path: picture.sha256 for style, picture in zip(recipe.styles, styles, strict=True)}
 
@@ -106,11 +106,11 @@ def inputs_of(recipe: Recipe, content: Picture, styles: Sequence[Picture]) -> tu
 
 
 class Finder:
-    """Looks for inputs by name and sha256, and keeps account of what is not found.
+    """Finds inputs by name and sha256, and notes what it does not find.
 
     Args:
-        inputs: as recorded.
-        places: folders that may hold them, and files that may be one of them under another name.
+        inputs: the recorded inputs.
+        places: folders that may have them, and files that may be one of them under another name.
     """
 
     def __init__(self, inputs: Sequence[Input], places: Sequence[Path]) -> None:
@@ -122,14 +122,14 @@ class Finder:
         self._troubles: list[str] = []
 
     def expected(self, name: str) -> str | None:
-        """The sha256 recorded under a name; of several, the next."""
+        """The recorded sha256 of a name, or None; of several with that name, the next one."""
         digests = self._digests.get(name)
         if not digests:
             return None
         return digests.popleft() if len(digests) > 1 else digests[0]
 
     def find(self, name: str) -> str:
-        """The path of what a recipe calls `name`; the name itself where that is no file, or none is found."""
+        """Find the file that a recipe calls `name`; return the name itself if it is not a file or is not found."""
         file, style = _file_of(name, name in self._digests)
         digest = self.expected(file)
         if name.endswith(IN_MEMORY):
@@ -151,7 +151,11 @@ class Finder:
         return name
 
     def check(self, source: str) -> None:
-        """Refuse to go on where something was not found."""
+        """Check that every file was found.
+
+        Raises:
+            RequestError: a file is missing or has changed.
+        """
         if self._troubles:
             places = ", ".join("the current folder" if folder == Path() else str(folder) for folder in self._folders)
             raise RequestError(
@@ -161,12 +165,12 @@ class Finder:
 
 
 def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Names of the networks that are not, byte for byte, what they were."""
+    """The names of the networks whose sha256 has changed, sorted."""
     return sorted(name for name, sha256 in then.items() if now.get(name) != sha256)
 
 
 def warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
-    """Warn where networks are not those that an earlier painting was made with: sha256 by name."""
+    """Warn if networks differ from those of an earlier painting, given as sha256 by name."""
     now = recipe.portable()["nets"]
     for name in changed(then, now):
         here = f"has the sha256 {now[name]} here" if name in now else "is not used here"
@@ -180,12 +184,12 @@ def warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
 
 
 def _is_file_name(name: str) -> bool:
-    """Whether a word in a recipe is a file's, as elsewhere: what is known by name has neither dot nor slash."""
+    """Whether a name in a recipe is a file's; a name of something shipped has no dot and no slash."""
     return name != STANDARD_STREAM and (bool(PurePath(name).suffix) or len(PurePath(name).parts) > 1)
 
 
 def _file_of(name: str, whole: bool) -> tuple[str, str]:
-    """A network's ``FILE#STYLE`` in its two parts, unless it is the `whole` name of a file."""
+    """Split a network's ``FILE#STYLE`` into its two parts, unless it is the `whole` name of a file."""
     file, hash_, style = (name, "", "") if whole else name.partition("#")
     return file, hash_ + style
 

@@ -1,4 +1,4 @@
-"""What can be kept of a painting on its way: snapshots, a loss log, a plot of the losses."""
+"""Records of a painting as it is made: snapshots, a loss log, a plot of the losses."""
 
 from __future__ import annotations
 
@@ -25,19 +25,29 @@ _PLOTS = (".png", ".svg", ".pdf")
 
 
 class Record(ABC):
-    """Follows the steps of one painting. Making one refuses a place that cannot be written."""
+    """Follows the steps of one painting. The constructor checks that its files can be written."""
 
     @abstractmethod
     def step(self, step: Step, seconds: float) -> None:
-        """Take note of a step, `seconds` after the first began."""
+        """Record a step, `seconds` after the painting began."""
 
     @abstractmethod
     def finish(self) -> list[Path]:
-        """Write what is written at the end, also after an interruption; the files made."""
+        """Write what is written at the end, also after an interruption, and return the files made."""
 
 
 class Snapshots(Record):
-    """Every nth step as a numbered PNG file; at the end an animation and a strip of them."""
+    """Every nth step as a numbered PNG file; at the end, an animation and a strip of them.
+
+    Args:
+        folder: where to write.
+        every: n.
+        overwrite: allow a folder that is not empty.
+
+    Raises:
+        RequestError: `every` is less than 1, or the folder is not empty.
+        OutputError: the folder cannot be written.
+    """
 
     def __init__(self, folder: Path, every: int, *, overwrite: bool) -> None:
         if every < 1:
@@ -54,13 +64,13 @@ class Snapshots(Record):
         self._last: Step | None = None
 
     def step(self, step: Step, seconds: float) -> None:  # noqa: ARG002
-        """Keep every nth."""
+        """Write every nth step."""
         self._last = step
         if step.index % self._every == 0:
             self._keep(step)
 
     def finish(self) -> list[Path]:
-        """The last step too, whatever its number; then ``film.gif`` and ``strip.png``."""
+        """Write the last step, whatever its number, then ``film.gif`` and ``strip.png``."""
         if self._last is None:
             return []
         if self._last.index % self._every:
@@ -91,7 +101,16 @@ class Snapshots(Record):
 
 
 class LossLog(Record):
-    """One JSON object a line and step: ``step``, ``total_steps``, ``note``, ``losses``, ``seconds``."""
+    """A file with one JSON object for each step: ``step``, ``total_steps``, ``note``, ``losses``, ``seconds``.
+
+    Args:
+        path: file to write.
+        overwrite: replace an existing file.
+
+    Raises:
+        RequestError: the file exists.
+        OutputError: it cannot be written.
+    """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         check_place(path, overwrite=overwrite)
@@ -99,7 +118,7 @@ class LossLog(Record):
         self._begun = False
 
     def step(self, step: Step, seconds: float) -> None:
-        """Append a line, at once, so that the log can be followed while painting."""
+        """Append a line. It is written immediately, so that the log can be followed."""
         line = {
             "step": step.index,
             "total_steps": step.total,
@@ -117,12 +136,21 @@ class LossLog(Record):
         self._begun = True
 
     def finish(self) -> list[Path]:
-        """Nothing is left to write."""
+        """Return the file; nothing is left to write."""
         return [self._path] if self._begun else []
 
 
 class LossPlot(Record):
-    """The loss terms over the steps, on a logarithmic scale."""
+    """A plot of the loss terms over the steps, on a logarithmic scale.
+
+    Args:
+        path: file to write: PNG, SVG or PDF.
+        overwrite: replace an existing file.
+
+    Raises:
+        RequestError: the ending is unknown, the file exists, or matplotlib is not installed.
+        OutputError: it cannot be written.
+    """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         if path.suffix.lower() not in _PLOTS:
@@ -138,14 +166,14 @@ class LossPlot(Record):
         self._stages: list[tuple[int, str]] = []
 
     def step(self, step: Step, seconds: float) -> None:  # noqa: ARG002
-        """Keep the numbers."""
+        """Remember the losses."""
         for name, value in step.losses.items():
             self._terms.setdefault(name, []).append((step.index, value))
         if step.index < step.total and step.note and (not self._stages or self._stages[-1][1] != step.note):
             self._stages.append((step.index, step.note))
 
     def finish(self) -> list[Path]:
-        """Draw; a method without losses leaves no plot."""
+        """Draw the plot; a method without losses gives none."""
         if not self._terms:
             return []
         out = io.BytesIO()
@@ -167,7 +195,7 @@ def _plot(
             axes.plot(steps, values, label=name, color="0.8", linewidth=5)
         else:
             axes.plot(steps, values, label=name, linewidth=1.4)
-    # A rejected step of a line search may be millions of times worse; let it leave the frame.
+    # A rejected step of a line search may be millions of times worse, so it may lie outside the frame.
     seen = [value for points in terms.values() for _, value in points if value > 0]
     if seen:
         low, high = np.percentile(seen, (3, 97))

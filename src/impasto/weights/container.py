@@ -1,4 +1,4 @@
-"""impasto's own files: safetensors whose header says, as JSON under ``impasto``, what the tensors are."""
+"""impasto's own files: safetensors with JSON under ``impasto`` in the header that describes the tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import WeightsError
-from .files import checked_file, written_whole
+from .files import checked_file, replace_atomically
 
 _HEADER = "impasto"
 
@@ -27,18 +27,18 @@ def save(
     half: bool,
     overwrite: bool = False,
 ) -> Path:
-    """Write tensors and what they are, atomically.
+    """Write tensors and their description atomically.
 
     Args:
-        path: ends in ``.safetensors``.
-        tensors: at least one; floating-point ones are stored in float32, or in float16 where `half`.
+        path: a file that ends in ``.safetensors``.
+        tensors: at least one. Floating-point tensors are stored as float32, or as float16 if `half`.
         metadata: JSON data; ``kind`` says what the file is.
-        half: store floats in 16 bits (relative error up to 2⁻¹¹).
-        overwrite: replace a file that is there.
+        half: store floats in 16 bits, with a relative error of up to 2⁻¹¹.
+        overwrite: replace an existing file.
 
     Raises:
-        WeightsError: no tensors, values that are not finite or do not fit 16 bits, or another suffix.
-        OutputError: it cannot be written there.
+        WeightsError: there are no tensors, a value is not finite or does not fit 16 bits, or the suffix is wrong.
+        OutputError: the file cannot be written.
     """
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
@@ -51,7 +51,7 @@ def save(
     for name, tensor in tensors.items():
         value = tensor.detach().cpu()
         value = (value.to(dtype) if value.is_floating_point() else value).contiguous()
-        # safetensors refuses tensors that share memory; the others are not copied, they may be gigabytes.
+        # safetensors refuses tensors that share memory. Only these are copied: tensors can take gigabytes.
         storage = value.untyped_storage().data_ptr()
         if storage in storages:
             value = value.clone()
@@ -61,16 +61,16 @@ def save(
             raise WeightsError(f"{name} holds values that {why}; {path} was not written")
         stored[name] = value
     header = {_HEADER: json.dumps(metadata, sort_keys=True, allow_nan=False)}
-    with written_whole(path, overwrite=overwrite) as draft:
+    with replace_atomically(path, overwrite=overwrite) as draft:
         save_file(stored, draft, header)
     return path
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """Tensors as stored, and impasto's metadata (None where another program wrote the file).
+    """Read the tensors as stored, and impasto's metadata; None if another program wrote the file.
 
     Raises:
-        WeightsError: missing, empty, cut short or not safetensors.
+        WeightsError: the file is missing, empty, cut short or not safetensors.
     """
     path = checked_file(path)
     with _opened(path) as file:
@@ -79,7 +79,7 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
 
 
 def load_metadata(path: str | Path) -> dict[str, Any] | None:
-    """As `load`, without reading the tensors."""
+    """Read the metadata only; see `load`."""
     path = checked_file(path)
     with _opened(path) as file:
         return _metadata(path, file)
@@ -90,7 +90,7 @@ def _opened(path: Path) -> Generator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except WeightsError:  # a ValueError too, and already says what is wrong
+    except WeightsError:  # also a ValueError, and its message is complete
         raise
     except (SafetensorError, OSError, ValueError):
         raise WeightsError(f"{path} is not a safetensors file, or is cut short: get it again") from None

@@ -1,4 +1,4 @@
-"""Any encoder file -> impasto's ``.safetensors``: a fraction of the size, and safe to read."""
+"""Conversion of any encoder file to impasto's ``.safetensors``, which is smaller and safe to read."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ def convert(
 ) -> Path:
     """Write the convolutions of a catalogue encoder or a file as impasto's ``.safetensors``.
 
-    The header records the preprocessing, where the numbers came from, the sha256 of that file and its licence
-    where the catalogue knows it. The result has a sha256 of its own, so nets trained against the original
-    ask for the original.
+    The header records the preprocessing, the source of the weights, the sha256 of that file, and its licence if the
+    catalogue has it. The result has another sha256, so nets that were trained against the original need the original.
 
     Args:
-        name_or_path: as for `load`.
+        name_or_path: see `load`.
         target: file to write, ending in ``.safetensors``.
-        layout: as for `load`.
-        half: store 16-bit floats: half the size, relative error up to 2⁻¹¹.
-        overwrite: replace a file that is there.
+        layout: see `load`.
+        half: store 16-bit floats: half the size, with a relative error of up to 2⁻¹¹.
+        overwrite: replace an existing file.
 
     Raises:
-        WeightsError: the source cannot be read, or the target is not named ``.safetensors``.
-        OutputError: the target is there already or cannot be written.
+        WeightsError: the source cannot be read, or the target does not end in ``.safetensors``.
+        OutputError: the target exists or cannot be written.
     """
     weights = load(name_or_path, layout=layout)
     entry = by_sha256(weights.sha256)

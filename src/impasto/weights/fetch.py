@@ -1,4 +1,4 @@
-"""Fetching a catalogue entry: resumed where it stopped, checked, moved into the cache in one step."""
+"""Downloading a catalogue entry: resumed after an interruption, checked, and moved into the cache at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .files import matches
 from .locate import cache_dir, entry_of, locate, offline
 
 Progress = Callable[[int, int | None], None]
-"""Called with bytes so far and bytes in all (None where the server does not say)."""
+"""Called with the bytes so far and the bytes in total; the total is None if the server does not state it."""
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
-_ATTEMPTS = 3  # a mirror: a connection that breaks is taken up again where it stopped
+_ATTEMPTS = 3  # per mirror; each resumes where the connection broke
 
 
 class _MirrorError(Exception):
@@ -31,10 +31,14 @@ class _BrokenError(_MirrorError):
 
 
 def fetch(name: str, *, progress: Progress | None = None) -> Path:
-    """Bring a catalogue entry into the cache and return its path; at once where it is there and whole.
+    """Download a catalogue entry into the cache, unless an intact file is there, and return its path.
+
+    Args:
+        name: name of the entry.
+        progress: called as the download goes on.
 
     Raises:
-        WeightsError: unknown name, offline, no mirror serves it, or what came has the wrong hash.
+        WeightsError: the name is unknown, fetching is forbidden, no mirror serves the file, or its hash is wrong.
         OutputError: the cache cannot be written.
     """
     entry = entry_of(name)
@@ -75,10 +79,10 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
 
 
 def _fill(url: str, part: Path, entry: Entry, progress: Progress | None) -> None:
-    """Bring `part` to be the entry's file, or remove it."""
+    """Download the entry's file to `part`; remove it if its hash is wrong."""
     resumed = part.exists()
     _from_mirror(url, part, progress)
-    if resumed and not _whole(part, entry):  # its beginning may have been another file's
+    if resumed and not _whole(part, entry):  # it may have begun as another file
         part.unlink()
         _from_mirror(url, part, progress)
     if not _whole(part, entry):
@@ -103,15 +107,15 @@ def _from_mirror(url: str, part: Path, progress: Progress | None) -> None:
 
 
 def _download(url: str, part: Path, progress: Progress | None) -> None:
-    """Bring `part` to its full length."""
+    """Download what `part` lacks."""
     have = part.stat().st_size if part.exists() else 0
     with _open(url, have) as reply:
-        if reply is None:  # nothing lies beyond what we have: the hash decides whether that is the file
+        if reply is None:  # the server has no more bytes: the hash decides whether this is the file
             return
         resumed = reply.status == 206 and reply.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not resumed and reply.status == 206:
             raise _MirrorError("the server sent another range than was asked for")
-        done = have if resumed else 0  # a server that ignores Range starts over, and so do we
+        done = have if resumed else 0  # a server that ignores Range sends the file from the start
         length = reply.headers.get("Content-Length")
         total = done + int(length) if length else None
         with part.open("ab" if resumed else "wb") as file:

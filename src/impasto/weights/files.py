@@ -1,4 +1,4 @@
-"""Files on disk: checked before they are read, hashed once, written whole or not at all. Imports no torch."""
+"""Files on disk: checked before they are read, hashed once, written atomically. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from ..errors import OutputError, WeightsError
 
 
 def checked_file(path: str | Path) -> Path:
-    """`path` if it is a readable file that is not empty, else a WeightsError saying what it is."""
+    """Return `path` if it is a readable file that is not empty.
+
+    Raises:
+        WeightsError: it is not.
+    """
     path = Path(path).expanduser()
     try:
         if path.is_dir():
@@ -30,14 +34,14 @@ def checked_file(path: str | Path) -> Path:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Hex sha256 of a file; remembered while its size and time of change stay the same."""
+    """Return the sha256 of a file in hexadecimal digits. It is cached until the file's size or time changes."""
     path = checked_file(path).resolve()
     stat = path.stat()
     return _hash("sha256", path, stat.st_size, stat.st_mtime_ns)
 
 
 def matches(path: str | Path, digest: str) -> bool:
-    """Whether a file has a `digest`, written ``algorithm:hex``; the hex may be its first digits only."""
+    """Whether a file has a digest, written ``algorithm:hex``; the first digits are enough."""
     path = checked_file(path).resolve()
     algorithm, _, digits = digest.partition(":")
     stat = path.stat()
@@ -51,11 +55,15 @@ def _hash(algorithm: str, path: Path, _size: int, _mtime: int) -> str:
 
 
 @contextlib.contextmanager
-def written_whole(target: str | Path, *, overwrite: bool = False) -> Generator[Path]:
-    """A temporary path beside `target` that takes its place when the block ends well.
+def replace_atomically(target: str | Path, *, overwrite: bool = False) -> Generator[Path]:
+    """Give a temporary path in the same folder, which replaces `target` if the block succeeds.
+
+    Args:
+        target: the file to write.
+        overwrite: replace an existing file.
 
     Raises:
-        OutputError: the target is there already and `overwrite` is off, or the disk refuses.
+        OutputError: the target exists and `overwrite` is false, or it cannot be written.
     """
     target = Path(target).expanduser()
     if target.is_dir():
@@ -69,7 +77,7 @@ def written_whole(target: str | Path, *, overwrite: bool = False) -> Generator[P
         os.close(handle)
         draft = Path(name)
         yield draft
-        # mkstemp's file is private to its owner; the result gets the usual permissions.
+        # mkstemp makes a file that only its owner can read; the result gets the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         draft.chmod(0o666 & ~umask)

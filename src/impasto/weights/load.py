@@ -1,4 +1,4 @@
-"""`load`: a catalogue name or a file -> `VGGWeights`, through the one table of formats."""
+"""`load` reads `VGGWeights` by a catalogue name or from a file; `FORMATS` is the table of file formats."""
 
 from __future__ import annotations
 
@@ -17,30 +17,39 @@ from .locate import Located, locate
 
 
 class Reader(Protocol):
-    """Reads one format: strict, never executes what it reads, raises only WeightsError.
-
-    `source` is what messages and the result call the file (its path where None). `until` is the deepest
-    layer wanted: later convolutions are checked to be there but not decoded.
-    """
+    """Reads one file format. It is strict, never executes what it reads, and raises only WeightsError."""
 
     def __call__(self, path: Path, *, source: str | None = None, until: str | None = None) -> VGGWeights:
-        """The weights in the file."""
+        """Read the weights in a file.
+
+        Args:
+            path: the file.
+            source: name of the file for messages and the result; its path if None.
+            until: deepest layer to decode; deeper convolutions only have to exist.
+        """
         ...
 
 
 class LayoutReader(Protocol):
-    """A `Reader` whose format comes in several layouts; None lets it find out, or refuse."""
+    """A `Reader` of a format that has several layouts."""
 
     def __call__(
         self, path: Path, *, layout: Layout | None = None, source: str | None = None, until: str | None = None
     ) -> VGGWeights:
-        """The weights in the file, read in that layout."""
+        """Read the weights in a file; see `Reader`.
+
+        Args:
+            path: the file.
+            layout: how the file stores the weights; None detects it, or refuses.
+            source: see `Reader`.
+            until: see `Reader`.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file: its suffixes, the layouts it may hold, its reader."""
+    """A file format: its suffixes, the layouts it may have, and its reader."""
 
     suffixes: tuple[str, ...]
     layouts: tuple[Layout, ...]
@@ -56,24 +65,24 @@ FORMATS: tuple[Format, ...] = (
 )
 
 _Key = tuple[Path, int, int, str | None]
-_KEPT = 2  # networks kept decoded: a studio that switches between two pays once for each
-_cache: OrderedDict[_Key, tuple[VGGWeights, str | None]] = OrderedDict()  # with the depth decoded to
+_KEPT = 2  # networks that stay decoded, for a program that alternates between two
+_cache: OrderedDict[_Key, tuple[VGGWeights, str | None]] = OrderedDict()  # with the deepest layer decoded
 
 
 def load(
     name_or_path: str | Path, *, layout: str | None = None, until: str | None = None, verify: bool = True
 ) -> VGGWeights:
-    """The weights behind a catalogue name or a path, decoded once a process.
+    """Read the weights of an encoder. They are decoded once in a process.
 
     Args:
         name_or_path: a name from the catalogue, or a file.
-        layout: how a file is laid out, where it does not tell by itself (see `FORMATS`).
-        until: deepest canonical layer wanted (`relu4_1`); deeper convolutions are left out, which saves
-            time and most of the memory. None for all there are.
-        verify: compare a catalogue file's hash with the published one.
+        layout: how the file stores the weights, if that cannot be detected; see `FORMATS`.
+        until: deepest canonical layer that is needed, such as ``relu4_1``. Leaving out deeper convolutions saves time
+            and most of the memory. None reads all.
+        verify: compare the hash of a catalogue file with the published one.
 
     Raises:
-        WeightsError: missing, damaged, unsafe, of an unknown kind, or not a VGG.
+        WeightsError: the file is missing, damaged, unsafe, of an unknown kind, or not a VGG.
     """
     located = locate(name_or_path)
     if verify and located.entry and not matches(located.path, located.entry.digest):
@@ -115,7 +124,7 @@ def _read(located: Located, layout: str | None, until: str | None) -> VGGWeights
 
 
 def _covers(arch: Arch, decoded: str | None, until: str | None) -> bool:
-    """Whether decoding as deep as `decoded` gave every layer that `until` needs."""
+    """Whether weights that are decoded up to one layer have all that another layer needs."""
     return set(convs_until(arch, until)) <= set(convs_until(arch, decoded))
 
 

@@ -1,4 +1,4 @@
-"""From a name or a path to a file on this machine. Imports no torch and runs no other package's code."""
+"""Finds the file of an encoder on this machine. Imports no torch and runs no code of other packages."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .files import checked_file
 
 @dataclass(frozen=True)
 class Located:
-    """A weights file that is really there, and the catalogue entry it was asked for by, if any."""
+    """An existing weights file, and the catalogue entry whose name was given, if one was."""
 
     path: Path
     entry: Entry | None = None
 
     @property
     def source(self) -> str:
-        """What to call it: the catalogue's name, or the path."""
+        """Its name for messages: the catalogue's, or the path."""
         return self.entry.name if self.entry else str(self.path)
 
 
 def cache_dir() -> Path:
-    """Where fetched files are kept: ``IMPASTO_CACHE``, else the user's cache folder."""
+    """The folder of fetched files: in ``IMPASTO_CACHE`` if that is set, else in the user's cache folder."""
     return Path(os.environ.get("IMPASTO_CACHE") or platformdirs.user_cache_path("impasto")).expanduser() / "weights"
 
 
@@ -38,7 +38,11 @@ def offline() -> bool:
 
 
 def entry_of(name: str) -> Entry:
-    """The catalogue's entry of that name, or a WeightsError with the near misses."""
+    """Return the catalogue's entry of a name.
+
+    Raises:
+        WeightsError: there is none; the message has similar names.
+    """
     try:
         return CATALOGUE[name]
     except KeyError:
@@ -47,7 +51,7 @@ def entry_of(name: str) -> Entry:
 
 
 def expected_path(entry: Entry) -> Path | None:
-    """Where the entry's file is or would be; None when the package that carries it is not installed."""
+    """Where the entry's file is or would be; None if it belongs to a package that is not installed."""
     if entry.package is None:
         return cache_dir() / entry.file
     spec = importlib.util.find_spec(entry.package.package)  # a top-level name: finding it imports nothing
@@ -56,10 +60,10 @@ def expected_path(entry: Entry) -> Path | None:
 
 
 def locate(name_or_path: str | Path) -> Located:
-    """The local file behind a catalogue name or a path.
+    """Find the local file of a catalogue name or a path.
 
     Raises:
-        WeightsError: it is not here, with the way to get it; or nothing is called that.
+        WeightsError: the file is not on this machine (the message says how to get it), or the name is unknown.
     """
     if isinstance(name_or_path, Path):
         return Located(checked_file(name_or_path))

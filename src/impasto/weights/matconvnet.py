@@ -2,12 +2,11 @@
 
 Each convolution holds ``weights = {kernel, bias}`` (``filters`` and ``biases`` in the oldest files).
 
-Height or width first? Many scripts transpose the kernels, because MatConvNet's manual writes "FW×FH". The
-published VGG-19 file holds them height first all the same: its conv1_1, as printed in public walk-throughs,
-equals that of the codebook file index by index; and of those the upright reading is right, for transposing it
-costs a fifth to a third of relu5_4's strongest responses to photographs of a person, a cat and a cup. So
-``matconvnet`` reads H×W×I×O; ``matconvnet-width-first`` is there for files stored the other way, and to
-reproduce what those scripts computed.
+Many scripts transpose the kernels, because MatConvNet's manual writes "FW×FH". But the published VGG-19 file has
+height first. Its conv1_1, as printed in public walk-throughs, equals that of the codebook file index by index. And
+the codebook file is right as it is: transposing its kernels weakens the strongest responses of relu5_4 to photographs
+of a person, a cat and a cup by a fifth to a third. So ``matconvnet`` reads H×W×I×O. ``matconvnet-width-first`` reads
+files with width first, and reproduces what those scripts computed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _ORDERS: dict[Layout, KernelOrder] = {"matconvnet": "HWIO", "matconvnet-width-fi
 
 
 def matconvnet_spec(arch: Arch) -> EncoderSpec:
-    """Oxford's networks as released for MatConvNet: conv1_1 turned round to RGB, 0-255, mean subtracted."""
+    """Oxford's networks as released for MatConvNet: RGB (conv1_1 is reordered), 0-255, mean subtracted."""
     blue, green, red = CAFFE_BGR_MEAN
     return EncoderSpec(arch=arch, channels="rgb", scale=255.0, mean=(red, green, blue))
 
@@ -87,4 +86,4 @@ def _tensor(array: Any) -> torch.Tensor:
     try:
         return torch.from_numpy(np.asarray(array, dtype=np.float32))
     except (TypeError, ValueError):
-        return torch.empty(0)  # not numbers at all: the shape check that follows refuses it by name
+        return torch.empty(0)  # not numbers; the shape check that follows refuses it by name

@@ -1,7 +1,7 @@
 """``.safetensors``: impasto's converted encoders, and PyTorch state dicts in that container.
 
-A converted encoder holds ``conv1_1.weight`` (O×I×3×3), ``conv1_1.bias`` … in float32 or float16, and in
-its header kind ``encoder`` with the `EncoderSpec` as ``spec``.
+A converted encoder has ``conv1_1.weight`` (O×I×3×3), ``conv1_1.bias``, … in float32 or float16. Its header has the
+kind ``encoder`` and the `EncoderSpec` as ``spec``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read(
     spec = _spec(metadata.get("spec"), source)
     return assemble(
         _stored(tensors, source),
-        # A prefix that fits both networks is what its header says.
+        # The header decides the network: the first layers of both have the same names.
         spec=lambda _: spec,
         order="OIHW",
         source=source,
@@ -52,7 +52,7 @@ def read(
 
 
 def write(path: str | Path, weights: VGGWeights, metadata: Mapping[str, Any], *, half: bool, overwrite: bool) -> Path:
-    """Write an encoder in this layout; `metadata` joins the spec in the header."""
+    """Write an encoder in this layout. The header has `metadata` and the spec."""
     tensors: dict[str, Tensor] = {}
     for name, (weight, bias) in weights.tensors.items():
         tensors[f"{name}.weight"], tensors[f"{name}.bias"] = weight, bias

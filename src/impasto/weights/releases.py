@@ -1,4 +1,4 @@
-"""Which release of impasto holds a net. Imports no torch."""
+"""Which release of impasto ships a net. Imports no torch."""
 
 RELEASES = {
     "09aeca2199967a3bfab3d80ade6244e95df16780c5c1f6636d9912553bf3516a": "0.1.0",  # adain
@@ -7,4 +7,4 @@ RELEASES = {
     "e4e481a60e668560df54bb02df8662eedbe2acc23275f041d82678769b9d8b0b": "0.1.0",  # swap
     "094f0b95f641838ee5e2dbb11309aab8bfbb01e239261f38ca1a18f1ef7a53c9": "0.1.0",  # the-scream-small
 }
-"""The last release that holds a net, by the sha256 of its file; a net that is replaced keeps its entry."""
+"""The last release that ships a net, by the sha256 of its file. A net that is replaced keeps its entry."""

@@ -1,4 +1,4 @@
-"""impasto's trained nets: the ones inside the package, and files of the same kind."""
+"""Trained nets: those inside the package, and files of the same format."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _FOLDER = Path(str(resources.files("impasto.weights"))) / "shipped"
 
 
 def net_names() -> tuple[str, ...]:
-    """Names of the nets inside the package."""
+    """The names of the nets inside the package, sorted."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
 
 
 def locate_net(name_or_path: str | Path) -> Path:
-    """The file behind the name of a shipped net or a path.
+    """Find the file of a shipped net's name or a path.
 
     Raises:
-        WeightsError: no such net, with the near misses.
+        WeightsError: there is no such net; the message has similar names.
     """
     text = str(name_or_path)
     if text in net_names():
@@ -42,19 +42,19 @@ def locate_net(name_or_path: str | Path) -> Path:
 def save_net(
     path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], *, overwrite: bool = True
 ) -> Path:
-    """Write a trained net, atomically, floats in 16 bits.
+    """Write a trained net atomically, with floats in 16 bits.
 
     Args:
-        path: ends in ``.safetensors``.
+        path: a file that ends in ``.safetensors``.
         tensors: the state dict.
-        metadata: JSON data. ``kind`` (``adain-decoder``, ``swap-decoder``, ``johnson`` …) and
-            ``encoder_sha256`` (of the encoder it was trained against; None where it works without one) are
-            required; by custom also ``arch``, ``layer``, ``recipe``, ``data`` and ``validation``.
-        overwrite: replace a file that is there.
+        metadata: JSON data. Required are ``kind`` (such as ``adain-decoder``, ``swap-decoder`` or ``johnson``) and
+            ``encoder_sha256``, of the encoder it was trained against, or None if it works without one. Usual are
+            also ``arch``, ``layer``, ``recipe``, ``data`` and ``validation``.
+        overwrite: replace an existing file.
 
     Raises:
-        WeightsError: a required entry is missing, or values are not finite or beyond float16.
-        OutputError: it cannot be written.
+        WeightsError: a required entry is missing, or a value is not finite or too large for float16.
+        OutputError: the file cannot be written.
     """
     missing = [key for key in ("kind", "encoder_sha256") if key not in metadata]
     if missing:
@@ -63,10 +63,10 @@ def save_net(
 
 
 def parent_of(name_or_path: str | Path | None) -> dict[str, str] | None:
-    """Name and sha256 of the net that training begins with, for the record of the new one; None without one.
+    """Return name and sha256 of the net that training starts from, for the new net's metadata; None if there is none.
 
     Raises:
-        WeightsError: no such net.
+        WeightsError: there is no such net.
     """
     if name_or_path is None:
         return None
@@ -77,17 +77,17 @@ def parent_of(name_or_path: str | Path | None) -> dict[str, str] | None:
 def load_net(
     name_or_path: str | Path, *, kind: str, encoder_sha256: str | None, layer: str | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a trained net, floats as float32, and what it says of itself.
+    """Read a trained net, with floats as float32, and its metadata.
 
     Args:
-        name_or_path: a shipped net's name, or a file.
-        kind: what it has to be.
-        encoder_sha256: of the encoder in use; a net trained against another is refused. None where the net is
-            used without one.
-        layer: canonical layer it has to work on; None accepts any.
+        name_or_path: the name of a shipped net, or a file.
+        kind: the kind that it must have.
+        encoder_sha256: hash of the encoder in use; a net trained against another one is refused. None if the net is
+            used without an encoder.
+        layer: canonical layer that it must work on; None accepts any.
 
     Raises:
-        WeightsError: no such net, not a net, cut short, or made for something else.
+        WeightsError: the file is missing, cut short or not a net, or the net was made for something else.
     """
     path = locate_net(name_or_path)
     tensors, metadata = container.load(path)

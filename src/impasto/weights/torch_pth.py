@@ -1,8 +1,8 @@
-"""PyTorch state dicts keyed ``features.N.weight``: torchvision's training, and Oxford's numbers for Caffe.
+"""PyTorch state dicts keyed ``features.N.weight``: torchvision's weights, and Oxford's for Caffe.
 
-Both spell their tensors alike but want another image (RGB, mean and deviation; or BGR, 0-255, mean), and
-reading one as the other still gives a picture, only a wrong one. So the kind is never guessed: it comes from
-the caller, the file's sha256, or the classifier's keys, which differ; failing these the file is refused.
+Both use the same names for their tensors but need different preprocessing: RGB with mean and deviation, or BGR in
+0-255 with mean. If one is read as the other, it still paints, but wrongly. So the layout is never guessed. It comes
+from the caller, the file's sha256, or the keys of the classifier, which differ. Otherwise the file is refused.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .layers import Arch, layer_names
 
 _SPECS: dict[Layout, Callable[[Arch], EncoderSpec]] = {"torchvision": torchvision_spec, "caffe": caffe_spec}
 
-# jcjohnson's classifier counts its linear layers 1, 4, 6, torchvision's 0, 3, 6. Only the former tells, for
-# people rename them to the latter. timm, whose VGGs are torchvision's, has a name of its own for the first.
-_TELLING: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
+# jcjohnson's classifier numbers its linear layers 1, 4, 6, and torchvision's 0, 3, 6. Only the former is proof, since
+# people rename the layers to the latter. timm has torchvision's VGGs, and another name for the first of these layers.
+_LAYOUT_BY_KEY: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
 
 
 def read(
@@ -39,17 +39,17 @@ def read(
 
 
 def load_state_dict(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a `torch.save` file; nothing in it is ever executed.
+    """Read the named tensors of a `torch.save` file. Nothing in it is executed.
 
     Raises:
-        WeightsError: it is not one, it is damaged, it holds something else, or it would run code.
+        WeightsError: it is not such a file, is damaged, holds something else, or would run code.
     """
     checked_file(path)
     zipped = zipfile.is_zipfile(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats torch will drop one day
-            # Mapped, so the classifier (nine tenths of a VGG) is never read; the older format cannot be.
+            warnings.simplefilter("ignore")  # about formats that torch will drop
+            # Mapped, so that the classifier, nine tenths of a VGG, is never read. Older files cannot be mapped.
             state: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except pickle.UnpicklingError as error:
         if re.search(r"GLOBAL|whose module|Unsupported (global|class)|must be .+ to load", str(error)):
@@ -62,10 +62,10 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is not a PyTorch weights file, or is cut short: get it again") from None
     if not isinstance(state, Mapping) or not state:
         raise WeightsError(f"{path} holds a {type(state).__name__}; expected a state dict of named tensors")
-    strange = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
+    others = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if others:
         raise WeightsError(
-            f"{path}: {strange[0]!r} is a {type(state[strange[0]]).__name__}; expected a state dict of named "
+            f"{path}: {others[0]!r} is a {type(state[others[0]]).__name__}; expected a state dict of named "
             "tensors (a training checkpoint keeps one inside: save that alone)"
         )
     return dict(state)
@@ -74,7 +74,7 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
 def from_state_dict(
     state: Mapping[str, Tensor], path: Path, *, layout: Layout | None, source: str, until: str | None
 ) -> VGGWeights:
-    """VGG weights out of tensors keyed ``features.N.weight``; other keys are the classifier's."""
+    """Make VGG weights from tensors keyed ``features.N.weight``; other keys belong to the classifier."""
     if any(key.endswith("running_mean") for key in state):
         raise WeightsError(
             f"{source} is a VGG with batch normalisation; expected a plain one (`impasto weights list`)"
@@ -103,27 +103,27 @@ def from_state_dict(
 
 
 def _arch(indices: set[int]) -> Arch:
-    """Which network convolutions at these places of ``features`` fit better (VGG-19 where both do)."""
+    """The network that has more of its convolutions at these places of ``features``; VGG-19 if both fit."""
 
-    def strangers(arch: Arch) -> int:
+    def misplaced(arch: Arch) -> int:
         places = {i for i, name in enumerate(layer_names(arch)) if name.startswith("conv")}
         return len(indices - places)
 
-    return "vgg16" if strangers("vgg16") < strangers("vgg19") else "vgg19"
+    return "vgg16" if misplaced("vgg16") < misplaced("vgg19") else "vgg19"
 
 
 def _kind(state: Mapping[str, Tensor], sha256: str, path: Path, layout: Layout | None, source: str) -> Layout:
     entry = by_sha256(sha256)
-    told = entry.layout if entry else None
-    for key, kind in _TELLING.items():
-        if told is None and key in state:
-            told = kind
-    if layout and told and layout != told:
-        raise WeightsError(f"{source} was to be read as {layout}, but it is {told}; leave the layout out")
+    known = entry.layout if entry else None
+    for key, kind in _LAYOUT_BY_KEY.items():
+        if known is None and key in state:
+            known = kind
+    if layout and known and layout != known:
+        raise WeightsError(f"{source} was to be read as {layout}, but it is {known}; leave the layout out")
     if layout is not None:
         return layout
-    if told is not None:
-        return told
+    if known is not None:
+        return known
     namesake = next((e for e in CATALOGUE.values() if e.file == path.name), None)
     if namesake:
         raise WeightsError(

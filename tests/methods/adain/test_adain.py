@@ -12,7 +12,7 @@ from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
 from impasto.methods.adain.painter import OUTER
 from impasto.methods.common.any_style import MARGIN, fitted_style
-from impasto.methods.common.fitting import covered
+from impasto.methods.common.fitting import pad_to_cover
 from impasto.nets.descreen import descreened
 from impasto.nets.files import ADAIN_KIND
 from impasto.painter import Regions
@@ -42,7 +42,7 @@ def net(tiny_nets):
 
 def seen(vgg, photo):
     """What a net is given of a photo, and where the photo lies in what it makes of that."""
-    framed, place = covered(photo, 8, margin=MARGIN + OUTER)
+    framed, place = pad_to_cover(photo, 8, margin=MARGIN + OUTER)
     cut = OUTER // 8
     inner = vgg(framed, ("relu4_1",))["relu4_1"][:, :, cut:-cut, cut:-cut]
     return inner, tuple(slice(each.start - OUTER, each.stop - OUTER) for each in place)
@@ -146,15 +146,15 @@ def test_a_picture_at_its_own_size_is_as_at_that_size(net, picture):
 
 def test_odd_sizes_are_mirrored_up_and_cut_back(net, picture):
     photo = picture(37, 50)
-    padded, place = covered(photo, 8)
+    padded, place = pad_to_cover(photo, 8)
     assert padded.shape == (1, 3, 40, 56)
     assert torch.equal(padded[:, :, *place], photo)
     assert torch.equal(padded[:, :, 37], padded[:, :, 35]) and torch.equal(padded[..., 55], padded[..., 43])
-    framed, place = covered(photo, 8, margin=16)
+    framed, place = pad_to_cover(photo, 8, margin=16)
     assert framed.shape == (1, 3, 72, 88) and torch.equal(framed[:, :, *place], photo)
     assert torch.equal(framed[:, :, 15, 16:66], photo[:, :, 1])
     assert paint(net, photo, [picture(40, 40, 1)]).shape == photo.shape
-    small, place = covered(picture(9, 12), 8, margin=16)  # smaller than the margin
+    small, place = pad_to_cover(picture(9, 12), 8, margin=16)  # smaller than the margin
     assert small.shape[2:] == (32, 40) and torch.equal(small[:, :, *place], picture(9, 12))
 
 

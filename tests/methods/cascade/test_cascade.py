@@ -164,8 +164,8 @@ def test_progress_goes_from_0_to_1_through_all_rungs(recipe, picture):
 def test_what_a_painting_takes_is_the_sum_of_its_rungs(recipe, picture):
     bound = bind(recipe(size=512), styles=_styles(picture)).painter
     small, large = bound._painters([256, 512])
-    assert bound.reckon((300, 400)) == small.reckon((300, 400)) + large.reckon((300, 400), 256)
-    assert bound.reckon((300, 400)) > 0
+    assert bound.estimate_work((300, 400)) == small.estimate_work((300, 400)) + large.estimate_work((300, 400), 256)
+    assert bound.estimate_work((300, 400)) > 0
 
 
 def test_cancelled_between_rungs_the_first_is_kept(recipe, picture):

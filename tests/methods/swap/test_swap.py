@@ -17,7 +17,7 @@ from impasto.matching import swap as transform
 from impasto.matching.styles import prepare, tone
 from impasto.matching.swap import swap
 from impasto.methods.common.any_style import MARGIN
-from impasto.methods.common.fitting import covered
+from impasto.methods.common.fitting import pad_to_cover
 from impasto.methods.swap import painter as method
 from impasto.methods.swap.options import SwapOptions
 from impasto.nets.descreen import descreened
@@ -58,7 +58,7 @@ def test_one_pass_is_encode_swap_decode(layer, descreen, tiny_net, picture):
     net = tiny_net(SWAP_KIND, layer)
     photo, style = picture(64, 48), picture(40, 64, 1)
     made = painter(net, [style], layer=layer, **{**PAPER, "descreen": descreen})
-    framed, (rows, columns) = covered(photo, layer_stride(layer), 3, margin=MARGIN)
+    framed, (rows, columns) = pad_to_cover(photo, layer_stride(layer), 3, margin=MARGIN)
     target = swap(features(framed, layer), prepare([features(style, layer)]))
     expected = made.painter.decoder({layer: target}).clamp(0, 1)
     if descreen:  # before the margin is cut off, which need not be whole cells of the grid
@@ -74,7 +74,7 @@ def test_patches_cover_pictures_of_any_size(patch, stride, net, picture):
     for height, width in ((41, 67), (40, 44), (9, 33)):
         (step,) = steps(net, picture(height, width), [picture(48, 48, 1)], patch_size=patch, stride=stride)
         assert step.image.shape == (1, 3, height, width)
-    padded, _ = covered(picture(41, 67), 4, patch, stride)
+    padded, _ = pad_to_cover(picture(41, 67), 4, patch, stride)
     assert all((side // 4 - patch) % stride == 0 and side % 4 == 0 for side in padded.shape[2:])
 
 
@@ -117,7 +117,7 @@ def test_a_picture_swapped_with_itself_is_itself(net, picture):
 def test_refining_begins_at_the_networks_picture(net, picture):
     photo, style = picture(40, 48), picture(40, 48, 1)
     first = steps(net, photo, [style], inverse="refine", steps=2, tv_weight=0.0, **PAPER)[0]
-    framed, _ = covered(photo, 4, 3, margin=MARGIN)
+    framed, _ = pad_to_cover(photo, 4, 3, margin=MARGIN)
     target = swap(features(framed), prepare([features(style)]))
     manner = {layer: moments(features(style, layer)) for layer in ("relu2_1", "relu1_1")}
     by_network = painter(net, [style]).painter.decoder({"relu3_1": target}, manner).clamp(0, 1)
@@ -164,7 +164,7 @@ def test_learned_steps_see_the_gradient_of_the_features_distance(layer, tiny_net
     painting = painter(net, [picture(40, 48, 1)], layer=layer, inverse="refine", steps=2, **PAPER).painter
     photo = picture(43, 48)
     last(painting.paint(photo))
-    framed, _ = covered(photo, layer_stride(layer), 3, margin=MARGIN)
+    framed, _ = pad_to_cover(photo, layer_stride(layer), 3, margin=MARGIN)
     target = swap(features(framed, layer), prepare([features(picture(40, 48, 1), layer)]))
     begun = painting.decoder({layer: target}).clamp(0, 1).requires_grad_()
     distance = (encode(VGG(tiny_weights()), begun, (layer,))[layer] - target).square().sum()
@@ -318,7 +318,7 @@ def test_every_pass_compares_the_brightness_of_the_photograph(net, picture, monk
     sizes = [tuple(4 * side for side in tones.shape[2:]) for tones in seen]
     assert len(sizes) > 1
     for tones, size in zip(seen, sizes, strict=True):
-        framed, _ = covered(fit(photo, max(size) - 2 * MARGIN), 4, 3, margin=MARGIN)
+        framed, _ = pad_to_cover(fit(photo, max(size) - 2 * MARGIN), 4, 3, margin=MARGIN)
         torch.testing.assert_close(tones, tone(framed, *tones.shape[2:]))
 
 

@@ -26,7 +26,7 @@ class Rung(Frozen):
 
     Example:
         >>> Rung.parse("adain:256:style_scale=2")
-        Rung(method='adain', size=256, start_detail=1.0, settings={'style_scale': 2})
+        Rung(method='adain', size=256, start_detail=1.0, keep_tones=True, settings={'style_scale': 2})
     """
 
     FORM = "METHOD[:SIZE][:SETTING=VALUE...]"

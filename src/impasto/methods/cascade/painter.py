@@ -102,12 +102,14 @@ class CascadePainter(Painter):
             for painter in self._painters(sizes):
                 painter.encode_ahead(regions=regions)
 
-    def reckon(self, size: tuple[int, int], start: int = 0) -> float:
-        """See `Painter.reckon`."""
+    def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:
+        """See `Painter.estimate_work`."""
         final = self.recipe.size or max(size)
         sizes = [rung.longest(final, size) for rung in self.options.rungs]
         before = [start, *sizes]
-        return sum(each.reckon(size, begun) for each, begun in zip(self._painters(sizes), before, strict=False))
+        return sum(
+            each.estimate_work(size, begun) for each, begun in zip(self._painters(sizes), before, strict=False)
+        )
 
     def _painters(self, sizes: list[int]) -> Sequence[Painter]:
         """The rungs' painters, each at its size."""
@@ -147,7 +149,7 @@ def _shares(
     painters: Sequence[Painter], shape: tuple[int, int], sizes: Sequence[int], start: int
 ) -> list[tuple[float, float]]:
     """Where in the work, 0 to 1, each rung begins and ends."""
-    work = [each.reckon(shape, begun) for each, begun in zip(painters, [start, *sizes], strict=False)]
+    work = [each.estimate_work(shape, begun) for each, begun in zip(painters, [start, *sizes], strict=False)]
     done = list(accumulate(work, initial=0.0))
     whole = done[-1] or 1.0  # a rung may have no steps
     return list(pairwise(each / whole for each in done))

@@ -1,4 +1,4 @@
-"""What methods of any style share: how large a style is seen, and what its moments are inside a decoder."""
+"""Shared by the methods for any style: the size of the style picture, and the moments inside a decoder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from ...strips import VALUES, Size
 from .options import AnyStyleOptions
 
 MARGIN = 8
-"""Pixels mirrored around a photograph that a net decodes: without them its border shows as a frame."""
+"""Pixels to reflect around a photograph before a net decodes it; without them a frame is visible at its border."""
 
 
 def moments_inside(
     style: Mapping[str, Moments], vgg: VGG, photo: Tensor, layers: Sequence[str], alpha: float, values: int = VALUES
 ) -> dict[str, Moments]:
-    """The moments to impose at `layers` inside a decoder: the style's by `alpha`, the photo's own for the rest."""
+    """Blend the moments to impose inside a decoder: `alpha` of the style's, and the rest of the photo's own.
+
+    Args:
+        style: moments of the style by layer.
+        vgg: encoder.
+        photo: 1×3×H×W in [0, 1].
+        layers: where moments are imposed.
+        alpha: share of the style, 0 to 1.
+        values: see `Chain.values`.
+    """
     if alpha == 1 or not layers:
         return {layer: style[layer] for layer in layers}
     _, own = vgg.measure(photo, (), layers, values)
@@ -27,12 +36,12 @@ def moments_inside(
 
 
 def fitted_style(style: Tensor, longest: int, options: AnyStyleOptions) -> Tensor:
-    """A style picture as large as the options see it beside a picture whose longest side is `longest`."""
+    """Resize a style picture as the options say, for a painting whose longest side is `longest` pixels."""
     return fit(style, _longest(style, longest, options))
 
 
 def style_size(style: Tensor, longest: int, options: AnyStyleOptions) -> Size:
-    """Height and width of `fitted_style`."""
+    """Return height and width of `fitted_style`."""
     return fitted_size(style.shape[2], style.shape[3], _longest(style, longest, options))
 
 

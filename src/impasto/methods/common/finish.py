@@ -1,4 +1,4 @@
-"""The controls that mean the same in every method: where, how much, and in whose colours."""
+"""The controls that work the same way with every method: masks, strength and colour."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _AFTER: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def recoloured(styles: Sequence[Tensor], content: Tensor, recipe: Recipe) -> Sequence[Tensor] | None:
-    """Style pictures with the photograph's colours, where a recipe says that before painting; else None."""
+def recolour_styles(styles: Sequence[Tensor], content: Tensor, recipe: Recipe) -> Sequence[Tensor] | None:
+    """Give style pictures the photograph's colours if the recipe's colour is ``coral``; otherwise return None."""
     if recipe.colour != "coral" or not recipe.colour_strength:
         return None
     return [torch.lerp(style, palette.coral(style, content), recipe.colour_strength) for style in styles]
 
 
 def finish(image: Tensor, content: Tensor, recipe: Recipe, regions: Regions | None = None) -> Tensor:
-    """What a method painted, by a recipe's colour and strength, and the photograph outside every mask.
+    """Apply colour, strength and masks to what a method painted.
 
     Args:
-        image: 1×3×h×w in [0, 1]; of a picture on its way it may be smaller than it will be.
-        content: the photograph, 1×3×H×W.
-        recipe: the controls.
-        regions: where each style applies.
+        image: 1×3×h×w in [0, 1]; a step before the last may be smaller than the result.
+        content: the photograph, 1×3×H×W in [0, 1].
+        recipe: has the controls.
+        regions: where each style applies; outside them the photograph shows.
 
     Returns:
-        1×3×h×w; `image` itself where there is nothing to do.
+        1×3×h×w in [0, 1]; `image` itself if there is nothing to do.
     """
     keep = _AFTER.get(recipe.colour) if recipe.colour_strength else None
     if keep is None and recipe.strength == 1 and regions is None:

@@ -1,4 +1,4 @@
-"""Photographs brought to a size, and to sides, that a network can work on."""
+"""Photographs resized and padded so that a network can process them."""
 
 from __future__ import annotations
 
@@ -9,39 +9,47 @@ from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...painter import Regions
 
-_SLANT = 0.01  # of a side, that proportions may differ by
+_TOLERANCE = 0.01  # difference of proportions that is accepted, as a fraction of the longest side
 
 SMALLEST = 16
-"""Pixels a side that a picture is worked on with at least: relu4_1 has then two positions."""
+"""Smallest side in pixels that is processed: relu4_1 then has two positions."""
 
 
-def fitted_photo(content: Tensor, size: int | None, least: int = SMALLEST) -> tuple[Tensor, tuple[int, int]]:
-    """A photograph to work on, and the height and width its picture is to have.
+def fitted_photo(content: Tensor, size: int | None, min_side: int = SMALLEST) -> tuple[Tensor, tuple[int, int]]:
+    """Resize a photograph for processing.
 
-    A side under `least` pixels is worked on stretched to them: a sliver too then has features at depth.
+    A side of less than `min_side` pixels is stretched to that, so that even a very narrow picture has deep features.
+
+    Args:
+        content: 1×3×H×W.
+        size: longest side in pixels; None keeps the photograph's.
+        min_side: smallest side in pixels to process.
+
+    Returns:
+        The photograph to process, and the height and width of the result.
 
     Raises:
-        RequestError: it is a single pixel.
+        RequestError: the photograph is a single pixel.
     """
     height, width = content.shape[2:]
     if max(height, width) < 2:
         raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
     photo = fit(content, size)
     given = photo.shape[2], photo.shape[3]
-    return resize(photo, *(max(side, least) for side in given)), given
+    return resize(photo, *(max(side, min_side) for side in given)), given
 
 
 def check_start(start: Tensor, content: Tensor) -> Tensor:
-    """A start, 1×3×h×w, if it has the proportions of the photograph, 1×3×H×W.
+    """Check that a start, 1×3×h×w, has the proportions of the photograph, 1×3×H×W; move it to the same device.
 
     Raises:
-        RequestError: it has others, or is a pixel wide.
+        RequestError: it has other proportions, or is one pixel wide.
     """
     height, width = start.shape[2:]
     if min(height, width) < 2:
         raise RequestError(f"the start is {width}×{height} pixels; expected at least 2 a side")
     rows, columns = fitted_size(content.shape[2], content.shape[3], max(height, width))
-    if max(abs(rows - height), abs(columns - width)) > 1 + _SLANT * max(height, width):
+    if max(abs(rows - height), abs(columns - width)) > 1 + _TOLERANCE * max(height, width):
         raise RequestError(
             f"the start is {width}×{height} pixels, the photo {content.shape[3]}×{content.shape[2]}; expected the "
             f"photo's proportions, as {columns}×{rows}: crop the start, or give the photo that it was painted from"
@@ -49,30 +57,30 @@ def check_start(start: Tensor, content: Tensor) -> Tensor:
     return start.to(content.device)
 
 
-def covered_regions(
+def pad_regions(
     regions: Regions | None, photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
 ) -> Regions | None:
-    """Regions of a photograph, on the larger picture that `covered` makes of it."""
+    """Pad the regions of a photograph as `pad_to_cover` pads the photograph itself."""
     if regions is None:
         return None
-    shares, _ = covered(regions.at(*photo.shape[2:]).to(photo.device), unit, patch, stride, margin)
+    shares, _ = pad_to_cover(regions.at(*photo.shape[2:]).to(photo.device), unit, patch, stride, margin)
     return Regions(shares, regions.coverage)
 
 
-def covered(
+def pad_to_cover(
     photo: Tensor, unit: int, patch: int = 1, stride: int = 1, margin: int = 0
 ) -> tuple[Tensor, tuple[slice, slice]]:
-    """The photograph mirrored beyond its border until features, and patches of them, cover it.
+    """Pad a photograph by reflection until features, and patches of features, cover it.
 
     Args:
         photo: 1×3×H×W, each side at least ``unit · patch``.
-        unit: pixels of one position.
+        unit: pixels of one position of the features.
         patch: side of a patch in positions.
         stride: positions between patches, at most `patch`.
-        margin: pixels to mirror on all four sides as well, where the photograph is large enough.
+        margin: pixels to add on all four sides as well, as far as the photograph is large enough.
 
     Returns:
-        The larger picture, and the rows and columns the photograph has in it.
+        The padded picture, and the rows and columns of the photograph in it.
     """
 
     def missing(side: int) -> int:

@@ -1,4 +1,4 @@
-"""Layers with a weight each, as settings. Imports no torch."""
+"""Settings that give each of several layers a weight. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...weights.layers import resolve_layer
 
 
 def _layer_weights(value: Any) -> Any:
-    """``"relu1_1:0.5,relu2_1"``, or a sequence of such, or a mapping -> {layer: weight}."""
+    """Convert ``"relu1_1:0.5,relu2_1"``, or a sequence of its parts, to a weight by layer."""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     if isinstance(value, Mapping) or not isinstance(value, Sequence):
@@ -32,7 +32,7 @@ def _layer_weights(value: Any) -> Any:
 
 
 def _known_layer(name: str) -> str:
-    """The name as given, if either network has such a layer; which network is known later."""
+    """Check that VGG-19 or VGG-16 has such a layer, and return its name as given; the network is not known yet."""
     try:
         resolve_layer(name, "vgg19")
     except RequestError as error:
@@ -48,9 +48,9 @@ def _known_layers(weights: dict[str, float]) -> dict[str, float]:
 
 
 LayerWeights = Annotated[dict[str, NonNegative], BeforeValidator(_layer_weights), AfterValidator(_known_layers)]
-"""``"relu1_1:0.5,relu2_1"``, or a mapping; names in any of the three spellings."""
+"""A weight by layer, or text such as ``"relu1_1:0.5,relu2_1"``; `resolve_layer` says how layers can be written."""
 
 
 def equal(weight: float, *layers: str) -> dict[str, float]:
-    """The same weight for every layer."""
+    """Give every layer the same weight."""
     return dict.fromkeys(layers, weight)

@@ -1,4 +1,4 @@
-"""Networks, read from files onto a device; a session keeps them from one painting to the next."""
+"""Reads networks from files onto a device. A session keeps them from one painting to the next."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ Made = TypeVar("Made")
 
 
 class Keep(Protocol):
-    """What was made before under a key, or what `make` makes."""
+    """A cache of networks."""
 
     def __call__(self, key: Hashable, make: Callable[[], Made], /) -> Made:
-        """The key tells all that decides the result."""
+        """Return what is kept for a key, which determines the result, or call `make`."""
         ...
 
 
-def make_anew(_key: Hashable, make: Callable[[], Made], /) -> Made:
-    """Keeps nothing."""
+def keep_nothing(_key: Hashable, make: Callable[[], Made], /) -> Made:
+    """Call `make`, and keep nothing."""
     return make()
 
 
 @dataclass(frozen=True)
 class Nets:
-    """The networks of a method, on a device; a method adds its own.
+    """The networks of a method on a device. A method has a subclass with its networks.
 
     Attributes:
-        device: where they are.
-        dtype: their arithmetic.
-        sha256: of their files, by the names that a recipe calls them.
+        device: the device.
+        dtype: type that they compute in.
+        sha256: hash of each network's file, by its name in recipes.
     """
 
     device: torch.device
@@ -53,19 +53,19 @@ class Nets:
 
 
 class Loader:
-    """Reads networks, those of the same file once where they are kept.
+    """Reads networks, and each file only once if a cache keeps it.
 
     Args:
-        device: where they run.
+        device: where the networks run.
         precision: see `Recipe.precision`.
-        keep: looks a network up by the content of its files, and how it is used.
+        keep: a cache. Its key has the hashes of the files and how they are used.
     """
 
-    def __init__(self, device: torch.device, precision: Precision = "auto", keep: Keep = make_anew) -> None:
+    def __init__(self, device: torch.device, precision: Precision = "auto", keep: Keep = keep_nothing) -> None:
         self.device, self.dtype, self._keep = device, compute_dtype(device, precision), keep
 
     def sharing(self) -> Loader:
-        """The same, by which painters of one picture share what more than one of them asks for."""
+        """Return a loader that keeps what it loads, so that several painters of one picture share it."""
         made: dict[Hashable, Any] = {}
 
         def keep(key: Hashable, make: Callable[[], Made], /) -> Made:
@@ -78,18 +78,18 @@ class Loader:
         return shared
 
     def weights(self, name: str, until: str | None = None) -> VGGWeights:
-        """An encoder's weights as stored; see `impasto.weights.load.load`."""
+        """Read the weights of an encoder; see `impasto.weights.load.load`."""
         worked()
         return load(name, until=until)
 
     def encoder(self, weights: VGGWeights, until: str, **changes: Any) -> VGG:
-        """An encoder as deep as `until`; `changes` are fields of its description."""
+        """Make an encoder up to the layer `until`; `changes` replace fields of its `EncoderSpec`."""
         worked()
         key = ("encoder", weights.sha256, until, *sorted(changes.items()), self.device, self.dtype)
         return self._keep(key, lambda: VGG(weights, device=self.device, dtype=self.dtype, until=until, **changes))
 
     def decoder(self, net: str, *, kind: str, weights: VGGWeights | None, layer: str | None) -> TrainedDecoder:
-        """A net that turns features into a picture; see `impasto.nets.files.load_decoder`."""
+        """Read a decoder, which makes a picture from features; see `impasto.nets.files.load_decoder`."""
         worked()
         against = weights and weights.sha256
         key = ("decoder", sha256_of(locate_net(net)), kind, layer, against, self.device, self.dtype)
@@ -99,7 +99,7 @@ class Loader:
         )
 
     def transformer(self, path: Path) -> tuple[Transformer, str]:
-        """A feed-forward network, and the sha256 of its file."""
+        """Read a feed-forward network; return it with the sha256 of its file."""
         worked()
         key = ("transformer", sha256_of(path), self.device, self.dtype)
         return self._keep(key, lambda: load_transformer(path, self.device, self.dtype))

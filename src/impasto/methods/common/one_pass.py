@@ -1,6 +1,6 @@
-"""The skeleton of the methods that paint in one pass: sizes, coarse to fine, borders, memory, strips.
+"""The common part of methods that paint in one pass: sizes, coarse to fine, borders, memory, strips.
 
-A method says how its styles are encoded, what it holds in memory, and what it makes of one picture at one size.
+A method states how it encodes styles, how much memory it needs, and how it paints one picture at one size.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...strips import Size, Strips, plan_strips
-from .fitting import SMALLEST, check_start, covered, covered_regions, fitted_photo
+from .fitting import SMALLEST, check_start, fitted_photo, pad_regions, pad_to_cover
 from .loader import Nets
 from .scales import finer, restored, scales, tones_of, with_tones
 
 Stats = TypeVar("Stats")
 
 KeptStats = MutableMapping[tuple[int, bool], Stats]
-"""The styles' statistics, by the longest side of the picture they are seen beside, and whether each is apart."""
+"""Statistics of the styles, by the longest side of the painting and by whether each style is encoded separately."""
 
 NOTHING = Cost()
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How far a photograph is mirrored beyond its border before it is painted, so that features cover it.
+    """How a photograph is padded by reflection before it is painted, so that features cover it.
 
     Attributes:
         unit: pixels of one position of the features.
         patch: side of a patch in positions.
         stride: positions between patches.
-        margin: pixels to mirror on all four sides as well.
-        outer: pixels around these that the encoder sees, and that are not painted.
+        margin: pixels to add on all four sides as well.
+        outer: pixels to add around these for the encoder only; they are not painted.
     """
 
     unit: int = 1
@@ -55,17 +55,17 @@ class Frame:
 
 @dataclass
 class Pass(Generic[Stats]):
-    """One picture to be painted at one size.
+    """One picture to paint at one size.
 
     Attributes:
-        photo: 1×3×H×W, what to paint, with its frame.
-        size: longest side without the frame.
-        stats: the styles as they are seen beside a picture of that size.
-        prepared: what `OnePassPainter.prepare` found for that size.
-        regions: where each style applies, of the photo without `outer`; None for everywhere.
+        photo: the picture with its frame, 1×3×H×W in [0, 1].
+        size: longest side in pixels without the frame.
+        stats: statistics of the styles for that size.
+        prepared: what `OnePassPainter.prepare` returned for that size.
+        regions: where each style applies on the photo without `outer`; None means everywhere.
         outer: pixels on each side of the photo that are not painted.
         coarse: whether finer passes follow.
-        strips: how large strips may be; `Strips.run` does work in them, in smaller ones where memory runs out.
+        strips: how large strips may be; work goes through `Strips.run`, which makes them smaller if memory runs out.
     """
 
     photo: Tensor
@@ -77,13 +77,19 @@ class Pass(Generic[Stats]):
     coarse: bool
     strips: Strips
 
-    def let_go(self) -> None:
-        """Free the photo, which is needed no longer."""
+    def free_photo(self) -> None:
+        """Free the memory of the photo when it is no longer needed."""
         self.photo = self.photo.new_empty(0)
 
 
 class Painted(NamedTuple):
-    """A picture that a pass has made, 1×3×H×W in [0, 1], losses before it, and what is worth telling."""
+    """The result of a pass, or of one of its steps.
+
+    Attributes:
+        picture: 1×3×H×W in [0, 1].
+        losses: loss terms by name, of the picture before the step.
+        note: note for the step; may be empty.
+    """
 
     picture: Tensor
     losses: Mapping[str, float] = {}
@@ -92,7 +98,15 @@ class Painted(NamedTuple):
 
 @dataclass
 class _Painting(Generic[Stats]):
-    """What all passes of one painting share: regions, and by size the styles and what was prepared."""
+    """What the passes of one painting share.
+
+    Attributes:
+        regions: where each style applies; None means everywhere.
+        stats: statistics of the styles by size.
+        prepared: results of `OnePassPainter.prepare` by size.
+        several: whether there is more than one pass.
+        tones: the large areas of light and colour that later passes keep; None if they keep none.
+    """
 
     regions: Regions | None
     stats: dict[int, Stats]
@@ -102,22 +116,23 @@ class _Painting(Generic[Stats]):
 
 
 class OnePassPainter(Painter, Generic[Stats]):
-    """Paints a picture in one pass; a large one small at first, then each time larger from the painting so far.
+    """Paints a picture in one pass. A large picture is painted small first, and then larger from the last result.
 
     Attributes:
-        dtype: arithmetic of the networks.
-        styles: the style pictures, at their own sizes.
-        frame: see `Frame`.
-        least: pixels a side that a picture is worked on with at least.
-        grain: least contrast the networks see the photo with.
-        grid: period in pixels of the lattice to take out of pictures; 0 for none.
-        keeps_tones: later passes keep the long waves of the first: for networks that give a style's colours anew.
-        apart_differs: styles encoded apart are other statistics than styles encoded together.
-        bulky: the styles' statistics are as large as features. With `--memory`, those of a size go after its pass.
+        dtype: type that the networks compute in.
+        styles: the style pictures at their own sizes, 1×3×H×W each.
+        frame: how the photograph is padded.
+        min_side: smallest side in pixels that is processed.
+        grain: smallest contrast of the photo that the networks get, see `grained`; 0 adds no grain.
+        grid: period in pixels of the lattice to remove from pictures; 0 if there is none.
+        keeps_tones: later passes keep the large areas of light and colour of the first; for networks that apply the
+            colours of a style again in every pass.
+        apart_differs: whether encoding styles separately gives other statistics than encoding them together.
+        bulky: whether the statistics are as large as features. With a memory budget they are freed after each pass.
     """
 
     frame = Frame()
-    least: int = SMALLEST
+    min_side: int = SMALLEST
     grain: float = 0.0
     grid: int = 0
     keeps_tones: bool = False
@@ -127,7 +142,14 @@ class OnePassPainter(Painter, Generic[Stats]):
     def __init__(
         self, recipe: Recipe, nets: Nets, styles: Sequence[Tensor], kept: KeptStats[Stats] | None = None
     ) -> None:
-        """`styles` are 1×3×H×W each; `kept` has what was encoded of them, by default for one painting's sizes."""
+        """Make a painter.
+
+        Args:
+            recipe: what to paint with.
+            nets: the networks.
+            styles: the style pictures, 1×3×H×W each.
+            kept: statistics that are encoded already; new ones are added. None keeps those of one painting's sizes.
+        """
         self.recipe = recipe.model_copy(update={"nets": {**recipe.nets, **nets.sha256}})
         self.device, self.dtype = nets.device, nets.dtype
         self.styles = [style.to(nets.device) for style in styles]
@@ -137,47 +159,61 @@ class OnePassPainter(Painter, Generic[Stats]):
 
     @abstractmethod
     def encode(self, size: int, *, apart: bool) -> Stats:
-        """The styles' statistics beside a picture of longest side `size`: mixed, or of each style `apart`."""
+        """Compute the statistics of the styles for a painting of longest side `size`.
+
+        Args:
+            size: in pixels.
+            apart: keep each style separate, as painting with masks needs it; otherwise mix them.
+        """
 
     @abstractmethod
     def cost(self, size: Size, stats: Stats | None, *, apart: bool) -> Cost:
-        """What painting holds beside its strips, for a picture of height and width `size`.
+        """Return the memory that painting needs in addition to its strips.
 
-        `stats` is None where the styles have yet to be encoded.
+        Args:
+            size: height and width of the picture.
+            stats: statistics of the styles; None if they are not encoded yet.
+            apart: whether each style is separate.
         """
 
     @abstractmethod
     def pictures(self, seen: Pass[Stats]) -> Iterator[Painted]:
-        """What the method makes of one picture; a method that refines it yields every step."""
+        """Paint one picture at one size. A method that refines the picture yields every step."""
 
     @abstractmethod
     def work(self, size: Size) -> float:
-        """Multiply-adds of a pass over a picture of height and width `size`, for the progress."""
+        """Return the multiply-adds of a pass over a picture of height and width `size`, for the progress."""
 
     @abstractmethod
     def encode_work(self, size: int) -> float:
-        """Multiply-adds of `encode`, likewise."""
+        """Return the multiply-adds of `encode`, for the progress."""
 
     def steps(self, size: int) -> int:  # noqa: ARG002
-        """How many pictures a pass of that size yields."""
+        """Return the number of pictures that a pass of that size yields."""
         return 1
 
     def sizes(self, final: int) -> tuple[int, ...]:
-        """Longest sides to paint at, one after the other, for a result of `final` pixels."""
+        """Return the longest sides to paint at, in order, for a result of `final` pixels."""
         return scales(final, getattr(self.recipe.options, "style_scale", 1.0))
 
     def _sizes_from(self, start: int, final: int) -> list[int]:
-        """The same from a start so long, which takes the place of the passes up to its size."""
+        """The sizes after a start of longest side `start`, which replaces the passes up to its size."""
         sizes = self.sizes(final)
         return [size for size in sizes if size > start] or [sizes[-1]]
 
-    def reckon(self, size: Size, start: int = 0) -> float:
-        """See `Painter.reckon`."""
+    def estimate_work(self, size: Size, start: int = 0) -> float:
+        """See `Painter.estimate_work`."""
         final = self.recipe.size or max(size)
         return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
 
     def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002
-        """What a pass of that size, on the way to `final`, has to know of the photograph, before any is painted."""
+        """Compute what a pass of longest side `size` needs of the photograph. This runs before all passes.
+
+        Args:
+            content: the photograph, 1×3×H×W.
+            size: longest side of the pass in pixels.
+            final: longest side of the last pass.
+        """
         return None
 
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
@@ -192,27 +228,30 @@ class OnePassPainter(Painter, Generic[Stats]):
         apart, unknown = regions is not None, 0.0
         for size in sizes:
             unknown += 0.0 if self._key(size, apart) in self._kept else self.encode_work(size)
-        expect(self.reckon((height, width), begun_at) + unknown, "encoding the style" if unknown else "")
+        expect(self.estimate_work((height, width), begun_at) + unknown, "encoding the style" if unknown else "")
         stats = dict(self.encode_styles(sizes, apart=regions is not None))
-        if len(sizes) > 1:  # a budget too small is refused before the passes of less memory
+        if len(sizes) > 1:  # a budget that is too small for the last pass is refused before the first
             self.plan(given, stats[sizes[-1]], apart=regions is not None, later=True)
-        # The largest first: a refusal then names a budget that is enough for every size.
+        # The largest first: an error then names a budget that is enough for every size.
         prepared = {size: self.prepare(content, size, sizes[-1]) for size in reversed(sizes)}
         painting = _Painting(regions, stats, prepared, several=len(sizes) > 1)
         begun = self._coarse(content, sizes, painting, start)
         total = self.steps(sizes[-1])
         passes = self._run_pass([begun], sizes[-1], painting, coarse=False)
-        del begun  # a large picture is let go as soon as it is used
+        del begun  # so that a large picture is freed as soon as it is used
         for index, (picture, losses, note) in enumerate(passes, 1):
             yield Step(resize(picture, *given).contiguous(), index, total, losses, note)
 
     def encode_styles(self, sizes: Sequence[int], *, apart: bool) -> Mapping[int, Stats]:
-        """The styles encoded as they are seen beside pictures of these sizes, and of no others."""
+        """Encode the styles for paintings of these longest sides, and return the statistics by size.
+
+        Without a cache, the statistics of other sizes are dropped.
+        """
         if not self._keeps_all:
             for key in [key for key in self._kept if key not in {self._key(size, apart) for size in sizes}]:
                 del self._kept[key]
         found: dict[int, Stats] = {}
-        # The largest first: a refusal then names a budget that is enough for every size.
+        # The largest first: an error then names a budget that is enough for every size.
         for size in reversed(sizes):
             key = self._key(size, apart)
             stats = self._kept.get(key)
@@ -233,44 +272,57 @@ class OnePassPainter(Painter, Generic[Stats]):
     def plan_style(
         self, style: Tensor, cost: Cost, kept: Cost = NOTHING, afterwards: Cost = NOTHING, *, apart: bool
     ) -> Strips:
-        """How large strips may be for encoding a style picture. A budget too small for painting is refused now.
+        """Choose the size of strips for encoding a style picture, and refuse a budget that is too small for painting.
 
         Args:
             style: 1×3×H×W.
-            cost: of encoding it.
-            kept: of statistics, which stay while photos are painted.
-            afterwards: of the work that follows a pass.
-            apart: whether styles are encoded apart.
+            cost: memory for encoding it.
+            kept: memory of the statistics, which are kept while photos are painted.
+            afterwards: memory for the work that follows a pass.
+            apart: whether styles are encoded separately.
+
+        Raises:
+            RequestError: the budget is too small.
         """
         size = (style.shape[2], style.shape[3])
         later = (self.cost(size, None, apart=apart) | afterwards) + kept + 2 * PICTURE
         return plan_strips(cost, size, self.recipe.memory, self.device, self.dtype, later)
 
     def fitted(self, content: Tensor, size: int) -> Tensor:
-        """The photograph at a size."""
-        return fitted_photo(content, size, self.least)[0]
+        """Resize the photograph to a longest side of `size` pixels."""
+        return fitted_photo(content, size, self.min_side)[0]
 
     def framed(self, photo: Tensor, *, outer: int = 0) -> tuple[Tensor, tuple[slice, slice]]:
-        """A photograph mirrored beyond its border, and the rows and columns it has there."""
+        """Pad a photograph by the frame and `outer` pixels; return it with its own rows and columns there."""
         frame = self.frame
-        return covered(photo, frame.unit, frame.patch, frame.stride, frame.margin + outer)
+        return pad_to_cover(photo, frame.unit, frame.patch, frame.stride, frame.margin + outer)
 
     def unframed(self, picture: Tensor, size: int, stats: Stats, prepared: Any = None) -> Pass[Stats]:
-        """A picture to be painted without a margin: where features are looked at, and not the picture's border."""
-        photo, _ = covered(picture, self.frame.unit, self.frame.patch, self.frame.stride)
+        """Make a pass without a margin, for when the features matter and not the border of the picture."""
+        photo, _ = pad_to_cover(picture, self.frame.unit, self.frame.patch, self.frame.stride)
         strips = self.plan((photo.shape[2], photo.shape[3]), stats, apart=False)
         return Pass(photo, size, stats, prepared, None, 0, False, strips)
 
     def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> Strips:
-        """How large strips may be for a photo of height and width `photo`, in memory now or only `later`."""
+        """Choose the size of strips for painting.
+
+        Args:
+            photo: height and width of the photo with its frame.
+            stats: statistics of the styles.
+            apart: whether each style is separate.
+            later: the photo is not in memory yet.
+
+        Raises:
+            RequestError: the budget is too small.
+        """
         cost = self.cost(photo, stats, apart=apart)
-        cost = cost + 2 * PICTURE if later else cost  # the photo, and it framed
+        cost = cost + 2 * PICTURE if later else cost  # the photo without and with its frame
         return plan_strips(cost, photo, self.recipe.memory, self.device, self.dtype, cost if later else None)
 
     def _coarse(
         self, content: Tensor, sizes: Sequence[int], painting: _Painting[Stats], start: Tensor | None
     ) -> Tensor:
-        """What to paint at the last size: the photograph, with the strokes of the start and all smaller paintings."""
+        """Paint at all sizes but the last; return the picture to paint at the last size."""
         begun = photo = self.fitted(content, sizes[0])
         if start is not None:
             begun = restored(start, resize(content, *start.shape[2:]), photo, self.recipe.start_detail)
@@ -281,13 +333,13 @@ class OnePassPainter(Painter, Generic[Stats]):
                 painting.tones = tones_of(made.picture)
             smaller, photo = photo, self.fitted(content, larger)
             begun = finer(made.picture, smaller, photo)
-            del made  # or it would be held while the next pass paints
+            del made  # otherwise it would stay in memory during the next pass
         return begun
 
     def _run_pass(
         self, given: list[Tensor], size: int, painting: _Painting[Stats], *, coarse: bool
     ) -> Iterator[Painted]:
-        """The pictures of one pass, without their frame. The photo is taken out of `given`, to be freed."""
+        """Paint one pass; yield its pictures without their frame. The photo is taken out of `given`, to free it."""
         say(f"{size} px" if painting.several else "")
         seen, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
         for picture, losses, note in self.pictures(seen):
@@ -304,11 +356,11 @@ class OnePassPainter(Painter, Generic[Stats]):
     def _prepare_pass(
         self, photo: Tensor, size: int, painting: _Painting[Stats], coarse: bool
     ) -> tuple[Pass[Stats], tuple[slice, slice]]:
-        """A picture to be painted, and where the photo lies in what is made of it."""
+        """Make a pass, and return it with the rows and columns of the photo in its result."""
         frame, apart = self.frame, painting.regions is not None
-        # A sliver has not so much to mirror.
+        # A narrow picture has too few pixels to reflect.
         outer = frame.outer if min(photo.shape[2:]) > frame.margin + frame.outer else 0
-        where = covered_regions(painting.regions, photo, frame.unit, frame.patch, frame.stride, margin=frame.margin)
+        where = pad_regions(painting.regions, photo, frame.unit, frame.patch, frame.stride, margin=frame.margin)
         framed, place = self.framed(photo, outer=outer)
         stats = painting.stats[size]
         strips = self.plan((framed.shape[2], framed.shape[3]), stats, apart=apart)

@@ -1,4 +1,4 @@
-"""Settings that methods share. Imports no torch."""
+"""Settings that several methods share. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class AnyStyleOptions(Options):
-    """What any-style methods share: how much, and how large the style is seen."""
+    """The settings of all methods for any style: how far the features change, and the size of the style picture."""
 
     alpha: Share = setting(
         "strokes",
@@ -37,10 +37,10 @@ class AnyStyleOptions(Options):
 
 
 def options_of(recipe: Recipe, kind: type[Own]) -> Own:
-    """A recipe's options.
+    """Return a recipe's options, checked to be of a method's type.
 
     Raises:
-        RequestError: they are another method's.
+        RequestError: they belong to another method.
     """
     options = recipe.options
     if not isinstance(options, kind):

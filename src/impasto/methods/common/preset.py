@@ -1,4 +1,4 @@
-"""`Preset`: settings with a name, and what they stand for."""
+"""`Preset`: settings that have a name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from ...recipe import Options
 
 @dataclass(frozen=True)
 class Preset:
-    """A method's options under a name, with the encoder and size that belong to them."""
+    """Options of a method, with the encoder and the size that belong to them.
+
+    Attributes:
+        description: what the preset is for, in one line.
+        options: the options; those not set keep their defaults.
+        encoder: see `Recipe.encoder`.
+        size: see `Recipe.size`.
+    """
 
     description: str
     options: Options

@@ -1,4 +1,4 @@
-"""States of paintings in files: safetensors, written whole or not at all, so that a killed run goes on."""
+"""Files with the state of a painting, to resume an interrupted run: safetensors, written atomically."""
 
 from __future__ import annotations
 
@@ -17,21 +17,27 @@ from ...weights import container
 
 KIND = "painting-state"
 _EVERY = 60.0  # seconds between two states
-_SHARE = 0.05  # of the time may go into writing them: a large picture's are gigabytes
+_SHARE = 0.05  # largest share of the time to spend on writing: the state of a large picture takes gigabytes
 
 
 class StateFile(Checkpoint):
-    """A painting's state, in a file.
+    """Saves the state of a painting in a file, and resumes a painting from one.
 
     Args:
-        path: where to write, ending in ``.safetensors``.
-        resume: the file to go on from; None to begin anew.
-        every: seconds between two states; more where writing one takes long.
-        overwrite: `path` may exist; it may anyhow where it is resumed from.
+        path: file to write, ending in ``.safetensors``.
+        resume: file to resume from; None to start from the beginning.
+        every: seconds between two states, at least; more if writing one takes long.
+        overwrite: allow `path` to exist. It may exist anyway if it is the file to resume from.
 
     Raises:
-        RequestError: `path` exists or has another ending, or there is no file to resume.
+        RequestError: `path` exists or has another ending, or the file to resume from is missing.
         OutputError: `path` cannot be written.
+
+    Example:
+        >>> settings = {"size": 64, "steps": 2}
+        >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings=settings)
+        >>> state = impasto.StateFile("state.safetensors", every=30)
+        >>> painting = impasto.bind(recipe).keeping(state).paint("photo.jpg").done()
     """
 
     def __init__(
@@ -48,7 +54,21 @@ class StateFile(Checkpoint):
         self._next = time.monotonic() + every
 
     def load(self, origin: Mapping[str, Any]) -> State | None:
-        """See `Checkpoint.load`."""
+        """Read the state to resume from.
+
+        Args:
+            origin: see `Checkpoint.load`.
+
+        Returns:
+            The state; None if there is no file to resume from.
+
+        Raises:
+            RequestError: the file is damaged, or holds the state of another painting.
+
+        Example:
+            >>> state.load({}) is None
+            True
+        """
         path = self._resume
         if path is None:
             return None
@@ -63,17 +83,32 @@ class StateFile(Checkpoint):
             if was != now:
                 raise RequestError(
                     f"{path} is the state of another painting: {name} was {_short(was)}, now it is {_short(now)}; "
-                    "expected the same: repeat it, or begin anew without --resume"
+                    "expected the same: repeat it, or start over without --resume"
                 )
-        # Clones: what lies in the file is aligned otherwise, and sums come out otherwise.
+        # Clones: tensors in the mapped file are aligned differently, which changes the rounding of sums.
         return State({name: tensor.clone() for name, tensor in tensors.items()}, metadata["facts"], origin)
 
     def due(self) -> bool:
-        """See `Checkpoint.due`."""
+        """Return whether the time between two states has passed.
+
+        Example:
+            >>> state.due()
+            False
+        """
         return time.monotonic() >= self._next
 
     def save(self, state: State) -> None:
-        """See `Checkpoint.save`."""
+        """Write a state, in place of the last one.
+
+        Args:
+            state: see `Checkpoint.save`.
+
+        Raises:
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> state.save(State({"image": torch.zeros(1, 3, 36, 48)}, facts={}, origin={}))
+        """
         began = time.monotonic()
         metadata = {"kind": KIND, "facts": dict(state.facts), "origin": dict(state.origin)}
         try:
@@ -85,7 +120,7 @@ class StateFile(Checkpoint):
 
 
 def digest(picture: Tensor) -> str:
-    """Hex sha256 of a picture's pixels, float32, and its shape."""
+    """Return the sha256 of a picture's shape and float32 pixels, in hexadecimal digits."""
     pixels = picture.detach().float().cpu().contiguous()
     found = hashlib.sha256(repr(tuple(pixels.shape)).encode())
     found.update(pixels.numpy().data)
@@ -93,7 +128,7 @@ def digest(picture: Tensor) -> str:
 
 
 def _short(value: Any) -> str:
-    """A value as a message shows it: hashes by their first digits."""
+    """Shorten a value for a message: of a hash, the first digits."""
     if value is None:
         return "absent"
     text = str(value)

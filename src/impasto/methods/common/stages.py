@@ -1,4 +1,4 @@
-"""Painting by optimisation, size after size: stages, early stops, and states to resume from."""
+"""The common part of methods that optimise pixels: stages of growing size, early stops, and resuming."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from .resume import digest
 from .scales import restored
 
 SMALLEST = 16
-"""Least side in pixels that a stage works at: relu5_1 is then a single position."""
+"""Smallest side in pixels of a stage: relu5_1 then has a single position."""
 
-_LEVELS = 255.0  # optimisers work in levels of 255, as the systems reproduced do
+_LEVELS = 255.0  # optimisers work in 0 to 255, as the reproduced systems do
 _PLATEAU_WINDOW = 50
 
 Stages = Sequence[tuple[int, int]]
@@ -42,22 +42,23 @@ Stages = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """How pixels are moved, and when to stop early.
+    """How pixels are optimised, and when to stop early. A level is 1/255.
 
     Attributes:
         optimizer: ``lbfgs`` or ``adam``.
-        learning_rate: L-BFGS: fraction of its step (1 by default); Adam: levels of 255 a step (5 by default).
-        history: pairs of steps and gradients that L-BFGS remembers.
-        betas: Adam's decays.
+        learning_rate: for L-BFGS, the fraction of its step (1 by default); for Adam, levels a step (5 by default).
+        history: pairs of steps and gradient changes that L-BFGS remembers.
+        betas: decays of Adam.
         precondition: L-BFGS scales frequency f by f^-precondition.
-        precondition_colours: the same for what is not grey; None for alike.
+        precondition_colours: the same exponent for colour differences; None uses `precondition`.
         clamp: keep pixels in [0, 1] after every step.
-        average: decay of a running mean of the picture, which is then what is shown; 0 for none.
-        keep_best: the answer is the picture of lowest loss, not the last.
-        plateau: stop at the final size when the best loss improves by less than this fraction in 50 steps; 0: never.
-        max_seconds: stop after this time; None: never.
-        first_move: levels of 255 that L-BFGS's first move has in the mean, at least.
-        longest_move: levels of 255 that any of its moves has, root mean square, at most.
+        average: decay of a running mean of the picture, which becomes the result; 0 for none.
+        keep_best: the result is the picture with the lowest loss, not the last one.
+        plateau: stop at the final size when the best loss improves by less than this fraction in 50 steps; 0 never
+            stops.
+        max_seconds: stop after this time; None never stops.
+        first_move: smallest mean change of the first move of L-BFGS, in levels; None for its default.
+        longest_move: largest root mean square of any move of L-BFGS, in levels.
     """
 
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
@@ -76,10 +77,14 @@ class OptimiserSettings:
 
 
 class StagedPainter(Painter):
-    """A painter that optimises pixels: at a small size first, each later stage from the picture of the one before.
+    """A painter that optimises pixels: first at a small size, then at larger sizes, each from the last result.
 
-    A method states its stages, its objective and where it begins; sizes, moves, memory, early stops and resuming
-    are the same for all.
+    A method states its stages, its objective and its first picture. Sizes, optimisers, memory, early stops and
+    resuming are the same for all.
+
+    Attributes:
+        encoder: the encoder of the losses.
+        settings: how pixels are optimised.
     """
 
     resumable = True
@@ -88,64 +93,64 @@ class StagedPainter(Painter):
 
     @abstractmethod
     def stages(self, final: int) -> Stages:
-        """Stages of a picture whose longest side is `final` pixels."""
+        """Return the stages of a picture whose longest side is `final` pixels."""
 
     @abstractmethod
     def objective(
         self, photo: Tensor, regions: Regions | None = None, tile: int | None = None, stage: tuple[int, int] = (0, 1)
     ) -> TiledObjective:
-        """The loss to minimise at a stage.
+        """Return the loss to minimise at a stage.
 
         Args:
-            photo: the photograph at its working size, 1×3×H×W.
-            regions: where each style applies.
-            tile: work in tiles of that many pixels.
-            stage: its number from 0, and how many stages there are.
+            photo: the photograph at the size of the stage, 1×3×H×W.
+            regions: where each style applies; None means everywhere.
+            tile: side in pixels of tiles to work in; None for the whole picture.
+            stage: number of the stage, counted from 0, and the number of stages.
         """
 
     @abstractmethod
     def beginning(self, photo: Tensor) -> Tensor:
-        """The picture that the first stage starts from, of the size of `photo`."""
+        """Return the picture that the first stage starts from, of the size of `photo`."""
 
     def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:  # noqa: ARG002
-        """What a stage starts from, of the size of `larger`.
+        """Return the picture that a later stage starts from, of the size of `larger`.
 
         Args:
-            image: what the stage before made.
-            photo: the photograph, of its size.
-            larger: the photograph at the stage's own.
+            image: the result of the last stage, 1×3×h×w.
+            photo: the photograph at the same size, 1×3×h×w.
+            larger: the photograph at the size of the stage, 1×3×H×W.
         """
         return resize(image, *larger.shape[2:])
 
-    def replaced(self, stages: Stages, start: int) -> int:  # noqa: ARG002
-        """How many stages a start of longest side `start` pixels takes the place of, never all."""
+    def replaced_stages(self, stages: Stages, start: int) -> int:  # noqa: ARG002
+        """Return how many stages a start of longest side `start` pixels replaces; never all of them."""
         return 0
 
     @abstractmethod
     def needs(self, photo: Size, steps: int) -> Optimisation:
-        """What the memory of a stage depends on, of a photo of height and width `photo`."""
+        """Return what memory and work of a stage depend on, for a photo of this height and width."""
 
     @abstractmethod
     def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
-        """What a painting is made from, as far as its next step depends on it, as JSON data."""
+        """Return everything that the next step of a painting depends on, as JSON data; see `State.origin`."""
 
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
-        """Paint; see `Painter.paint`. Losses are those of the picture the step began from."""
+        """Paint; see `Painter.paint`. The losses of a step are those of the picture before it."""
         content = content.to(self.device)
         height, width = content.shape[2:]
         if min(height, width) < 1 or max(height, width) < 2:
             raise RequestError(f"the photo is {width}×{height} pixels; expected at least 2 a side")
         stages = self.stages(self.recipe.size or max(height, width))
-        # The last first: a refusal then names a budget that is enough for every size.
+        # The last first: an error then names a budget that is enough for every size.
         plans = [self.plan(content, size, steps) for size, steps in reversed(stages)][::-1]
         skipped = 0
         if start is not None:
             start = check_start(start, content)
-            skipped = self.replaced(stages, max(start.shape[2:]))
+            skipped = self.replaced_stages(stages, max(start.shape[2:]))
         total = sum(steps for _, steps in stages[skipped:])
-        log = _Log(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
+        log = _Progress(self.checkpoint, self.origin(content, regions, start) if self.checkpoint else {}, stages)
         needs = self._all_needs(_size_of(content), stages)
-        expect(self.reckon(_size_of(content), 0 if start is None else max(start.shape[2:])))
+        expect(self.estimate_work(_size_of(content), 0 if start is None else max(start.shape[2:])))
         image: Tensor | None = None
         for number, ((size, steps), plan) in enumerate(zip(stages, plans, strict=True)):
             if number < skipped:
@@ -153,7 +158,7 @@ class StagedPainter(Painter):
             say(f"{size} px" if len(stages) > 1 else "")
             if number < log.stage:
                 worked(needs[number].all_work)
-                continue  # done before the painting was put aside
+                continue  # done before the painting was interrupted
             photo, given = _fitted(content, size)
             if image is not None:
                 image = self.enlarged(image, resize(content, *image.shape[2:]), photo)
@@ -166,7 +171,7 @@ class StagedPainter(Painter):
                 note = f"{max(photo.shape[2:])} px" if len(stages) > 1 else ""
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
-            keep_freed_memory(plan.way.tile is None)  # in tiles memory is scarce
+            keep_freed_memory(plan.way.tile is None)  # with tiles, memory is short
             objective = in_tiles(
                 partial(self.objective, photo, regions, stage=(number, len(stages))), plan.way.tile, _size_of(photo)
             )
@@ -191,22 +196,26 @@ class StagedPainter(Painter):
             if stop:
                 return
 
-    def reckon(self, size: Size, start: int = 0) -> float:
-        """See `Painter.reckon`."""
+    def estimate_work(self, size: Size, start: int = 0) -> float:
+        """See `Painter.estimate_work`."""
         stages = self.stages(self.recipe.size or max(size))
-        needs = self._all_needs(size, stages[self.replaced(stages, start) if start else 0 :])
+        needs = self._all_needs(size, stages[self.replaced_stages(stages, start) if start else 0 :])
         return sum(each.all_work for each in needs)
 
     def _all_needs(self, shape: Size, stages: Stages) -> list[Optimisation]:
-        """Of every stage, for a photograph of height and width `shape`."""
+        """The needs of every stage, for a photograph of height and width `shape`."""
         return [self.needs(_working(*shape, size), steps) for size, steps in stages]
 
     def plan(self, content: Tensor, size: int, steps: int) -> Plan[Tiling]:
-        """How a stage is worked on within the memory budget."""
+        """Choose tiles and history of a stage so that it stays within the memory budget.
+
+        Raises:
+            RequestError: the budget is too small.
+        """
         return self.needs(working_size(content, size), steps).plan(self.recipe.memory)
 
     def _note(self, photo: Tensor, plan: Plan[Tiling], tile: int | None, *, alone: bool) -> str:
-        """The size where there are several, and how memory is kept within bounds where it has to be."""
+        """The size if there are several, and what was done to stay within the memory."""
         size = _size_of(photo)
         parts = [] if alone else [f"{max(size)} px"]
         parts += self.needs(size, 0).notes(plan.way._replace(tile=tile))
@@ -218,7 +227,7 @@ class StagedPainter(Painter):
 def origin_of(
     recipe: Recipe, styles: Sequence[Tensor], content: Tensor, regions: Regions | None, start: Tensor | None
 ) -> dict[str, Any]:
-    """What a painting is made from but its method's settings: those of the recipe, and the sha256 of all pixels."""
+    """Return what a painting is made from, without the method's settings: the recipe's, and hashes of all pixels."""
     apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
     data = recipe.model_dump(mode="json", exclude=apart)
     data["encoder"] = ", ".join(recipe.nets.values())
@@ -233,9 +242,9 @@ def origin_of(
 
 
 def working_size(content: Tensor, size: int) -> Size:
-    """Height and width that a stage of longest side `size` works at.
+    """Return height and width of a stage of longest side `size`.
 
-    A sliver is painted wider than it is, so that deep layers see something.
+    A very narrow picture is painted wider than it is, so that deep layers have a position.
     """
     return _working(*_size_of(content), size)
 
@@ -246,7 +255,7 @@ def _working(height: int, width: int, size: int) -> Size:
 
 
 def _fitted(content: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
-    """The photograph at a stage's working size, and the height and width it is shown at."""
+    """The photograph at the size of a stage, and the height and width of the steps."""
     photo = fit(content, size)
     return resize(photo, *working_size(content, size)), _size_of(photo)
 
@@ -256,13 +265,13 @@ def _size_of(image: Tensor) -> Size:
 
 
 class Run(Descent):
-    """The optimisation of one stage: `step` until it is good, then `shown` or `carried`. It can be put aside.
+    """The optimisation of one stage. Call `step` repeatedly, then `shown` or `carried`. Its state can be saved.
 
     Args:
-        objective: what is to become less.
-        image: 1×3×H×W in [0, 1], where it begins.
-        settings: how it moves.
-        history: pairs that L-BFGS keeps, where memory allows fewer than `settings` ask for.
+        objective: the loss to minimise.
+        image: the picture to start from, 1×3×H×W in [0, 1].
+        settings: how pixels are optimised.
+        history: pairs that L-BFGS keeps, if memory allows fewer than `settings` states.
     """
 
     def __init__(
@@ -287,22 +296,22 @@ class Run(Descent):
             self._mean = kept.mul_(decay).add_(self.image, alpha=1 - decay)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that the next step depends on: tensors, not copied, and JSON data."""
-        tensors, facts = self._optimiser.state()
-        kept = {f"optimiser.{name}": tensor for name, tensor in tensors.items()}
-        kept["image"] = self.image
+        """Return everything that the next step depends on: tensors, which are not copied, and JSON data."""
+        of_optimiser, optimiser = self._optimiser.state()
+        of_objective, objective = self._objective.state()
+        tensors = {f"optimiser.{name}": tensor for name, tensor in of_optimiser.items()}
+        tensors |= {f"objective.{name}": tensor for name, tensor in of_objective.items()}
+        tensors["image"] = self.image
         if self._mean is not None:
-            kept["mean"] = self._mean
+            tensors["mean"] = self._mean
         if self._best is not None:
-            kept["best"] = self._best[1]
+            tensors["best"] = self._best[1]
         best = self._best and self._best[0]
-        found, said = self._objective.state()
-        kept |= {f"objective.{name}": tensor for name, tensor in found.items()}
-        told = {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": facts}
-        return kept, {**told, **({"objective": said} if said else {})}
+        facts = {"steps": self.steps, "lows": list(self._lows), "best": best, "optimiser": optimiser}
+        return tensors, {**facts, **({"objective": objective} if objective else {})}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from a `state`, whose tensors are taken over."""
+        """Resume from a `state`. Its tensors are not copied."""
         found = {name: tensor.to(self.image.device) for name, tensor in tensors.items()}
         self.image.copy_(found["image"])
         self._mean = found.get("mean")
@@ -310,31 +319,31 @@ class Run(Descent):
         self._lows.extend(facts["lows"])
         self.lowest = self._lows[-1] if self._lows else math.inf
         self.steps = facts["steps"]
-        self._optimiser.restore(_under("optimiser.", found), facts["optimiser"])
-        self._objective.restore(_under("objective.", found), facts.get("objective", {}))
+        self._optimiser.restore(_without_prefix("optimiser.", found), facts["optimiser"])
+        self._objective.restore(_without_prefix("objective.", found), facts.get("objective", {}))
 
     def reason_to_stop(self) -> str:
-        """Why to stop early, or nothing."""
+        """Return why to stop early; empty if there is no reason."""
         limit = self._settings.plateau
         if limit and len(self._lows) > _PLATEAU_WINDOW and self._lows[0] - self._lows[-1] < limit * self._lows[0]:
             return f"the loss improved by less than {limit:g} in {_PLATEAU_WINDOW} steps"
         return ""
 
     def shown(self, *, final: bool = False) -> Tensor:
-        """The picture so far, in [0, 1]; the best one at the end where it is kept."""
+        """Return the picture so far, in [0, 1]; if it is `final` and the best one is kept, that."""
         if final and self._best is not None:
             return (self._best[1] / _LEVELS).clamp_(0, 1)
         return self.carried().clamp_(0, 1)
 
     def carried(self) -> Tensor:
-        """What the next size begins from: the picture, or its bias-corrected running mean."""
+        """Return what the next size starts from: the picture, or its bias-corrected running mean."""
         if self._mean is None:
             return self.image / _LEVELS
         return self._mean / (_LEVELS * (1 - self._settings.average**self.steps))
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those whose names begin with `prefix`, without it."""
+def _without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
@@ -344,13 +353,13 @@ def _optimiser(settings: OptimiserSettings, image: Tensor, history: int) -> Opti
         preconditioner = frequency_preconditioner(
             height, width, settings.precondition, image.device, colours=settings.precondition_colours
         )
-        least = {} if settings.first_move is None else {"least": settings.first_move}
-        return LBFGS(settings.learning_rate or 1.0, history, preconditioner, longest=settings.longest_move, **least)
+        first = {} if settings.first_move is None else {"min_move": settings.first_move}
+        return LBFGS(settings.learning_rate or 1.0, history, preconditioner, max_move=settings.longest_move, **first)
     return Adam(image, settings.learning_rate or 5.0, settings.betas)
 
 
-class _Log:
-    """How far a painting has come, and its checkpoint. As a context it saves what an interruption would lose."""
+class _Progress:
+    """The progress of a painting, and its checkpoint. As a context manager it saves the state at an interruption."""
 
     def __init__(self, checkpoint: Checkpoint | None, origin: Mapping[str, Any], stages: Stages) -> None:
         self._checkpoint, self._origin, self._stages = checkpoint, origin, stages
@@ -366,7 +375,7 @@ class _Log:
             self._check(facts)
 
     def _check(self, facts: Mapping[str, Any]) -> None:
-        """Refuse stages under which the state would not have come about."""
+        """Refuse a state that the stages could not have led to."""
         was = [tuple(stage) for stage in facts["stages"]]
         stages, now, made = list(self._stages), self.stage, facts["run"]["steps"]
         same = len(stages) > now and stages[:now] == was[:now] and stages[now][0] == was[now][0]
@@ -374,26 +383,26 @@ class _Log:
             so_far = [*was[:now], (was[now][0], made)]
             asked = stages[: now + 1]
             raise RequestError(
-                f"the state has done {_spelled(so_far)}, which {_spelled(asked)} does not begin with (SIZE:STEPS); "
+                f"the state has done {_as_text(so_far)}, which {_as_text(asked)} does not begin with (SIZE:STEPS); "
                 "expected the same stages or more steps"
             )
 
     def begin(self, stage: int, run: Run) -> None:
-        """A stage begins, or the one goes on that was put aside."""
+        """Begin a stage, or resume the one that was interrupted."""
         if self._state is not None:
             run.restore(self._state.tensors, self._state.facts["run"])
             self._state = None
         self.stage, self._run = stage, run
 
     def reason_to_stop(self, settings: OptimiserSettings, finished: bool) -> str:
-        """Why to stop before the last step, or nothing; `finished` at the final size."""
+        """Return why to stop before the last step, or nothing; `finished` says that the size is the final one."""
         assert self._run is not None
         if settings.max_seconds is not None and time.monotonic() - self._began >= settings.max_seconds:
             return f"time limit of {settings.max_seconds:g} s reached"
         return self._run.reason_to_stop() if finished else ""
 
     def save(self, *, ended: bool) -> None:
-        """Save where it is time, or where a stage has `ended`."""
+        """Save the state if it is time, or if a stage has `ended`."""
         checkpoint, run = self._checkpoint, self._run
         if checkpoint is None or run is None or not (ended or checkpoint.due()):
             return
@@ -418,5 +427,5 @@ class _Log:
             self.save(ended=True)
 
 
-def _spelled(stages: Sequence[tuple[int, ...]]) -> str:
+def _as_text(stages: Sequence[tuple[int, ...]]) -> str:
     return ",".join(":".join(map(str, stage)) for stage in stages)

@@ -249,7 +249,7 @@ class GatysOptions(Options):
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """(longest side, steps) of each scale for a picture whose longest side is `final` pixels."""
-        from ...images.geometry import climb, scale_ladder
+        from ...images.geometry import scale_ladder, sizes_between
 
         if self.schedule:
             sizes = [(round(size * final) if size <= 1 else round(size), steps) for size, steps in self.schedule]
@@ -258,7 +258,7 @@ class GatysOptions(Options):
             return ((final, self.steps),)
         first = self.steps if self.first_steps is None else self.first_steps
         if self.min_size == "auto":
-            ladder = climb(_BEGIN, final)
+            ladder = sizes_between(_BEGIN, final)
             halved = [math.ceil(self.steps / 2**rung) for rung in range(len(ladder))]
             return tuple(zip(ladder, [first, *halved[1:]] if len(ladder) > 1 else halved, strict=True))
         ladder = scale_ladder(final, self.min_size, self.scale_step)

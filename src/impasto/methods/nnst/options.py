@@ -153,7 +153,7 @@ class NnstOptions(Options):
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """(longest side, steps) of each size for a picture whose longest side is `final` pixels."""
-        from ...images.geometry import climb
+        from ...images.geometry import sizes_between
 
-        sizes = climb(self.first_size, final) if final > self.first_size else [final]
+        sizes = sizes_between(self.first_size, final) if final > self.first_size else [final]
         return tuple((size, sum(self.steps_at(number, len(sizes)))) for number, size in enumerate(sizes))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...encoders.vgg import VGG
 from ...errors import RequestError
-from ...images.geometry import SAME, fitted_size, resize
+from ...images.geometry import NEGLIGIBLE_RATIO, fitted_size, resize
 from ...losses.cost import Optimisation
 from ...matching.columns import HELD, STORED, StyleColumns
 from ...matching.patchmatch import PRINCIPAL
@@ -101,9 +101,10 @@ class NnstPainter(StagedPainter):
         """With some of the photograph's finer brightness; see `StagedPainter.enlarged`."""
         return restored(image.clamp(0, 1), photo, larger, self.options.detail)
 
-    def replaced(self, stages: Stages, start: int) -> int:
+    def replaced_stages(self, stages: Stages, start: int) -> int:
         """Those hardly larger than it; one as large as the finished picture is painted from the first size on."""
-        return 0 if stages[-1][0] <= start * SAME else sum(size <= start * SAME for size, _ in stages)
+        reached = start * NEGLIGIBLE_RATIO
+        return 0 if stages[-1][0] <= reached else sum(size <= reached for size, _ in stages)
 
     def objective(
         self, photo: Tensor, regions: Regions | None = None, tile: int | None = None, stage: tuple[int, int] = (0, 1)

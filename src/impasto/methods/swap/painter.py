@@ -97,7 +97,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
             self.grid = self.decoder.spec.grid if options.descreen else 0
         unit = layer_stride(options.layer)
         self.frame = Frame(unit, options.patch_size, options.stride, MARGIN if self.decoder else 0)
-        self.least = max(self.least, unit * options.patch_size)
+        self.min_side = max(self.min_side, unit * options.patch_size)
         self.refiner = Refiner(options, self.encoder, self.decoder, recipe.memory)
 
     def sizes(self, final: int) -> tuple[int, ...]:
@@ -175,7 +175,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
         positions = self._positions(seen.photo.shape)
         note = "patches by PatchMatch" if any(each.is_approximate(*positions) for each in stats.patches) else ""
         if self.decoder is not None:
-            seen.let_go()
+            seen.free_photo()
         # 3. Turn them back into a picture.
         for painted in self._inverted(target, inside, seen):
             yield painted._replace(note="; ".join(filter(None, (note, painted.note))))
@@ -252,9 +252,9 @@ class SwapPainter(OnePassPainter[StyleStats]):
 
     def _fitted_style(self, style: Tensor, size: int) -> Tensor:
         fitted = fitted_style(style, size, self.options)
-        if not self.options.style_upscale or min(fitted.shape[2:]) >= self.least:
+        if not self.options.style_upscale or min(fitted.shape[2:]) >= self.min_side:
             return fitted
-        return fit(style, math.ceil(self.least * max(style.shape[2:]) / min(style.shape[2:])))
+        return fit(style, math.ceil(self.min_side * max(style.shape[2:]) / min(style.shape[2:])))
 
     def _patches(self, features: Sequence[Tensor], tones: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
         options = self.options

@@ -59,7 +59,7 @@ class Refiner:
         """Memory that refining takes at least."""
         if not self._options.descent(longest):
             return Cost()
-        return self._needs(size, longest).least
+        return self._needs(size, longest).min_cost
 
     def work(self, size: Size, longest: int) -> float:
         """Multiply-adds of refining a picture."""
