@@ -144,7 +144,7 @@ every_documented = pytest.mark.parametrize(
 
 @every_documented
 def test_what_is_public_has_an_example(name: str, thing: Any, text: str) -> None:
-    assert ">>>" in _section(text, "Example"), f"{name} has no Example"
+    assert ">>>" in _section(text, "Examples"), f"{name} has no Examples"
 
 
 @every_documented

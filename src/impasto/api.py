@@ -35,7 +35,7 @@ def read(source: ImageLike) -> Picture:
     Raises:
         ImageError: the picture is missing, unreadable, damaged, or larger than 400 megapixels.
 
-    Example:
+    Examples:
         >>> impasto.read("photo.jpg").size
         (48, 36)
     """
@@ -59,7 +59,7 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
     Raises:
         RequestError: a file, a network or the device is missing, or the settings contradict each other.
 
-    Example:
+    Examples:
         >>> painter = impasto.bind(impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")]))
         >>> painter.paint("photo.jpg").done().save("painted.png")
     """
@@ -143,7 +143,7 @@ def paint(
         RequestError: a picture is unreadable, a name is unknown, or a value is out of range.
         Cancelled: `cancel` was set.
 
-    Example:
+    Examples:
         >>> painting = impasto.paint("photo.jpg", "painting.jpg", effort="draft")
         >>> painting.save("painted.png")
     """

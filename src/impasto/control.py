@@ -3,7 +3,7 @@
 Long work calls `worked` between its parts: strips, layers, blocks of a match. `Control.active` sets the control that
 these calls go to. Without an active control, `worked` does nothing.
 
-Example:
+Examples:
     >>> control = Control(watch=lambda progress: print(f"{progress.done:.0%}"))
     >>> with control.active():
     ...     expect(200)
@@ -39,7 +39,7 @@ class Progress:
         done: share of the work, from 0 to 1.
         note: what is being done now; may be empty.
 
-    Example:
+    Examples:
         >>> seen = []
         >>> painting = impasto.paint("photo.jpg", "painting.jpg", effort="draft", watch=seen.append)
         >>> seen[-1].done

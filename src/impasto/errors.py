@@ -15,7 +15,7 @@ class ImpastoError(Exception):
     Attributes:
         exit_status: exit status of the command after this error: 1, or 2 for a `RequestError`.
 
-    Example:
+    Examples:
         >>> try:
         ...     impasto.read("missing.jpg")
         ... except impasto.ImpastoError as error:
@@ -31,7 +31,7 @@ class RequestError(ImpastoError, ValueError):
 
     It is also a `ValueError`.
 
-    Example:
+    Examples:
         >>> impasto.make_recipe("adain", settings={"sise": 64})
         Traceback (most recent call last):
         impasto.errors.RequestError: adain has no setting 'sise'; did you mean size, seed?
@@ -55,7 +55,7 @@ class OutputError(ImpastoError):
 class Cancelled(ImpastoError):
     """The work was stopped by its ``cancel`` before it was finished. Nothing was written.
 
-    Example:
+    Examples:
         >>> import threading
         >>> stop = threading.Event()
         >>> stop.set()

@@ -72,7 +72,7 @@ class Cost:
     Attributes:
         moments: pairs of fixed bytes and bytes per pixel.
 
-    Example:
+    Examples:
         >>> picture, features = Cost.of_pixels(12), Cost.of_pixels(128)
         >>> (picture + features | 2 * features).at((512, 512))
         67108864.0

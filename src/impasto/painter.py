@@ -31,7 +31,7 @@ class Step:
         losses: weighted loss terms by name, and their sum as ``total``; empty for most one-pass methods.
         note: why the painting ended early, or at what size it is; may be empty.
 
-    Example:
+    Examples:
         >>> step = impasto.paint("photo.jpg", "painting.jpg", method="gatys", steps=2, size=64).step
         >>> step.index, step.total, tuple(step.image.shape)
         (2, 2, (1, 3, 48, 64))
@@ -127,7 +127,7 @@ class Painter(ABC):
         resumable: whether a painting can be saved between two steps and resumed.
         checkpoint: where its paintings save their state; None if they do not.
 
-    Example:
+    Examples:
         >>> settings = {"size": 64, "steps": 2}
         >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings=settings)
         >>> painter = impasto.bind(recipe).painter
@@ -144,7 +144,7 @@ class Painter(ABC):
         Args:
             regions: encode each style by itself, as painting with masks needs it, even if the recipe has no masks.
 
-        Example:
+        Examples:
             >>> painter.encode_ahead()
         """
 
@@ -157,7 +157,7 @@ class Painter(ABC):
         Raises:
             RequestError: the method cannot be resumed.
 
-        Example:
+        Examples:
             >>> painter.keeping(impasto.StateFile("state.safetensors")).checkpoint is None
             False
         """
@@ -197,7 +197,7 @@ class Painter(ABC):
             Cancelled: `cancel` was set.
             RequestError: the start has other proportions than the photograph.
 
-        Example:
+        Examples:
             >>> *_, last = painter.paint(torch.rand(1, 3, 30, 40))
             >>> tuple(last.image.shape)
             (1, 3, 48, 64)
@@ -215,7 +215,7 @@ class Painter(ABC):
         Returns:
             The number of multiply-adds; the number of pixels if the method does not count them.
 
-        Example:
+        Examples:
             >>> painter.estimate_work((480, 640)) == painter.estimate_work((48, 64))
             True
         """
@@ -231,7 +231,7 @@ class Painter(ABC):
             regions: see `paint`.
             start: see `paint`.
 
-        Example:
+        Examples:
             >>> [step.index for step in painter.run(torch.rand(1, 3, 30, 40), None, None)]
             [1, 2]
         """

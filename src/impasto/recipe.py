@@ -82,7 +82,7 @@ class Frozen(BaseModel):
             rename: called with each name that may be a file's, in the order of the fields; returns the new name.
             without: names of fields to leave as they are.
 
-        Example:
+        Examples:
             >>> style = impasto.Style(path="paintings/scream.jpg")
             >>> data = style.model_dump()
             >>> style.rename_files(data, str.upper)
@@ -150,7 +150,7 @@ class Share(Frozen):
         Args:
             name: what stands for the style itself.
 
-        Example:
+        Examples:
             >>> impasto.Style(path="scream.jpg", weight=0.3, mask="sky.png").written("scream")
             'scream:0.3@sky.png'
         """
@@ -179,7 +179,7 @@ class NetShare(Share):
 class Style(Share):
     """A style picture, with its weight among several styles and its mask.
 
-    Example:
+    Examples:
         >>> impasto.Style(path="scream.jpg", weight=0.3)
         Style(weight=0.3, mask=None, path='scream.jpg')
     """
@@ -200,7 +200,7 @@ class Style(Share):
         Raises:
             RequestError: the weight is not a positive number.
 
-        Example:
+        Examples:
             >>> str(impasto.Style.parse("scream.jpg:0.3@sky.png"))
             'scream.jpg:0.3@sky.png'
         """
@@ -256,7 +256,7 @@ class Recipe(Frozen):
     Raises:
         ValidationError: a value is out of range, or a style is given twice (from pydantic).
 
-    Example:
+    Examples:
         >>> style = impasto.Style(path="painting.jpg", weight=0.5)
         >>> recipe = impasto.make_recipe("swap", [style], settings={"size": 1024})
         >>> recipe.method, recipe.size, recipe.options.alpha
@@ -341,7 +341,7 @@ class Recipe(Frozen):
     def parts(self) -> tuple[Share, ...]:
         """The styles to mix: the style pictures, or the styles that the method's networks know.
 
-        Example:
+        Examples:
             >>> recipe.parts == recipe.styles
             True
         """
@@ -356,7 +356,7 @@ class Recipe(Frozen):
         Raises:
             ValueError: there are more or fewer masks than styles.
 
-        Example:
+        Examples:
             >>> recipe.with_masks(["sky.png"]).styles[0].mask
             'sky.png'
         """
@@ -368,7 +368,7 @@ class Recipe(Frozen):
     def style_shares(self) -> tuple[float, ...]:
         """Return the weights of the style pictures, scaled so that they sum to 1.
 
-        Example:
+        Examples:
             >>> recipe.style_shares()
             (1.0,)
         """
@@ -378,7 +378,7 @@ class Recipe(Frozen):
     def portable(self) -> dict[str, Any]:
         """Return the recipe as JSON data with file names instead of paths, as a picture's metadata has it.
 
-        Example:
+        Examples:
             >>> impasto.make_recipe("adain", [impasto.Style(path="paintings/scream.jpg")]).portable()["styles"]
             [{'weight': 1.0, 'path': 'scream.jpg'}]
         """
@@ -392,7 +392,7 @@ class Recipe(Frozen):
         Args:
             rename: called with each name that may be a file's, in the order of the fields; returns the new name.
 
-        Example:
+        Examples:
             >>> recipe.renamed(lambda name: f"folder/{name}")["styles"]
             [{'weight': 0.5, 'path': 'folder/painting.jpg'}]
         """

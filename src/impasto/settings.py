@@ -88,7 +88,7 @@ def setting(
     Raises:
         ValueError: there is no such group or level.
 
-    Example:
+    Examples:
         >>> class Settings(BaseModel):
         ...     size: int = setting("picture", default=512, description="Longest side.", unit="px")
         >>> place_of(Settings.model_fields["size"]).unit

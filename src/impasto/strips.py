@@ -174,7 +174,7 @@ class Chain:
         layers: the layers to run. The first one does not write into its input.
         widths: channels of each layer's output.
 
-    Example:
+    Examples:
         >>> halved = Chain(picture, VALUES).then(Pool(lambda x: torch.nn.functional.avg_pool2d(x, 2), ceil=False))
         >>> tuple(halved.whole().shape)
         (1, 3, 18, 24)

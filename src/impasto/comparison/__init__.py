@@ -72,7 +72,7 @@ def compare(
         RequestError: a picture is unreadable, a name is unknown, or a value is out of range.
         ImpastoError: no way could be painted. If only some fail, they are left out with a warning.
 
-    Example:
+    Examples:
         >>> sheet = impasto.compare("photo.jpg", "painting.jpg", methods=["adain", "adain:style_scale=2"])
         >>> sheet.save("sheet.png")
     """
@@ -117,7 +117,7 @@ def compare_blind(
         RequestError: see `compare`.
         ImpastoError: see `compare`.
 
-    Example:
+    Examples:
         >>> pairs = [("photo.jpg", "painting.jpg")]
         >>> sheet, key = impasto.compare_blind(pairs, methods=["adain", "swap"], size=64, seed=1)
         >>> key["rows"][0]["columns"]["A"]["way"]

@@ -67,7 +67,7 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
     Raises:
         RequestError: an unknown name, a value out of range, or a missing net.
 
-    Example:
+    Examples:
         >>> parse_way("gatys:quick:steps=40").label
         'gatys quick steps=40'
     """

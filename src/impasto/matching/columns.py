@@ -52,7 +52,7 @@ class Hypercolumns:
         size: height and width of the positions.
         mean: of each channel over all positions, C float32.
 
-    Example:
+    Examples:
         >>> columns = Hypercolumns(encoder, picture, ["relu1_1", "relu3_1"])
         >>> [(rows, tuple(band.shape)) for rows, band in columns.bands()]
         [(slice(0, 9, None), (1, 20, 9, 12))]

@@ -49,7 +49,7 @@ class Method:
             mapping that keeps their statistics.
         styles: whether it paints in the style of given pictures. If not, its networks know their styles.
 
-    Example:
+    Examples:
         >>> recipe = impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")])
         >>> adain = impasto.METHODS["adain"]
         >>> nets = adain.load(recipe, torch.device("cpu"))
@@ -69,7 +69,7 @@ class Method:
     def examples(self) -> tuple[str, ...]:
         """Two commands that use the method.
 
-        Example:
+        Examples:
             >>> adain.examples[0]
             'impasto adain photo.jpg painting.jpg'
         """
@@ -83,7 +83,7 @@ class Method:
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a recipe of this method, for forms; each setting has its group and level.
 
-        Example:
+        Examples:
             >>> adain.schema()["$defs"]["Options"]["properties"]["alpha"]["group"]
             'strokes'
         """
@@ -104,7 +104,7 @@ class Method:
         Raises:
             WeightsError: a network is missing, damaged, or made for something else.
 
-        Example:
+        Examples:
             >>> sorted(adain.load(recipe, torch.device("cpu")).sha256)
             ['adain', 'vgg19']
         """
@@ -122,7 +122,7 @@ class Method:
         Raises:
             WeightsError: see `load`.
 
-        Example:
+        Examples:
             >>> from impasto.methods.common.loader import Loader
             >>> nets = adain.load_by(recipe, Loader(torch.device("cpu")))
         """
@@ -143,7 +143,7 @@ class Method:
         Returns:
             What `paint` needs of the styles.
 
-        Example:
+        Examples:
             >>> stats = adain.encode(nets, recipe, [torch.rand(1, 3, 40, 32)])
         """
         if size is not None:
@@ -177,7 +177,7 @@ class Method:
         Raises:
             Cancelled: `cancel` was set.
 
-        Example:
+        Examples:
             >>> *_, last = adain.paint(nets, stats, torch.rand(1, 3, 36, 48))
             >>> tuple(last.image.shape)
             (1, 3, 48, 64)
@@ -196,7 +196,7 @@ class Method:
             styles: the style pictures, 1×3×H×W each.
             kept: statistics of the styles by the method's own keys; new ones are added to it.
 
-        Example:
+        Examples:
             >>> painter = adain.bound(recipe, nets, [torch.rand(1, 3, 40, 32)])
         """
         return getattr(importlib.import_module(self.module), self.painter)(recipe, nets, styles, kept)
@@ -212,7 +212,7 @@ class Method:
         Raises:
             WeightsError: see `load`.
 
-        Example:
+        Examples:
             >>> painter = adain.bind(recipe, [torch.rand(1, 3, 40, 32)], torch.device("cpu"))
         """
         painter = self.bound(recipe, self.load(recipe, device), styles)
@@ -291,7 +291,7 @@ METHODS: dict[str, Method] = {
 }
 """Every method by name, also those that other packages add; ``METHODS[name].options`` has its settings.
 
-Example:
+Examples:
     >>> impasto.METHODS["johnson"].styles
     False
 """
@@ -362,7 +362,7 @@ def make_recipe(
     Raises:
         RequestError: a name is unknown, a value is out of range, or the method takes no style picture.
 
-    Example:
+    Examples:
         >>> style = impasto.Style(path="painting.jpg")
         >>> impasto.make_recipe("gatys", [style], preset="quick", settings={"size": 256}).size
         256

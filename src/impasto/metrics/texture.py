@@ -51,7 +51,7 @@ def texture_distance(picture: Tensor, style: Tensor, *, size: int = SIZE, seed: 
     Returns:
         0 or more; 0 for the style itself.
 
-    Example:
+    Examples:
         >>> texture_distance(style, style)
         0.0
     """

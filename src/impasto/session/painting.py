@@ -41,7 +41,7 @@ class Painting:
         seconds: how long it took, without loading the networks.
         stopped: why it ended: ``finished``, ``interrupted``, or the reason of an early stop.
 
-    Example:
+    Examples:
         >>> painting = impasto.paint("photo.jpg", "painting.jpg", effort="draft")
         >>> painting.finished(strength=0.6, colour="luminance").save("half.png")
     """
@@ -60,7 +60,7 @@ class Painting:
     def image(self) -> Tensor:
         """The picture with strength, colour and masks applied, 1×3×H×W float32 RGB in [0, 1].
 
-        Example:
+        Examples:
             >>> tuple(painting.image.shape)
             (1, 3, 384, 512)
         """
@@ -72,7 +72,7 @@ class Painting:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels.
 
-        Example:
+        Examples:
             >>> painting.size
             (512, 384)
         """
@@ -104,7 +104,7 @@ class Painting:
             RequestError: a value is out of range; or ``coral``, which is applied before painting, is given or taken
                 away.
 
-        Example:
+        Examples:
             >>> painting.finished(strength=0.5).recipe.strength
             0.5
         """
@@ -135,7 +135,7 @@ class Painting:
     def to_pil(self) -> Image.Image:
         """Convert to an 8-bit PIL image: RGB, or RGBA if the photograph has an alpha channel.
 
-        Example:
+        Examples:
             >>> painting.to_pil().mode
             'RGB'
         """
@@ -171,7 +171,7 @@ class Painting:
             RequestError: the ending is unknown, a setting does not fit the format, or the file exists.
             OutputError: the system refuses, for example because the disk is full.
 
-        Example:
+        Examples:
             >>> painting.save("painted.jpg", quality=90)
         """
         from .. import __version__

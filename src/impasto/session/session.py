@@ -55,7 +55,7 @@ class Session:
     Raises:
         RequestError: the device is not there, or `cache` is not an amount of memory.
 
-    Example:
+    Examples:
         >>> session = impasto.Session(cache="1GB")
         >>> recipe = impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")])
         >>> session.paint(recipe, "photo.jpg").done().save("first.png")
@@ -104,7 +104,7 @@ class Session:
             RequestError: while painting: a picture is unreadable, a network is missing, or a size does not fit.
             Cancelled: while painting: `cancel` was set.
 
-        Example:
+        Examples:
             >>> for step in (work := session.paint(recipe, "photo.jpg")):
             ...     print(step.index, "of", step.total)
             1 of 1
@@ -139,7 +139,7 @@ class Session:
         Raises:
             RequestError: a picture is unreadable or a network is missing.
 
-        Example:
+        Examples:
             >>> session.bind(recipe).paint("photo.jpg").done().size
             (512, 384)
         """
@@ -157,7 +157,7 @@ class Session:
         Raises:
             ImageError: it cannot be read.
 
-        Example:
+        Examples:
             >>> session.read("painting.jpg") is session.read("painting.jpg")
             True
         """
@@ -172,7 +172,7 @@ class Session:
     def close(self) -> None:
         """Free what is kept. The session can still be used, and loads again what it needs.
 
-        Example:
+        Examples:
             >>> session.close()
         """
         self.cache.clear()
@@ -198,7 +198,7 @@ class Session:
             nets: networks that the statistics are computed with.
             names: a digest of each style picture.
 
-        Example:
+        Examples:
             >>> nets = impasto.METHODS["adain"].load(recipe, session.device)
             >>> len(session.statistics(recipe, nets, ["digest of a picture"]))
             0
@@ -226,7 +226,7 @@ class BoundPainter:
         device: where it paints.
         resumable: whether its paintings can be saved between two steps and resumed.
 
-    Example:
+    Examples:
         >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings={"steps": 1})
         >>> painter = impasto.bind(recipe)
         >>> painter.paint("photo.jpg").done().save("first.png")
@@ -246,7 +246,7 @@ class BoundPainter:
     def checkpoint(self) -> Checkpoint | None:
         """Where its paintings save their state; None if they do not.
 
-        Example:
+        Examples:
             >>> painter.checkpoint is None
             True
         """
@@ -261,7 +261,7 @@ class BoundPainter:
         Raises:
             RequestError: the method cannot be resumed.
 
-        Example:
+        Examples:
             >>> painter.keeping(impasto.StateFile("state.safetensors")).paint("photo.jpg").done().size
             (512, 384)
         """
@@ -276,7 +276,7 @@ class BoundPainter:
             start: the picture to continue from; None keeps the recipe's.
             masks: one for each style; None keeps the recipe's.
 
-        Example:
+        Examples:
             >>> painter.with_inputs("start.png", None).recipe.start
             'start.png'
         """
@@ -316,7 +316,7 @@ class BoundPainter:
             RequestError: while painting: a picture is unreadable, or its size or proportions do not fit.
             Cancelled: while painting: `cancel` was set.
 
-        Example:
+        Examples:
             >>> painter.paint("photo.jpg").done().size
             (512, 384)
         """
@@ -339,7 +339,7 @@ class BoundPainter:
         Args:
             content: the photograph, 1×3×H×W in [0, 1].
 
-        Example:
+        Examples:
             >>> painter.painter_of(torch.rand(1, 3, 36, 48)) is painter.painter
             True
         """
@@ -385,7 +385,7 @@ class Work:
         priority: see `Session.paint`.
         records: see `Session.paint`.
 
-    Example:
+    Examples:
         >>> recipe = impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")])
         >>> work = impasto.Session().paint(recipe, "photo.jpg")
         >>> [step.total for step in work]
@@ -413,7 +413,7 @@ class Work:
     def close(self) -> None:
         """Stop painting. A painter with a checkpoint saves its state.
 
-        Example:
+        Examples:
             >>> work.close()
         """
         self._steps.close()
@@ -425,7 +425,7 @@ class Work:
             RequestError: see `Session.paint`.
             Cancelled: see `Session.paint`.
 
-        Example:
+        Examples:
             >>> work.done().size
             (512, 384)
         """
@@ -436,7 +436,7 @@ class Work:
     def finish_records(self) -> list[Path]:
         """Let the records write what they write at the end, and return the files they made.
 
-        Example:
+        Examples:
             >>> work.finish_records()
             []
         """
@@ -446,7 +446,7 @@ class Work:
     def last(self) -> Step | None:
         """The last step, before strength, colour and masks are applied; None before the first.
 
-        Example:
+        Examples:
             >>> work.last.index
             1
         """
@@ -459,7 +459,7 @@ class Work:
         Raises:
             ImpastoError: there is no step yet.
 
-        Example:
+        Examples:
             >>> work.painting.stopped
             'finished'
         """

@@ -33,7 +33,7 @@ class StateFile(Checkpoint):
         RequestError: `path` exists or has another ending, or the file to resume from is missing.
         OutputError: `path` cannot be written.
 
-    Example:
+    Examples:
         >>> settings = {"size": 64, "steps": 2}
         >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings=settings)
         >>> state = impasto.StateFile("state.safetensors", every=30)
@@ -65,7 +65,7 @@ class StateFile(Checkpoint):
         Raises:
             RequestError: the file is damaged, or holds the state of another painting.
 
-        Example:
+        Examples:
             >>> state.load({}) is None
             True
         """
@@ -91,7 +91,7 @@ class StateFile(Checkpoint):
     def due(self) -> bool:
         """Return whether the time between two states has passed.
 
-        Example:
+        Examples:
             >>> state.due()
             False
         """
@@ -106,7 +106,7 @@ class StateFile(Checkpoint):
         Raises:
             OutputError: the file cannot be written.
 
-        Example:
+        Examples:
             >>> state.save(State({"image": torch.zeros(1, 3, 36, 48)}, facts={}, origin={}))
         """
         began = time.monotonic()
