@@ -63,6 +63,7 @@ def _measured(name: str, table: Callable[[Any], str]) -> Figure:
 FIGURES = {
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
+    "score": _measured("score", tables.scores),
     "large": _measured("large", tables.peaks),
     "strokes": _measured("strokes", tables.stroke_ratios),
     "johnson": _measured("johnson", tables.feed_forward),

@@ -274,6 +274,26 @@ class Worth(TypedDict):
     styles: dict[str, StyleWorth]
 
 
+@_exact
+class ScoreRow(TypedDict):
+    """Mean figures of a way of painting over so many pairs, as `impasto score` gives them; smaller is nearer."""
+
+    way: str
+    size: int
+    pairs: int
+    date: str
+    style: float
+    content: float
+    texture: float
+
+
+@_exact
+class Score(Run):
+    """`benchmarks.score`: a row a way; the machine is that of the last run."""
+
+    rows: list[ScoreRow]
+
+
 SHAPES: dict[str, type[Any]] = {
     "arbitrary": Arbitrary,
     "gatys": Gatys,
@@ -282,6 +302,7 @@ SHAPES: dict[str, type[Any]] = {
     "large": Large,
     "lattice": Lattice,
     "memory": Memory,
+    "score": Score,
     "strokes": Strokes,
     "worth": Worth,
     "worth-noise": Worth,

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from benchmarks import strokes
 from benchmarks.johnson import PEER
 from benchmarks.large import METHODS
-from benchmarks.shapes import Gatys, Johnson, Ladder, Large, Machine, SizeCost, Strokes, StrokesRow, Worth
+from benchmarks.shapes import Gatys, Johnson, Ladder, Large, Machine, Score, SizeCost, Strokes, StrokesRow, Worth
+from impasto.methods.effort import EFFORTS
 
 NONE = "—"
 
@@ -109,6 +110,26 @@ def peaks(results: Large) -> str:
         f"`--memory {budgets['gatys']}` (`benchmarks/results/large.json`)."
     )
     return below(markdown(("", *(f"{size} px" for size in sizes)), rows), where)
+
+
+def scores(results: Score) -> str:
+    """Distances to style and photo of ways of painting."""
+    rows = [
+        (f"`{_command(row['way'])}`", f"{row['style']:.3f}", f"{row['content']:.3f}", f"{row['texture']:.3f}")
+        for row in results["rows"]
+    ]
+    where = (
+        f"{results['rows'][0]['pairs']} pairs at {results['rows'][0]['size']} px (`benchmarks/results/score.json`)."
+    )
+    return below(markdown(("", "style", "content", "texture"), rows), where)
+
+
+def _command(name: str) -> str:
+    """What to type for an effort or METHOD:PRESET."""
+    if name in EFFORTS:
+        return f"impasto paint --effort {name}"
+    method, _, preset = name.partition(":")
+    return f"impasto {method} --preset {preset}" if preset else f"impasto {method}"
 
 
 def stroke_ratios(results: Strokes) -> str:

@@ -25,7 +25,8 @@ import impasto
 from impasto.encoders.vgg import VGG
 from impasto.methods import Method
 from impasto.recipe import Frozen
-from impasto.session.session import BoundPainter, Work
+from impasto.session.bound import BoundPainter
+from impasto.session.work import Work
 from impasto.weights.canonical import VGGWeights
 
 SOURCE = Path(impasto.__file__).parent

@@ -19,7 +19,7 @@ from impasto.images.read import read
 from impasto.methods.export import TOLERANCE, export
 from impasto.methods.johnson.gallery import gallery
 from impasto.metrics.score import Inverts, Ruler
-from impasto.session.session import BoundPainter
+from impasto.session.bound import BoundPainter
 from impasto.weights.shipped import net_names
 
 pytestmark = pytest.mark.slow

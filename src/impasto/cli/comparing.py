@@ -24,7 +24,8 @@ from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS, check_target, write
 from ..recipe import Recipe, Style
 from ..session.painting import Painting
-from ..session.session import Session, Work
+from ..session.session import Session
+from ..session.work import Work
 from .paint import stem
 from .painting import check_streams, place
 from .progress import display

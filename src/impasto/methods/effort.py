@@ -60,7 +60,7 @@ def way(effort: str | None = None, boldness: float | str | None = None) -> Way:
     Raises:
         RequestError: there is no such effort, or the boldness is out of range.
 
-    Example:
+    Examples:
         >>> method, preset, settings = way("draft", 1)
         >>> impasto.make_recipe(method, preset=preset, settings=settings).options.style_scale
         2.0

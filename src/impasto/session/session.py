@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import dataclasses
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,20 +10,20 @@ from typing import TYPE_CHECKING, Self
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from .. import memory
-from ..control import Cancel, Control, Watch, say
-from ..errors import Cancelled, ImpastoError, RequestError
+from ..control import Cancel, Watch, say
+from ..errors import RequestError
 from ..images.source import STANDARD_STREAM
 from ..methods import method
-from ..painter import Checkpoint, Painter, Regions, Step, controlled
+from ..painter import Checkpoint
 from ..recipe import Recipe
+from .bound import BoundPainter
 from .cache import Cache, CacheView
-from .inputs import name_of, open_pictures, read_masks, regions_of
-from .painting import FINISHED, INTERRUPTED, Painting
+from .inputs import open_pictures, read_masks, regions_of
 from .provenance import warn_of_other_nets
-from .turns import TURNS
+from .work import Inputs, Work
 
 if TYPE_CHECKING:
-    from torch import Tensor, device
+    from torch import device
 
     from ..images.picture import Picture
     from ..methods.common.loader import Nets
@@ -112,7 +108,7 @@ class Session:
         """
         from ..images.read import read
 
-        def begin() -> _Inputs:
+        def begin() -> Inputs:
             say("reading the pictures")
             sources = _sources(recipe, styles)
             content, pictures = open_pictures(read(photo), sources, self.read)
@@ -125,7 +121,7 @@ class Session:
             warn_of_other_nets(bound.recipe, nets or {})
             if checkpoint is not None:
                 bound = bound.keeping(checkpoint)
-            return _Inputs(bound.with_inputs(start, masks), content, found, regions, begin_from)
+            return Inputs(bound.with_inputs(start, masks), content, found, regions, begin_from)
 
         return Work(begin, cancel, watch, priority, records)
 
@@ -209,315 +205,6 @@ class Session:
         return CacheView(self.cache, whose)
 
 
-class BoundPainter:
-    """A recipe with its networks loaded and its styles read; made by `Session.bind`.
-
-    Args:
-        session: reads masks, and keeps statistics.
-        recipe: what to paint with.
-        nets: its networks.
-        styles: its style pictures.
-        shared: the session keeps the statistics of the styles. Otherwise the painter does, for one size only.
-
-    Attributes:
-        recipe: what it paints with; ``nets`` has the sha256 of each network.
-        painter: the method's own painter, without strength, colour and masks.
-        styles: the style pictures.
-        device: where it paints.
-        resumable: whether its paintings can be saved between two steps and resumed.
-
-    Examples:
-        >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings={"steps": 1})
-        >>> painter = impasto.bind(recipe)
-        >>> painter.paint("photo.jpg").done().save("first.png")
-    """
-
-    def __init__(
-        self, session: Session, recipe: Recipe, nets: Nets, styles: Sequence[Picture], *, shared: bool
-    ) -> None:
-        self._session, self._nets, self.styles = session, nets, styles
-        names = [style.sha256 or _digest(style.pixels) for style in styles] if shared else []
-        kept = session.statistics(recipe, nets, names) if shared else None
-        self.painter = method(recipe.method).bound(recipe, nets, [style.pixels for style in styles], kept)
-        self.recipe, self.device = self.painter.recipe, self.painter.device
-        self.resumable = self.painter.resumable
-
-    @property
-    def checkpoint(self) -> Checkpoint | None:
-        """Where its paintings save their state; None if they do not.
-
-        Examples:
-            >>> painter.checkpoint is None
-            True
-        """
-        return self.painter.checkpoint
-
-    def keeping(self, checkpoint: Checkpoint) -> Self:
-        """Return a painter that saves the state of its paintings; see `Painter.keeping`.
-
-        Args:
-            checkpoint: where to save.
-
-        Raises:
-            RequestError: the method cannot be resumed.
-
-        Examples:
-            >>> painter.keeping(impasto.StateFile("state.safetensors")).paint("photo.jpg").done().size
-            (512, 384)
-        """
-        bound = copy.copy(self)
-        bound.painter = self.painter.keeping(checkpoint)
-        return bound
-
-    def with_inputs(self, start: ImageLike | None, masks: Sequence[ImageLike | None] | None) -> Self:
-        """Return a painter whose recipe names another start and other masks. It reads neither.
-
-        Args:
-            start: the picture to continue from; None keeps the recipe's.
-            masks: one for each style; None keeps the recipe's.
-
-        Examples:
-            >>> painter.with_inputs("start.png", None).recipe.start
-            'start.png'
-        """
-        recipe = self.recipe
-        if start is not None:
-            recipe = recipe.model_copy(update={"start": name_of(start)})
-        if masks is not None:
-            recipe = recipe.with_masks([None if mask is None else name_of(mask) for mask in masks])
-        bound = copy.copy(self)
-        bound.recipe = recipe
-        return bound
-
-    def paint(
-        self,
-        photo: ImageLike,
-        regions: Regions | None = None,
-        start: ImageLike | None = None,
-        cancel: Cancel | None = None,
-        watch: Watch | None = None,
-        *,
-        masks: Sequence[ImageLike | None] | None = None,
-    ) -> Work:
-        """Paint a photograph. The work begins with the first step.
-
-        Args:
-            photo: the photograph; see `impasto.read` for the kinds.
-            regions: where each style applies, instead of masks.
-            start: a picture to continue from, of the same kinds; see `Painter.paint`.
-            cancel: see `Painter.paint`.
-            watch: see `Painter.paint`.
-            masks: pictures to use instead of the recipe's masks, one for each style; None means everywhere.
-
-        Returns:
-            The steps; then ``painting`` has the result.
-
-        Raises:
-            RequestError: while painting: a picture is unreadable, or its size or proportions do not fit.
-            Cancelled: while painting: `cancel` was set.
-
-        Examples:
-            >>> painter.paint("photo.jpg").done().size
-            (512, 384)
-        """
-        from ..images.read import read
-
-        def begin() -> _Inputs:
-            content = read(photo)
-            found = [] if regions is not None else read_masks(self.recipe, content, masks, self._session.read)
-            where = regions if regions is not None else regions_of(self.recipe, content, found)
-            source = self.recipe.start if start is None else start
-            return _Inputs(
-                self.with_inputs(start, masks), content, found, where, None if source is None else read(source).pixels
-            )
-
-        return Work(begin, cancel, watch)
-
-    def painter_of(self, content: Tensor) -> Painter:
-        """Return the method's painter; with the colour ``coral``, its styles have the photograph's colours.
-
-        Args:
-            content: the photograph, 1×3×H×W in [0, 1].
-
-        Examples:
-            >>> painter.painter_of(torch.rand(1, 3, 36, 48)) is painter.painter
-            True
-        """
-        from ..methods.common.finish import recolour_styles
-
-        styles = recolour_styles([style.pixels for style in self.styles], content, self.recipe)
-        if styles is None:
-            return self.painter
-        painter = method(self.recipe.method).bound(self.recipe, self._nets, styles)
-        return painter if self.checkpoint is None else painter.keeping(self.checkpoint)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Inputs:
-    """The inputs of a painting, read and checked."""
-
-    bound: BoundPainter
-    content: Picture
-    masks: Sequence[Tensor | None]
-    regions: Regions | None
-    start: Tensor | None
-
-
-@dataclasses.dataclass(eq=False)
-class _State:
-    """The progress of a painting, shared between `Work` and its generator."""
-
-    inputs: _Inputs | None = None
-    last: Step | None = None
-    ended: bool = False
-    seconds: float = 0.0
-
-
-class Work:
-    """A painting in progress, made by `Session.paint`: an iterator over its steps.
-
-    It may be left early. Other paintings wait until it has ended, is closed, or is no longer referenced.
-
-    Args:
-        begin: reads the pictures and loads the networks.
-        cancel: see `Session.paint`.
-        watch: see `Session.paint`.
-        priority: see `Session.paint`.
-        records: see `Session.paint`.
-
-    Examples:
-        >>> recipe = impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")])
-        >>> work = impasto.Session().paint(recipe, "photo.jpg")
-        >>> [step.total for step in work]
-        [1]
-    """
-
-    def __init__(
-        self,
-        begin: Callable[[], _Inputs],
-        cancel: Cancel | None = None,
-        watch: Watch | None = None,
-        priority: int = 0,
-        records: Sequence[Record] = (),
-    ) -> None:
-        self._records, self._state = records, _State()
-        # The generator refers to the state and not to this object, so it is closed with the last reference to this.
-        self._steps = _in_turn(_paint(begin, self._state, records), cancel, watch, priority)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Step:
-        return next(self._steps)
-
-    def close(self) -> None:
-        """Stop painting. A painter with a checkpoint saves its state.
-
-        Examples:
-            >>> work.close()
-        """
-        self._steps.close()
-
-    def done(self) -> Painting:
-        """Run the remaining steps and return the painting.
-
-        Raises:
-            RequestError: see `Session.paint`.
-            Cancelled: see `Session.paint`.
-
-        Examples:
-            >>> work.done().size
-            (512, 384)
-        """
-        for _ in self:
-            pass
-        return self.painting
-
-    def finish_records(self) -> list[Path]:
-        """Let the records write what they write at the end, and return the files they made.
-
-        Examples:
-            >>> work.finish_records()
-            []
-        """
-        return [path for record in self._records for path in record.finish()]
-
-    @property
-    def last(self) -> Step | None:
-        """The last step, before strength, colour and masks are applied; None before the first.
-
-        Examples:
-            >>> work.last.index
-            1
-        """
-        return self._state.last
-
-    @property
-    def painting(self) -> Painting:
-        """The painting so far; after the last step, the result.
-
-        Raises:
-            ImpastoError: there is no step yet.
-
-        Examples:
-            >>> work.painting.stopped
-            'finished'
-        """
-        inputs, step = self._state.inputs, self._state.last
-        if inputs is None or step is None:
-            raise ImpastoError("the painting has no steps; expected at least one")
-        early = step.index < step.total
-        stopped = INTERRUPTED if early and not self._state.ended else (early and step.note) or FINISHED
-        return Painting(
-            step,
-            inputs.bound.recipe,
-            inputs.content,
-            inputs.bound.styles,
-            inputs.masks,
-            inputs.regions,
-            str(inputs.bound.device),
-            self._state.seconds,
-            stopped,
-        )
-
-
-def _in_turn(painting: Generator[Step], cancel: Cancel | None, watch: Watch | None, priority: int) -> Generator[Step]:
-    """Yield the steps of a painting once no other one is painted."""
-    cancelled = ""
-    with TURNS.take(priority, cancel) as turn:
-        steps = controlled(painting, Control(cancel, watch, turn.give_way))
-        try:
-            for step in steps:
-                turn.rest()
-                yield step
-        except Cancelled as error:
-            cancelled = str(error)
-        finally:
-            steps.close()
-    if cancelled:  # a new exception: the traceback of the other keeps tensors alive
-        memory.give_back_freed_memory()
-        raise Cancelled(cancelled)
-
-
-def _paint(begin: Callable[[], _Inputs], state: _State, records: Sequence[Record]) -> Generator[Step]:
-    """Yield the steps of a painting with strength, colour and masks applied."""
-    from ..methods.common.finish import finish
-
-    state.inputs = inputs = begin()
-    content, bound = inputs.content.pixels, inputs.bound
-    painter = bound.painter_of(content)
-    say("painting")
-    began = time.monotonic()
-    with contextlib.closing(painter.paint(content, inputs.regions, inputs.start)) as steps:
-        for step in steps:
-            state.last, state.seconds = step, time.monotonic() - began
-            shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, inputs.regions))
-            for record in records:
-                record.step(shown, state.seconds)
-            yield shown
-        state.ended = True
-
-
 def _sources(recipe: Recipe, styles: Sequence[ImageLike] | None) -> Sequence[ImageLike]:
     """Return what to read the styles of a recipe from."""
     if styles is None:
@@ -539,9 +226,3 @@ def _bytes(amount: int | str) -> int:
     if found < 0:
         raise RequestError(f"cache is {amount!r}; expected bytes, or an amount such as 512MB or 2GB; 0 for none")
     return int(found)
-
-
-def _digest(pixels: Tensor) -> str:
-    from ..methods.common.resume import digest
-
-    return digest(pixels)

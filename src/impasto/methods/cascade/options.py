@@ -24,7 +24,7 @@ _WORDS: dict[str, Any] = {"none": None, "yes": True, "no": False}
 class Rung(Frozen):
     """One painting of a cascade: which method, how large, and how it goes on from the rung before.
 
-    Example:
+    Examples:
         >>> Rung.parse("adain:256:style_scale=2")
         Rung(method='adain', size=256, start_detail=1.0, keep_tones=True, settings={'style_scale': 2})
     """

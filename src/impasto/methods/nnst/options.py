@@ -42,7 +42,8 @@ class NnstOptions(Options):
         "style",
         "advanced",
         default=0.2,
-        description="How much the style's contrast counts: without it contrasts grow too strong.",
+        description="How much the means and contrasts of the style's features count: more takes more of its "
+        "palette, and keeps less of forms.",
     )
     style_scale: StyleScale = 1.0
     first_size: Annotated[int, Field(ge=16, le=4096)] = setting(

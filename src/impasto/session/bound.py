@@ -1,0 +1,171 @@
+"""`BoundPainter`: a recipe with its networks loaded and its styles read."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+from ..control import Cancel, Watch
+from ..methods import method
+from ..painter import Checkpoint, Painter, Regions
+from ..recipe import Recipe
+from .inputs import name_of, read_masks, regions_of
+from .work import Inputs, Work
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..images.picture import Picture
+    from ..methods.common.loader import Nets
+    from .inputs import ImageLike
+    from .session import Session
+
+
+class BoundPainter:
+    """A recipe with its networks loaded and its styles read; made by `Session.bind`.
+
+    Args:
+        session: reads masks, and keeps statistics.
+        recipe: what to paint with.
+        nets: its networks.
+        styles: its style pictures.
+        shared: the session keeps the statistics of the styles. Otherwise the painter does, for one size only.
+
+    Attributes:
+        recipe: what it paints with; ``nets`` has the sha256 of each network.
+        painter: the method's own painter, without strength, colour and masks.
+        styles: the style pictures.
+        device: where it paints.
+        resumable: whether its paintings can be saved between two steps and resumed.
+
+    Examples:
+        >>> recipe = impasto.make_recipe("gatys", [impasto.Style(path="painting.jpg")], settings={"steps": 1})
+        >>> painter = impasto.bind(recipe)
+        >>> painter.paint("photo.jpg").done().save("first.png")
+    """
+
+    def __init__(
+        self, session: Session, recipe: Recipe, nets: Nets, styles: Sequence[Picture], *, shared: bool
+    ) -> None:
+        self._session, self._nets, self.styles = session, nets, styles
+        names = [style.sha256 or _digest(style.pixels) for style in styles] if shared else []
+        kept = session.statistics(recipe, nets, names) if shared else None
+        self.painter = method(recipe.method).bound(recipe, nets, [style.pixels for style in styles], kept)
+        self.recipe, self.device = self.painter.recipe, self.painter.device
+        self.resumable = self.painter.resumable
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where its paintings save their state; None if they do not.
+
+        Examples:
+            >>> painter.checkpoint is None
+            True
+        """
+        return self.painter.checkpoint
+
+    def keeping(self, checkpoint: Checkpoint) -> Self:
+        """Return a painter that saves the state of its paintings; see `Painter.keeping`.
+
+        Args:
+            checkpoint: where to save.
+
+        Raises:
+            RequestError: the method cannot be resumed.
+
+        Examples:
+            >>> painter.keeping(impasto.StateFile("state.safetensors")).paint("photo.jpg").done().size
+            (512, 384)
+        """
+        bound = copy.copy(self)
+        bound.painter = self.painter.keeping(checkpoint)
+        return bound
+
+    def with_inputs(self, start: ImageLike | None, masks: Sequence[ImageLike | None] | None) -> Self:
+        """Return a painter whose recipe names another start and other masks. It reads neither.
+
+        Args:
+            start: the picture to continue from; None keeps the recipe's.
+            masks: one for each style; None keeps the recipe's.
+
+        Examples:
+            >>> painter.with_inputs("start.png", None).recipe.start
+            'start.png'
+        """
+        recipe = self.recipe
+        if start is not None:
+            recipe = recipe.model_copy(update={"start": name_of(start)})
+        if masks is not None:
+            recipe = recipe.with_masks([None if mask is None else name_of(mask) for mask in masks])
+        bound = copy.copy(self)
+        bound.recipe = recipe
+        return bound
+
+    def paint(
+        self,
+        photo: ImageLike,
+        regions: Regions | None = None,
+        start: ImageLike | None = None,
+        cancel: Cancel | None = None,
+        watch: Watch | None = None,
+        *,
+        masks: Sequence[ImageLike | None] | None = None,
+    ) -> Work:
+        """Paint a photograph. The work begins with the first step.
+
+        Args:
+            photo: the photograph; see `impasto.read` for the kinds.
+            regions: where each style applies, instead of masks.
+            start: a picture to continue from, of the same kinds; see `Painter.paint`.
+            cancel: see `Painter.paint`.
+            watch: see `Painter.paint`.
+            masks: pictures to use instead of the recipe's masks, one for each style; None means everywhere.
+
+        Returns:
+            The steps; then ``painting`` has the result.
+
+        Raises:
+            RequestError: while painting: a picture is unreadable, or its size or proportions do not fit.
+            Cancelled: while painting: `cancel` was set.
+
+        Examples:
+            >>> painter.paint("photo.jpg").done().size
+            (512, 384)
+        """
+        from ..images.read import read
+
+        def begin() -> Inputs:
+            content = read(photo)
+            found = [] if regions is not None else read_masks(self.recipe, content, masks, self._session.read)
+            where = regions if regions is not None else regions_of(self.recipe, content, found)
+            source = self.recipe.start if start is None else start
+            return Inputs(
+                self.with_inputs(start, masks), content, found, where, None if source is None else read(source).pixels
+            )
+
+        return Work(begin, cancel, watch)
+
+    def painter_of(self, content: Tensor) -> Painter:
+        """Return the method's painter; with the colour ``coral``, its styles have the photograph's colours.
+
+        Args:
+            content: the photograph, 1×3×H×W in [0, 1].
+
+        Examples:
+            >>> painter.painter_of(torch.rand(1, 3, 36, 48)) is painter.painter
+            True
+        """
+        from ..methods.common.finish import recolour_styles
+
+        styles = recolour_styles([style.pixels for style in self.styles], content, self.recipe)
+        if styles is None:
+            return self.painter
+        painter = method(self.recipe.method).bound(self.recipe, self._nets, styles)
+        return painter if self.checkpoint is None else painter.keeping(self.checkpoint)
+
+
+def _digest(pixels: Tensor) -> str:
+    from ..methods.common.resume import digest
+
+    return digest(pixels)
