@@ -1,4 +1,4 @@
-"""Figures in the docs, made from results.
+"""Figures and tables of settings in the docs, made from results and from the code.
 
     python -m benchmarks.figures             # rewrites them in README.md and docs/*.md
     python -m benchmarks.figures --check     # says which of them differ
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import tables
 from benchmarks.shapes import RESULTS, SHAPES, Worth, read
+from impasto.methods.effort import Dials
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "src/impasto/weights/shipped"
@@ -56,11 +57,25 @@ def shipped_nets() -> dict[str, tables.Net]:
     }
 
 
+def _settings(method: str | None) -> Figure:
+    """The settings of a method, or those that all share."""
+    from impasto.cli.paint import COMMON
+    from impasto.methods import METHODS
+
+    if method is None:
+        return Figure("impasto.recipe.Recipe", lambda: tables.settings({**Dials.model_fields, **COMMON}, {}))
+    options = METHODS[method].options
+    defaults = {name: getattr(options(), name) for name in options.model_fields}
+    return Figure(f"the options of {method}", lambda: tables.settings(options.model_fields, defaults))
+
+
 def _measured(name: str, table: Callable[[Any], str]) -> Figure:
     return Figure(f"benchmarks/results/{name}.json", lambda: table(read(RESULTS / f"{name}.json", SHAPES[name])))
 
 
 FIGURES = {
+    "settings": _settings(None),
+    **{f"settings-{name}": _settings(name) for name in ("gatys", "nnst", "adain", "swap", "johnson", "cascade")},
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
     "score": _measured("score", tables.scores),

@@ -8,11 +8,15 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+from pydantic.fields import FieldInfo
+
 from benchmarks import strokes
 from benchmarks.johnson import PEER
 from benchmarks.large import METHODS
 from benchmarks.shapes import Gatys, Johnson, Ladder, Large, Machine, Score, SizeCost, Strokes, StrokesRow, Worth
+from impasto.cli.flags import show_default
 from impasto.methods.effort import EFFORTS
+from impasto.settings import in_order, place_of
 
 NONE = "—"
 
@@ -260,3 +264,22 @@ def _began_with(recipe: Mapping[str, Any]) -> str:
             steps.append(before["steps"])
         before = before.get("recipe", {}).get("began_with")
     return f"{len(steps)} earlier runs, {sum(steps)} steps" if steps else NONE
+
+
+def settings(fields: Mapping[str, FieldInfo], defaults: Mapping[str, Any]) -> str:
+    """Settings by group: flag, level, default, meaning.
+
+    Args:
+        fields: by name, in the order of the table.
+        defaults: by name; of others the field's own.
+    """
+    rows = [
+        (
+            f"`--{name.replace('_', '-')}`",
+            place_of(field).level,
+            f"`{show_default(defaults.get(name, field.get_default(call_default_factory=True)))}`",
+            (field.description or "").replace("|", "\\|"),
+        )
+        for name, field in in_order(fields.items())
+    ]
+    return markdown(("flag", "level", "default", "meaning"), rows)

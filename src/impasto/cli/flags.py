@@ -107,7 +107,7 @@ def _flag(name: str, field: FieldInfo, default: Any, *, everything: bool) -> Arg
             metavar = f"{metavar}|{NONE}"
     parameter = Parameter(
         help=(field.description or "").replace("`", "'"),
-        show_default=_shown(default),
+        show_default=show_default(default),
         # rich takes what is in brackets and begins with @ for markup
         metavar=None if kind is bool else metavar.replace("[@", r"\[@"),
         negative_iterable=(),
@@ -140,7 +140,8 @@ def _kind(annotation: Any) -> tuple[Any, str]:
     return str, words.get(origin or annotation, "TEXT")
 
 
-def _shown(default: Any) -> str:
+def show_default(default: Any) -> str:
+    """A setting's default, as it is typed."""
     if isinstance(default, Mapping):
         return ",".join(f"{key}:{value:.4g}" for key, value in default.items())
     if isinstance(default, tuple):
