@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -278,7 +279,7 @@ def settings(fields: Mapping[str, FieldInfo], defaults: Mapping[str, Any]) -> st
             f"`--{name.replace('_', '-')}`",
             place_of(field).level,
             f"`{show_default(defaults.get(name, field.get_default(call_default_factory=True)))}`",
-            (field.description or "").replace("|", "\\|"),
+            re.sub(r"([|\[\]])", r"\\\1", field.description or ""),
         )
         for name, field in in_order(fields.items())
     ]

@@ -428,13 +428,24 @@ def may_be_unset(field: FieldInfo) -> bool:
     return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
 
 
+_EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "bool_parsing": "expected yes or no",
+    "extra_forbidden": "there is no such setting",
+    "missing": "it is missing; expected a value",
+}
+"""By pydantic's name of an error, what to say in place of its words."""
+
+
 def explain(error: ValidationError, where: str = "") -> RequestError:
     """Turn pydantic's report into an error of one line; `where` names what was read."""
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
     got = first.get("input")
     shown = "" if isinstance(got, dict) else f" (got {got!r})"
-    message = first["msg"].removeprefix("Value error, ")
+    message = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
     prefix = f"{where}: " if where else ""
     return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
 

@@ -236,4 +236,20 @@ def test_main_reads_the_process_arguments(
 
 
 def test_an_argument_too_many_is_told_where_flags_are(cli: Cli, photo: Path, style: Path) -> None:
-    cli("johnson", photo, style, "-o", "out.png").refused(2, f"no place for {style}", "johnson --help")
+    cli("johnson", photo, style, "-o", "out.png").refused(2, f"got {style}", "--net NAME", "johnson --list")
+
+
+@pytest.mark.parametrize("which", ["photo", "style", "mask"])
+def test_an_output_never_replaces_an_input(which: str, cli: Cli, photo: Path, style: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new("L", (8, 8), 255).save(mask)
+    place = {"photo": photo, "style": style, "mask": mask}[which]
+    before = place.read_bytes()
+    ran = cli("adain", photo, f"{style}@{mask}", "-o", place, "--overwrite", "--size", 32)
+    ran.refused(2, "painted from", "expected another name")
+    assert place.read_bytes() == before
+
+
+def test_numbers_that_are_none_say_what_is_expected(cli: Cli, photo: Path, style: Path) -> None:
+    cli("adain", photo, style, "--size", "big").refused(2, "size: expected a whole number (got 'big')")
+    cli("adain", photo, style, "--strength", "70%").refused(2, "strength: expected a number (got '70%')")

@@ -118,7 +118,9 @@ def test_a_picture_in_the_place_of_a_command(cli: Cli) -> None:
     cli("my photo.jpg", "b.png", "--size", 64).refused(2, "impasto paint 'my photo.jpg' b.png --size 64")
     cli("a.jpg").refused(2, "expected impasto paint a.jpg painting.jpg")
     cli("a.jpg", "--size", 64).refused(2, "expected impasto paint a.jpg painting.jpg --size 64")
-    cli("pain").refused(2, 'Did you mean "paint"')
+    cli("pain").refused(2, 'Did you mean "paint"', "See impasto --help")
+    assert cli("help", "paint").out == cli("paint", "--help").out
+    assert cli("help").out == cli("--help").out
 
 
 def test_the_list_of_commands_says_what_each_does(cli: Cli) -> None:

@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read by torch when it is first imported: what Apple's GPUs cannot do is done on the processor, with a warning.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     if not arguments:
         print(WELCOME)
         return DONE

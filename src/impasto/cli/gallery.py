@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json as json_text
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from inspect import Parameter as Argument
@@ -27,6 +28,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
         if list or sheet is not None:
             if sheet is not None:
                 _draw(photo, sheet, overwrite=output is not None and output.overwrite)
+                print(sheet, file=sys.stderr)
             _list(json=output is not None and output.json)
             return DONE
         if photo is None:

@@ -153,9 +153,20 @@ def run(
 
 def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
     """Refuse what cannot end well, before anything is read."""
+    _check_not_an_input(sources, output.target)
     check_target(output.target, output.overwrite, quality=output.quality, bits=output.bits)
     check_streams(sources, output.target, json=output.json)
     return _records(output)
+
+
+def _check_not_an_input(sources: Sequence[ImageLike | None], target: str) -> None:
+    """Refuse to replace what is painted from, even where files may be replaced."""
+    files = [source for source in sources if isinstance(source, str | Path) and Path(source).is_file()]
+    if Path(target).is_file() and any(Path(target).samefile(source) for source in files):
+        raise RequestError(
+            f"the output {target} is a picture that is painted from; expected another name: --overwrite replaces "
+            "results, never inputs"
+        )
 
 
 def _records(output: Output) -> list[Record]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _QUIET = 10.0  # seconds without a line after which one says how far the work is
 _ENOUGH = 0.02  # of the work, from which on the time left is shown
+_TOO_LARGE = 1e6  # losses from there on are not shown on the bar
 _LINES = 10  # a painting, where there is no terminal to draw a bar on
 
 
@@ -51,6 +52,7 @@ def display(*, quiet: bool) -> Generator[Display]:
             TextColumn("{task.fields[count]}"),
             TextColumn("[dim]{task.fields[losses]}"),
             TimeElapsedColumn(),
+            TextColumn("[dim]left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -90,7 +92,7 @@ class _Bar:
     def step(self, step: Step) -> None:
         count = f"{step.index}/{step.total}" if step.total > 1 else ""
         self._bar.update(
-            self._task, description=f"painting {step.note}".rstrip(), count=count, losses=_terms(step.losses)
+            self._task, description=f"painting {step.note}".rstrip(), count=count, losses=_total(step.losses)
         )
 
 
@@ -122,6 +124,12 @@ class _Lines:
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began
+
+
+def _total(losses: Mapping[str, float]) -> str:
+    """The loss in a word: a bar has no room for its terms, and sums over features are too large to mean anything."""
+    total = losses.get("total")
+    return "" if total is None or total >= _TOO_LARGE else f"loss {total:.3g}"
 
 
 def _terms(losses: Mapping[str, float]) -> str:

@@ -9,10 +9,17 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from ..errors import ImpastoError
 from ..memory import is_out_of_memory
+from ..methods import METHODS
 from ..recipe import is_picture
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
@@ -41,9 +48,15 @@ def _explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, ImpastoError):
         return error.exit_status, str(error)
     if isinstance(error, UnusedCliTokensError):
-        command = " ".join(["impasto", *(error.command_chain or ())])
+        chain, unused = list(error.command_chain or ()), error.unused_tokens or []
+        command = " ".join(["impasto", *chain])
+        if chain and chain[0] in METHODS and not METHODS[chain[0]].styles and is_picture(unused[0]):
+            return WRONG_REQUEST, (
+                f"{chain[0]} takes no style picture (got {unused[0]}): its networks know their styles; expected "
+                f"--net NAME (see {command} --list), or impasto paint"
+            )
         return WRONG_REQUEST, (
-            f"{command} has no place for {', '.join(error.unused_tokens or ())}; expected it after the flag that it "
+            f"{command} has no place for {', '.join(unused)}; expected it after the flag that it "
             f"belongs to: see {command} --help"
         )
     if isinstance(error, UnknownCommandError) and (offered := _painting_meant(error.unused_tokens or ())):
@@ -55,7 +68,9 @@ def _explained(error: BaseException) -> tuple[int, str]:
             return WRONG_REQUEST, explained
     if isinstance(error, CycloptsError):
         error.verbose = False
-        return WRONG_REQUEST, str(error)
+        asked = " ".join(["impasto", *(error.command_chain or ()), "--help"])
+        more = f" See {asked}." if isinstance(error, UnknownCommandError | MissingArgumentError) else ""
+        return WRONG_REQUEST, f"{str(error).rstrip('.')}.{more}"
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, str(error) or "interrupted; nothing was written"
     if is_out_of_memory(error):
@@ -76,4 +91,4 @@ def _painting_meant(arguments: Sequence[str]) -> str | None:
     typed = shlex.join(arguments)
     if len(arguments) == 1 or arguments[1].startswith("-"):
         typed = f"{shlex.quote(arguments[0])} painting.jpg{typed.removeprefix(shlex.quote(arguments[0]))}"
-    return f"{arguments[0]} is a picture, not a command; expected impasto paint {typed}"
+    return f"{arguments[0]} is no command; expected impasto paint {typed}"

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from ..errors import ImpastoError, MissingExtraError, OutputError, RequestError
+from ..weights.files import TRAINED
 from ..weights.shipped import save_net
 from .curve import LOG, draw_curve
 from .data import Ahead, Batches
@@ -31,7 +32,7 @@ from .task import Task
 FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers"})
 _LOG_EVERY = 10
 
-CHECKPOINT, NET = "checkpoint.pt", "net.safetensors"
+CHECKPOINT, NET = "checkpoint.pt", TRAINED
 
 _aten = torch.ops.aten
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from ..errors import OutputError, WeightsError
 
+TRAINED = "net.safetensors"
+"""What a training run calls its net."""
+
 
 def checked_file(path: str | Path) -> Path:
     """Return `path` if it is a readable file that is not empty.
@@ -24,7 +27,10 @@ def checked_file(path: str | Path) -> Path:
         if path.is_dir():
             raise WeightsError(f"{path} is a folder; expected a weights file")
         if not path.exists():
-            raise WeightsError(f"no weights file {path}; see `impasto weights list` for what can be had by name")
+            run = "; training writes it at its first validation (--validate-every)" if path.name == TRAINED else ""
+            raise WeightsError(
+                f"no weights file {path}{run}; `impasto weights list` names encoders, `impasto johnson --list` styles"
+            )
         if path.stat().st_size == 0:
             raise WeightsError(f"{path} is empty (0 bytes); get it again")
         with path.open("rb"):
