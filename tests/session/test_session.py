@@ -14,7 +14,7 @@ from impasto.api import last
 from impasto.cli import main
 from impasto.methods.adain.painter import AdainPainter
 from impasto.methods.common import loader
-from impasto.session import turns as room
+from impasto.session import work as room
 from impasto.session.turns import Turns
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
