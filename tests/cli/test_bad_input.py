@@ -94,7 +94,7 @@ def test_same_style_twice(cli: Cli, photo: Path, style: Path) -> None:
     [
         (["--style-weight", "nan"], ["style_weight", "finite"]),
         (["--content-weight", "-1"], ["content_weight", "greater than or equal to 0", "-1"]),
-        (["--steps", "many"], ["steps", "integer", "many"]),
+        (["--steps", "many"], ["steps", "expected a whole number", "many"]),
         (["--size", "3"], ["size", "16"]),
         (["--seed", "-1"], ["seed", "-1"]),
         (["--style-layers", "relu9_1"], ["relu9_1", "did you mean"]),

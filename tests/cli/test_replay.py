@@ -208,7 +208,7 @@ def test_a_recipe_may_name_a_file_without_its_sha256(cli: Cli, painted: Path, ph
         ('method = "gatys"', 'method = "gaty"', ["did you mean gatys"]),
         ('method = "gatys"', "", ["names no method"]),
         ('method = "gatys"', "method = 3", ["names no method"]),
-        ("seed = 3", 'seed = "soon"', ["seed", "integer"]),
+        ("seed = 3", 'seed = "soon"', ["seed", "expected a whole number"]),
         ("size = 48", "size = -1", ["size", "16"]),
         ("steps = 2", "steps = 2\nstepz = 3", ["stepz"]),
         ("weight = 0.5", "weight = -1", ["weight", "greater than 0"]),
