@@ -36,7 +36,7 @@ from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read as read_picture
 from impasto.methods.johnson.gallery import gallery
-from impasto.training.lattice import flicker, standing_out, waves
+from impasto.training.lattice import flicker, prominence, waves
 from impasto.training.lattice import spectrum as windowed
 
 SIZE = 512  # the longest side that is painted
@@ -48,7 +48,7 @@ _NEAR, _FAR = 3, 8  # waves away from a peak, of what it is held against
 
 def weave(pictures: Sequence[Tensor]) -> tuple[float, float, str]:
     """How far, in amplitude, the wave that does so most stands out of those as long; its length; its channel."""
-    stands = torch.stack([standing_out(windowed(waves(picture)))[0] for picture in pictures]).mean(0)
+    stands = torch.stack([prominence(windowed(waves(picture)))[0] for picture in pictures]).mean(0)
     channel, down, along = (int(place) for place in torch.unravel_index(stands.argmax(), stands.shape))
     length = stands.shape[1] / math.hypot(min(down, stands.shape[1] - down), along)
     return math.exp(float(stands.max()) / 2), length, CHANNELS[channel]

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from impasto.errors import RequestError
-from impasto.training.data import Ahead, Batches, Cropping, Pictures
+from impasto.training.data import Batches, Cropping, Pictures, Prefetch
 
 
 def jpeg(seed: int, size: tuple[int, int] = (60, 48)) -> bytes:
@@ -112,7 +112,7 @@ def test_refuses_places_without_pictures(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(RequestError, match="no photos"):
         Pictures.find([], "photos")
     (tmp_path / "bad.tar").write_bytes(b"x" * 700)
-    with pytest.raises(RequestError, match="not a whole tar shard"):
+    with pytest.raises(RequestError, match=r"not a whole \.tar file"):
         Pictures.find([str(tmp_path / "bad.tar")], "photos")
     with pytest.raises(RequestError, match="expected at least 10"):
         Pictures.find([str(folder)], "photos").hold_out(5, 0)
@@ -127,8 +127,8 @@ def test_refuses_places_without_pictures(tmp_path: Path, folder: Path) -> None:
         broken.hold_out(1, 0)
 
 
-def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
-    with Ahead(lambda n: n * n, 3, 20, workers=3) as results:
+def test_prefetch_keeps_the_order_and_passes_errors_on() -> None:
+    with Prefetch(lambda n: n * n, 3, 20, workers=3) as results:
         assert list(results) == [n * n for n in range(3, 20)]
 
     def fails(number: int) -> int:
@@ -136,7 +136,7 @@ def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
             raise RequestError("no more")
         return number
 
-    with Ahead(fails, 0, 5, workers=2) as results:
+    with Prefetch(fails, 0, 5, workers=2) as results:
         assert [next(results), next(results)] == [0, 1]
         with pytest.raises(RequestError):
             next(results)

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from impasto.training.muon import Muon, orthogonalised
+from impasto.training.muon import Muon, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(16, 144), (64, 27), (32, 32)])
@@ -13,7 +13,7 @@ def test_singular_values_come_near_1_and_vectors_stay(shape):
     torch.manual_seed(0)
     u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     matrix = u @ torch.diag(torch.logspace(0, -1, len(v))) @ v
-    made = orthogonalised(matrix * 1e-4)
+    made = orthogonalise(matrix * 1e-4)
     values = torch.diagonal(u.T @ made @ v.T)
     assert values.min() > 0.6 and values.max() < 1.3
     torch.testing.assert_close(made, u @ torch.diag(values) @ v, atol=2e-3, rtol=0)
@@ -70,7 +70,7 @@ def test_it_goes_on_from_its_saved_state_to_the_bit():
 def test_matrices_of_one_shape_go_together_and_bfloat16_does():
     torch.manual_seed(0)
     several = torch.randn(3, 32, 144)
-    together = orthogonalised(several)
-    torch.testing.assert_close(together, torch.stack([orthogonalised(each) for each in several]))
-    rough = orthogonalised(several.bfloat16()).float()
+    together = orthogonalise(several)
+    torch.testing.assert_close(together, torch.stack([orthogonalise(each) for each in several]))
+    rough = orthogonalise(several.bfloat16()).float()
     assert (rough - together).norm() < 0.05 * together.norm()

@@ -1,1 +1,1 @@
-"""Training any network of the house: data, loop, exact resume. What is learned is a `Task` of a method."""
+"""Trains networks: data, loop, exact resume. What is learned is a `Task`; `tasks/` has one file for each."""

@@ -1,4 +1,4 @@
-"""The course of a run as a picture: ``curve.png`` beside its log."""
+"""A picture of the losses of a run: ``curve.png`` beside its log."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ LOG = "log.jsonl"
 CURVE = "curve.png"
 
 _NOT_LOSSES = ("step", "lr", "gradient", "validation", "loss")
-_SMOOTH = 25  # entries of the log that a running median looks over
-_FEW = 6
+_SMOOTH = 25  # entries of the log in the window of the running median
+_MAX_FIGURES = 6  # figures by style are drawn up to this number
 
 Points = dict[str, list[tuple[float, float]]]
 
 
 def read_log(path: Path) -> tuple[Points, Points]:
-    """Loss terms of the training crops, and the figures of the held-out ones: (step, value) by name.
+    """Read the log of a run. Lines that a crash cut short are skipped.
 
-    Lines cut short by a crash are passed over.
+    Returns:
+        Loss terms of the training crops, and figures of the held-out pictures: points (step, value) by name.
     """
     training: Points = defaultdict(list)
     validation: Points = defaultdict(list)
@@ -45,18 +46,19 @@ def read_log(path: Path) -> tuple[Points, Points]:
 
 
 def draw_curve(run: Path) -> Path | None:
-    """Draw the log of the run in a folder, where matplotlib is installed (the extra ``plot``).
+    """Draw the log of the run in a folder as ``curve.png``. Return its path, or None where matplotlib is missing.
 
-    Faint: a term's running median over the training crops. Marked: figures of what is held out. Penalties too small
-    to matter are left out, and so are figures by style where the styles are many.
+    Lines without dots are running medians of the loss terms of training crops; terms below a hundredth of the largest
+    are left out. Lines with dots are figures of held-out pictures; figures by style are left out where there are more
+    than six.
     """
     if importlib.util.find_spec("matplotlib") is None:
         return None
     from matplotlib.figure import Figure  # not pyplot: no window, no global state
 
     training, validation = read_log(run / LOG)
-    largest = max((_middle(points) for points in training.values()), default=0.0)
-    training = {name: points for name, points in training.items() if _middle(points) > largest / 100}
+    largest = max((_median(points) for points in training.values()), default=0.0)
+    training = {name: points for name, points in training.items() if _median(points) > largest / 100}
     figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
     axes = figure.subplots()
     colours: dict[str, Any] = {}
@@ -65,7 +67,10 @@ def draw_curve(run: Path) -> Path | None:
         smooth = [float(np.median(values[max(0, n - _SMOOTH) : n + 1])) for n in range(len(values))]
         colours[name] = axes.plot(steps, smooth, linewidth=1.2, alpha=0.45, label=name)[0].get_color()
     others = [name for name in validation if name not in training and min(validation[name])[1] > 0]
-    for name in [*(name for name in validation if name in training), *(others if len(others) <= _FEW else ())]:
+    for name in [
+        *(name for name in validation if name in training),
+        *(others if len(others) <= _MAX_FIGURES else ()),
+    ]:
         steps, values = np.array(validation[name]).T
         axes.plot(steps, values, "o-", markersize=4, color=colours.get(name), label=f"{name}, held out")
     if axes.lines:
@@ -80,5 +85,5 @@ def draw_curve(run: Path) -> Path | None:
     return run / CURVE
 
 
-def _middle(points: list[tuple[float, float]]) -> float:
+def _median(points: list[tuple[float, float]]) -> float:
     return float(np.median([value for _, value in points]))

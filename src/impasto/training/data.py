@@ -1,6 +1,6 @@
-"""Pictures to train on: folders and tar shards, cropped at random, each batch a pure function of its number.
+"""Pictures to train on, from folders and ``.tar`` files, cropped at random.
 
-A batch depends on the seed and its number alone, so a resumed run needs no more than the step it stopped at.
+A batch depends on the seed and its number alone. So a resumed run needs only the number of the step.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from ..errors import RequestError
 from ..recipe import Style
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-_MIN_SIDE = 16
-_TRIES = 50  # broken pictures in a row before a source is given up
+_MIN_SIDE = 16  # pixels; smaller pictures count as unreadable
+_TRIES = 50  # unreadable pictures in a row that end a run
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where one picture's bytes are."""
+    """Where a picture's bytes are: a part of a file; a size of -1 means up to its end."""
 
     path: Path
     name: str
@@ -47,11 +47,13 @@ class _Entry:
 
 @dataclass
 class Pictures:
-    """All pictures of one kind, from several places that may count differently.
+    """All pictures of one kind, from several places with weights.
 
     Attributes:
-        description: one line for the record: places, counts, shares.
-        broken: names of files that could not be read so far.
+        groups: the pictures of each place.
+        shares: how often a place is drawn from, in proportion.
+        description: one line for the record: places, counts, weights.
+        broken: names of the files that could not be read so far.
     """
 
     groups: list[list[_Entry]]
@@ -62,14 +64,14 @@ class Pictures:
 
     @classmethod
     def find(cls, places: Sequence[str], kind: str) -> Pictures:
-        """Look for pictures in folders (searched through, tar shards in them too) and tar shards.
+        """Look for pictures in folders, in ``.tar`` files, and in ``.tar`` files inside of folders.
 
         Args:
-            places: ``PATH[:WEIGHT]``; every picture of a place with weight 2 is drawn twice as often.
-            kind: what they are, for messages: photos or paintings.
+            places: ``PATH[:WEIGHT]``; a picture of a place with weight 2 is drawn twice as often.
+            kind: photos or paintings, for messages.
 
         Raises:
-            RequestError: a place is not there or holds no pictures.
+            RequestError: a place does not exist or has no pictures.
         """
         groups: list[list[_Entry]] = []
         shares: list[float] = []
@@ -81,22 +83,22 @@ class Pictures:
             shares.append(style.weight * len(entries))
             notes.append(f"{Path(style.path).name} ({len(entries)} at weight {style.weight:g})")
         if not groups:
-            raise RequestError(f"no {kind} to train on; give a folder or tar shards")
+            raise RequestError(f"no {kind} to train on; give a folder or a .tar file")
         return cls(groups, shares, ", ".join(notes))
 
     @classmethod
     def none(cls) -> Pictures:
-        """Nothing to draw from."""
+        """Return pictures of which there are none."""
         return cls([], [], "none")
 
     def __len__(self) -> int:
         return sum(map(len, self.groups))
 
     def hold_out(self, count: int, seed: int) -> list[_Entry]:
-        """Take `count` pictures out for good, chosen by seed.
+        """Remove `count` readable pictures, chosen by the seed, and return them.
 
         Raises:
-            RequestError: too few would be left.
+            RequestError: there are fewer than twice as many pictures, or fewer readable ones.
         """
         if len(self) < 2 * count:
             raise RequestError(f"{len(self)} pictures ({self.description}); expected at least {2 * count}: give more")
@@ -121,7 +123,7 @@ class Pictures:
         return taken
 
     def load(self, entry: _Entry, longest: int) -> Tensor:
-        """One picture whole, 1×3×H×W, its longest side brought to `longest`."""
+        """Read a whole picture, 1×3×H×W in [0, 1], with its longest side resized to `longest` pixels."""
         image = self._open(entry)
         assert image is not None, entry
         scale = longest / max(image.size)
@@ -129,7 +131,11 @@ class Pictures:
         return _to_batch([np.asarray(image)])
 
     def draw(self, rng: random.Random, cropping: Cropping) -> np.ndarray:
-        """One random crop; unreadable pictures are passed over, counted once each."""
+        """Draw a random crop, side×side×3 uint8. Unreadable pictures are skipped and noted in `broken`.
+
+        Raises:
+            RequestError: 50 pictures in a row cannot be read.
+        """
         for _ in range(_TRIES):
             group = rng.choices(self.groups, self.shares)[0]
             image = self._open(rng.choice(group))
@@ -137,7 +143,7 @@ class Pictures:
                 return cropping(image, rng)
         raise RequestError(
             f"{_TRIES} pictures in a row could not be read ({self.description}); "
-            f"{len(self.broken)} are broken, such as {min(self.broken)}: look at the folder"
+            f"{len(self.broken)} are broken, such as {min(self.broken)}: repair or remove them"
         )
 
     def _open(self, entry: _Entry) -> Image.Image | None:
@@ -155,7 +161,7 @@ class Pictures:
 
 def _entries(place: Path, kind: str) -> list[_Entry]:
     if not place.exists():
-        raise RequestError(f"{kind}: {place} does not exist; expected a folder of pictures or a tar shard")
+        raise RequestError(f"{kind}: {place} does not exist; expected a folder of pictures or a .tar file")
     files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
     found: list[_Entry] = []
     for file in files:
@@ -164,7 +170,7 @@ def _entries(place: Path, kind: str) -> list[_Entry]:
         elif file.suffix.lower() in SUFFIXES:
             found.append(_Entry(file, str(file)))
     if not found:
-        raise RequestError(f"{kind}: no pictures in {place}; expected {', '.join(sorted(SUFFIXES))} or .tar shards")
+        raise RequestError(f"{kind}: no pictures in {place}; expected {', '.join(sorted(SUFFIXES))} or .tar files")
     return found
 
 
@@ -177,15 +183,18 @@ def _members(file: Path) -> list[_Entry]:
                 if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES
             ]
     except tarfile.TarError as error:
-        raise RequestError(f"{file} is not a whole tar shard: {error}") from None
+        raise RequestError(f"{file} is not a whole .tar file without compression: {error}") from None
 
 
 @dataclass(frozen=True)
 class Cropping:
     """How a crop is cut.
 
-    Without `resize`, a square of random size is scaled to the crop: anything from the crop's own pixels to
-    nearly the whole picture. With it, the short side (or, squashed, both) is brought to `resize` first.
+    Attributes:
+        side: side of the crop in pixels.
+        resize: the picture's short side is resized to this, and the crop is cut from that. If None, a square of
+            random size, between `side` and the picture's short side, is cut and scaled to `side`.
+        squash: with `resize`, both sides of the picture are resized to it.
     """
 
     side: int
@@ -193,12 +202,11 @@ class Cropping:
     squash: bool = False
 
     def __call__(self, image: Image.Image, rng: random.Random) -> np.ndarray:
-        """side×side×3 uint8, mirrored half of the time."""
+        """Cut a crop, side×side×3 uint8; every second one, on average, is mirrored."""
         width, height = image.size
         short = min(width, height)
         if self.resize is None:
-            least = min(self.side, short)
-            square = rng.uniform(least, short)
+            square = rng.uniform(min(self.side, short), short)
             box_width = box_height = square
         else:
             share = min(1.0, self.side / self.resize)
@@ -210,7 +218,7 @@ class Cropping:
 
 
 def _to_batch(crops: Sequence[np.ndarray]) -> Tensor:
-    """Crops H×W×3 uint8 -> N×3×H×W float32 in [0, 1]; none give an empty batch."""
+    """Crops H×W×3 uint8 -> N×3×H×W float32 in [0, 1]; N is 0 where there are none."""
     if not crops:
         return torch.empty(0, 3, 0, 0)
     stacked = torch.from_numpy(np.stack(crops))
@@ -219,12 +227,16 @@ def _to_batch(crops: Sequence[np.ndarray]) -> Tensor:
 
 @dataclass(frozen=True)
 class Batches:
-    """Photos and paintings, batch by number.
+    """Makes batches of photos and paintings by their number.
 
     Attributes:
-        paintings: none (`Pictures.none()`) for a task that learns from photographs alone.
+        photos: to draw from.
+        paintings: to draw from; `Pictures.none()` for a task that learns from photos alone.
+        cropping: how crops are cut.
         counts: crops of photos and of paintings in a batch.
-        rank: of this process among `world`; each draws its own.
+        seed: of the draws.
+        rank: number of this process, from 0; each process draws its own crops.
+        world: number of processes.
     """
 
     photos: Pictures
@@ -236,7 +248,7 @@ class Batches:
     world: int = 1
 
     def __call__(self, number: int) -> tuple[Tensor, Tensor]:
-        """The crops of one step: photos and paintings, N×3×S×S float32 in [0, 1]."""
+        """Return the crops of a step: photos and paintings, each N×3×S×S float32 in [0, 1]."""
         rng = random.Random(f"{self.seed}/{number * self.world + self.rank}")
         photos, paintings = (
             _to_batch([pictures.draw(rng, self.cropping) for _ in range(count)])
@@ -248,8 +260,8 @@ class Batches:
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
-    """Calls ``make(start)``, ``make(start + 1)`` … ahead of need in threads, and yields results in order."""
+class Prefetch(Generic[T]):
+    """Calls ``make(start)`` to ``make(end - 1)`` in threads, ahead of need. Entering yields the results in order."""
 
     def __init__(self, make: Callable[[int], T], start: int, end: int, workers: int) -> None:
         self._make, self._next, self._end = make, start, end

@@ -1,9 +1,9 @@
-"""Muon, for the filters of convolutions; Adam for everything else.
+"""Muon for the filters of convolutions, Adam for all other weights.
 
-Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks": momentum whose singular values are all
-brought to about 1, so that a step moves every direction of a layer alike and not the few that dominate its gradient.
-Steps are as long as Adam's commonly are, so that one rate fits both (Liu et al. 2025, "Muon is Scalable for LLM
-Training").
+Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks": a step is the momentum with all
+singular values brought to about 1. So it moves a layer in all directions alike, not only in the few that dominate the
+gradient. Steps are scaled to the usual length of Adam's steps, so that one learning rate fits both (Liu et al. 2025,
+"Muon is Scalable for LLM Training").
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-_QUINTIC = 3.4445, -4.7750, 2.0315  # Jordan's: singular values from 0.01 on come between 0.7 and 1.2 in five rounds
+_QUINTIC = 3.4445, -4.7750, 2.0315  # of Jordan et al.: five rounds bring singular values above 0.01 to 0.7 to 1.2
 _ROUNDS = 5
 _MOMENTUM = 0.95
-_LENGTH = 0.2  # root mean square of Adam's steps, of its rate
-_LEAST_FILTERS = 16  # fewer outputs, a picture's 3 colours, are no hidden layer
+_STEP_RMS = 0.2  # usual root mean square of Adam's steps, divided by the learning rate
+_MIN_FILTERS = 16  # a layer with fewer, such as the last one with 3 colours, is not hidden
 _EPSILON = 1e-8
 
-# Overloads are named: left to choose, PyTorch 2.11 tries whether a list of tensors is one of numbers, and waits for
-# the GPU to tell every value of it.
+# Overloads are named. To choose one, PyTorch 2.11 tests whether a list of tensors is a list of numbers, and for that
+# it reads every value from the GPU.
 _aten = torch.ops.aten
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps of every 4-dimensional parameter with 16 filters or more by Muon, of the rest by Adam.
+    """Muon for every 4-dimensional parameter with 16 filters or more, Adam for the others.
 
     Args:
-        params: parameters.
-        lr: rate, that of Adam.
-        betas: Adam's.
+        params: the parameters to train.
+        lr: learning rate, as for Adam.
+        betas: Adam's, of its running means of the gradient and of its square.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, betas: tuple[float, float]) -> None:
@@ -41,41 +41,41 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One step along the gradients there are."""
+        """Take a step. Parameters without a gradient stay as they are."""
         del closure
         for group in self.param_groups:
             others: list[Tensor] = []
             filters: defaultdict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
-                if parameter.grad is not None and parameter.dim() == 4 and len(parameter) >= _LEAST_FILTERS:
+                if parameter.grad is not None and parameter.dim() == 4 and len(parameter) >= _MIN_FILTERS:
                     filters[parameter.flatten(1).shape].append(parameter)
                 elif parameter.grad is not None:
                     others.append(parameter)
-            for lot in filters.values():
-                _aten._foreach_add_.List(lot, self._orthogonal(lot), alpha=-group["lr"])
+            for same_shape in filters.values():
+                _aten._foreach_add_.List(same_shape, self._muon_moves(same_shape), alpha=-group["lr"])
             if others:
-                _aten._foreach_add_.List(others, self._adam(others, *group["betas"]), alpha=-group["lr"])
+                _aten._foreach_add_.List(others, self._adam_moves(others, *group["betas"]), alpha=-group["lr"])
 
-    def _orthogonal(self, parameters: list[Tensor]) -> list[Tensor]:
-        """The steps of filters that are matrices of one shape."""
-        ahead: list[Tensor] = []
+    def _muon_moves(self, parameters: list[Tensor]) -> list[Tensor]:
+        """Muon's moves of filters, for a learning rate of 1. As matrices all filters have the same shape."""
+        nesterov: list[Tensor] = []
         for parameter in parameters:
             state, gradient = self.state[parameter], parameter.grad
             assert gradient is not None
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(gradient)
             momentum: Tensor = state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
-            ahead.append(gradient.lerp(momentum, _MOMENTUM).flatten(1))
-        if ahead[0].is_cuda:  # all at once, and as Jordan does, in bfloat16, which a GPU has the units for
-            made = [*orthogonalised(torch.stack(ahead).bfloat16()).float()]
+            nesterov.append(gradient.lerp(momentum, _MOMENTUM).flatten(1))
+        if nesterov[0].is_cuda:  # all together, and in bfloat16 as Jordan et al. do: that is fast on a GPU
+            moves = [*orthogonalise(torch.stack(nesterov).bfloat16()).float()]
         else:
-            made = [orthogonalised(each) for each in ahead]
-        # A matrix whose singular values are 1 has entries of root mean square 1 / √(its longer side).
-        length = _LENGTH * max(ahead[0].shape) ** 0.5
-        return [(move * length).view_as(parameter) for move, parameter in zip(made, parameters, strict=True)]
+            moves = [orthogonalise(each) for each in nesterov]
+        # Entries of a matrix whose singular values are 1 have root mean square 1 / √(its longer side).
+        length = _STEP_RMS * max(nesterov[0].shape) ** 0.5
+        return [(move * length).view_as(parameter) for move, parameter in zip(moves, parameters, strict=True)]
 
-    def _adam(self, parameters: list[Tensor], beta1: float, beta2: float) -> list[Tensor]:
-        """Adam's steps, of all parameters at once: most are small, and many operations would be slow on a GPU."""
+    def _adam_moves(self, parameters: list[Tensor], beta1: float, beta2: float) -> list[Tensor]:
+        """Adam's moves, for a learning rate of 1. All parameters are taken together, which is faster on a GPU."""
         states: list[dict[str, Any]] = [self.state[parameter] for parameter in parameters]
         gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
         for state, gradient in zip(states, gradients, strict=True):
@@ -93,8 +93,8 @@ class Muon(torch.optim.Optimizer):
         return [*moves]
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """A matrix, or several, with the same singular vectors and singular values near 1: between about 0.7 and 1.2."""
+def orthogonalise(matrix: Tensor) -> Tensor:
+    """Bring the singular values of a matrix, …×M×N, to about 0.7 to 1.2; singular vectors stay the same."""
     a, b, c = _QUINTIC
     x = matrix / (matrix.flatten(-2).norm(dim=-1)[..., None, None] + _EPSILON)
     if tall := x.shape[-2] > x.shape[-1]:

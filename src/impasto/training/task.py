@@ -1,4 +1,4 @@
-"""`Task`: what the loop needs to know of a thing to be learned."""
+"""`Task`: what the training loop needs to know about a thing to learn."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from torch import Tensor, nn
 
 
 class Task(Protocol):
-    """A network, its loss, and how to look at it.
+    """A network, its loss, and its validation.
 
-    `net` is on `device` already. The parameters of it that require a gradient are trained.
+    `net` is on `device` from the start. Those of its parameters that require a gradient are trained.
     """
 
     device: torch.device
 
     @property
     def net(self) -> nn.Module:
-        """The network, the same object throughout."""
+        """The network; the same object during the whole run."""
         ...
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
-        """Weighted loss terms by name; their sum is what is minimised.
+        """Return the weighted loss terms by name; their sum is minimised.
 
-        `net` is the task's own or a wrapper that shares its gradients between processes. `step` seeds any
-        draw, so that a resumed run makes the same ones.
+        Args:
+            net: the task's own, or a wrapper that shares its gradients between processes.
+            photos: N×3×S×S in [0, 1].
+            paintings: the same; N is 0 if the task learns from photos alone.
+            step: number of the step, from 0. It seeds every random draw, so that a resumed run draws the same.
         """
         ...
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Figures on held-out pictures (smaller is better), and a sheet of them, with the net as it is."""
+        """Return figures of held-out pictures, smaller being better, and a sheet of what the net makes of them."""
         ...
 
     def metadata(self) -> Mapping[str, Any]:
-        """What a saved net says of itself: kind, encoder_sha256, layer, decoder and so on."""
+        """Return what a saved net records of itself: kind, encoder_sha256, layer, decoder and so on."""
         ...

@@ -1,7 +1,8 @@
-"""How good a feed-forward network is: the steps of optimisation that do as well on the same loss.
+"""How good a feed-forward network is: how many steps of optimisation reach the same loss.
 
 Johnson et al. 2016 compare their networks in this way (their figure 5): with L-BFGS, without preconditioning, on the
-very objective the network was trained for. They begin with white noise; from the photograph it is many steps ahead.
+objective that the network was trained for. They begin with white noise. Optimisation that begins with the photograph
+needs far fewer steps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from .tasks.johnson_options import JohnsonTraining
 
 
 def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: int, photo: Tensor) -> Objective:
-    """The loss a network was trained for, of a style and a photograph, 1×3×H×W; but for the term of its own grid."""
+    """Return the loss that a network was trained for, without the loss against a lattice.
+
+    Args:
+        vgg: the encoder.
+        options: the network's training settings.
+        targets: of its styles.
+        style: place of the style in `targets`.
+        photo: 1×3×H×W in [0, 1].
+    """
     terms: list[Term] = []
     for layer, weight in targets.weights.items():
         gram = targets.grams[layer][style]
@@ -37,11 +46,16 @@ def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: 
 
 
 def steps_worth(loss: Objective, begin: Tensor, picture: Tensor, most: int = 200) -> tuple[int, list[float]]:
-    """Steps of L-BFGS from `begin` whose loss `picture` still matches, and the losses on the way.
+    """Count the steps of L-BFGS that do no better than a picture.
+
+    Args:
+        loss: of the picture's photograph and style.
+        begin: the image that L-BFGS begins with, 1×3×H×W.
+        picture: what a network painted, 1×3×H×W.
+        most: steps to stop at.
 
     Returns:
-        The largest N up to `most` with ``loss(picture) ≤ loss after N steps``, and the losses after 0, 1, … steps
-        (one more than N where `most` was not reached).
+        The largest N up to `most` with ``loss(picture) ≤ loss after N steps``, and the losses after 0, 1, … steps.
     """
     aim = float(loss(picture)[0]["total"])
     image, optimiser = begin.clone(), LBFGS(history=100)
@@ -56,8 +70,8 @@ def steps_worth(loss: Objective, begin: Tensor, picture: Tensor, most: int = 200
 
 
 @torch.no_grad()
-def optimised(loss: Objective, photo: Tensor, steps: int) -> Tensor:
-    """What L-BFGS makes of a photograph in so many steps."""
+def optimise(loss: Objective, photo: Tensor, steps: int) -> Tensor:
+    """Return the image that L-BFGS makes of a photograph, 1×3×H×W, in a number of steps."""
     image, optimiser = photo.clone(), LBFGS(history=100)
     for _ in range(steps):
         optimiser.update(image, loss(image)[1])

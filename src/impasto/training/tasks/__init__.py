@@ -1,1 +1,1 @@
-"""What can be trained, one file each."""
+"""What can be trained: one file for each trainer, and one for its settings where they are many."""
