@@ -1,4 +1,4 @@
-"""From a command's arguments to a finished run: pictures, encoder, held-out pairs, task, loop."""
+"""From a trainer's arguments to a finished run: pictures, held-out pictures, task, loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from ..memory import keep_freed_memory
 from ..runtime import compute_dtype, pick_device
 from ..weights.canonical import VGGWeights
 from .data import Batches, Cropping, Pictures
-from .loop import Progress, accelerator, train
+from .loop import accelerator, train
 from .options import TrainOptions
+from .progress import Progress
 from .task import Task
 
-_SHEET_SIDE = 288  # longest side of held-out pictures in validation
+_SHEET_SIDE = 288  # pixels, longest side of held-out pictures
 _SCALE_BATCHES = 12
+_SCALE_CROPS, _SCALE_SIDE = 8, 192  # crops in a batch of the sample, and their side in pixels
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Setting:
         weights: of the encoder.
         device: where it trains.
         dtype: arithmetic of the networks.
-        held_out: photos and paintings for validation, 1×3×H×W each.
-        sample: batches of crops of photos, the same at every start, for statistics of the encoder.
-        init: weights to begin from, by name; empty for random ones.
+        held_out: photos and paintings for validation, each 1×3×H×W in [0, 1].
+        sample: batches of crops of photos, N×3×S×S, the same at every start, for statistics of the encoder.
+        init: weights to begin with, by name; empty for random ones.
     """
 
     weights: VGGWeights
@@ -59,10 +61,31 @@ def run(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train and return the net's file. For the arguments see a task's own ``train``, and `loop.train`."""
+    """Train a task.
+
+    Args:
+        make: makes the task.
+        options: the trainer's settings.
+        weights: of the encoder.
+        photos: folders or ``.tar`` files, each ``PATH[:WEIGHT]``.
+        paintings: likewise; not looked at if the task learns from photos alone.
+        counts: photos and paintings in a batch.
+        out: folder of the run.
+        recipe: what the net records beside the options: task, preset, encoder and parent.
+        init: weights to begin with, by name.
+        resume: continue the run in `out`.
+        device: auto, cpu, cuda or mps.
+        report: called after every step.
+
+    Returns:
+        The net's file.
+
+    Raises:
+        RequestError: pictures are missing, or as `impasto.training.loop.train` says.
+    """
     where = pick_device(device)
-    group = accelerator(where)
-    where = group.device
+    processes = accelerator(where)
+    where = processes.device
     keep_freed_memory()
     torch.manual_seed(options.seed)
     kinds = Pictures.find(photos, "photos"), Pictures.find(paintings, "paintings") if counts[1] else Pictures.none()
@@ -71,18 +94,25 @@ def run(
         for kind, count in zip(kinds, counts, strict=True)
     ]
     cropping = Cropping(options.crop, options.resize, options.squash)
-    batches = Batches(*kinds, cropping, counts, options.seed, group.process_index, group.num_processes)
-    statistics = Batches(*kinds, Cropping(192), (8, min(counts[1], 1)), options.seed)
+    batches = Batches(*kinds, cropping, counts, options.seed, processes.process_index, processes.num_processes)
+    sample = Batches(*kinds, Cropping(_SCALE_SIDE), (_SCALE_CROPS, min(counts[1], 1)), options.seed)
     setting = Setting(
         weights=weights,
         device=where,
         dtype=compute_dtype(where, options.precision),
         held_out=(held_out[0], held_out[1]),
-        sample=[statistics(number)[0] for number in range(_SCALE_BATCHES)],
+        sample=[sample(number)[0] for number in range(_SCALE_BATCHES)],
         init=init or {},
     )
     data = {"photos": kinds[0].description, "paintings": kinds[1].description}
     metadata = {"recipe": {**options.model_dump(mode="json"), **recipe}, "data": data, "impasto": __version__}
     return train(
-        make(setting), batches, options, Path(out), metadata=metadata, resume=resume, processes=group, report=report
+        make(setting),
+        batches,
+        options,
+        Path(out),
+        metadata=metadata,
+        resume=resume,
+        processes=processes,
+        report=report,
     )
