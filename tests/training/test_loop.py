@@ -17,6 +17,7 @@ from impasto.training import loop
 from impasto.training.data import Batches, Cropping, Pictures
 from impasto.training.loop import learning_rate, train
 from impasto.training.options import TrainOptions
+from impasto.training.progress import Progress
 from impasto.weights.shipped import load_net
 
 
@@ -80,7 +81,7 @@ def assert_same(one: Any, two: Any) -> None:
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp_path: Path, stop_at: int) -> None:
     start(pictures, tmp_path / "whole")
 
-    def interrupt(at: loop.Progress) -> None:
+    def interrupt(at: Progress) -> None:
         if at.step == stop_at:
             signal.raise_signal(signal.SIGINT)
 
@@ -97,7 +98,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp
 def test_a_crash_loses_only_what_came_after_the_checkpoint(pictures: Pictures, tmp_path: Path) -> None:
     start(pictures, tmp_path / "whole")
 
-    def crash(at: loop.Progress) -> None:
+    def crash(at: Progress) -> None:
         if at.step == 11:
             raise MemoryError
 
@@ -171,8 +172,34 @@ def test_schedules() -> None:
     assert learning_rate(paper.model_copy(update={"schedule": "constant"}), 20_000) == 1e-4
 
 
-def test_the_bar_can_be_drawn(capsys: pytest.CaptureFixture[str]) -> None:
-    with loop.progress_bar() as report:
-        report(loop.Progress(3, 10, {"content": 0.5, "style": 1.0}, 12.34, 3725.0))
-    shown = capsys.readouterr().err
-    assert "3/10" in shown and "loss 1.500" in shown and "12.3 images/s" in shown and "1:02:05 left" in shown
+def test_the_first_step_and_every_tenth_report_the_loss_and_what_is_saved(pictures: Pictures, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    start(pictures, tmp_path / "out", report=seen.append)
+    assert [at.step for at in seen] == list(range(1, 13)) and {at.total for at in seen} == {12}
+    assert [at.step for at in seen if at.losses is not None] == [1, 10, 12]
+    assert {at.step: at.saving for at in seen if at.saving} == {
+        4: ("checkpoint",),
+        5: ("net", "sample sheet"),
+        8: ("checkpoint",),
+        10: ("net", "sample sheet"),
+        12: ("net", "sample sheet", "checkpoint"),
+    }
+
+
+def _with_old_settings(out: Path, **settings: object) -> None:
+    state = checkpoint(out)
+    state["recipe"] |= settings
+    torch.save(state, out / loop.CHECKPOINT)
+
+
+def test_a_checkpoint_with_settings_that_are_gone_is_resumed_where_they_had_no_effect(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    start(pictures, tmp_path / "out")
+    gone = {"tensorboard": False, "anchor": 0.0, "style_rate": 1.0, "fleck": 0.0, "tv": 0.0}
+    _with_old_settings(tmp_path / "out", **gone)
+    start(pictures, tmp_path / "out", resume=True)
+    assert checkpoint(tmp_path / "out")["step"] == 12
+    _with_old_settings(tmp_path / "out", tv=0.5)
+    with pytest.raises(RequestError, match=r"was made with tv = 0\.5"):
+        start(pictures, tmp_path / "out", resume=True)

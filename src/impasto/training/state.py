@@ -1,4 +1,4 @@
-"""A run's whole state on disk, written atomically, so that it continues as if never interrupted."""
+"""The state of a training run on disk, from which it continues as if it had never been interrupted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,32 @@ from ..errors import OutputError, RequestError
 
 FORMAT = 1
 
+REMOVED_SETTINGS: dict[str, tuple[Any, ...]] = {
+    "anchor": (0.0,),
+    "fleck": (0.0,),
+    "learned_steps": (0,),
+    "repeats": (2,),
+    "style_rate": (1.0,),
+    "tensorboard": (False, True),
+    "tv": (0.0,),
+}
+"""Settings that a trainer had once, with the values at which its runs learn the same without them.
+
+A checkpoint with such a value can be resumed by a trainer that lacks the setting.
+"""
+
 
 @dataclass
 class State:
     """All that the next step depends on.
 
-    The position in the data is `step` itself: batches are a function of their number.
+    Attributes:
+        step: steps done. It is the position in the data too, since a batch is a function of its number.
+        net: the net's weights.
+        ema: running mean of the weights.
+        optimiser: the optimiser's state.
+        rng: from `random_state`.
+        recipe: settings of the run, with its task, preset, encoder and parent.
     """
 
     step: int
@@ -32,7 +52,7 @@ class State:
 
 
 def random_state() -> dict[str, Tensor]:
-    """PyTorch's generators, of the CPU and of every GPU."""
+    """Return the state of PyTorch's random generators, of the CPU and of every GPU, by device."""
     found = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         found |= {f"cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
@@ -40,7 +60,7 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(found: dict[str, Tensor]) -> None:
-    """Undo `random_state`; generators of devices that are gone are passed over."""
+    """Set PyTorch's random generators to a `random_state`; states of devices that are missing are ignored."""
     torch.set_rng_state(found["cpu"])
     if torch.cuda.is_available():
         for i in range(torch.cuda.device_count()):
@@ -49,7 +69,11 @@ def restore_random_state(found: dict[str, Tensor]) -> None:
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write beside, flush to the disk, then rename: a crash leaves the old file or the new one, whole."""
+    """Write a checkpoint atomically: a crash leaves the old file or the new one, never a part.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.partial")
     try:
         with draft.open("wb") as file:
@@ -68,10 +92,10 @@ def load_state(path: Path, recipe: dict[str, Any], *, free: frozenset[str]) -> S
     Args:
         path: written by `save_state`.
         recipe: settings of the run that wants to continue; they must be those of the checkpoint.
-        free: settings that may differ, since the result does not depend on them or the user wants it longer.
+        free: settings that may differ, since what is learned does not depend on them.
 
     Raises:
-        RequestError: missing, cut short, or of a run with other settings.
+        RequestError: the file is missing, cut short, or of a run with other settings.
     """
     if not path.is_file():
         raise RequestError(f"no checkpoint {path} to resume; start without --resume")
@@ -83,6 +107,8 @@ def load_state(path: Path, recipe: dict[str, Any], *, free: frozenset[str]) -> S
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
         raise RequestError(f"{path} is not a whole checkpoint of impasto; start without --resume") from None
     for name in sorted((recipe.keys() | state.recipe.keys()) - free):
+        if name not in recipe and name in REMOVED_SETTINGS and state.recipe[name] in REMOVED_SETTINGS[name]:
+            continue
         if recipe.get(name) != state.recipe.get(name):
             raise RequestError(
                 f"{path} was made with {name} = {state.recipe.get(name)!r}, now it is {recipe.get(name)!r}; "
