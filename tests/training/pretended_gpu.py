@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from impasto.nets.transformer_spec import TransformerSpec
 from impasto.training.muon import Muon
 from impasto.training.run import Setting
-from impasto.training.tasks.adain import AdainTask, AdainTraining
+from impasto.training.tasks.adain import AdainTask
+from impasto.training.tasks.adain_options import AdainTraining
 from impasto.training.tasks.johnson import JohnsonTask
 from impasto.training.tasks.johnson_options import JohnsonTraining
 from impasto.training.tasks.swap import SwapTask, SwapTraining

@@ -1,4 +1,4 @@
-"""What trainers of style-swap's networks share: examples of features and swaps, loss terms, and validation."""
+"""What the trainers of style-swap's networks share: examples, loss terms and validation."""
 
 from __future__ import annotations
 
@@ -23,36 +23,46 @@ from ..nets.files import SWAP_KIND, decoder_metadata
 from ..recipe import GRAIN, Grain, NonNegative
 from ..settings import setting
 from ..statistics.moments import Moments, moments
+from .decoders import crop_to_stride
 from .lattice import PaintingWaves, PhotoWaves, grid_terms
-from .options import Count, Fleck, Lattice, TrainOptions
+from .options import FORMS, Count, ExcessWeight, Fleck, Lattice, TrainOptions
 from .run import Setting
-from .tasks.adain import whole_strides
 from .terms import STYLE_LAYERS, colour_distance, excess, grams, relative, roughness
 
-_CELL = 288  # pixels of a picture on the sample sheet
-_BYTE_SCALE = 255.0**2  # the original's roughness is of 0-255 pixels
+_CELL = 288  # side in pixels of a picture on the sample sheet
+_BYTE_SCALE = 255.0**2  # the authors' total variation is of pixels from 0 to 255
 
-Painting = Callable[[Tensor, Mapping[str, Moments]], Tensor]
-"""Features to be inverted and the style's moments by layer -> pictures in [0, 1]."""
+Paint = Callable[[Tensor, Mapping[str, Moments]], Tensor]
+"""Features to invert, N×C×h×w, and the style's moments by layer -> pictures N×3×H×W in [0, 1]."""
+
+
+PIXEL = "Weight of the mean absolute pixel difference between a photo or painting and its picture without a swap."
+"""Description of the setting `pixel`."""
 
 
 class SwapObjectiveOptions(TrainOptions):
     """Settings of the examples and of the loss.
 
-    Of n photos and n paintings the network sees their own features and all n² swaps.
+    The network sees the features of n photos and n paintings, and all n² swaps of them.
     """
 
     batch: Count = setting(
         "steps",
         default=2,
-        description="Photos a step, and as many paintings; the network sees 2n + n² examples.",
+        description="Photos in each step, and as many paintings. With n of each the network sees 2n + n² examples.",
     )
     patch: Annotated[int, Field(ge=1, le=15)] = setting(
-        "matching", "advanced", default=3, description="Side of a patch, in positions."
+        "matching", "advanced", default=3, description="Side of a patch, in positions of the layer."
     )
-    stride: Count = setting("matching", "advanced", default=1, description="Positions between patches.")
+    stride: Count = setting(
+        "matching", "advanced", default=1, description="Positions of the layer from one patch to the next."
+    )
     match: Match = setting(
-        "matching", "reproduction", default="normalised", description="What patches are compared by."
+        "matching",
+        "reproduction",
+        default="normalised",
+        description="How patches are compared. plain: by their features; normalised: by their features less each "
+        "channel's mean, divided by its deviation.",
     )
     luminance_weight: LuminanceWeight = LUMINANCE_WEIGHT
     coherence: Coherence = COHERENCE
@@ -60,52 +70,60 @@ class SwapObjectiveOptions(TrainOptions):
         "matching",
         "reproduction",
         default="style",
-        description="Give the swapped features the style's moments back, or keep theirs.",
+        description="After the swap. style: give the features the style's means and deviations; keep: leave them "
+        "as they are.",
     )
     grain: Grain = 2 * GRAIN
     feature: NonNegative = setting(
-        "losses", default=4.0, description="Weight of the distance to the features to be inverted."
+        "losses",
+        default=4.0,
+        description="Weight of the distance between the picture's features and those that it is made of.",
     )
     feature_form: Literal["relative", "mean"] = setting(
         "losses",
         "reproduction",
         default="relative",
-        description="relative: squared distance over the target's squared length; mean: mean squared difference.",
+        description=f"Form of that distance. {FORMS}",
     )
     gram: NonNegative = setting(
-        "losses", default=0.5, description="Weight of the relative distance between Gram matrices."
+        "losses",
+        default=0.5,
+        description="Weight of the relative distance between the Gram matrices of picture and style.",
     )
     colour: NonNegative = setting(
-        "losses", "advanced", default=3.0, description="Weight of the distance between the colours."
+        "losses",
+        "advanced",
+        default=3.0,
+        description="Weight of the distance between the colours of picture and style.",
     )
     pixel: NonNegative = setting(
         "losses",
         "advanced",
         default=1.5,
-        description="Weight of the mean absolute pixel difference of the unswapped.",
+        description=PIXEL,
     )
     tv: NonNegative = setting(
         "losses",
         "reproduction",
         default=0.0,
-        description="Weight of the summed squared neighbour differences, 0-255.",
+        description="Weight of total variation: squared differences of neighbouring pixels from 0 to 255, summed.",
     )
     lattice: Lattice = 1.0
     fleck: Fleck = 5.0
-    range: NonNegative = setting("losses", "reproduction", default=10.0, description="Weight of leaving [0, 1].")
+    range: ExcessWeight = 10.0
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Features to be turned into pictures, a step's: of n photos, of as many paintings, and of all their swaps.
+    """The features of a step that are turned into pictures: of n photos, of n paintings, and of their n² swaps.
 
     Attributes:
-        plain: the photos and the paintings, 2n×3×H×W.
-        target: the features.
-        photo_index: row of `plain` that each example shows: itself, or a swap's photo.
-        painting_index: row of `plain` that each example is painted like: itself, or a swap's painting.
-        stats: moments of the features of those rows, by layer.
-        grams: Gram matrices of the same, by layer.
+        plain: the photos, then the paintings, 2n×3×H×W.
+        target: features of the N = 2n + n² examples, N×C×h×w.
+        photo_index: row of `plain` that an example shows: itself, or a swap's photo. N.
+        painting_index: row of `plain` that an example is painted like: itself, or a swap's painting. N.
+        stats: moments of the features of the rows `painting_index`, by layer.
+        grams: Gram matrices of the same features, by layer.
     """
 
     plain: Tensor
@@ -121,8 +139,8 @@ class SwapObjective:
 
     Attributes:
         vgg: the encoder.
-        layer: whose features are inverted.
-        layers: that the loss looks at: `layer`, and those style is measured at, up to it.
+        layer: the layer whose features are inverted.
+        layers: layers of the loss: the style layers up to `layer`.
     """
 
     def __init__(self, options: SwapObjectiveOptions, layer: str, setting: Setting) -> None:
@@ -133,7 +151,7 @@ class SwapObjective:
         self.held_out = [[picture.to(self.device) for picture in kind] for kind in setting.held_out]
 
     def metadata(self, spec: DecoderSpec) -> dict[str, Any]:
-        """Kind, encoder, description of the network, and the swap it is trained with."""
+        """Return kind, encoder and description of the network, and the settings of the swap."""
         swapped = ("patch", "stride", "match", "luminance_weight", "coherence", "restore")
         return {
             **decoder_metadata(SWAP_KIND, self.vgg, spec),
@@ -142,21 +160,28 @@ class SwapObjective:
 
     @torch.no_grad()
     def examples(self, photos: Tensor, paintings: Tensor, spec: DecoderSpec, step: int) -> Examples:
-        """Of n photos and n paintings, for a network of this description."""
+        """Make the examples of a step.
+
+        Args:
+            photos: n×3×H×W.
+            paintings: n×3×H×W.
+            spec: of the network, which says at which layers it needs the style's moments.
+            step: seeds the grain.
+        """
         o = self.options
         plain = torch.cat([grained(photos, o.grain, seed=step), paintings])
         n = len(photos)
-        seen = self.vgg(plain, self.layers)
-        latents = seen[self.layer]
+        features = self.vgg(plain, self.layers)
+        latents = features[self.layer]
         tones = tone(plain, *latents.shape[2:])
         styles = zip(latents[n:].split(1), tones[n:].split(1), strict=True)
         swapped = torch.cat([self._swap((latents[:n], tones[:n]), style) for style in styles])
-        # The swap may be a few positions smaller; the same corner is cut from the rest.
+        # Swapped features may be a few positions smaller: the others are cropped to their size.
         target = torch.cat([latents[:, :, : swapped.shape[2], : swapped.shape[3]], swapped])
-        several = [[*range(2 * n), *(k for _ in paintings for k in range(n))]]
-        several += [[*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]]
-        photo_index, painting_index = torch.tensor(several).to(self.device, non_blocking=True)
-        stats = {layer: moments(seen[layer]) for layer in spec.style_layers}
+        indices = [[*range(2 * n), *(k for _ in paintings for k in range(n))]]
+        indices += [[*range(2 * n), *(n + k for k in range(len(paintings)) for _ in range(n))]]
+        photo_index, painting_index = torch.tensor(indices).to(self.device, non_blocking=True)
+        stats = {layer: moments(features[layer]) for layer in spec.style_layers}
         return Examples(
             plain=plain,
             target=target,
@@ -165,18 +190,25 @@ class SwapObjective:
             stats={
                 layer: Moments(stat.mean[painting_index], stat.std[painting_index]) for layer, stat in stats.items()
             },
-            grams={layer: grams(seen[layer])[painting_index] for layer in self.layers} if o.gram else {},
+            grams={layer: grams(features[layer])[painting_index] for layer in self.layers} if o.gram else {},
         )
 
     def terms(self, picture: Tensor, found: Mapping[str, Tensor], given: Examples, step: int) -> dict[str, Tensor]:
-        """Weighted terms of pictures made of examples; `found` are the pictures' features at `layers`."""
+        """Return the weighted loss terms of the pictures of a step.
+
+        Args:
+            picture: what the network made of the examples, N×3×H×W, not clamped.
+            found: their features at `layers`.
+            given: the examples.
+            step: seeds the loss of colour.
+        """
         o, n = self.options, len(given.plain)
-        got, aim = found[self.layer].float(), given.target.float()
-        apart = relative(got, aim).square() if o.feature_form == "relative" else (got - aim).square()
-        terms = {"feature": o.feature * apart.mean()}
+        got, target = found[self.layer].float(), given.target.float()
+        losses = relative(got, target).square() if o.feature_form == "relative" else (got - target).square()
+        terms = {"feature": o.feature * losses.mean()}
         if o.gram:
-            apart = [relative(grams(found[layer]), given.grams[layer]).mean() for layer in self.layers]
-            terms["gram"] = o.gram * torch.stack(apart).mean()
+            per_layer = [relative(grams(found[layer]), given.grams[layer]).mean() for layer in self.layers]
+            terms["gram"] = o.gram * torch.stack(per_layer).mean()
         height, width = picture.shape[2:]
         plain = given.plain[:, :, :height, :width]
         if o.colour:
@@ -186,30 +218,35 @@ class SwapObjective:
         if o.tv:
             terms["tv"] = o.tv * _BYTE_SCALE * roughness(picture) * picture[0].numel()
         if o.lattice or o.fleck:
-            made_of = PhotoWaves.of(plain).at(given.photo_index), PaintingWaves.of(plain).at(given.painting_index)
-            terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
+            sources = PhotoWaves.of(plain).at(given.photo_index), PaintingWaves.of(plain).at(given.painting_index)
+            terms |= grid_terms(picture, *sources, lattice_weight=o.lattice, fleck_weight=o.fleck)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
 
     @torch.no_grad()
-    def validate(self, paint: Painting, spec: DecoderSpec) -> tuple[dict[str, float], Image.Image]:
-        """Relative feature error of photos, paintings and swaps; style and content distance; a sheet."""
+    def validate(self, paint: Paint, spec: DecoderSpec) -> tuple[dict[str, float], Image.Image]:
+        """Paint the held-out pairs with and without a swap.
+
+        Returns:
+            Means over the pairs: relative errors of features of photo, painting and swapped; distances to style and
+            content of the swapped. And a sheet of the pictures.
+        """
         o = self.options
         rows: list[dict[str, float]] = []
         cells: list[Tensor] = []
         for photo, painting in zip(*self.held_out, strict=True):
-            photo, painting = whole_strides(photo, spec.stride), whole_strides(painting, spec.stride)
+            photo, painting = crop_to_stride(photo, spec.stride), crop_to_stride(painting, spec.stride)
             pair = grained(photo, o.grain), painting
             of_photo, of_painting = (self.vgg(x, STYLE_LAYERS) for x in pair)
             latents = (of_photo[self.layer], of_painting[self.layer])
-            shades = (tone(x, *seen.shape[2:]) for x, seen in zip(pair, latents, strict=True))
-            swapped = self._swap(*zip(latents, shades, strict=True))
+            tones = (tone(x, *latent.shape[2:]) for x, latent in zip(pair, latents, strict=True))
+            swapped = self._swap(*zip(latents, tones, strict=True))
             row: dict[str, float] = {}
-            examples = {"photo": (of_photo[self.layer], of_photo), "painting": (of_painting[self.layer], of_painting)}
+            examples = {"photo": (latents[0], of_photo), "painting": (latents[1], of_painting)}
             picture = photo
-            for name, (target, like) in {**examples, "swapped": (swapped, of_painting)}.items():
-                stats = {layer: moments(like[layer]) for layer in spec.style_layers}
+            for name, (target, style) in {**examples, "swapped": (swapped, of_painting)}.items():
+                stats = {layer: moments(style[layer]) for layer in spec.style_layers}
                 picture = paint(target, stats)
                 row[name] = float(relative(self.vgg(picture, (self.layer,))[self.layer], target))
                 cells += [photo] if name == "photo" else [painting] if name == "painting" else []
@@ -222,7 +259,7 @@ class SwapObjective:
         return figures, contact_sheet(cells, columns=5, cell=_CELL, headings=headings)
 
     def _swap(self, photos: tuple[Tensor, Tensor], painting: tuple[Tensor, Tensor]) -> Tensor:
-        """Pictures' features and tones, and a painting's -> the features swapped."""
+        """Rebuild photos' features out of a painting's; both are given with their tones."""
         o = self.options
         ready = prepare(
             [painting[0]],

@@ -13,7 +13,8 @@ from impasto.nets.decoder import Decoder
 from impasto.nets.decoder_spec import DecoderSpec
 from impasto.training import loop
 from impasto.training.run import Setting
-from impasto.training.tasks.adain import KIND, PRESETS, AdainTask, AdainTraining, train
+from impasto.training.tasks.adain import KIND, AdainTask, train
+from impasto.training.tasks.adain_options import PRESETS, AdainTraining
 from impasto.training.terms import STYLE_LAYERS
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.container import load_metadata

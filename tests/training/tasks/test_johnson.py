@@ -238,6 +238,6 @@ def test_what_a_picture_is_worth_in_steps(settings: Make, picture) -> None:
     count, losses = steps_worth(loss, photo, photo, most=5)
     assert count == 0 and losses[1] < losses[0]
     _, losses = steps_worth(loss, photo, photo * 0, most=10)
-    from impasto.training.worth import optimised
+    from impasto.training.worth import optimise
 
-    assert steps_worth(loss, photo, optimised(loss, photo, 6), most=20)[0] >= 6
+    assert steps_worth(loss, photo, optimise(loss, photo, 6), most=20)[0] >= 6

@@ -13,6 +13,7 @@ from impasto.nets.decoder_spec import DecoderSpec
 from impasto.training import loop
 from impasto.training.run import Setting
 from impasto.training.tasks import adain as train_adain
+from impasto.training.tasks.adain_options import AdainTraining
 from impasto.training.tasks.swap import KIND, PRESETS, SwapTask, SwapTraining, train
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.container import load_metadata
@@ -133,9 +134,7 @@ def test_crops_too_small_for_a_patch_are_refused(encoder: str, pictures: str, tm
 
 def test_begins_with_the_tail_of_an_adain_decoder(encoder: str, pictures: str, tmp_path: Path) -> None:
     given = {**SMALL, "steps": 1, "batch": 2}
-    first = train_adain.train(
-        train_adain.AdainTraining(**given), [pictures], [pictures], tmp_path / "adain", encoder=encoder
-    )
+    first = train_adain.train(AdainTraining(**given), [pictures], [pictures], tmp_path / "adain", encoder=encoder)
     net = train(settings(steps=1), [pictures], [pictures], tmp_path / "swap", encoder=encoder, init=str(first))
     before = load_net(first, kind=train_adain.KIND, encoder_sha256=None)[0]["stages.1.3.conv.weight"]
     tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)

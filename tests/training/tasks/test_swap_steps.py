@@ -12,6 +12,7 @@ from impasto.training import run
 from impasto.training.run import Setting
 from impasto.training.tasks import adain as train_adain
 from impasto.training.tasks import swap as train_swap
+from impasto.training.tasks.adain_options import AdainTraining
 from impasto.training.tasks.swap import SwapTraining
 from impasto.training.tasks.swap_steps import KIND, PRESETS, SwapStepsTask, SwapStepsTraining, train
 from impasto.weights.canonical import tiny_weights
@@ -131,7 +132,7 @@ def test_begins_with_the_shipped_net(encoder: str, pictures: str, tmp_path: Path
     with pytest.raises(WeightsError, match=r"swap\.safetensors was trained against vgg19"):
         train(settings(), [pictures], [pictures], tmp_path / "run", encoder=encoder)
     adain = train_adain.train(
-        train_adain.AdainTraining(**{**SMALL, "steps": 1}),
+        AdainTraining(**{**SMALL, "steps": 1}),
         [pictures],
         [pictures],
         tmp_path / "adain",

@@ -1,4 +1,4 @@
-"""Training a feed-forward network for one style or several, and adding styles to one.
+"""Trains a feed-forward network for one style or several, and adds styles to one.
 
 Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution";
 Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
@@ -31,56 +31,73 @@ from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
+from ..decoders import crop_to_stride
 from ..lattice import PaintingWaves, PhotoWaves, grid_terms
-from ..loop import Progress
 from ..options import check_crop
+from ..progress import Progress
 from ..run import Setting, run
 from ..terms import encode, excess, grams, relative, roughness
 from .johnson_options import Form, JohnsonTraining
 
-_CELL = 224  # pixels of a picture on the sample sheet
-_SHEET_PHOTOS = 3
+_CELL = 224  # side in pixels of a picture on the sample sheet
+_SHEET_PHOTOS = 3  # held-out photos on the sample sheet
 
 
 class StyleTargets:
-    """Gram matrices of the styles by layer, S×C×C float32, what scales their losses; what else they are held to."""
+    """What the pictures of S styles are compared with.
+
+    Attributes:
+        weights: weight of each layer in the style loss, by layer.
+        grams: Gram matrices of the styles by layer, S×C×C float32.
+        painting_waves: for the loss against a lattice.
+    """
 
     def __init__(self, vgg: VGG, pictures: Sequence[Tensor], options: JohnsonTraining) -> None:
         layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
         self.weights = active(layers, options.style_weight)
-        pictures = [sized(picture.to(vgg.device), options) for picture in pictures]
+        pictures = [resize_style(picture.to(vgg.device), options) for picture in pictures]
         self.painting_waves = PaintingWaves(
             *(torch.cat(values) for values in zip(*map(PaintingWaves.of, pictures), strict=True))
         )
         found = [vgg(picture, self.weights) for picture in pictures]
         self.grams = {
-            layer: torch.cat([gram_of(features[layer], options.gram_norm) for features in found])
+            layer: torch.cat([gram(features[layer], options.gram_norm) for features in found])
             for layer in self.weights
         }
 
 
 def active(layers: Mapping[str, float], weight: float) -> dict[str, float]:
-    """Weights of the layers that count."""
+    """Multiply the weights of layers by `weight`, and leave out layers whose weight is then 0."""
     return {layer: own * weight for layer, own in layers.items() if own * weight > 0}
 
 
-def sized(style: Tensor, options: JohnsonTraining) -> Tensor:
-    """A style picture as large as it is learnt."""
+def resize_style(style: Tensor, options: JohnsonTraining) -> Tensor:
+    """Resize a style picture, 1×3×H×W, to the size at which it is learnt."""
     return fit(style, round(options.style_size * options.style_scale))
 
 
-def gram_of(features: Tensor, norm: GramNorm) -> Tensor:
-    """Gram matrix of each example, N×C×C, divided by positions or elements."""
+def gram(features: Tensor, norm: GramNorm) -> Tensor:
+    """Return the Gram matrix of each example, N×C×H×W -> N×C×C, divided by positions or elements."""
     return grams(features) / (features.shape[1] if norm == "elements" else 1)
 
 
-def apart(got: Tensor, aim: Tensor, form: Form) -> Tensor:
-    """Distance of two batches, averaged over it."""
-    return relative(got, aim).square().mean() if form == "relative" else (got.float() - aim.float()).square().mean()
+def distance(got: Tensor, target: Tensor, form: Form) -> Tensor:
+    """Return the distance between two batches, averaged over the examples."""
+    if form == "relative":
+        return relative(got, target).square().mean()
+    return (got.float() - target.float()).square().mean()
 
 
 class JohnsonTask:
-    """Learns a network whose pictures have a photograph's features and a style's Gram matrices."""
+    """Learns a network whose pictures have a photo's features and a style's Gram matrices.
+
+    Args:
+        options: the settings.
+        setting: what all tasks are built from.
+        styles: pictures to learn, 1×3×H×W in [0, 1], by name.
+        spec: of the network, with its styles in order: those of `setting.init` first.
+        credits: of all styles of the network.
+    """
 
     def __init__(
         self,
@@ -110,7 +127,7 @@ class JohnsonTask:
             self.net.begin_with_colours(place, styles[name])
         self.net.to(self.device)
         if setting.init and options.learn == "everything" and options.norm == "encoder" != spec.norm:
-            self.net = self.net.normalised_in_encoder(_squares(self.held_out, options.crop, self.net.spec.stride))
+            self.net = self.net.normalised_in_encoder(_middle_squares(self.held_out, options.crop, spec.stride))
         self.spec = self.net.spec
         if options.learn == "styles":
             for parameter in self.net.parameters():
@@ -120,7 +137,7 @@ class JohnsonTask:
         self.learnt = [spec.styles.index(name) for name in styles]
 
     def metadata(self) -> Mapping[str, Any]:
-        """Kind, encoder and description of the net, and whose pictures its styles are."""
+        """Return kind, encoder and description of the net, and the credits of its styles."""
         return {
             "kind": JOHNSON_KIND,
             "arch": self.vgg.spec.arch,
@@ -131,46 +148,47 @@ class JohnsonTask:
         }
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
-        """Weighted terms, see `JohnsonTraining`. The styles take turns."""
+        """Return the weighted loss terms; `JohnsonTraining` describes them. The styles take turns."""
         del paintings
         each = min(self.options.styles_per_photo, len(self.learnt))
         count = len(photos) * each
         turns = [(step * count + n) % len(self.learnt) for n in range(count)]
-        seen = grained(photos, self.options.grain, seed=step)
+        inputs = grained(photos, self.options.grain, seed=step)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            picture: Tensor = net(seen.repeat_interleave(each, 0), self._mix(turns))
+            picture: Tensor = net(inputs.repeat_interleave(each, 0), self._mix(turns))
         if self.options.even and picture.requires_grad:
-            picture.register_hook(_evened)
+            picture.register_hook(_equalise)
         terms = self._terms(picture, photos, turns)
-        o = self.options
-        if o.lattice or o.fleck:
-            shown = torch.arange(len(photos), device=self.device).repeat_interleave(each)
-            made_of = PhotoWaves.of(seen).at(shown), self.targets.painting_waves.at(self._places(turns))
-            terms |= grid_terms(picture, *made_of, lattice_weight=o.lattice, fleck_weight=o.fleck)
+        if self.options.lattice:
+            indices = torch.arange(len(photos), device=self.device).repeat_interleave(each)
+            sources = PhotoWaves.of(inputs).at(indices), self.targets.painting_waves.at(self._indices(turns))
+            terms |= grid_terms(picture, *sources, lattice_weight=self.options.lattice)
         return terms
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
+        """Shares of the network's styles, one row for each of `turns`, which are indices of the learnt styles."""
         mix = torch.zeros(len(turns), len(self.spec.styles))
         mix[range(len(turns)), [self.learnt[turn] for turn in turns]] = 1
         return mix.to(self.device, non_blocking=True)
 
-    def _places(self, turns: Sequence[int]) -> Tensor:
+    def _indices(self, turns: Sequence[int]) -> Tensor:
         return torch.tensor(turns).to(self.device, non_blocking=True)
 
     def _terms(self, picture: Tensor, photos: Tensor, turns: Sequence[int]) -> dict[str, Tensor]:
+        """Loss terms without that against a lattice. Each photo was painted in several styles: those of its turns."""
         o = self.options
         with torch.no_grad():
-            aims = self.vgg(photos, self.content)
-        each, places = len(turns) // len(photos), self._places(turns)
+            targets = self.vgg(photos, self.content)
+        each, indices = len(turns) // len(photos), self._indices(turns)
         layers = [*{**self.content, **self.targets.weights}]
         found = encode(self.vgg, picture, layers) if layers else {}
         terms: dict[str, Tensor] = {}
         for layer, weight in self.content.items():
-            loss = weight * apart(found[layer], aims[layer].repeat_interleave(each, 0), o.content_form)
+            loss = weight * distance(found[layer], targets[layer].repeat_interleave(each, 0), o.content_form)
             terms["content"] = terms["content"] + loss if "content" in terms else loss
         for layer, weight in self.targets.weights.items():
-            aim = self.targets.grams[layer][places]
-            loss = weight * apart(gram_of(found[layer], o.gram_norm), aim, o.style_form)
+            target = self.targets.grams[layer][indices]
+            loss = weight * distance(gram(found[layer], o.gram_norm), target, o.style_form)
             terms["style"] = terms["style"] + loss if "style" in terms else loss
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
@@ -180,69 +198,68 @@ class JohnsonTask:
 
     @torch.no_grad()
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """The loss on held-out photographs by style, and a sheet of every style."""
+        """Return mean loss terms of held-out photos, and the loss of each style; and a sheet of every style."""
         names = [self.spec.styles[place] for place in self.learnt]
         figures: defaultdict[str, list[float]] = defaultdict(list)
         cells: list[Tensor] = []
         for number, photo in enumerate(self.held_out):
-            photo = photo[:, :, : photo.shape[2] // self.spec.stride * self.spec.stride]
-            photo = photo[:, :, :, : photo.shape[3] // self.spec.stride * self.spec.stride]
-            seen = grained(photo, self.options.grain)
-            shown = number < _SHEET_PHOTOS
-            cells += [photo] if shown else []
-            # Each style on the sheet's photographs, and on every one where there are few styles.
-            for turn in range(len(names)) if shown else [number % len(names)]:
+            photo = crop_to_stride(photo, self.spec.stride)
+            inputs = grained(photo, self.options.grain)
+            on_sheet = number < _SHEET_PHOTOS
+            cells += [photo] if on_sheet else []
+            # Photos of the sheet are painted in every style, the others in one style each.
+            for turn in range(len(names)) if on_sheet else [number % len(names)]:
                 with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                    picture = self.net(seen, self._mix([turn])).clamp(0, 1)
+                    picture = self.net(inputs, self._mix([turn])).clamp(0, 1)
                 terms = {name: float(value) for name, value in self._terms(picture, photo, [turn]).items()}
                 total = sum(terms.values())
                 for name, value in {"loss": total, names[turn]: total, **terms}.items():
                     figures[name].append(value)
-                cells += [picture] if shown else []
+                cells += [picture] if on_sheet else []
         means = {name: sum(values) / len(values) for name, values in figures.items()}
         return means, contact_sheet(cells, columns=len(names) + 1, cell=_CELL, headings=["photo", *names])
 
 
-def _squares(photos: Sequence[Tensor], side: int, stride: int) -> Tensor:
-    """The middle of each photo, as large a square as all have, `side` at most."""
+def _middle_squares(photos: Sequence[Tensor], side: int, stride: int) -> Tensor:
+    """Cut a square from the middle of each photo: the largest that all have, of at most `side` pixels."""
     side = min(side, *(min(photo.shape[2:]) for photo in photos)) // stride * stride
     corners = [((photo.shape[2] - side) // 2, (photo.shape[3] - side) // 2) for photo in photos]
     return torch.cat([photo[:, :, y : y + side, x : x + side] for photo, (y, x) in zip(photos, corners, strict=True)])
 
 
-def _evened(gradient: Tensor) -> Tensor:
-    """The gradient of a batch of pictures, each scaled to the length of one over their number."""
+def _equalise(gradient: Tensor) -> Tensor:
+    """Scale the gradient of each picture of a batch to the length 1 / N."""
     length = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny) * len(gradient)
     return gradient / length.view(-1, 1, 1, 1)
 
 
 def style_parameters(net: Transformer) -> list[nn.Parameter]:
-    """What belongs to the styles: the rows of every normalisation, and of the colour matrices."""
+    """Return the parameters that each style has of its own: in every normalisation, and in the matrices of colour."""
     own = [parameter for module in net.modules() if isinstance(module, Norm) for parameter in module.parameters()]
     return own + ([net.matrix, net.offset] if net.spec.output == "colour" else [])
 
 
 def begin_with(net: Transformer, weights: Mapping[str, Tensor]) -> int:
-    """Take over a network of the same convolutions; styles it has not begin as the mean of its own.
+    """Load the weights of a network with the same convolutions. Styles that it lacks begin as the mean of its styles.
 
     Returns:
-        How many styles it has.
+        The number of its styles.
 
     Raises:
-        RequestError: it is another architecture.
+        RequestError: it is of another architecture.
     """
     own = net.state_dict()
     of_styles = {id(parameter) for parameter in style_parameters(net)}
     rows = {name for name, parameter in net.named_parameters() if id(parameter) in of_styles}
     known = len(net.spec.styles)
     for name in sorted(own.keys() | weights.keys()):
-        there = weights.get(name)
+        given = weights.get(name)
         skip = 1 if name in rows else 0
-        if name not in own or there is None or own[name].shape[skip:] != there.shape[skip:]:
+        if name not in own or given is None or own[name].shape[skip:] != given.shape[skip:]:
             raise RequestError(f"the net to begin with is of another architecture: it differs in {name}")
-        if skip and len(there) < len(own[name]):
-            known, mean = len(there), there.mean(0, keepdim=True)
-            weights = {**weights, name: torch.cat([there, mean.expand(len(own[name]) - len(there), *mean.shape[1:])])}
+        if skip and len(given) < len(own[name]):
+            known, mean = len(given), given.mean(0, keepdim=True)
+            weights = {**weights, name: torch.cat([given, mean.expand(len(own[name]) - len(given), *mean.shape[1:])])}
     net.load_state_dict(dict(weights))
     return known
 
@@ -265,22 +282,24 @@ def train(
 
     Args:
         options: the recipe.
-        photos: folders or tar shards, each ``PATH[:WEIGHT]``.
-        styles: style pictures; a style is called as its file, without the extension.
-        out: folder for the net, checkpoint, log and sheets.
-        credits: by style: title, artist, year, for the record.
-        encoder: catalogue name or file.
-        preset: the name the options began from, for the record.
-        init: a net to begin with: its styles stay, and those of `styles` that it lacks are added.
+        photos: folders or ``.tar`` files, each ``PATH[:WEIGHT]``.
+        styles: files of style pictures; a style has the name of its file, without the suffix.
+        out: folder for the net, checkpoint, log, sample sheets and curve.
+        credits: by style: title, artist and year, for the record.
+        encoder: name from the catalogue, or file.
+        preset: name of the preset that the options began with, for the record.
+        init: net to begin with: it keeps its styles, and those of `styles` that it lacks are added.
         resume: continue the run in `out`.
         device: auto, cpu, cuda or mps.
-        report: called after every step; see `impasto.training.loop.progress_bar`.
+        report: called after every step, such as `impasto.training.progress.display` gives.
 
     Returns:
         The net's file.
 
     Raises:
-        RequestError: no style, a style twice, or new normalisation asked for without a net to add it to.
+        RequestError: there is no style, two styles have the same name, styles shall be added without `init` or are
+            there already, pictures are missing, `crop` does not fit the net, or `out` holds another run.
+        WeightsError: `encoder` or `init` cannot be used.
     """
     if not styles:
         raise RequestError("no style to learn; give --style with at least one picture")
@@ -295,22 +314,8 @@ def train(
     names = (*known, *(name for name in pictures if name not in known))
     if options.learn == "styles" and len(names) == len(known):
         raise RequestError(f"{init} has all these styles; give one it lacks, or --learn everything")
-    spec = TransformerSpec(options.architecture, names, options.output, options.norm, options.enlarge, options.chroma)
-    if past:
-        spec = dataclasses.replace(TransformerSpec.from_json(past["network"]), styles=names)
-        if options.learn == "everything":
-            spec = dataclasses.replace(spec, enlarge=options.enlarge, chroma=options.chroma)
-    earlier = {credit["name"]: credit for credit in past.get("credits", [])}
-    all_credits = [
-        Credit(
-            **{
-                **earlier.get(name, {"name": name}),
-                **({"sha256": sha256_of(path)} if (path := _path_of(name, styles)) else {}),
-                **dict((credits or {}).get(name, {})),
-            }
-        )
-        for name in names
-    ]
+    spec = _spec(options, names, past)
+    all_credits = _credits(names, styles, past, credits or {})
     recipe: dict[str, Any] = {
         "task": "johnson",
         "preset": preset,
@@ -334,5 +339,27 @@ def train(
     )
 
 
-def _path_of(name: str, styles: Sequence[str]) -> Path | None:
-    return next((Path(style) for style in styles if Path(style).stem == name), None)
+def _spec(options: JohnsonTraining, names: Sequence[str], past: Mapping[str, Any]) -> TransformerSpec:
+    """The network to train: that of the net to begin with, if any, with the styles of these names."""
+    if not past:
+        shape = options.architecture, tuple(names), options.output, options.norm, options.enlarge, options.chroma
+        return TransformerSpec(*shape)
+    spec = dataclasses.replace(TransformerSpec.from_json(past["network"]), styles=tuple(names))
+    if options.learn == "everything":
+        spec = dataclasses.replace(spec, enlarge=options.enlarge, chroma=options.chroma)
+    return spec
+
+
+def _credits(
+    names: Sequence[str], styles: Sequence[str], past: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]]
+) -> list[Credit]:
+    """The credit of each style: what the net to begin with says, then the hash of its file, then what is given."""
+    earlier = {credit["name"]: credit for credit in past.get("credits", [])}
+    paths = {Path(style).stem: Path(style) for style in styles}
+    found: list[Credit] = []
+    for name in names:
+        fields: dict[str, Any] = dict(earlier.get(name, {"name": name}))
+        if name in paths:
+            fields["sha256"] = sha256_of(paths[name])
+        found.append(Credit(**{**fields, **given.get(name, {})}))
+    return found

@@ -13,7 +13,7 @@ from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer_spec import Chroma
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...settings import setting
-from ..options import ONE_RUN, Clip, Count, Enlarging, Fleck, Lattice, Rate, Steps, TrainOptions
+from ..options import FORMS, ONE_RUN, Clip, Count, Enlarging, ExcessWeight, Lattice, Rate, Steps, TrainOptions
 
 Form = Literal["relative", "mean"]
 
@@ -22,18 +22,20 @@ class JohnsonTraining(TrainOptions):
     """Settings of `impasto train johnson`; the defaults are impasto's own recipe."""
 
     steps: Steps = 25_400
-    batch: Count = setting("steps", default=2, description="Photos a step on each device.")
+    batch: Count = setting(
+        "steps", default=2, description="Photos in each step; for each GPU, where there are several."
+    )
     styles_per_photo: Count = setting(
         "steps",
         "advanced",
         default=4,
-        description="Styles that each photo of a step is painted in, at most; its own features are then found once.",
+        description="Number of styles in which each photo of a step is painted, at most.",
     )
     crop: Annotated[int, Field(ge=32, le=2048)] = setting(
         "data",
         default=256,
-        description="Side of the crops in pixels. Each is held against the whole style: small ones, with little of a "
-        "photo in them, teach a net to paint pale.",
+        description="Side in pixels of the squares that are cut from the photos. Each is compared with the whole "
+        "style, so a net that learns from small squares paints pale pictures.",
         unit="px",
     )
     lr: Rate = 1e-3
@@ -42,85 +44,101 @@ class JohnsonTraining(TrainOptions):
         "losses",
         "reproduction",
         default=True,
-        description="Every picture's gradient has one length: styles and crops whose losses are steep do not drown "
-        "the others.",
+        description="Scale the gradient of each picture to one length, so that all styles and photos count alike.",
     )
     architecture: str = setting(
         "network",
         "advanced",
         default="c9s1-16,d32,d96,R96×5,u32,u16,c9s1-3",
-        description="The network, block by block, as Johnson's.",
+        description="Blocks of the network, as Johnson et al. write them. cKs1-N: a K×K convolution with N filters; "
+        "dN, uN: one that halves or doubles the size; RN×M: M residual blocks.",
     )
     output: Literal["colour", "linear", "tanh"] = setting(
         "network",
         "advanced",
         default="colour",
-        description="Last step: linear; tanh: scaled as Johnson's; colour: linear, added to the photo in "
-        "colours of the style.",
+        description="What becomes of the last convolution's result. linear: it is the picture; tanh: the picture is "
+        "its tanh, scaled as by Johnson et al.; colour: it is added to the photo in the style's colours.",
     )
     norm: Literal["encoder", "everywhere"] = setting(
         "network",
         "reproduction",
         default="encoder",
-        description="Where instance normalisation is: everywhere, as Dumoulin's; encoder: before the residual blocks "
-        "alone, which keeps spots out of large even areas. A net to begin with that has it everywhere is changed "
-        "over, unless --learn styles.",
+        description="Where instance normalisation is. everywhere: after every convolution, as in Dumoulin et al.; "
+        "encoder: only before the residual blocks, which keeps spots out of large even areas. A --net that has it "
+        "everywhere is converted, unless --learn styles is given.",
     )
     enlarge: Enlarging = "bilinear"
     chroma: Chroma = setting(
         "network",
         "reproduction",
         default="soft",
-        description="soft: what the net adds to the photo has colour at half the resolution of brightness, as JPEG "
-        "and the eye have it, without lattice and fleck of colour; sharp: colour as fine as brightness.",
+        description="Resolution of the colour that the net paints. soft: half that of brightness, as in JPEG, which "
+        "avoids lattice and fleck of colour; sharp: that of brightness.",
     )
     content_layers: LayerWeights = setting(
         "losses",
         "advanced",
         default={"relu4_1": 1.0},
-        description="Layers whose features keep the photo, as LAYER[:WEIGHT],...",
+        description="Layers at which features are compared with the photo's, as LAYER[:WEIGHT],...",
     )
-    content_weight: NonNegative = setting("losses", default=0.2, description="Weight of the content loss.")
+    content_weight: NonNegative = setting(
+        "losses", default=0.2, description="Weight of the content loss: more keeps more of the photo."
+    )
     content_form: Form = setting(
         "losses",
         "reproduction",
         default="relative",
-        description="relative: squared distance over the target's squared length; mean: mean squared difference.",
+        description=f"Form of the content loss. {FORMS}",
     )
     style_layers: LayerWeights = setting(
         "losses",
         "advanced",
         default=equal(0.25, "relu1_1", "relu2_1", "relu3_1", "relu4_1"),
-        description="Layers whose Gram matrices carry the style, as LAYER[:WEIGHT],...",
+        description="Layers at which Gram matrices are compared with the style's, as LAYER[:WEIGHT],...",
     )
-    style_weight: NonNegative = setting("losses", default=1.0, description="Weight of the style loss.")
+    style_weight: NonNegative = setting(
+        "losses", default=1.0, description="Weight of the style loss: more gives more of the style."
+    )
     style_form: Form = setting(
-        "losses", "reproduction", default="relative", description="As content_form, of Gram matrices."
+        "losses",
+        "reproduction",
+        default="relative",
+        description=f"Form of the style loss, which compares Gram matrices. {FORMS}",
     )
     gram_norm: Literal["positions", "elements"] = setting(
         "losses",
         "reproduction",
         default="positions",
-        description="What Gram matrices are divided by: H·W or C·H·W.",
+        description="What Gram matrices are divided by. positions: H·W; elements: C·H·W.",
     )
     style_size: Size = setting(
-        "data", "advanced", default=512, description="Longest side of a style picture in pixels.", unit="px"
+        "data",
+        "advanced",
+        default=512,
+        description="Longest side in pixels to which a style picture is resized, times --style-scale.",
+        unit="px",
     )
-    style_scale: Positive = setting("data", default=1.0, description="Factor on it: larger, bolder strokes.")
+    style_scale: Positive = setting(
+        "data",
+        default=1.0,
+        description="Size of the strokes. The style picture is resized to --style-size times this: 2 gives strokes "
+        "twice as large, 0.5 half as large.",
+    )
     grain: Grain = GRAIN
     lattice: Lattice = 1.0
-    fleck: Fleck = 0.0
     tv: NonNegative = setting(
         "losses",
         "reproduction",
         default=0.0,
-        description="Weight of the mean squared difference of neighbouring pixels.",
+        description="Weight of total variation: mean squared difference of neighbouring pixels.",
     )
-    range: NonNegative = setting("losses", "reproduction", default=10.0, description="Weight of leaving [0, 1].")
+    range: ExcessWeight = 10.0
     learn: Literal["everything", "styles"] = setting(
         "network",
         default="everything",
-        description="styles: with --net, add styles to a network by training their normalisation alone.",
+        description="everything: train all weights; styles: add the styles of --style to the net of --net, and keep "
+        "those that it has as they are.",
     )
 
     @field_validator("architecture")
@@ -155,17 +173,16 @@ _PAPERS: dict[str, Any] = {
     "chroma": "sharp",
     "grain": 0.0,
     "lattice": 0.0,
-    "fleck": 0.0,
 }
 _DUMOULIN: dict[str, Any] = {**_PAPERS, "batch": 16}
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-_LEVELS = 255**2  # total variation in levels of 255
+_LEVELS = 255**2  # the systems take total variation of pixels from 0 to 255
 
 PRESETS: dict[str, Preset] = {
     "impasto": Preset(f"The recipe of the shipped gallery. {ONE_RUN}", JohnsonTraining()),
     "johnson-2016": Preset(
-        "The authors' fast-neural-style. Deviations: reflection padding before every convolution instead of 40 px "
-        "at the start, and resize-convolutions instead of transposed ones.",
+        "The authors' fast-neural-style (Johnson et al. 2016). Deviations: reflection padding before every "
+        "convolution instead of 40 px at the start, and resize-convolutions instead of transposed ones.",
         JohnsonTraining(
             **_PAPERS,
             output="tanh",
@@ -177,7 +194,7 @@ PRESETS: dict[str, Preset] = {
             style_weight=5.0,
             gram_norm="elements",
             style_size=256,
-            # ½ Σ of squared differences over a batch of 4, weight 1e-6
+            # theirs: ½ Σ of squared differences over a batch of 4, with weight 1e-6
             tv=0.5e-6 * _LEVELS * 4 * 3 * 256**2,
         ),
         encoder="vgg16",

@@ -1,4 +1,4 @@
-"""Training style-swap's inverse network: from swapped features to a picture in one pass.
+"""Trains style-swap's inverse network: from swapped features to a picture in one pass.
 
 Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style", section 4.2.
 """
@@ -22,12 +22,12 @@ from ...statistics.moments import Moments
 from ...weights import container
 from ...weights.load import load
 from ...weights.shipped import load_net, locate_net, parent_of
-from ..loop import Progress
+from ..decoders import begin_with, encoder_channels, mean_activations
 from ..options import ONE_RUN, Ema, Enlarging, Fleck, Lattice, Names, Rate, Steps, Warmup
+from ..progress import Progress
 from ..run import Setting, run
 from ..swap_objective import SwapObjective, SwapObjectiveOptions
 from ..terms import STYLE_LAYERS, encode
-from .adain import begin_with, encoder_channels, mean_activations
 
 KIND = SWAP_KIND
 _SHAPE = ("norm", "padding", "inject", "enlarge")
@@ -41,7 +41,7 @@ class SwapTraining(SwapObjectiveOptions):
     warmup: Warmup = 20
     ema: Ema = 0.99
     layer: Literal["relu2_1", "relu3_1", "relu4_1"] = setting(
-        "network", "advanced", default="relu3_1", description="Layer to invert."
+        "network", "advanced", default="relu3_1", description="Layer whose features are turned into a picture."
     )
     enlarge: Enlarging = "nearest"
     lattice: Lattice = 0.0
@@ -50,19 +50,27 @@ class SwapTraining(SwapObjectiveOptions):
         "network",
         "reproduction",
         default="mirror",
-        description="mirror: the encoder turned round; released: the authors' wider net.",
+        description="mirror: the encoder's layers in reverse order; released: the wider net that the authors "
+        "released.",
     )
     norm: Literal["none", "instance", "batch"] = setting(
-        "network", "reproduction", default="none", description="Normalisation before each ReLU."
+        "network",
+        "reproduction",
+        default="none",
+        description="Normalisation before each ReLU of the decoder: none, instance or batch.",
     )
     padding: Literal["zeros", "reflect"] = setting(
-        "network", "reproduction", default="reflect", description="Beyond the border, in the decoder."
+        "network",
+        "reproduction",
+        default="reflect",
+        description="What the decoder sees beyond the border: zeros, or the features reflected (reflect).",
     )
     inject: Names = setting(
         "network",
         "advanced",
         default=("relu2_1", "relu1_1"),
-        description="Shallower layers whose moments are imposed inside the decoder.",
+        description="Layers below --layer at which the decoder takes the style's means and deviations, as "
+        "LAYER,LAYER,... or none.",
     )
 
 
@@ -99,15 +107,19 @@ _PAPER: dict[str, Any] = {
 }
 
 PRESETS: dict[str, Preset] = {
-    "impasto": Preset(f"The recipe of the shipped net, without its steps. {ONE_RUN}", SwapTraining()),
-    "style-swap": Preset("The authors' train-vgg-decoder.lua", SwapTraining(**_PAPER, norm="batch")),
+    "impasto": Preset(
+        f"The recipe of the shipped net, without its learned steps (train swap-steps). {ONE_RUN}", SwapTraining()
+    ),
+    "style-swap": Preset(
+        "The authors' train-vgg-decoder.lua (Chen & Schmidt 2016).", SwapTraining(**_PAPER, norm="batch")
+    ),
     "style-swap-released": Preset(
-        "The architecture of the decoder the authors released",
+        "The same, with the architecture of the decoder that the authors released.",
         SwapTraining(**_PAPER, norm="instance", form="released"),
     ),
 }
 
-# Widths of the released net, which is wider than the script builds: deep to shallow, relu3_1.
+# Channels of the net that the authors released, by layer, from deep to shallow. Their script builds a narrower one.
 _RELEASED = {
     "relu2_1": ((128, 128), (64, 64, 3)),
     "relu3_1": ((128, 128), (128, 128), (64, 64, 3)),
@@ -116,7 +128,7 @@ _RELEASED = {
 
 
 class SwapTask:
-    """Learns a decoder f with Φ(f(H)) = H, for features of photos, of paintings, and swapped."""
+    """Learns a decoder f with Φ(f(H)) = H for features H of photos, of paintings, and of swaps; Φ is the encoder."""
 
     def __init__(self, options: SwapTraining, setting: Setting) -> None:
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
@@ -131,11 +143,11 @@ class SwapTask:
         self.net = net.to(self.device)
 
     def metadata(self) -> Mapping[str, Any]:
-        """Kind, encoder, description of the net, and the swap it was trained with."""
+        """Return kind, encoder and description of the net, and the settings of the swap."""
         return self.objective.metadata(self.net.spec)
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
-        """Weighted terms, see `SwapTraining`."""
+        """Return the weighted loss terms; `SwapTraining` describes them."""
         given = self.objective.examples(photos, paintings, self.net.spec, step)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net({self.options.layer: given.target}, given.stats)
@@ -143,12 +155,12 @@ class SwapTask:
         return self.objective.terms(picture, found, given, step)
 
     def paint(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
-        """What the net as it is makes of features, in [0, 1]."""
+        """Turn features into pictures in [0, 1]."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.net({self.options.layer: target}, stats).clamp(0, 1)
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Relative feature error of photos, paintings and swaps; style and content distance; a sheet."""
+        """Return figures and a sheet; see `SwapObjective.validate`."""
         return self.objective.validate(self.paint, self.net.spec)
 
 
@@ -165,13 +177,13 @@ def train(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train an inverse network; for the arguments see `tasks.adain.train`.
+    """Train an inverse network. Arguments and errors are those of `impasto.training.tasks.adain.train`.
 
-    `init` may also be an AdaIN decoder that imposes the style's moments at the layer: its tail is taken. The
-    learned steps of a net to begin with are left out.
+    `init` may also be an AdaIN decoder that takes the style's moments at the layer: the part after that layer is
+    used. Learned steps of `init` are left out.
     """
     weights = load(encoder, until=STYLE_LAYERS[-1])
-    tensors = _begin(init, options.layer, weights.sha256) if init else {}
+    tensors = _initial_weights(init, options.layer, weights.sha256) if init else {}
     recipe = {"task": "swap", "preset": preset, "encoder": weights.source, "parent": parent_of(init)}
     return run(
         lambda setting: SwapTask(options, setting),
@@ -189,8 +201,7 @@ def train(
     )
 
 
-def _begin(init: str, layer: str, encoder_sha256: str) -> dict[str, Tensor]:
-    """The weights of a network to begin with."""
+def _initial_weights(init: str, layer: str, encoder_sha256: str) -> dict[str, Tensor]:
     about = container.load_metadata(locate_net(init))
     if about is None or about.get("kind") != ADAIN_KIND:
         return load_net(init, kind=KIND, encoder_sha256=encoder_sha256, layer=layer)[0]

@@ -1,7 +1,7 @@
-"""Training learned steps: from the picture of a swap decoder towards the features it was made of.
+"""Trains learned steps: from a swap decoder's picture towards the features that it was made of.
 
-The decoder stays as it is. Each step sees the picture that the step before it made, and the gradient there of the
-distance to the features; see `nets.learned_step`.
+The decoder stays as it is. Each step sees the picture of the step before, and there the gradient of the distance to
+the features; see `impasto.nets.learned_step`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ...settings import setting
 from ...statistics.moments import Moments
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
-from ..loop import Progress
+from ..decoders import begin_with
 from ..options import ONE_RUN, Batch, Crop, Ema, Rate, Steps, Warmup
+from ..progress import Progress
 from ..run import Setting, run
-from ..swap_objective import SwapObjective, SwapObjectiveOptions
+from ..swap_objective import PIXEL, SwapObjective, SwapObjectiveOptions
 from ..terms import STYLE_LAYERS, encode
-from .adain import begin_with
 
 KIND = SWAP_KIND
 
@@ -45,24 +45,26 @@ class SwapStepsTraining(SwapObjectiveOptions):
     lr: Rate = 1e-3
     warmup: Warmup = 20
     ema: Ema = 0.98
-    count: Annotated[int, Field(ge=1, le=20)] = setting("network", default=3, description="Steps to learn.")
+    count: Annotated[int, Field(ge=1, le=20)] = setting(
+        "network", default=3, description="Number of steps to learn that refine a picture."
+    )
     repeats: Annotated[int, Field(ge=0, le=20)] = setting(
         "network",
         "advanced",
         default=2,
-        description="Times the last step is made again in training, as it is where painting asks for more steps.",
+        description="How often training repeats the last of them, as painting does where it asks for more steps.",
     )
     keep_steps: bool = setting(
         "network",
         "advanced",
         default=False,
-        description="Go on with the steps that the net of --net has, instead of new ones.",
+        description="Begin with the learned steps of --net, instead of new ones.",
     )
     pixel: NonNegative = setting(
         "losses",
         "advanced",
         default=0.0,
-        description="Weight of the mean absolute pixel difference of the unswapped.",
+        description=PIXEL,
     )
 
 
@@ -72,7 +74,7 @@ PRESETS: dict[str, Preset] = {
 
 
 class SwapStepsTask:
-    """Learns steps down the distance to features, from the picture of a decoder that stays as it is."""
+    """Learns steps that lessen the distance to features, from the picture of a decoder that stays as it is."""
 
     def __init__(self, options: SwapStepsTraining, setting: Setting, decoder: DecoderSpec) -> None:
         self.device, self.dtype = setting.device, setting.dtype
@@ -91,12 +93,12 @@ class SwapStepsTask:
         self.net = net.to(self.device)
 
     def metadata(self) -> Mapping[str, Any]:
-        """Kind, encoder, description of the net, and the swap its steps were trained with."""
+        """Return kind, encoder and description of the net, and the settings of the swap."""
         return self.objective.metadata(self.net.spec)
 
     def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
-        """The terms after each step, which weigh the more the later it is."""
-        if net is not self.net:  # a wrapper that shares gradients would share those of its forward pass
+        """Return the weighted loss terms summed over the learned steps; later steps weigh more."""
+        if net is not self.net:  # a wrapper that shares gradients shares only those of its own forward pass
             raise RequestError("learned steps are trained in one process; start it without a launcher")
         given = self.objective.examples(photos, paintings, self.net.spec, step)
         terms: dict[str, Tensor] = {}
@@ -107,34 +109,34 @@ class SwapStepsTask:
         return terms
 
     def decoded(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
-        """The decoder's picture, in [0, 1], from which the steps begin."""
+        """Return the decoder's pictures in [0, 1], with which the steps begin."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.net({self.objective.layer: target}, stats).clamp(0, 1)
 
     def descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        """Pictures after each step, not clamped, and their features."""
+        """Yield the pictures after each step, not clamped, and their features by layer."""
         vgg, layer, handed_on = self.objective.vgg, self.objective.layer, None
         steps = self.net.learned_steps(self._count)
-        self.net.stages.eval()  # a batch's own statistics are none of what the decoder was trained to
+        self.net.stages.eval()  # batch normalisation by the statistics of the decoder's training
         picture = self.decoded(target, stats).requires_grad_()
         found = encode(vgg, picture, (layer,))
         for number, step in enumerate(steps, 1):
             loss = (found[layer].float() - target.float()).square().sum()
-            (gradient,) = torch.autograd.grad(loss, picture, retain_graph=True)  # the loop goes back that way too
-            begun = picture.detach().clamp(0, 1)
+            (gradient,) = torch.autograd.grad(loss, picture, retain_graph=True)  # training goes through it again
+            before = picture.detach().clamp(0, 1)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                picture, handed_on = step(begun, gradient, handed_on)
+                picture, handed_on = step(before, gradient, handed_on)
             found = encode(vgg, picture, self.objective.layers, again=number < len(steps))
             yield picture, found
 
     def paint(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
-        """The picture after the last step, in [0, 1]."""
+        """Return the pictures after the last step, in [0, 1]."""
         with torch.enable_grad():
             *_, (picture, _) = self.descent(target, stats)
         return picture.detach().clamp(0, 1)
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Relative feature error of photos, paintings and swaps; style and content distance; a sheet."""
+        """Return figures and a sheet; see `SwapObjective.validate`."""
         return self.objective.validate(self.paint, self.net.spec)
 
 
@@ -151,10 +153,10 @@ def train(
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train learned steps; for the arguments see `tasks.adain.train`.
+    """Train learned steps. Arguments and errors are those of `impasto.training.tasks.adain.train`.
 
-    `init` is the swap decoder whose picture the steps begin with: a shipped one's name or a file; None for the
-    shipped one. The net that is written is that decoder, unchanged, with the steps.
+    `init` is the swap decoder with whose picture the steps begin; None stands for the shipped one. The net that is
+    written is that decoder, unchanged, with the steps.
     """
     init = init or "swap"
     weights = load(encoder, until=STYLE_LAYERS[-1])
