@@ -13,8 +13,8 @@ from impasto.cli.train import build
 from impasto.training import run
 from impasto.training.loop import CHECKPOINT
 from impasto.training.tasks import adain as train_adain
+from impasto.training.tasks import adain_options, johnson_options
 from impasto.training.tasks import johnson as train_johnson
-from impasto.training.tasks import johnson_options
 from impasto.training.tasks import swap as train_swap
 from impasto.training.tasks import swap_steps as train_swap_steps
 from impasto.weights.canonical import tiny_weights
@@ -24,6 +24,12 @@ from .conftest import Cli
 QUICK = ("--steps", 4, "--batch", 2, "--crop", 32, "--held-out", 2, "--validate-every", 4, "--save-every", 2)
 MODULES = {"adain": train_adain, "swap": train_swap}
 ALL = {**MODULES, "swap-steps": train_swap_steps, "johnson": train_johnson}
+PRESETS = {
+    "adain": adain_options.PRESETS,
+    "swap": train_swap.PRESETS,
+    "swap-steps": train_swap_steps.PRESETS,
+    "johnson": johnson_options.PRESETS,
+}
 
 
 @pytest.fixture
@@ -51,8 +57,9 @@ def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, 
     assert ran.status == 0, ran.err
     net = Path(ran.out.strip())
     assert net.is_file() and (Path("run") / "sheet-000004.png").is_file()
-    assert "images/s" in ran.err
-    assert "4 steps, " in ran.err and " crops a second; unreadable pictures: 1" in ran.err
+    assert "step 4/4  loss " in ran.err and " left  saving net, sample sheet, checkpoint" in ran.err
+    assert "4 steps, " in ran.err and " images/s; unreadable pictures: 1" in ran.err
+    assert "crops a second" not in ran.err
     painted = cli(name, photo, style, "--net", net, "--size", 48, "-o", "out.png", "--json")
     assert painted.status == 0, painted.err
     assert painted.json["recipe"]["options"]["net"] == net.name
@@ -84,7 +91,7 @@ def test_steps_are_added_to_a_net_and_painted_with(
 @pytest.mark.parametrize("name", ALL)
 def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
     shown = " ".join(cli("train", name, "--help-all").out.split())
-    presets = johnson_options.PRESETS if name == "johnson" else ALL[name].PRESETS
+    presets = PRESETS[name]
     for field in presets["impasto"].options.__class__.model_fields:
         assert f"--{field.replace('_', '-')}" in shown
     assert all(preset in shown for preset in presets)

@@ -1,6 +1,6 @@
-"""``impasto train``: one command a network, its flags the fields of its training options.
+"""``impasto train``: a command for each trainer, whose flags are the fields of its options.
 
-Imports torch; the application loads this file only when training is asked for.
+Imports torch. The application loads this file only for ``impasto train``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pydantic import ValidationError
 from ..errors import RequestError, near_misses
 from ..methods.common.preset import Preset
 from ..recipe import explain, read_toml
-from ..training.loop import CHECKPOINT, progress_bar
+from ..training.loop import CHECKPOINT
 from ..training.options import TrainOptions
+from ..training.progress import display
 from ..training.tasks import adain as train_adain
+from ..training.tasks import adain_options, johnson_options
 from ..training.tasks import johnson as train_johnson
-from ..training.tasks import johnson_options
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
 from ..weights.container import load_metadata
@@ -34,7 +35,7 @@ from .status import DONE
 
 @dataclass(frozen=True)
 class _Training:
-    """What can be trained: its options and presets, the function that does it, and what that learns from."""
+    """A trainer: its options and presets, the function that trains, and what it learns from."""
 
     name: str
     summary: str
@@ -45,9 +46,9 @@ class _Training:
 
     @property
     def example(self) -> str:
-        """A line to type."""
-        learnt = "--style painting.jpg" if self.run is StylesRun else "--paintings paintings/"
-        return f"impasto train {self.name} --photos photos/ {learnt} --out run/"
+        """A command line for the help."""
+        source = "--style painting.jpg" if self.run is StylesRun else "--paintings paintings/"
+        return f"impasto train {self.name} --photos photos/ {source} --out run/"
 
 
 def _flag(help: str, *, plain: bool = True, **more: Any) -> Parameter:
@@ -56,35 +57,39 @@ def _flag(help: str, *, plain: bool = True, **more: Any) -> Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Run(ABC):
-    """What to train on and where the run is kept; one field a flag."""
+    """What to train on, and where the run is kept. Each field is a flag."""
 
     photos: Annotated[
         list[str],
-        _flag("Folders or tar shards of photographs, each as PATH or PATH:WEIGHT.", consume_multiple=True),
+        _flag(
+            "Folders or .tar files of photos, each as PATH or PATH:WEIGHT: with weight 2 its pictures come twice as "
+            "often.",
+            consume_multiple=True,
+        ),
     ]
-    out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log and sample sheets.")]
-    resume: Annotated[bool, _flag("Continue the run in --out, with the same settings.")] = False
-    preset: Annotated[str, _flag("Named settings to begin from.")] = "impasto"
-    net: Annotated[str | None, _flag("A net whose weights to begin with: name or file.")] = None
+    out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log, sample sheets and the curve of losses.")]
+    resume: Annotated[bool, _flag("Continue the run in --out. The settings have to be the same.")] = False
+    preset: Annotated[str, _flag("Named settings, listed below. Other flags change some of them.")] = "impasto"
+    net: Annotated[str | None, _flag("Begin with the weights of this net: name of a shipped one, or file.")] = None
     encoder: Annotated[
         str | None,
         _flag(
-            "Encoder: a name from 'impasto weights list', or a file.",
+            "Encoder that the losses use: name from 'impasto weights list', or file.",
             plain=False,
-            show_default="the preset's, mostly vgg19",
+            show_default="the preset's, usually vgg19",
         ),
     ] = None
-    device: Annotated[str, _flag("auto, cpu, cuda, cuda:N or mps.", plain=False)] = "auto"
-    quiet: Annotated[bool, _flag("No progress bar.", plain=False, name=("--quiet", "-q"))] = False
+    device: Annotated[str, _flag("Where to train: auto, cpu, cuda, cuda:N or mps.", plain=False)] = "auto"
+    quiet: Annotated[bool, _flag("Show no progress.", plain=False, name=("--quiet", "-q"))] = False
 
     @property
     @abstractmethod
     def examples(self) -> list[str]:
-        """What is learnt from beside photographs."""
+        """What to learn from beside photos."""
 
     @property
     def more(self) -> dict[str, Any]:
-        """Further arguments of the training function."""
+        """Further arguments for the training function."""
         return {}
 
 
@@ -93,7 +98,7 @@ class PaintingsRun(Run):
     """A run that learns from many paintings."""
 
     paintings: Annotated[
-        list[str], _flag("Folders or tar shards of paintings, as those of photographs.", consume_multiple=True)
+        list[str], _flag("Folders or .tar files of paintings, as for --photos.", consume_multiple=True)
     ]
 
     @property
@@ -106,7 +111,9 @@ class PaintingsRun(Run):
 class StepsRun(PaintingsRun):
     """A run that adds learned steps to a net."""
 
-    net: Annotated[str | None, _flag("The net of 'impasto swap' that gets the steps: name or file.")] = "swap"
+    net: Annotated[str | None, _flag("Net of 'impasto swap' to get the steps: name of a shipped one, or file.")] = (
+        "swap"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +121,13 @@ class StylesRun(Run):
     """A run that learns a few styles."""
 
     style: Annotated[
-        list[str], _flag("The style picture, or several; a style is called as its file.", consume_multiple=True)
+        list[str], _flag("The style picture, or several. A style gets the name of its file.", consume_multiple=True)
     ]
     credits: Annotated[
         Path | None,
-        _flag("TOML file of the styles' titles, artists and years: a table [NAME] each.", plain=False),
+        _flag(
+            "TOML file with a table [NAME] for each style: title, artist and year, to keep in the net.", plain=False
+        ),
     ] = None
 
     @property
@@ -128,7 +137,7 @@ class StylesRun(Run):
 
     @property
     def more(self) -> dict[str, Any]:
-        """What the record says of the pictures."""
+        """The credits of the styles."""
         if self.credits is None:
             return {}
         try:
@@ -142,8 +151,8 @@ def _settings(training: _Training, preset: str, values: Mapping[str, Any]) -> Tr
     if preset not in training.presets:
         hint = near_misses(preset, training.presets) or ": there is " + ", ".join(training.presets)
         raise RequestError(f"training {training.name} has no preset {preset!r}{hint}")
-    begun = training.presets[preset].options
-    stated = {name: getattr(begun, name) for name in begun.model_fields_set}
+    base = training.presets[preset].options
+    stated = {name: getattr(base, name) for name in base.model_fields_set}
     try:
         return training.options(**{**stated, **given(training.options.model_fields, values)})
     except ValidationError as error:
@@ -154,7 +163,7 @@ def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
     def command(*, run: Run, **values: Any) -> int:
         options = _settings(training, run.preset, values)
         try:
-            with progress_bar(quiet=run.quiet) as report:
+            with display(quiet=run.quiet) as report:
                 net = training.train(
                     options,
                     run.photos,
@@ -171,12 +180,12 @@ def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
         except KeyboardInterrupt:
             if not (run.out / CHECKPOINT).exists():
                 raise
-            raise KeyboardInterrupt(f"interrupted; {run.out} keeps the run: go on with --resume") from None
+            raise KeyboardInterrupt(f"interrupted; {run.out} holds the run: continue it with --resume") from None
         print(net)
         if not run.quiet:
             done = load_metadata(net) or {}
             lost = f"; unreadable pictures: {done['unreadable']}" if done["unreadable"] else ""
-            print(f"{done['steps']} steps, {done['crops_per_second']} crops a second{lost}", file=sys.stderr)
+            print(f"{done['steps']} steps, {done['crops_per_second']} images/s{lost}", file=sys.stderr)
         return DONE
 
     own = training.options.model_fields
@@ -195,15 +204,15 @@ def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
 _TRAININGS = (
     _Training(
         "adain",
-        "Train a decoder for `impasto adain`.",
-        train_adain.AdainTraining,
-        train_adain.PRESETS,
+        "Train a decoder for `impasto adain`, which turns features into a picture.",
+        adain_options.AdainTraining,
+        adain_options.PRESETS,
         cast(Callable[..., Path], train_adain.train),
         PaintingsRun,
     ),
     _Training(
         "swap",
-        "Train an inverse net for `impasto swap`.",
+        "Train an inverse net for `impasto swap`, which turns swapped features into a picture.",
         train_swap.SwapTraining,
         train_swap.PRESETS,
         cast(Callable[..., Path], train_swap.train),
@@ -211,7 +220,7 @@ _TRAININGS = (
     ),
     _Training(
         "swap-steps",
-        "Train the steps that `impasto swap` refines its net's picture by; the net itself stays as it is.",
+        "Train the learned steps with which `impasto swap` refines its net's picture; the net itself stays as it is.",
         train_swap_steps.SwapStepsTraining,
         train_swap_steps.PRESETS,
         cast(Callable[..., Path], train_swap_steps.train),
@@ -235,8 +244,8 @@ def _epilogue(training: _Training, command: Callable[..., int], *, everything: b
 
 
 def build(*, everything: bool = False) -> App:
-    """The application of all trainers; `everything`: their help shows every flag."""
-    app = App(name="train", help="Train a network, to paint with by --net FILE.", help_flags=HELP)
+    """Make the application of all trainers; with `everything`, their help shows every flag."""
+    app = App(name="train", help="Train a network to paint with, by --net FILE.", help_flags=HELP)
     for training in _TRAININGS:
         command = _command(training, everything=everything)
         app.command(
