@@ -25,6 +25,7 @@ def test_help_stands_alone(field: FieldInfo) -> None:
     text = field.description or ""
     assert text.endswith(".") and len(text) > 15
     assert not re.match(r"(Of|As|That|Factor on|With it)\b", text), "it leans on another setting's help"
+    assert not re.search(r"\b(that|those|the same|of them)\b[^.]*\bdistance|those differences|last of them", text)
     assert "shard" not in text
 
 

@@ -69,7 +69,7 @@ class Run(ABC):
     ]
     out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log, sample sheets and the curve of losses.")]
     resume: Annotated[bool, _flag("Continue the run in --out. The settings have to be the same.")] = False
-    preset: Annotated[str, _flag("Named settings, listed below. Other flags change some of them.")] = "impasto"
+    preset: Annotated[str, _flag("Named settings, listed below; other flags override them.")] = "impasto"
     net: Annotated[str | None, _flag("Begin with the weights of this net: name of a shipped one, or file.")] = None
     encoder: Annotated[
         str | None,

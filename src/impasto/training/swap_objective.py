@@ -83,7 +83,7 @@ class SwapObjectiveOptions(TrainOptions):
         "losses",
         "reproduction",
         default="relative",
-        description=f"Form of that distance. {FORMS}",
+        description=f"Form of the distance that --feature weighs. {FORMS}",
     )
     gram: NonNegative = setting(
         "losses",

@@ -1,4 +1,4 @@
-"""Settings and presets of `impasto train adain`. Imports no torch."""
+"""Settings and presets of `impasto train adain`."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class AdainTraining(TrainOptions):
         "moments, at relu4_1: more keeps more of the photo.",
     )
     content_form: Literal["relative", "mean"] = setting(
-        "losses", "reproduction", default="relative", description=f"Form of that distance. {FORMS}"
+        "losses", "reproduction", default="relative", description=f"Form of the distance that --content weighs. {FORMS}"
     )
     detail: NonNegative = setting(
         "losses",
         "advanced",
         default=1.0,
-        description="Weight of the same distance at the layers of --skip: it keeps faces and outlines.",
+        description="Weight of the distance of --content at the layers of --skip: it keeps faces and outlines.",
     )
     moments: NonNegative = setting(
         "losses",
@@ -87,7 +87,7 @@ class AdainTraining(TrainOptions):
         "losses",
         "reproduction",
         default="mean",
-        description="How those differences are joined over channels: their mean, or their sum. Layers are summed.",
+        description="Whether --moments takes the mean or the sum of the differences over channels. Layers are summed.",
     )
     gram: NonNegative = setting(
         "losses",

@@ -1,4 +1,4 @@
-"""Settings and presets of `impasto train johnson`. Imports no torch."""
+"""Settings and presets of `impasto train johnson`."""
 
 from __future__ import annotations
 
