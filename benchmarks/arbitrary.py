@@ -1,10 +1,11 @@
-"""Any style: seconds a picture by the defaults, and style-swap's exact match beside its convolution form.
+"""Methods for any style: seconds a picture by default, and style-swap's exact match beside its convolution form.
 
     python -m benchmarks.arbitrary --output benchmarks/results/arbitrary.json
 
-A picture's time is with the networks loaded and the style encoded; what that takes is told apart. The convolution
-form is the one of the paper: the style's normalised patches as filters over the photo's features, then the channel of
-the maximum. Each form of the match runs in a process of its own, in turns, for its memory as for its time.
+The time of a picture begins when the networks are loaded and the style is encoded; that time is given apart. The
+convolution form is that of the paper: the style's normalised patches are filters over the photo's features, and the
+channel of the maximum is the match. The forms take turns, each in a process of its own, which measures its memory
+too.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 METHODS = ("adain", "swap")
 MATCHES = ("convolution", "exact", "auto")
-"""The paper's form; ours in float32; ours in the arithmetic that `--precision auto` uses."""
+"""The paper's form; impasto's in float32; impasto's in the arithmetic of `--precision auto`."""
 
 
 class MatchRun(TypedDict):
-    """Seconds of each match, MiB at the peak beyond what there was before, and positions matched."""
+    """Seconds of each match, MiB that its peak adds to the memory of the process, and positions matched."""
 
     seconds: list[float]
     extra_mb: float
@@ -46,7 +47,7 @@ def _pictures(size: int) -> tuple[Tensor, Tensor]:
 
 
 def paint(method: str, size: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of loading the networks and encoding a style, and of painting a photo, each."""
+    """Seconds of each loading of the networks with encoding of a style, and of each painting of a photo."""
     from impasto import Style, bind, make_recipe
     from impasto.api import last
 
@@ -64,7 +65,7 @@ def paint(method: str, size: int, repeats: int) -> dict[str, list[float]]:
 
 
 def match(form: str, size: int, repeats: int) -> MatchRun:
-    """Seconds of matching every patch of a photo at relu3_1, each, and the extra memory at its peak."""
+    """Seconds of each match of all patches of a photo at relu3_1, and the memory that its peak adds."""
     import torch
     from torch.nn import functional
 
@@ -100,7 +101,7 @@ def match(form: str, size: int, repeats: int) -> MatchRun:
 
 
 def work(arguments: Sequence[str]) -> dict[str, list[float]] | MatchRun:
-    """What a process measures: `paint` or `match`, a method or a form, the size, and repeats."""
+    """Measure in this process. Arguments: `paint` or `match`, a method or a form, the size, and repeats."""
     task, what, size, repeats = arguments
     return (paint if task == "paint" else match)(what, int(size), int(repeats))
 

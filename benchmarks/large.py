@@ -1,14 +1,17 @@
-"""Pictures from small to large: seconds, and the peak memory of a process that paints one and nothing else.
+"""Pictures from small to large: seconds, and the peak memory of a process that paints only one picture.
 
     python -m benchmarks.large --output benchmarks/results/large.json
-    python -m benchmarks.large --methods adain        # in place of what is there of it
+    python -m benchmarks.large --methods adain        # replaces the results of adain
 
-The photograph is a square, the most pixels that a `--size` can have, and the style picture as large as it. Each
-picture is painted in a fresh process, from reading the files to the finished pixels; painting alone is what
-comes after the networks are loaded and the style is encoded. gatys is planned as for all its steps, at
-the full size alone, and stopped after `--steps`: pairs that L-BFGS has not gathered by then are in the peak that its
-note predicts, not in the one measured (`benchmarks.memory` compares the two). Results are written after every
-picture, and a table at the end.
+The photograph is a square, which has the most pixels of a `--size`, and the style picture is as large. Each picture
+is painted in a fresh process, from reading the files to the finished pixels. `painting_seconds` begins when the
+networks are loaded and the style is encoded.
+
+gatys is planned for all its steps at the full size alone, and stopped after `--steps`. Pairs that L-BFGS has not
+gathered by then are in the peak that its note predicts, but not in the measured one (`benchmarks.memory` compares
+the two).
+
+Results are written after every picture, and a table is printed at the end.
 """
 
 from __future__ import annotations
@@ -56,13 +59,13 @@ def paint(request: dict[str, Any]) -> LargePicture:
 
 
 def work(arguments: Sequence[str]) -> LargePicture | dict[str, str]:
-    """What a process does: paint or draw, by a request as JSON."""
+    """Paint or draw in this process. The argument is a request as JSON."""
     request = json.loads(arguments[0])
     return paint(request) if "method" in request else draw(request)
 
 
 def _painted(request: dict[str, Any]) -> LargePicture | Failed:
-    # The peak of a process counts as that of those it starts, too: nothing large is done in this one.
+    # A started process begins with the peak memory of this one, so this one does nothing large.
     try:
         return processes.measure("large", request)
     except processes.MeasurementFailed as error:
@@ -70,7 +73,7 @@ def _painted(request: dict[str, Any]) -> LargePicture | Failed:
 
 
 def draw(files: dict[str, Any]) -> dict[str, str]:
-    """Write a photograph and a style picture, which is enlarged as it is painted with."""
+    """Write a photograph and a style picture, of at most 1024 px; painting enlarges it."""
     from impasto.demo import photos, styles
 
     size = files["size"]
@@ -80,7 +83,7 @@ def draw(files: dict[str, Any]) -> dict[str, str]:
 
 
 def _net(folder: Path) -> tuple[str, str]:
-    """A feed-forward network's name and what it is: one of the gallery, or an untrained one, which costs the same."""
+    """Name and architecture of a feed-forward network: one of the gallery, or else an untrained one as costly."""
     from impasto.methods.johnson.gallery import gallery
     from impasto.nets.files import JOHNSON_KIND
     from impasto.nets.transformer import Transformer
@@ -95,7 +98,7 @@ def _net(folder: Path) -> tuple[str, str]:
 
 
 def table(methods: Mapping[str, Mapping[str, LargePicture | Failed]], sizes: Sequence[int]) -> str:
-    """Peak in GB and seconds, a row a method and a column a size."""
+    """Peak memory in GB, and seconds: a row for each method, a column for each size."""
     lines = [" " * 9 + "".join(f"{f'{size} px':>20}" for size in sizes)]
     for method, rows in methods.items():
         cells = (
@@ -111,9 +114,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/large.json"))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
-    parser.add_argument("--memory", default="4GB", help="budget of the one-pass methods")
-    parser.add_argument("--gatys-memory", default="8GB", help="budget of gatys")
-    parser.add_argument("--steps", type=int, default=1, help="that gatys makes of each picture")
+    parser.add_argument("--memory", default="4GB", help="memory budget of the one-pass methods")
+    parser.add_argument("--gatys-memory", default="8GB", help="memory budget of gatys")
+    parser.add_argument("--steps", type=int, default=1, help="steps of gatys for each picture")
     parser.add_argument("--worker", nargs=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

@@ -1,20 +1,22 @@
-"""The lattice of pixels and the fleck that a network leaves in its pictures.
+"""The lattice and the fleck that networks leave in their pictures.
 
     python -m benchmarks.lattice --output benchmarks/results/lattice.json
-    python -m benchmarks.lattice --nets adain=runs/mine/net.safetensors      # adds to what is there
+    python -m benchmarks.lattice --nets adain=runs/mine/net.safetensors      # adds to the results
 
-What repeats every 2 or 4 pixels stands in the spectrum at 1/2 or 1/4 of a wave a pixel, alone. The figure is how far
-it stands out: the amplitude there by the median of those around it, of the luminance of all pictures together, the
-largest of the horizontal, vertical and diagonal waves. 1 to 2 is chance, as the photographs' own row shows.
+"2", "4", "8": what repeats every 2, 4 or 8 pixels is a single peak in the spectrum. The figure is the amplitude of
+the peak divided by the median of those around it, in the luminance of all pictures together; the largest of the
+horizontal, vertical and diagonal waves. Values from 1 to 2 are chance, as the row of the photographs shows.
 
-A network can hide that from such a figure by turning its lattice's sign every few pixels, which makes a weave of
-waves a little longer and shorter, or make it of colours that are equally bright. So "weave" is how far, in small
-windows, the wave of 2 to 12 pixels that does so most stands out of those as long in other directions, in brightness,
-in red against blue, or in green against both ("in"), and "of" is its length.
+"weave", "of", "in": a network can hide from these figures. It turns the sign of its lattice every few pixels, which
+makes waves a little longer and shorter, or it makes the lattice of colours that are equally bright. So "weave"
+looks at small windows, at waves of 2 to 12 pixels, in brightness, in red against blue, and in green against both.
+It is how far, in amplitude, the most prominent wave exceeds those of its length in other directions. "of" is its
+length, "in" its channel.
 
-Fleck is of single pixels, and has no waves: "flicker" is how far colour, apart from brightness, turns from a pixel to
-the next and back (mean absolute second difference, in hundredths of the range).
-Photographs (from scikit-image) and styles, drawn by impasto, are made anew: nothing else is needed.
+"flicker": fleck is of single pixels and has no waves. The figure is how much colour, without brightness, changes
+from a pixel to the next and back: mean absolute second difference, in hundredths of the range.
+
+Photographs (from scikit-image) and styles (drawn by impasto) are made anew: nothing else is needed.
 """
 
 from __future__ import annotations
@@ -39,23 +41,23 @@ from impasto.methods.johnson.gallery import gallery
 from impasto.training.lattice import flicker, prominence, waves
 from impasto.training.lattice import spectrum as windowed
 
-SIZE = 512  # the longest side that is painted
-SIDE = 256  # of the squares that are looked at
+SIZE = 512  # longest side in pixels of what is painted
+SIDE = 256  # side in pixels of the squares whose spectra are taken
 PERIODS = (2, 4, 8)
 CHANNELS = ("brightness", "red-blue", "green")
-_NEAR, _FAR = 3, 8  # waves away from a peak, of what it is held against
+_NEAR, _FAR = 3, 8  # distance from a peak, in waves, of those that it is compared with
 
 
 def weave(pictures: Sequence[Tensor]) -> tuple[float, float, str]:
-    """How far, in amplitude, the wave that does so most stands out of those as long; its length; its channel."""
-    stands = torch.stack([prominence(windowed(waves(picture)))[0] for picture in pictures]).mean(0)
-    channel, down, along = (int(place) for place in torch.unravel_index(stands.argmax(), stands.shape))
-    length = stands.shape[1] / math.hypot(min(down, stands.shape[1] - down), along)
-    return math.exp(float(stands.max()) / 2), length, CHANNELS[channel]
+    """The most prominent wave: its amplitude divided by that of waves as long, its length, its channel."""
+    found = torch.stack([prominence(windowed(waves(picture)))[0] for picture in pictures]).mean(0)
+    channel, down, along = (int(index) for index in torch.unravel_index(found.argmax(), found.shape))
+    length = found.shape[1] / math.hypot(min(down, found.shape[1] - down), along)
+    return math.exp(float(found.max()) / 2), length, CHANNELS[channel]
 
 
 def spectrum(picture: Tensor) -> Tensor:
-    """Power of a picture's luminance, 1×3×H×W in [0, 1], in the squares it holds, summed: SIDE×SIDE."""
+    """Power spectrum of the luminance of a picture, 1×3×H×W in [0, 1], summed over its squares: SIDE×SIDE."""
     luminance = (picture[0].double() * torch.tensor([0.299, 0.587, 0.114]).double().view(3, 1, 1)).sum(0)
     squares = luminance.unfold(0, SIDE, SIDE // 4).unfold(1, SIDE, SIDE // 4).flatten(0, 1)
     squares = squares - squares.mean((1, 2), keepdim=True)
@@ -64,7 +66,7 @@ def spectrum(picture: Tensor) -> Tensor:
 
 
 def measure(pictures: Sequence[Tensor]) -> LatticeRow:
-    """A row of figures."""
+    """The figures of some pictures together."""
     fleck = torch.stack([flicker(picture).mean() for picture in pictures]).mean()
     two, four, eight = peaks(pictures)
     most, length, channel = weave(pictures)
@@ -80,7 +82,7 @@ def measure(pictures: Sequence[Tensor]) -> LatticeRow:
 
 
 def peaks(pictures: Iterable[Tensor]) -> list[float]:
-    """How far the waves of each of PERIODS stand out."""
+    """For each of PERIODS, the amplitude of its largest peak divided by that of the waves around."""
     amplitude = torch.stack([spectrum(picture) for picture in pictures]).sum(0).sqrt()
     found: list[float] = []
     for period in PERIODS:
@@ -90,7 +92,7 @@ def peaks(pictures: Iterable[Tensor]) -> list[float]:
 
 
 def _peak(amplitude: Tensor, row: int, column: int) -> float:
-    """The amplitude at a wave by the median of its neighbours', which are taken along the axis it lies on, if any."""
+    """The amplitude of a wave divided by the median of its neighbours'; those on the axis, if it lies on one."""
     rows = range(row - _FAR, row + _FAR + 1) if row else range(1)
     columns = range(column - _FAR, column + _FAR + 1) if column else range(1)
     around = [
@@ -102,9 +104,9 @@ def _peak(amplitude: Tensor, row: int, column: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/lattice.json"))
-    parser.add_argument("--nets", nargs="+", metavar="METHOD=NET", help="only these; all that ship by default")
+    parser.add_argument("--nets", nargs="+", metavar="METHOD=NET", help="nets to measure; all that ship by default")
     parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=["wave", "night"])
-    parser.add_argument("--size", type=int, default=SIZE, help="longest side that is painted")
+    parser.add_argument("--size", type=int, default=SIZE, help="longest side in pixels of what is painted")
     options = parser.parse_args()
     wanted = options.nets or ["adain=adain", "swap=swap", *(f"johnson={name}" for name in gallery())]
     size = options.size

@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The machine that figures were measured on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.shapes import Machine
 
 
 def describe() -> Machine:
-    """Processor, cores, memory, versions."""
+    """Return processor, cores, memory and versions."""
     import psutil
     import torch
 

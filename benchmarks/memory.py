@@ -1,10 +1,11 @@
-"""Memory of painting by optimisation: what is predicted beside what a process took, by size, arithmetic and budget.
+"""Memory of painting by optimisation, predicted and measured, by size, arithmetic and budget.
 
     python -m benchmarks.memory --output benchmarks/results/memory.json
-    python -m benchmarks.memory --rest        # what the results there leave out
+    python -m benchmarks.memory --rest        # only the runs that the results lack
 
-Each picture is begun in a process of its own. The memory is at its peak once L-BFGS has all its pairs, so the
-steps are those that gather them: of a short history, but for the largest picture, whose history is the usual one.
+Each picture is begun in a process of its own. Memory is at its peak once L-BFGS has gathered all its pairs, so a
+picture gets as many steps as that takes. The history is short, except for the largest picture, which has the usual
+one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ RUNS: list[tuple[int, str, str | None, dict[str, Any]]] = [  # size, precision, 
 
 
 class Peak(TypedDict):
-    """Predicted and measured peak in MB, their ratio, and the plan."""
+    """Predicted and measured peak in MB, their ratio, and the plan: side of a tile, pairs in the history."""
 
     tile: int | None
     history: int
@@ -44,7 +45,7 @@ class Peak(TypedDict):
 
 
 def measure(size: int, precision: str, memory: str | None, settings: dict[str, Any]) -> Peak:
-    """Begin a painting in this process, and gather all pairs of L-BFGS."""
+    """Begin a painting in this process, until L-BFGS has gathered all its pairs."""
     from impasto import bind, make_recipe
     from impasto.demo.photos import demo_photo
     from impasto.demo.styles import draw
@@ -57,9 +58,9 @@ def measure(size: int, precision: str, memory: str | None, settings: dict[str, A
     recipe = make_recipe("gatys", [Style(path="style")], settings={**common, **settings})
     painter = bind(recipe, styles=[read(draw("night")).pixels], device="cpu")
     photo = read(demo_photo("astronaut")).pixels
-    beneath = painter.painter
-    assert isinstance(beneath, GatysPainter)
-    plan = beneath.plan(photo, size, beneath.options.steps)
+    inner = painter.painter
+    assert isinstance(inner, GatysPainter)
+    plan = inner.plan(photo, size, inner.options.steps)
     steps = painter.paint(photo)
     for _ in islice(steps, plan.way.history + 2):
         pass
@@ -75,15 +76,15 @@ def measure(size: int, precision: str, memory: str | None, settings: dict[str, A
 
 
 def work(arguments: Sequence[str]) -> Peak:
-    """What a process measures: a run as JSON."""
+    """Measure in this process. The argument is one of RUNS as JSON."""
     return measure(*json.loads(arguments[0]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/memory.json"))
-    parser.add_argument("--largest", type=int, default=4096, help="longest side to try")
-    parser.add_argument("--rest", action="store_true", help="only the runs that the results there leave out")
+    parser.add_argument("--largest", type=int, default=4096, help="longest side in pixels of the runs to measure")
+    parser.add_argument("--rest", action="store_true", help="measure only the runs that the results lack")
     parser.add_argument("--worker", nargs=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

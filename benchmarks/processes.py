@@ -1,4 +1,4 @@
-"""Measurements in processes of their own, so that none profits from the memory or caches of another."""
+"""Measurements in processes of their own, so that none gains from the memory or caches of another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 
 class MeasurementFailed(Exception):
-    """A measuring process ended with an error; the message is the last line it wrote, and a note tells more."""
+    """A measuring process ended with an error. The message is its last line; a note has more."""
 
 
 def measure(module: str, *arguments: object) -> Any:
-    """What `work` of a benchmark makes of these arguments, in a fresh process.
+    """Call `work` of a benchmark in a fresh process, and return its result.
 
     Args:
         module: the benchmark's name. Its `main` hands the words after `--worker` to its `work`.
@@ -38,21 +38,21 @@ def measure(module: str, *arguments: object) -> Any:
 
 
 def words(arguments: tuple[object, ...]) -> list[str]:
-    """Arguments as they stand in a command line: data as JSON, all else as text."""
+    """Write arguments for a command line: data as JSON, others as text."""
     return [json.dumps(each) if isinstance(each, dict | list | tuple) else str(each) for each in arguments]
 
 
 def command_line(module: str) -> str:
-    """The command that runs now, for the results."""
+    """Return the command line of this process, for the results."""
     return " ".join([f"python -m benchmarks.{module}", *sys.argv[1:]])
 
 
 def today() -> str:
-    """The day as YYYY-MM-DD."""
+    """Return the date as YYYY-MM-DD."""
     return time.strftime("%Y-%m-%d")
 
 
 def write(path: Path, results: object) -> None:
-    """Write results as JSON; the folder is made if need be."""
+    """Write results as JSON; the folder is made if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other; results go to benchmarks/results/.
+"""Runs all benchmarks, one after the other. Results go to benchmarks/results/.
 
 make bench
 """

@@ -1,10 +1,10 @@
-"""How near pictures are to style and photo: efforts and methods over pairs of photographs and paintings.
+"""How near pictures are to style and photo, by effort or method, over pairs of photographs and paintings.
 
     python -m benchmarks.score --pairs pairs.csv --photos photos/ --paintings paintings/ --output scores.json
     python -m benchmarks.score … --ways best --pictures painted/      # measures painted/best/PHOTO.PAINTING.png
 
-A way is an effort of `impasto paint`, or METHOD or METHOD:PRESET. Figures are those of `impasto score`: smaller is
-nearer. Ways that are not measured again stay in the file as they are.
+A way of painting is an effort of `impasto paint`, METHOD or METHOD:PRESET. Figures are those of `impasto score`;
+smaller is nearer. Results of other ways stay in the file as they are.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Pair = tuple[Path, Path]
 
 
 def parse_way(text: str) -> Way:
-    """An effort, or METHOD or METHOD:PRESET."""
+    """Parse an effort, METHOD or METHOD:PRESET."""
     name, _, preset = text.partition(":")
     return way(name) if name in EFFORTS else Way(name, preset or None, {})
 
@@ -41,7 +41,7 @@ def parse_way(text: str) -> Way:
 def measure(
     name: str, pairs: Sequence[Pair], session: Session, *, size: int, pictures: Path | None = None
 ) -> ScoreRow:
-    """Mean figures of one way over pairs, painted now or read from `pictures`/NAME/PHOTO.PAINTING.png."""
+    """Return the mean figures of a way over pairs, painted now or read from `pictures`/NAME/PHOTO.PAINTING.png."""
     ruler = Ruler(session.device)
     found: list[Mapping[str, float]] = []
     for photo, painting in pairs:
@@ -74,13 +74,14 @@ def _paint(name: str, photo: Path, painting: Path, session: Session, size: int) 
 
 
 def main() -> None:
-    """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, required=True, help="CSV with the columns photo and painting")
     parser.add_argument("--photos", type=Path, required=True, help="folder of the photographs")
     parser.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
     parser.add_argument("--ways", nargs="+", default=WAYS, help="efforts, or METHOD[:PRESET]")
-    parser.add_argument("--pictures", type=Path, help="finished pictures, a folder a way, in place of painting")
+    parser.add_argument(
+        "--pictures", type=Path, help="folder of finished pictures to measure, with a folder for each way"
+    )
     parser.add_argument("--size", type=int, default=512, help="longest side in pixels")
     parser.add_argument("--output", type=Path, help="JSON file to write, or to add to")
     given = parser.parse_args()

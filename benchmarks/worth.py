@@ -1,10 +1,10 @@
-"""What each shipped style is worth: the steps of L-BFGS, from the photograph, that do no better on its own loss.
+"""What each shipped style is worth: how many steps of L-BFGS do no better than its network on the network's loss.
 
     python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --output benchmarks/results/worth.json
     python -m benchmarks.worth PHOTO [PHOTO ...] --styles DIR --begin noise --output worth-noise.json
 
-`--styles` holds the pictures the styles were learnt from, each called as its style. The objective, with its layers
-and weights, is read from the network's own recipe.
+`--styles` is a folder with the pictures that the styles were learnt from; each file has the name of its style. Layers
+and weights of the loss are read from the recipe of the network.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--styles", type=Path, required=True)
-    parser.add_argument("--names", nargs="+", help="only these styles, in place of what is there of them")
-    parser.add_argument("--begin", choices=("photo", "noise"), default="photo", help="noise: as Johnson et al. do")
+    parser.add_argument("--names", nargs="+", help="measure only these styles, and replace their results")
+    parser.add_argument(
+        "--begin",
+        choices=("photo", "noise"),
+        default="photo",
+        help="what L-BFGS begins with; noise as Johnson et al. do",
+    )
     parser.add_argument("--most", type=int, default=100, help="steps to stop at")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/worth.json"))

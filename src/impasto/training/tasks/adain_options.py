@@ -68,7 +68,10 @@ class AdainTraining(TrainOptions):
         "moments, at relu4_1: more keeps more of the photo.",
     )
     content_form: Literal["relative", "mean"] = setting(
-        "losses", "reproduction", default="relative", description=f"Form of the distance that --content weighs. {FORMS}"
+        "losses",
+        "reproduction",
+        default="relative",
+        description=f"Form of the distance that --content weighs. {FORMS}",
     )
     detail: NonNegative = setting(
         "losses",
@@ -87,7 +90,7 @@ class AdainTraining(TrainOptions):
         "losses",
         "reproduction",
         default="mean",
-        description="Whether --moments takes the mean or the sum of the differences over channels. Layers are summed.",
+        description="Whether --moments takes the mean or the sum of differences over channels; layers are summed.",
     )
     gram: NonNegative = setting(
         "losses",

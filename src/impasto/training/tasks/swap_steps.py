@@ -52,7 +52,7 @@ class SwapStepsTraining(SwapObjectiveOptions):
         "network",
         "advanced",
         default=2,
-        description="How often training repeats the last learned step, as painting does where it asks for more steps.",
+        description="How often training repeats the last learned step, as painting with more steps does.",
     )
     keep_steps: bool = setting(
         "network",
