@@ -108,6 +108,22 @@ def test_commands_can_be_typed(page, arguments):
         pytest.fail(f"{page}: impasto {arguments}: {error}")
 
 
+def extras(page: Path) -> set[str]:
+    """The extras that a page says to install in a clone."""
+    found = re.findall(r'pip install "?\.\[([\w,]+)\]', page.read_text("utf-8"))
+    return {extra for each in found for extra in each.split(",")}
+
+
+def test_pages_install_extras_that_exist_and_the_same_ones_for_training():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        known = set(tomllib.load(file)["project"]["optional-dependencies"])
+    assert all(extras(page) <= known for page in PAGES)
+    for name in ("train", "tutorial"):
+        page = ROOT / f"docs/{name}.md"
+        assert any(where == name_of(page) and line.startswith("train ") for where, line in commands())
+        assert extras(page) == {"train", "plot"}
+
+
 def test_every_page_is_in_the_index():
     index = (ROOT / "docs/index.md").read_text("utf-8")
     assert all(f"({page.relative_to(ROOT / 'docs').as_posix()})" in index for page in DOCS if page.name != "index.md")
