@@ -57,13 +57,13 @@ def steps_worth(loss: Objective, begin: Tensor, picture: Tensor, most: int = 200
     Returns:
         The largest N up to `most` with ``loss(picture) ≤ loss after N steps``, and the losses after 0, 1, … steps.
     """
-    aim = float(loss(picture)[0]["total"])
+    target = float(loss(picture)[0]["total"])
     image, optimiser = begin.clone(), LBFGS(history=100)
     losses: list[float] = []
     for step in range(most + 1):
         values, gradient = loss(image)
         losses.append(float(values["total"]))
-        if losses[-1] < aim:
+        if losses[-1] < target:
             return step - 1, losses
         optimiser.update(image, gradient)
     return most, losses
