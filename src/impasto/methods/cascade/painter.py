@@ -15,10 +15,12 @@ from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
 from ...painter import Painter, Regions, Step
 from ...recipe import Options, Recipe
+from ...strips import Size
 from ..common.fitting import check_start
 from ..common.loader import Loader, Nets
 from ..common.options import options_of
 from ..common.scales import restored, tones_of, with_tones
+from ..common.stages import StagedPainter
 from .options import CascadeOptions, Rung
 
 APPROXIMATE = 700
@@ -26,6 +28,9 @@ APPROXIMATE = 700
 
 _UNSURE = 2
 """Pixels of a rung's picture: finer shapes are often lost there already."""
+
+_SHOWN = 10
+"""Most pictures that a rung shows before its result. Each is enlarged to the final size, which takes time."""
 
 Kept = MutableMapping[Any, Any]
 
@@ -69,7 +74,10 @@ class CascadePainter(Painter):
         self._bound: tuple[list[int], list[Painter]] | None = None
 
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
-        """Paint; see `Painter.paint`. There is a step a rung, its picture shown at the final size."""
+        """Paint; see `Painter.paint`. Pictures are shown at the final size.
+
+        A rung that optimises shows up to `_SHOWN` pictures on the way. Every rung shows its result.
+        """
         content = content.to(self.device)
         shape = (content.shape[2], content.shape[3])
         final = self.recipe.size or max(shape)
@@ -77,22 +85,25 @@ class CascadePainter(Painter):
         sizes = [rung.longest(final, shape) for rung in self.options.rungs]
         painters = self._painters(sizes)
         start = None if start is None else check_start(start, content)
-        shares = _shares(painters, shape, sizes, 0 if start is None else max(start.shape[2:]))
-        for number, (painter, rung, size) in enumerate(zip(painters, self.options.rungs, sizes, strict=True), 1):
+        begin = 0 if start is None else max(start.shape[2:])
+        shares = _work_shares(painters, shape, sizes, begin)
+        ends = _ends(painters, shape, sizes, begin)
+        done = 0
+        for number, (painter, rung, size) in enumerate(zip(painters, self.options.rungs, sizes, strict=True)):
             what = f"{rung.method} at {size} px"
-            with part(*shares[number - 1], what):
-                begun = None if start is None else _begun(start, shape, size)
-                if begun is not None and number > 1:
-                    begun = sharpened(begun, content, rung.start_detail)
-                last = _last(painter, content, regions, begun)
-            if rung.keep_tones and number > 1 and start is not None:
-                start = with_tones(last.image.clone(), tones_of(start))
-            else:
-                start = last.image
-            note = "; ".join(filter(None, (what, last.note)))
-            image = resize(start, *given).contiguous()
-            yield replace(last, image=image, index=number, total=len(painters), note=note)
-            del last, begun, image  # or they would be held while the next rung paints
+            begun = None if start is None else _begun(start, shape, size)
+            if begun is not None and number > 0:
+                begun = sharpened(begun, content, rung.start_detail)
+            tones = tones_of(start) if rung.keep_tones and number > 0 and start is not None else None
+            with part(*shares[number], what):
+                for step, is_result in _shown_steps(painter, content, regions, begun):
+                    start = step.image if tones is None else with_tones(step.image.clone(), tones)
+                    done = ends[number] if is_result else done + 1
+                    note = "; ".join(filter(None, (what, step.note)))
+                    image = resize(start, *given).contiguous()
+                    yield replace(step, image=image, index=done, total=ends[-1], note=note)
+                    del step, image  # otherwise they would be held while painting goes on
+            del begun
 
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""
@@ -145,8 +156,8 @@ def _options_of(rung: Rung, recipe: Recipe, size: int | None) -> Options:
     return options.model_copy(update=changes)
 
 
-def _shares(
-    painters: Sequence[Painter], shape: tuple[int, int], sizes: Sequence[int], start: int
+def _work_shares(
+    painters: Sequence[Painter], shape: Size, sizes: Sequence[int], start: int
 ) -> list[tuple[float, float]]:
     """Where in the work, 0 to 1, each rung begins and ends."""
     work = [each.estimate_work(shape, begun) for each, begun in zip(painters, [start, *sizes], strict=False)]
@@ -155,9 +166,36 @@ def _shares(
     return list(pairwise(each / whole for each in done))
 
 
-def _last(painter: Painter, content: Tensor, regions: Regions | None, start: Tensor | None) -> Step:
-    (last,) = deque(painter.run(content, regions, start), maxlen=1)
-    return last
+def _ends(painters: Sequence[Painter], shape: Size, sizes: Sequence[int], start: int) -> list[int]:
+    """The number of pictures shown once each rung has ended."""
+    counts: list[int] = []
+    for painter, begun in zip(painters, [start, *sizes], strict=False):
+        steps = painter.count_steps(shape, begun) if isinstance(painter, StagedPainter) else 1
+        counts.append(1 + -(-max(0, steps - 1) // _interval(steps)))
+    return list(accumulate(counts))
+
+
+def _interval(steps: int) -> int:
+    """Of how many steps of a rung one is shown."""
+    return max(1, -(-steps // _SHOWN))
+
+
+def _shown_steps(
+    painter: Painter, content: Tensor, regions: Regions | None, start: Tensor | None
+) -> Iterator[tuple[Step, bool]]:
+    """The steps of a rung that are shown, and whether it is the last, the rung's result."""
+    steps = painter.run(content, regions, start)
+    if not isinstance(painter, StagedPainter):
+        (last,) = deque(steps, maxlen=1)
+        yield last, True
+        return
+    last, following = None, 1
+    for last in steps:
+        if following <= last.index < last.total:
+            following = last.index + _interval(last.total)
+            yield last, False
+    assert last is not None
+    yield last, True
 
 
 def _begun(picture: Tensor, shape: tuple[int, int], size: int) -> Tensor:

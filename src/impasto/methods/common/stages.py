@@ -202,6 +202,11 @@ class StagedPainter(Painter):
         needs = self._all_needs(size, stages[self.replaced_stages(stages, start) if start else 0 :])
         return sum(each.all_work for each in needs)
 
+    def count_steps(self, size: Size, start: int = 0) -> int:
+        """Return how many steps a painting has, unless it stops early; for the arguments see `estimate_work`."""
+        stages = self.stages(self.recipe.size or max(size))
+        return sum(steps for _, steps in stages[self.replaced_stages(stages, start) if start else 0 :])
+
     def _all_needs(self, shape: Size, stages: Stages) -> list[Optimisation]:
         """The needs of every stage, for a photograph of height and width `shape`."""
         return [self.needs(_working(*shape, size), steps) for size, steps in stages]
