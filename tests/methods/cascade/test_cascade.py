@@ -13,7 +13,7 @@ from impasto.methods import METHODS
 from impasto.methods.adain.painter import AdainPainter
 from impasto.methods.cascade import painter as cascade
 from impasto.methods.common import loader
-from impasto.methods.common.stages import Run
+from impasto.methods.common.optimise import Run
 from impasto.methods.swap.painter import SwapPainter
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")

@@ -23,9 +23,10 @@ from ...recipe import Recipe
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
+from ..common.optimise import OptimiserSettings
 from ..common.options import options_of
 from ..common.resume import digest
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, origin_of
+from ..common.stages import SMALLEST, StagedPainter, Stages, origin_of
 from .options import GatysOptions
 
 # Settings a resumed painting may change: it may go on for longer, and they decide no step.

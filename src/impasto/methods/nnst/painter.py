@@ -23,9 +23,10 @@ from ...recipe import Recipe
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
+from ..common.optimise import OptimiserSettings
 from ..common.options import options_of
 from ..common.scales import restored
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, origin_of
+from ..common.stages import SMALLEST, StagedPainter, Stages, origin_of
 from .matched import MOMENT_LAYERS, SAMPLES, Matches, StyleTable, encode_style, look_up
 from .objective import MatchedObjective
 from .options import NnstOptions
