@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from ...recipe import NonNegative, Options, Positive
 from ...settings import NamesFile, setting
 from ..common.layer_weights import LayerWeights
+from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, Precondition, StepCount
 
 
 def _schedule(value: Any) -> Any:
@@ -26,7 +27,8 @@ def _schedule(value: Any) -> Any:
     return tuple(stages)
 
 
-Stage = tuple[Positive, Annotated[int, Field(ge=0, le=1_000_000)]]
+Stage = tuple[Positive, StepCount]
+"""Longest side in pixels, or as a fraction of the final one, and number of steps."""
 
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -132,21 +134,9 @@ class GatysOptions(Options):
         description="Deviation of a random beginning around the encoder's mean colour, in levels of 255.",
         unit="levels of 255",
     )
-    optimizer: Literal["lbfgs", "adam"] = setting(
-        "steps", "advanced", default="lbfgs", description="L-BFGS, or Adam."
-    )
-    learning_rate: Positive | None = setting(
-        "steps",
-        "advanced",
-        default=None,
-        description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5).",
-    )
-    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = setting(
-        "steps",
-        "advanced",
-        default=20,
-        description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory.",
-    )
+    optimizer: Optimizer = "lbfgs"
+    learning_rate: LearningRate = None
+    lbfgs_history: LbfgsHistory = 20
     adam_beta1: Annotated[float, Field(ge=0, lt=1)] = setting(
         "steps", "reproduction", default=0.9, description="Adam's decay of the mean."
     )
@@ -156,12 +146,7 @@ class GatysOptions(Options):
         default=0.999,
         description="Adam's decay of the variance.",
     )
-    precondition: Annotated[float, Field(ge=0, le=1)] = setting(
-        "steps",
-        "advanced",
-        default=0.5,
-        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels as peers do.",
-    )
+    precondition: Precondition = 0.5
     clamp: bool = setting(
         "steps",
         "reproduction",
@@ -174,7 +159,7 @@ class GatysOptions(Options):
         default=0.0,
         description="Decay of a running mean of the picture, which is then what is shown; 0 for none.",
     )
-    steps: Annotated[int, Field(ge=0, le=1_000_000)] = setting(
+    steps: StepCount = setting(
         "steps",
         default=300,
         description="Steps at the final size; with --min-size auto at the smallest, and half as many at each after.",
@@ -193,7 +178,7 @@ class GatysOptions(Options):
         default=math.sqrt(2),
         description="Ratio between one size and the next when climbing from a given one.",
     )
-    first_steps: Annotated[int, Field(ge=0, le=1_000_000)] | None = setting(
+    first_steps: StepCount | None = setting(
         "steps",
         "advanced",
         default=None,
@@ -219,9 +204,7 @@ class GatysOptions(Options):
     style_upscale: bool = setting(
         "strokes", "reproduction", default=True, description="Let a small style picture be enlarged."
     )
-    max_seconds: Positive | None = setting(
-        "steps", "advanced", default=None, description="Stop after this time and keep what is there.", unit="s"
-    )
+    max_seconds: MaxSeconds = None
     plateau: NonNegative = setting(
         "steps",
         "advanced",

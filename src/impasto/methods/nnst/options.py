@@ -6,16 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ...recipe import Detail, NonNegative, Options, Positive, StyleScale, UnitInterval
+from ...recipe import Detail, NonNegative, Options, StyleScale, UnitInterval
 from ...settings import setting
 from ...weights.layers import resolve_layer
 from ..common.layer_weights import LayerWeights, equal
+from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, Precondition, StepCount
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "relu4_1")
 
 _DEEPEST = 4  # block; deeper layers have too few positions to be matched one by one
-
-Steps = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class NnstOptions(Options):
@@ -53,16 +52,16 @@ class NnstOptions(Options):
         description="Longest side in pixels to begin at: smaller begins with larger forms.",
         unit="px",
     )
-    first_steps: Steps = setting(
+    first_steps: StepCount = setting(
         "steps",
         "advanced",
         default=50,
         description="Steps at the first size; between it and the last, in between.",
     )
-    steps: Steps = setting(
+    steps: StepCount = setting(
         "steps", "advanced", default=15, description="Steps at the final size, before those that match every layer."
     )
-    split_steps: Steps = setting(
+    split_steps: StepCount = setting(
         "steps",
         "advanced",
         default=20,
@@ -103,36 +102,17 @@ class NnstOptions(Options):
         description="Compare all positions with all, or find nearly as similar ones by PatchMatch; auto: exact up to "
         "about 1200 px.",
     )
-    optimizer: Literal["lbfgs", "adam"] = setting(
-        "steps", "reproduction", default="lbfgs", description="L-BFGS, or Adam."
-    )
-    learning_rate: Positive | None = setting(
-        "steps",
-        "reproduction",
-        default=None,
-        description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5).",
-    )
-    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = setting(
-        "steps",
-        "advanced",
-        default=10,
-        description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory.",
-    )
-    precondition: Annotated[float, Field(ge=0, le=1)] = setting(
-        "steps",
-        "reproduction",
-        default=0.4,
-        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels.",
-    )
+    optimizer: Optimizer = setting("steps", "reproduction", default="lbfgs")
+    learning_rate: LearningRate = setting("steps", "reproduction", default=None)
+    lbfgs_history: LbfgsHistory = 10
+    precondition: Precondition = setting("steps", "reproduction", default=0.4)
     precondition_colours: Annotated[float, Field(ge=0, le=2)] = setting(
         "steps",
         "reproduction",
         default=0.8,
         description="The same for colour without brightness: more leaves fewer coloured specks.",
     )
-    max_seconds: Positive | None = setting(
-        "steps", "advanced", default=None, description="Stop after this time and keep what is there.", unit="s"
-    )
+    max_seconds: MaxSeconds = None
 
     @field_validator("layers")
     @classmethod
