@@ -106,11 +106,11 @@ class SwapPainter(OnePassPainter[StyleStats]):
 
     def steps(self, size: int) -> int:
         """See `OnePassPainter.steps`."""
-        return self.options.descent(size) or 1
+        return self.options.count_steps(size) or 1
 
     def prepare(self, content: Tensor, size: int, final: int) -> _Prepared:
         """See `OnePassPainter.prepare`. Coarse pictures are refined where the last one is."""
-        refined = self.options.descent(final) > 0
+        refined = self.options.count_steps(final) > 0
         plan = self.refiner.plan(fitted_size(content.shape[2], content.shape[3], size), size) if refined else None
         if not self.options.luminance_weight:
             return _Prepared(plan, None)
@@ -214,7 +214,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
         if plan is None:
             yield Painted(picture)
         else:
-            yield from self.refiner.steps(target, picture, plan, self.options.descent(seen.size))
+            yield from self.refiner.steps(target, picture, plan, self.options.count_steps(seen.size))
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
         """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.

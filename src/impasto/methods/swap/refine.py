@@ -51,13 +51,13 @@ class Refiner:
         Raises:
             RequestError: the budget is too small.
         """
-        if not self._options.descent(longest):
+        if not self._options.count_steps(longest):
             return None
         return self._needs(size, longest).plan(self._memory)
 
     def cost(self, size: Size, longest: int) -> Cost:
         """Memory that refining takes at least."""
-        if not self._options.descent(longest):
+        if not self._options.count_steps(longest):
             return Cost()
         return self._needs(size, longest).min_cost
 
@@ -117,7 +117,7 @@ class Refiner:
             self._framed(size),
             layers,
             layers,
-            options.descent(longest),
+            options.count_steps(longest),
             optimizer="learned" if self._learned else "lbfgs" if options.optimizer == "auto" else options.optimizer,
             history=_HISTORY,
             loss_copies="difference",
