@@ -222,7 +222,7 @@ def test_stopped_in_a_rung_that_optimises_the_picture_so_far_is_kept(recipe, pic
 
 
 def test_stopped_in_one_pass_the_rung_before_is_kept(recipe, picture, monkeypatch):
-    def pictures(self, seen):
+    def pictures(self, pass_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SwapPainter, "pictures", pictures)

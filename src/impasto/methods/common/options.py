@@ -66,7 +66,7 @@ class AnyStyleOptions(Options):
         "strokes",
         "advanced",
         default=True,
-        description="Enlarge a style picture that is smaller than it is to be seen.",
+        description="Enlarge a style picture that is smaller than the size it is used at.",
     )
     descreen: bool = setting(
         "network",

@@ -211,7 +211,7 @@ class GatysOptions(Options):
         "strokes",
         "reproduction",
         default=True,
-        description="Enlarge a style picture that is smaller than it is to be seen.",
+        description="Enlarge a style picture that is smaller than the size it is used at.",
     )
     max_seconds: MaxSeconds = None
     plateau: NonNegative = setting(
