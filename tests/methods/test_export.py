@@ -174,7 +174,7 @@ def test_a_decoder_takes_features_and_moments(
 
 @pytest.mark.usefixtures("onnx_extra")
 def test_a_file_that_paints_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = exporting._converted
+    made = exporting._convert
 
     def damaged(plan: Any) -> Any:
         model = made(plan)
@@ -182,7 +182,7 @@ def test_a_file_that_paints_otherwise_is_not_written(tmp_path: Path, monkeypatch
         bias.raw_data = torch.full((3,), 0.05).numpy().tobytes()
         return model
 
-    monkeypatch.setattr(exporting, "_converted", damaged)
+    monkeypatch.setattr(exporting, "_convert", damaged)
     with pytest.raises(ImpastoError, match="differs from PyTorch by"):
         export(saved(tmp_path), tmp_path / "net.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
