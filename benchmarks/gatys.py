@@ -84,7 +84,7 @@ def descend(system: str, photo: str, style: str, steps: int, until: float | None
         artist.pastiche.data = (shown + mean).clamp(0, 255) - mean
         clamped = artist._calc_loss().item()
     else:
-        from impasto.methods.common.stages import Run
+        from impasto.methods.common.optimise import Run
 
         painter, content = _painter(photo, style)
         started = time.perf_counter()

@@ -80,7 +80,7 @@ def setting(
         group: one of GROUPS.
         level: one of LEVELS.
         default: default of the field; left out when this describes a type that several fields share.
-        description: what the field means, in a sentence.
+        description: what the field means, in a sentence; None keeps that of the field's type.
         min_length: smallest number of items.
         unit: unit of a number.
         step: step of a slider.
@@ -103,7 +103,8 @@ def setting(
         place["unit"] = unit
     if step is not None:
         place["step"] = step
-    return Field(default=default, description=description, min_length=min_length, json_schema_extra=place)
+    words: dict[str, Any] = {} if description is None else {"description": description}
+    return Field(default=default, min_length=min_length, json_schema_extra=place, **words)
 
 
 def place_of(field: FieldInfo) -> Place:

@@ -57,8 +57,8 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
         self.frame = Frame(nets.decoder.spec.stride, margin=8)
 
     def encode(self, size: int, *, apart: bool) -> list[Moments]:
-        seen = [fit(style, round(size * self.options.style_scale)) for style in self.styles]
-        found = [self.encoder.measure(style, (), (LAYER,), correlated=(LAYER,))[1][LAYER] for style in seen]
+        pass_ = [fit(style, round(size * self.options.style_scale)) for style in self.styles]
+        found = [self.encoder.measure(style, (), (LAYER,), correlated=(LAYER,))[1][LAYER] for style in pass_]
         return found if apart else [blend(found, self.recipe.style_shares())]
 
     def cost(self, size: Size, stats: list[Moments] | None, *, apart: bool) -> Cost:
@@ -68,14 +68,14 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
         return self.encoder.work((LAYER,)) * size[0] * size[1] + self.decoder.work(size)
 
     def encode_work(self, size: int) -> float:
-        seen = sum(style.shape[2] * style.shape[3] * (size / max(style.shape[2:])) ** 2 for style in self.styles)
-        return self.encoder.work((LAYER,)) * seen * self.options.style_scale**2
+        pass_ = sum(style.shape[2] * style.shape[3] * (size / max(style.shape[2:])) ** 2 for style in self.styles)
+        return self.encoder.work((LAYER,)) * pass_ * self.options.style_scale**2
 
-    def pictures(self, seen: Pass[list[Moments]]) -> Iterator[Painted]:
-        x = seen.strips.run(lambda values: self.encoder.encode(seen.photo, (LAYER,), values)[LAYER])
-        shares = torch.ones(1) if seen.regions is None else seen.regions.everywhere(*x.shape[2:])
-        made = sum(whitened(x, style) * share for style, share in zip(seen.stats, shares, strict=True))
-        yield Painted(seen.strips.run(lambda values: self.decoder.paint({LAYER: made}, values=values)).clamp_(0, 1))
+    def pictures(self, pass_: Pass[list[Moments]]) -> Iterator[Painted]:
+        x = pass_.strips.run(lambda values: self.encoder.encode(pass_.photo, (LAYER,), values)[LAYER])
+        shares = torch.ones(1) if pass_.regions is None else pass_.regions.everywhere(*x.shape[2:])
+        made = sum(whitened(x, style) * share for style, share in zip(pass_.stats, shares, strict=True))
+        yield Painted(pass_.strips.run(lambda values: self.decoder.paint({LAYER: made}, values=values)).clamp_(0, 1))
 
 
 def whitened(x: Tensor, style: Moments) -> Tensor:

@@ -123,7 +123,7 @@ def test_a_style_of_the_gallery_painted_as_the_manual_says(
 ) -> None:
     net, name = saved(tmp_path), "starry-night"
     monkeypatch.setattr(exporting, "gallery", lambda: {name: GalleryEntry(Credit("red-fuji"), net, {})})
-    with pytest.raises(RequestError, match="starry-night is one style already"):
+    with pytest.raises(RequestError, match="starry-night is a single style"):
         export(name, tmp_path / "starry-night.onnx", styles=["great-wave"])
     export(name, tmp_path / "starry-night.onnx")
 
@@ -174,7 +174,7 @@ def test_a_decoder_takes_features_and_moments(
 
 @pytest.mark.usefixtures("onnx_extra")
 def test_a_file_that_paints_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = exporting._converted
+    made = exporting._convert
 
     def damaged(plan: Any) -> Any:
         model = made(plan)
@@ -182,7 +182,7 @@ def test_a_file_that_paints_otherwise_is_not_written(tmp_path: Path, monkeypatch
         bias.raw_data = torch.full((3,), 0.05).numpy().tobytes()
         return model
 
-    monkeypatch.setattr(exporting, "_converted", damaged)
+    monkeypatch.setattr(exporting, "_convert", damaged)
     with pytest.raises(ImpastoError, match="differs from PyTorch by"):
         export(saved(tmp_path), tmp_path / "net.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
@@ -213,7 +213,7 @@ def test_refusals(tmp_path: Path, tiny_nets: dict[str, Path]) -> None:
         export(net, tmp_path / "net.pt")
     with pytest.raises(RequestError, match=r"has no style 'the-cream'; did you mean the-scream"):
         export(net, out, styles=["the-cream:0.5"])
-    with pytest.raises(RequestError, match="knows no style by name"):
+    with pytest.raises(RequestError, match="has no named styles"):
         export(tiny_nets["adain"], out, styles=["the-scream"])
     encoder = native.write(
         tmp_path / "encoder.safetensors", tiny_weights(), {"source": "tiny"}, half=True, overwrite=False

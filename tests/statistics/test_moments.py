@@ -3,7 +3,9 @@ import torch
 from torch import Tensor
 
 from impasto.errors import RequestError
-from impasto.statistics.moments import Gathered, Moments, adain, blend, moments
+from impasto.painter import Regions
+from impasto.statistics.moments import Gathered, Moments, adain, blend, moments, moments_over
+from impasto.statistics.transfer import impose_correlations, impose_moments
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -102,3 +104,29 @@ def test_moments_of_all_at_once_are_those_gathered() -> None:
     gathered.add(x)
     torch.testing.assert_close(moments(x, correlations=True), gathered.moments(), atol=1e-4, rtol=1e-4)
     assert moments(x).correlation is None
+
+
+@pytest.mark.parametrize("correlated", [False, True])
+def test_a_channel_that_is_even_in_a_region_is_not_blown_up_outside(correlated: bool) -> None:
+    x = noise(1, 3, 16, 16) * 400
+    x[:, 0, :, :8] = 0
+    here = torch.zeros(1, 1, 16, 16)
+    here[..., :8] = 1
+    style = moments(noise(1, 3, 9, 9, seed=1), correlations=correlated)
+    got = x.clone()
+    if correlated:
+        impose_correlations(got, style, 0.6, regions=Regions(here, here))
+    else:
+        impose_moments(got, style, regions=Regions(here, here))
+    assert got.abs().max() < 100
+    torch.testing.assert_close(moments(got[..., :8]).mean, style.mean, atol=1e-4, rtol=1e-4)
+
+
+def test_regions_that_cover_all_have_their_own_moments() -> None:
+    x = noise(1, 3, 16, 16) * 4
+    x[:, 0, :, :8] = 0
+    left = torch.zeros(1, 1, 16, 16)
+    left[..., :8] = 1
+    found = moments_over([((0, 16), x)], (16, 16), Regions(torch.cat([left, 1 - left]), torch.ones_like(left)))
+    torch.testing.assert_close(found.std[:1], moments(x[..., :8]).std)
+    torch.testing.assert_close(found.std[1:], moments(x[..., 8:]).std)

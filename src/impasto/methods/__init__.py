@@ -30,7 +30,7 @@ METHODS: dict[str, Method] = {
     for method in (
         Method(
             "gatys",
-            "Optimise the pixels themselves (Gatys et al. 2015): slow, every number to turn",
+            "Optimise the pixels themselves (Gatys et al. 2015): slow, with every number to set",
             GatysOptions,
             GATYS_PRESETS,
             "impasto.methods.gatys.painter",
@@ -38,7 +38,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "adain",
-            "Any style in one pass, by the statistics of its features (Huang & Belongie 2017)",
+            "Any style in one pass, by statistics of features (Huang & Belongie 2017)",
             AdainOptions,
             ADAIN_PRESETS,
             "impasto.methods.adain.painter",
@@ -46,7 +46,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "swap",
-            "Any style in one pass, out of patches of its features (Chen & Schmidt 2016)",
+            "Any style in one pass, by patches of features (Chen & Schmidt 2016)",
             SwapOptions,
             SWAP_PRESETS,
             "impasto.methods.swap.painter",
@@ -54,7 +54,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "johnson",
-            "A network that knows its styles, in a blink (Johnson et al. 2016, Dumoulin et al. 2017)",
+            "A fast network that was trained for its styles (Johnson et al. 2016, Dumoulin et al. 2017)",
             JohnsonOptions,
             JOHNSON_PRESETS,
             "impasto.methods.johnson.painter",
@@ -63,7 +63,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "nnst",
-            "Optimise the pixels, each towards its nearest neighbour in the style (Kolkin et al. 2022)",
+            "Optimise the pixels towards their nearest neighbours in the style (Kolkin et al. 2022)",
             NnstOptions,
             NNST_PRESETS,
             "impasto.methods.nnst.painter",
@@ -71,7 +71,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "cascade",
-            "Other methods in turn, from small to large: forms first, then strokes that follow them",
+            "Several methods in turn, from small to large: first forms, then strokes that follow them",
             CascadeOptions,
             CASCADE_PRESETS,
             "impasto.methods.cascade.painter",
@@ -102,7 +102,7 @@ def discover() -> tuple[dict[str, Method], dict[str, str]]:
         package = entry.dist.name if entry.dist is not None else entry.value
         try:
             loaded = entry.load()
-        except Exception as error:  # whatever another package does, the others work
+        except Exception as error:  # a faulty package does not stop the others from working
             faulty[entry.name] = f"{package} could not load it: {type(error).__name__}: {error}"
             continue
         if not isinstance(loaded, Method):
@@ -112,7 +112,7 @@ def discover() -> tuple[dict[str, Method], dict[str, str]]:
         elif loaded.name != entry.name:
             faulty[entry.name] = f"{package} calls the method {loaded.name!r}; expected the entry point's name"
         elif entry.name in found or (entry.name in METHODS and METHODS[entry.name] != loaded):
-            faulty[f"{entry.name} of {package}"] = "there is a method of that name; expected another name"
+            faulty[f"{entry.name} of {package}"] = "there already is a method of that name; expected another name"
         else:
             found[entry.name] = loaded
     return found, faulty
@@ -127,7 +127,9 @@ def method(name: str) -> Method:
     if name in FAULTY:
         raise RequestError(f"the method {name} cannot be used: {FAULTY[name]}")
     if name not in METHODS:
-        raise RequestError(f"no method {name!r}{near_misses(name, METHODS) or ': there is ' + ', '.join(METHODS)}")
+        raise RequestError(
+            f"there is no method {name!r}{near_misses(name, METHODS) or '; expected one of ' + ', '.join(METHODS)}"
+        )
     return METHODS[name]
 
 
@@ -160,22 +162,22 @@ def make_recipe(
     chosen = method(name)
     if styles and not chosen.styles:
         raise RequestError(
-            f"{name} takes no style picture (got {styles[0].path}): its networks know their styles; "
-            f"name one with net, or paint like a picture with another method, such as adain"
+            f"{name} takes no style picture (got {styles[0].path}): its networks were trained for their styles; "
+            f"name one with net, or use a method that takes style pictures, such as adain"
         )
     given = dict(settings or {})
     common: dict[str, Any] = {}
     options: dict[str, Any] = {}
     if preset is not None:
         if preset not in chosen.presets:
-            hint = near_misses(preset, chosen.presets) or ": there is " + ", ".join(chosen.presets)
+            hint = near_misses(preset, chosen.presets) or "; expected one of " + ", ".join(chosen.presets)
             raise RequestError(f"{name} has no preset {preset!r}{hint}")
         found = chosen.presets[preset]
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
     drop_removed(name, given)
     own = chosen.options.model_fields
-    # A plain `steps` replaces a preset's ladder instead of being overruled by it.
+    # A schedule would override `steps`. So given steps remove the schedule of a preset.
     if "steps" in given and "schedule" not in given:
         options.pop("schedule", None)
     for key, value in given.items():
@@ -190,7 +192,7 @@ def make_recipe(
         recipe = Recipe(method=name, options=chosen.options(**options), styles=tuple(styles), preset=preset, **common)
     except ValidationError as error:
         raise explain(error) from None
-    return _possible(recipe)
+    return _check_recipe(recipe)
 
 
 def read_recipe(data: Mapping[str, Any]) -> Recipe:
@@ -202,7 +204,7 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
     fields = migrate(data)
     name = fields.pop("method", None)
     if not isinstance(name, str):
-        raise RequestError("the recipe names no method")
+        raise RequestError("the recipe names no method; expected one of " + ", ".join(METHODS))
     chosen = method(name)
     try:
         given = fields.pop("options", {})
@@ -213,26 +215,26 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
         recipe = Recipe.model_validate({**fields, "method": name, "options": options})
     except ValidationError as error:
         raise explain(error, "recipe") from None
-    return _possible(recipe)
+    return _check_recipe(recipe)
 
 
-def _possible(recipe: Recipe) -> Recipe:
-    """Check a recipe against its method, and fill in a cascade's rungs.
+def _check_recipe(recipe: Recipe) -> Recipe:
+    """Check a recipe against its method. For a cascade, check the settings of its rungs and complete them.
 
     Raises:
-        RequestError: the method cannot follow it.
+        RequestError: the method cannot do what the recipe asks for.
     """
     if recipe.colour == "coral" and not method(recipe.method).styles:
         raise RequestError(
-            f"coral recolours a style picture before painting, and {recipe.method} takes none; "
+            f"colour coral recolours the style picture before painting, but {recipe.method} takes no style picture; "
             "expected luminance, oklab or histogram"
         )
     if isinstance(recipe.options, CascadeOptions):
-        recipe = recipe.model_copy(update={"options": recipe.options.settled(_settings_of)})
+        recipe = recipe.model_copy(update={"options": recipe.options.settled(_check_rung)})
     return recipe
 
 
-def _settings_of(rung: Rung) -> dict[str, Any]:
+def _check_rung(rung: Rung) -> dict[str, Any]:
     """Check the settings of a cascade's rung by its method; return them as JSON data.
 
     Raises:
@@ -241,17 +243,16 @@ def _settings_of(rung: Rung) -> dict[str, Any]:
     chosen = method(rung.method)
     if not chosen.styles:
         raise RequestError(
-            f"rung {rung} takes no style picture: its networks know their styles; expected a method that paints like "
-            "a picture, such as adain or swap"
+            f"rung {rung}: {rung.method} takes no style picture; expected a method that does, such as adain or swap"
         )
     own = chosen.options.model_fields
     for name in rung.settings:
         if name not in own:
-            hint = ": it is the whole painting's" if name in Recipe.model_fields else near_misses(name, own)
+            hint = ": it belongs to the whole painting" if name in Recipe.model_fields else near_misses(name, own)
             raise RequestError(f"rung {rung}: {rung.method} has no setting {name!r}{hint}")
-    # TOML has no null, and a rung as text has only words; to a few settings "none" is one.
-    unset = {name: None if may_be_unset(own[name]) else "none" for name in own}
-    given = {name: unset[name] if value in (None, "none") else value for name, value in rung.settings.items()}
+    # TOML and the text of a rung have no null, so "none" means None, except for a few settings that have that word.
+    none_values = {name: None if may_be_unset(own[name]) else "none" for name in own}
+    given = {name: none_values[name] if value in (None, "none") else value for name, value in rung.settings.items()}
     try:
         options = make_recipe(rung.method, settings=given).options
     except RequestError as error:
@@ -259,6 +260,6 @@ def _settings_of(rung: Rung) -> dict[str, Any]:
     return options.model_dump(mode="json", include=set(given))
 
 
-_found, _faulty = discover()  # at the end: their packages import this one
+_found, _faulty = discover()  # last, since their packages import this one
 METHODS.update(_found)
 FAULTY.update(_faulty)

@@ -1,4 +1,4 @@
-"""`Method`: one way of painting, and the statistics it keeps of styles. Imports no torch."""
+"""`Method`: one way of painting, with its settings and where its code is. Imports no torch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Method:
         module: name of the module that has its ``load`` function and its painter.
         painter: name of the painter's class there. It is called with a recipe, networks, style pictures, and a
             mapping that keeps their statistics.
-        styles: whether it paints in the style of given pictures. If not, its networks know their styles.
+        styles: whether it takes style pictures. If not, its networks were trained for their styles.
 
     Examples:
         >>> recipe = impasto.make_recipe("adain", [impasto.Style(path="painting.jpg")])
@@ -70,11 +70,11 @@ class Method:
             >>> adain.schema()["$defs"]["Options"]["properties"]["alpha"]["group"]
             'strokes'
         """
-        found = Recipe.model_json_schema()
-        own = self.options.model_json_schema()
-        definitions = {**found.pop("$defs", {}), **own.pop("$defs", {}), "Options": own}
-        found["properties"]["method"]["const"] = self.name
-        return {**found, "$defs": definitions}
+        recipe = Recipe.model_json_schema()
+        options = self.options.model_json_schema()
+        definitions = {**recipe.pop("$defs", {}), **options.pop("$defs", {}), "Options": options}
+        recipe["properties"]["method"]["const"] = self.name
+        return {**recipe, "$defs": definitions}
 
     def load(self, recipe: Recipe, device: device, keep: Keep | None = None) -> Nets:
         """Load the networks that a recipe names.

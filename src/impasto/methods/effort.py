@@ -1,4 +1,4 @@
-"""What `impasto paint` paints with: by how much time it may take, and how bold it is to be. Imports no torch."""
+"""The method and settings that `impasto paint` uses for an effort and a boldness. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FIRST = {"quick": 224, "fine": 320}
 """Longest side in pixels of the first rung, at the default boldness."""
 
 KEPT = 0.1
-"""What the photo weighs in nnst to the end, at the default boldness."""
+"""Content weight of nnst at the final size, at the default boldness."""
 
-_FAMILIAR = "adain"  # the method named for a setting that several have
+_FAMILIAR = "adain"  # the method that errors name if several methods have a setting
 
 
 class Dials(Frozen):
@@ -32,13 +32,14 @@ class Dials(Frozen):
     effort: Effort = setting(
         "picture",
         default=DEFAULT_EFFORT,
-        description="How much time it takes: draft the least, then quick, fine and best, each several times as long.",
+        description="How much time painting takes: draft takes the least; quick, fine and best each take several "
+        "times as long as the one before.",
     )
     boldness: UnitInterval = setting(
         "picture",
         default=DEFAULT_BOLDNESS,
-        description="From 0, every detail of the photo kept, to 1, large forms only. It means the same at every "
-        "effort.",
+        description="From 0, which keeps every detail of the photo, to 1, which keeps large forms only. It means "
+        "the same at every effort.",
     )
 
 
@@ -51,11 +52,12 @@ class Way(NamedTuple):
 
 
 def way(effort: str | None = None, boldness: float | str | None = None) -> Way:
-    """What an effort and a boldness stand for.
+    """Return the method and settings that an effort and a boldness stand for.
 
     Args:
         effort: one of EFFORTS; None for the default.
-        boldness: 0 keeps every detail of the photo, 1 large forms only; a number, or as it is typed.
+        boldness: a number or its text; 0 keeps every detail of the photo, 1 large forms only. None for the
+            default.
 
     Raises:
         RequestError: there is no such effort, or the boldness is out of range.
@@ -69,7 +71,7 @@ def way(effort: str | None = None, boldness: float | str | None = None) -> Way:
     boldness = DEFAULT_BOLDNESS if boldness is None else boldness
     if effort not in _WAYS:
         raise RequestError(
-            f"effort is {effort!r}; expected one of {', '.join(EFFORTS)}, from the quickest to the best"
+            f"effort is {effort!r}; expected one of {', '.join(EFFORTS)}, from the quickest to the slowest"
             f"{near_misses(str(effort), EFFORTS)}"
         )
     if not 0 <= (bold := _number(boldness)) <= 1:
@@ -81,23 +83,23 @@ def way(effort: str | None = None, boldness: float | str | None = None) -> Way:
 
 
 def owner(setting: str) -> str | None:
-    """The method to name for a setting that `impasto paint` has not; None where no method has it either."""
+    """Return the method to name in an error for a setting that `impasto paint` lacks; None if no method has it."""
     having = [name for name, each in METHODS.items() if setting in each.options.model_fields or setting == "preset"]
     return _FAMILIAR if _FAMILIAR in having else having[0] if having else None
 
 
 def check_shared(settings: Iterable[str]) -> None:
-    """Refuse settings, by name, that belong to a method.
+    """Refuse settings that belong to a method.
 
     Raises:
-        RequestError: one is no field of `Recipe`.
+        RequestError: one of these names is no field of `Recipe`.
     """
     for name in settings:
         if name in Recipe.model_fields and name != "preset":
             continue
         if (method := owner(name)) is not None:
             raise RequestError(
-                f"{name} belongs to a method, and effort chooses that itself; expected method={method!r} beside it"
+                f"{name} belongs to a method, and effort chooses the method; expected method={method!r} with it"
             )
         raise RequestError(
             f"there is no setting {name!r}{near_misses(name, [*Dials.model_fields, *Recipe.model_fields])}"
@@ -105,12 +107,17 @@ def check_shared(settings: Iterable[str]) -> None:
 
 
 def first_size(effort: str, boldness: float) -> int:
-    """Longest side in pixels that an effort of `FIRST` paints large forms at: the smaller, the larger they are."""
+    """Return the longest side in pixels at which an effort of `FIRST` paints large forms; smaller is bolder.
+
+    Bolder settings have a smaller first size: 1.3 times `FIRST` at boldness 0, 0.7 times at 1. A `Rung` scales this
+    size down with pictures under 512 px (`Rung.longest`). Forms are then painted at so few pixels that the same
+    boldness looks bolder.
+    """
     return round(FIRST[effort] * (1.3 - 0.6 * boldness))
 
 
 def detail(boldness: float) -> float:
-    """How much of the photo's finer brightness later rungs get back: 2 to 0."""
+    """Return how much of the photo's fine brightness detail later rungs add: from 2 at boldness 0 to 0 at 1."""
     return 2 * (1 - boldness)
 
 
@@ -122,22 +129,22 @@ def _number(value: float | str) -> float:
 
 
 def _draft(boldness: float) -> Way:
-    """The single pass."""
+    """One pass of adain."""
     return Way("adain", "impasto", {"style_scale": 2 ** (2 * boldness - 1)})
 
 
 def _quick(boldness: float) -> Way:
-    """Forms by a short optimisation, small, then strokes by a pass."""
+    """Forms by a short optimisation at a small size, then strokes by one pass."""
     return _from_small("quick", boldness, first_steps=30, steps=10, split_steps=6)
 
 
 def _fine(boldness: float) -> Way:
-    """Forms by a longer optimisation, less small, then strokes by a pass."""
+    """Forms by a longer optimisation at a larger size, then strokes by one pass."""
     return _from_small("fine", boldness)
 
 
 def _from_small(effort: str, boldness: float, **steps: int) -> Way:
-    """By nnst at a first size, then by swap: bolder strokes keep less of the photo."""
+    """Paint by nnst at the first size, then by swap at the final size."""
     settings = {
         "content_weight": _content_weight(2 * KEPT, boldness),
         "style_scale": _stroke_scale(boldness),
@@ -158,7 +165,7 @@ def _from_small(effort: str, boldness: float, **steps: int) -> Way:
 
 
 def _best(boldness: float) -> Way:
-    """Optimisation to the end: every size paints anew what was small, and may be bolder than a first rung."""
+    """Paint by nnst at all sizes. `so_far` is larger than in a first rung, since larger sizes refine the forms."""
     return Way(
         "nnst",
         None,
@@ -172,12 +179,12 @@ def _best(boldness: float) -> Way:
 
 
 def _content_weight(default: float, boldness: float) -> float:
-    """What the photo weighs in nnst: from four times the default to a quarter."""
+    """Return the content weight of nnst: from four times the default at boldness 0 to a quarter at 1."""
     return default * math.pow(4, 1 - 2 * boldness)
 
 
 def _stroke_scale(boldness: float) -> float:
-    """The style's size beside the picture in nnst: it doubles along the dial."""
+    """Return the style scale of nnst: it doubles from boldness 0 to 1."""
     return math.pow(2, boldness - 0.5)
 
 

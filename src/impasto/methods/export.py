@@ -1,7 +1,7 @@
-"""A trained net as an ONNX file, for programs that know nothing of impasto or PyTorch.
+"""Exports a trained net as an ONNX file, for programs without impasto and PyTorch.
 
-The file says of itself, in its metadata, what goes in and what comes out; it is compared with PyTorch before it
-is written.
+The metadata of the file describes its inputs and outputs. Before it is written, its results are compared with those
+of PyTorch.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".onnx"
 SIZES = ((64, 64), (96, 128), (200, 152))
-"""Heights and widths at which a file is compared with PyTorch, enlarged to what the net works on."""
+"""Heights and widths at which a file is compared with PyTorch, rounded up to multiples of the net's stride."""
 TOLERANCE = 1e-3
-"""Largest difference from PyTorch that is let pass, of pictures in [0, 1]: a quarter of an 8-bit level."""
+"""Largest difference from PyTorch that is accepted, for pictures in [0, 1]: a quarter of an 8-bit level."""
 
 _OUTPUT = "picture"
 _CPU = torch.device("cpu")
@@ -50,10 +50,10 @@ class Exported:
     """A file that was written.
 
     Attributes:
-        path: where it is.
-        inputs: what goes in, by name.
-        sizes: of the pictures it was compared with PyTorch at, height and width.
-        difference: the largest between the two.
+        path: the file.
+        inputs: description of each input, by name.
+        sizes: height and width of the pictures that it was compared with PyTorch on.
+        difference: largest difference between the pixels of the two, in [0, 1].
     """
 
     path: Path
@@ -64,13 +64,13 @@ class Exported:
 
 @dataclass(frozen=True)
 class _Input:
-    """What goes into a file.
+    """An input of the exported model.
 
     Attributes:
-        meaning: a sentence for the stranger.
-        shape: 1×C×H×W without its H and W where `zoom` is set, whole otherwise.
-        zoom: positions a side for each stride of the picture.
-        sample: uniform noise in [0, 1] of the input's shape -> values as they occur.
+        meaning: description for users of the file.
+        shape: shape of the tensor; without height and width if `zoom` is set.
+        zoom: positions per stride of the picture, along each side; None if the shape does not depend on the picture.
+        sample: turns uniform noise in [0, 1] of the input's shape into plausible values.
     """
 
     meaning: str
@@ -79,25 +79,27 @@ class _Input:
     sample: Callable[[Tensor], Tensor] = lambda noise: noise
 
     def values(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Made up ones, for a picture of so many strides."""
+        """Return random values for a picture of `height` by `width` strides."""
         sides = () if self.zoom is None else (height * self.zoom, width * self.zoom)
         return self.sample(torch.rand(*self.shape, *sides, generator=generator))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be exported: a module whose arguments are `inputs` in order, and the picture's sides.
+    """What to export.
 
     Attributes:
-        stride: the picture's sides are multiples of this.
-        least: how many strides a side has at least.
-        metadata: what the file is to say of the net beside what the net says itself.
+        module: the model; its arguments are `inputs`, in order.
+        inputs: the inputs by name.
+        stride: the sides of the picture are multiples of this, in pixels.
+        min_strides: smallest side of the picture, in strides.
+        metadata: metadata to add to that of the net's own file.
     """
 
     module: nn.Module
     inputs: Mapping[str, _Input]
     stride: int
-    least: int
+    min_strides: int
     metadata: Mapping[str, Any]
 
 
@@ -109,19 +111,23 @@ def export(
     Args:
         net: a shipped net's name, a style of the gallery, or a file that `impasto train` made.
         out: ends in ``.onnx``.
-        styles: of a per-style net, each with a weight (``NAME[:WEIGHT]``): the file paints this blend of them.
-            Without, a file of several styles takes their weights as an input.
-        overwrite: replace a file that is there.
+        styles: styles of a net that was trained for several, as ``NAME[:WEIGHT]``: the file paints their blend.
+            If there are none, the file takes the weights of all styles as an input.
+        overwrite: replace an existing file.
+
+    Returns:
+        The file that was written.
 
     Raises:
-        RequestError: no such net or style, another suffix, or no place to write.
+        RequestError: the style is unknown, `out` has another ending, or cannot be written.
+        WeightsError: there is no such net, or its kind cannot be exported.
         MissingExtraError: the libraries of the extra ``onnx`` are not installed.
-        ImpastoError: the file's pictures are not PyTorch's; it is not written.
+        ImpastoError: the results differ from those of PyTorch; nothing is written.
     """
     out = Path(out).expanduser()
     if out.suffix != SUFFIX:
         raise RequestError(f"{out} ends in {out.suffix!r}; expected {SUFFIX}")
-    path, wanted = _located(str(net), [Style.parse(style) if isinstance(style, str) else style for style in styles])
+    path, wanted = _locate(str(net), [Style.parse(style) if isinstance(style, str) else style for style in styles])
     own = load_metadata(path)
     kind = own["kind"] if own else None
     if own is None or kind not in (JOHNSON_KIND, ADAIN_KIND, SWAP_KIND):
@@ -130,15 +136,15 @@ def export(
             f"expected {JOHNSON_KIND}, {ADAIN_KIND} or {SWAP_KIND}, as `impasto train` makes"
         )
     if wanted and kind != JOHNSON_KIND:
-        raise RequestError(f"{path} is of kind {kind}, which knows no style by name: leave --style out")
+        raise RequestError(f"{path} is of kind {kind}, which has no named styles: leave out --style")
     check_place(out, overwrite=overwrite)
     _require_libraries()
-    plan = _johnson(path, own, wanted) if kind == JOHNSON_KIND else _inverse(path, kind)
-    model = _converted(plan)
+    plan = _plan_transformer(path, own, wanted) if kind == JOHNSON_KIND else _plan_decoder(path, kind)
+    model = _convert(plan)
     _describe(model, plan, {**own, **plan.metadata, "net_sha256": sha256_of(path)})
     data = model.SerializeToString()
-    sizes, difference = _compared(data, plan)
-    if not difference <= TOLERANCE:  # not a number fails too
+    sizes, difference = _compare(data, plan)
+    if not difference <= TOLERANCE:  # also refuses a difference that is not a number
         raise ImpastoError(
             f"the exported net differs from PyTorch by {difference:.2g}, expected at most {TOLERANCE:g}; {out} was "
             "not written: try other versions of onnx, onnxscript and onnxruntime"
@@ -147,13 +153,13 @@ def export(
     return Exported(out, _meanings(plan), sizes, difference)
 
 
-def _located(net: str, styles: list[Style]) -> tuple[Path, list[Style]]:
-    """The net's file and which of its styles are wanted."""
+def _locate(net: str, styles: list[Style]) -> tuple[Path, list[Style]]:
+    """Return the file of the net, and the styles to export."""
     if net in net_names() or net not in gallery():
         return locate_net(net), styles
     if styles:
         raise RequestError(
-            f"{net} is one style already, yet --style is given; expected its net's name or file with it"
+            f"{net} is a single style, so --style cannot be given; expected the name or the file of its net with it"
         )
     entry = gallery()[net]
     return entry.path, [Style(path=entry.credit.name)]
@@ -167,8 +173,8 @@ def _require_libraries() -> None:
             raise MissingExtraError(library, "onnx", "exporting a net") from None
 
 
-class _Johnson(nn.Module):
-    """A per-style net whose picture is clamped to [0, 1]."""
+class _ClampedTransformer(nn.Module):
+    """A feed-forward network whose picture is clamped to [0, 1]."""
 
     def __init__(self, net: Transformer) -> None:
         super().__init__()
@@ -178,8 +184,8 @@ class _Johnson(nn.Module):
         return self.net(photo, photo.new_ones(1, 1) if mix is None else mix).clamp(0, 1)
 
 
-class _Inverse(nn.Module):
-    """A decoder that takes features and moments one by one, and whose picture is clamped to [0, 1]."""
+class _ClampedDecoder(nn.Module):
+    """A decoder whose features and moments are separate arguments, and whose picture is clamped to [0, 1]."""
 
     def __init__(self, net: Decoder) -> None:
         super().__init__()
@@ -193,7 +199,7 @@ class _Inverse(nn.Module):
         return self.net(features, style).clamp(0, 1)
 
 
-def _johnson(path: Path, own: Mapping[str, Any], wanted: Sequence[Style]) -> _Plan:
+def _plan_transformer(path: Path, own: Mapping[str, Any], wanted: Sequence[Style]) -> _Plan:
     net, _ = load_transformer(path, _CPU, torch.float32)
     known = net.spec.styles
     if unknown := [style.path for style in wanted if style.path not in known]:
@@ -203,7 +209,7 @@ def _johnson(path: Path, own: Mapping[str, Any], wanted: Sequence[Style]) -> _Pl
     if wanted:
         total = sum(style.weight for style in wanted)
         shares = {name: sum(style.weight for style in wanted if style.path == name) / total for name in known}
-        net = _blended(net, torch.tensor([shares[name] for name in known]))
+        net = _blend(net, torch.tensor([shares[name] for name in known]))
         blend = {name: share for name, share in shares.items() if share}
         credits = [credit for credit in own.get("credits", ()) if credit["name"] in blend]
         metadata = {"styles": list(blend), "blend": blend, "credits": credits}
@@ -214,16 +220,16 @@ def _johnson(path: Path, own: Mapping[str, Any], wanted: Sequence[Style]) -> _Pl
             (1, len(known)),
             sample=lambda noise: noise / noise.sum(),
         )
-    return _Plan(_Johnson(net), inputs, net.spec.stride, _least(net.spec), metadata)
+    return _Plan(_ClampedTransformer(net), inputs, net.spec.stride, _min_strides(net.spec), metadata)
 
 
-def _blended(net: Transformer, shares: Tensor) -> Transformer:
-    """The network that paints this blend of its styles only: they are mixed linearly, so it can be done once."""
+def _blend(net: Transformer, shares: Tensor) -> Transformer:
+    """Return a network with a single style, the blend by `shares`. Its weights are mixed linearly."""
     single = Transformer(replace(net.spec, styles=("blend",)))
     kept = {name: value.shape for name, value in single.state_dict().items()}
     single.load_state_dict(
         {
-            name: torch.tensordot(shares, value, 1)[None] if _of_styles(name) else value
+            name: torch.tensordot(shares, value, 1)[None] if _differs_by_style(name) else value
             for name, value in net.state_dict().items()
             if name in kept
         }
@@ -231,22 +237,22 @@ def _blended(net: Transformer, shares: Tensor) -> Transformer:
     return single.requires_grad_(False).eval()
 
 
-def _of_styles(name: str) -> bool:
-    """Whether a tensor of a per-style net has a row a style."""
+def _differs_by_style(name: str) -> bool:
+    """Whether a tensor of a feed-forward network has a row for each style."""
     return ".norm." in name or name in ("matrix", "offset")
 
 
-def _least(spec: TransformerSpec) -> int:
-    """The smallest side, in strides, of which every layer can mirror the border: it has to exceed the padding."""
-    scale, least = 1, 2
+def _min_strides(spec: TransformerSpec) -> int:
+    """Return the smallest side in strides. Every layer reflects its border, so a side exceeds the padding."""
+    scale, smallest = 1, 2
     for block in spec.blocks:
         scale = scale // 2 if block.kind == "up" else scale
-        least = max(least, block.kernel // 2 * scale // spec.stride + 1)
+        smallest = max(smallest, block.kernel // 2 * scale // spec.stride + 1)
         scale *= block.stride
-    return least
+    return smallest
 
 
-def _inverse(path: Path, kind: str) -> _Plan:
+def _plan_decoder(path: Path, kind: str) -> _Plan:
     net = load_decoder(str(path), kind=kind, weights=None, layer=None, device=_CPU, dtype=torch.float32).decoder
     spec = net.spec
     made = "with the style's moments" if kind == ADAIN_KIND else "made of patches of the style's"
@@ -256,33 +262,38 @@ def _inverse(path: Path, kind: str) -> _Plan:
             f"the photograph's {layer} features as `encoder` gives them, {made}",
             (1, spec.width(layer)),
             spec.stride // layer_stride(layer),
-            _scaled_by(2 * net.scale(layer)),
+            _scale_noise(2 * net.scale(layer)),
         )
     for layer in spec.inject:
         each = f"of each channel of the style's {layer} features over positions"
-        shape, sample = (1, spec.width(layer), 1, 1), _scaled_by(net.scale(layer))
+        shape, sample = (1, spec.width(layer), 1, 1), _scale_noise(net.scale(layer))
         inputs[f"{layer}_mean"] = _Input(f"the mean {each}", shape, sample=sample)
         inputs[f"{layer}_std"] = _Input(f"sqrt(variance + {EPSILON:g}) {each}", shape, sample=sample)
-    return _Plan(_Inverse(net), inputs, spec.stride, 2, {})
+    return _Plan(_ClampedDecoder(net), inputs, spec.stride, 2, {})
 
 
-def _scaled_by(scale: Tensor) -> Callable[[Tensor], Tensor]:
+def _scale_noise(scale: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return a function that multiplies noise by `scale`."""
     return lambda noise: noise * scale
 
 
-def _converted(plan: _Plan) -> ModelProto:
-    """The graph, its inputs named, their sides free."""
-    sides = [torch.export.Dim(name, min=plan.least) for name in ("h", "w")]
+def _convert(plan: _Plan) -> ModelProto:
+    """Convert the module to ONNX, with named inputs and variable height and width."""
+    sides = [torch.export.Dim(name, min=plan.min_strides) for name in ("h", "w")]
     free = [
         None
-        if put.zoom is None
-        else {axis: side if put.zoom == 1 else put.zoom * side for axis, side in zip((2, 3), sides, strict=True)}
-        for put in plan.inputs.values()
+        if input_.zoom is None
+        else {
+            axis: side if input_.zoom == 1 else input_.zoom * side for axis, side in zip((2, 3), sides, strict=True)
+        }
+        for input_ in plan.inputs.values()
     ]
     generator = torch.Generator().manual_seed(0)
-    # Sides that differ from each other, and from the least: the exporter takes equal numbers for the same.
-    given = tuple(put.values(plan.least + 1, plan.least + 2, generator) for put in plan.inputs.values())
-    with _quiet():
+    # The exporter takes equal numbers to be the same dimension, so height, width and the smallest side differ.
+    given = tuple(
+        input_.values(plan.min_strides + 1, plan.min_strides + 2, generator) for input_ in plan.inputs.values()
+    )
+    with _silence():
         program = torch.onnx.export(
             plan.module,
             given,
@@ -290,15 +301,15 @@ def _converted(plan: _Plan) -> ModelProto:
             verbose=False,
             input_names=list(plan.inputs),
             output_names=[_OUTPUT],
-            dynamic_shapes=(tuple(free),) if isinstance(plan.module, _Inverse) else tuple(free),
+            dynamic_shapes=(tuple(free),) if isinstance(plan.module, _ClampedDecoder) else tuple(free),
         )
     assert program is not None
     return program.model_proto
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """The exporter talks of libraries that are not needed here, and of its own deprecations."""
+def _silence() -> Generator[None]:
+    """Silence the exporter, which warns of optional libraries and of its own deprecations."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -311,7 +322,7 @@ def _quiet() -> Generator[None]:
 
 
 def _describe(model: ModelProto, plan: _Plan, facts: Mapping[str, Any]) -> None:
-    """Write into the file what it is, and take out what tells of the machine it was made on."""
+    """Add metadata to the model, and remove traces of the machine that it was made on."""
     import onnx
 
     from .. import __version__
@@ -325,7 +336,7 @@ def _describe(model: ModelProto, plan: _Plan, facts: Mapping[str, Any]) -> None:
         **facts,
         "inputs": _meanings(plan),
         "outputs": {_OUTPUT: "the painting: sRGB-encoded RGB, in [0, 1]; float32 1×3×H×W"},
-        "sides": f"H and W are multiples of {plan.stride}, at least {plan.least * plan.stride}",
+        "sides": f"H and W are multiples of {plan.stride}, at least {plan.min_strides * plan.stride}",
         "stride": plan.stride,
     }
     onnx.helper.set_model_props(
@@ -338,15 +349,17 @@ def _describe(model: ModelProto, plan: _Plan, facts: Mapping[str, Any]) -> None:
 
 
 def _meanings(plan: _Plan) -> dict[str, str]:
-    def shape(put: _Input) -> str:
-        zoomed = [] if put.zoom is None else [f"{put.zoom}{name}".removeprefix("1") for name in ("h", "w")]
-        return "×".join([*map(str, put.shape), *zoomed])
+    """Describe each input, with its type and shape."""
 
-    return {name: f"{put.meaning}; float32 {shape(put)}" for name, put in plan.inputs.items()}
+    def shape(input_: _Input) -> str:
+        zoomed = [] if input_.zoom is None else [f"{input_.zoom}{name}".removeprefix("1") for name in ("h", "w")]
+        return "×".join([*map(str, input_.shape), *zoomed])
+
+    return {name: f"{input_.meaning}; float32 {shape(input_)}" for name, input_ in plan.inputs.items()}
 
 
-def _compared(data: bytes, plan: _Plan) -> tuple[list[tuple[int, int]], float]:
-    """The sizes tried, and the largest difference between what the file and PyTorch paint."""
+def _compare(data: bytes, plan: _Plan) -> tuple[list[tuple[int, int]], float]:
+    """Paint by the file and by PyTorch; return the sizes of the pictures and the largest difference."""
     import numpy as np
     from onnxruntime import InferenceSession
 
@@ -355,8 +368,8 @@ def _compared(data: bytes, plan: _Plan) -> tuple[list[tuple[int, int]], float]:
     tried: list[tuple[int, int]] = []
     differences: list[float] = []
     for size in SIZES:
-        height, width = (max(plan.least, -(-side // plan.stride)) for side in size)
-        given = {name: put.values(height, width, generator) for name, put in plan.inputs.items()}
+        height, width = (max(plan.min_strides, -(-side // plan.stride)) for side in size)
+        given = {name: input_.values(height, width, generator) for name, input_ in plan.inputs.items()}
         with torch.no_grad():
             expected: Tensor = plan.module(*given.values())
         (got,) = session.run([_OUTPUT], {name: value.numpy() for name, value in given.items()})

@@ -1,4 +1,4 @@
-"""Recipes of earlier versions, brought up to date: the one table of what changed. Imports no torch."""
+"""Updates recipes of earlier versions; the only place that knows what changed. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..recipe import VERSION
 REMOVED_SETTINGS: dict[str, dict[str, str]] = {
     "swap": {"patches_per_style": "every patch is compared; remove it from the recipe to paint without it"},
 }
-"""Settings that a method no longer has, by method: what holds instead, and the repair."""
+"""Removed settings by method and name: what is done instead, and the repair."""
 
 
 def drop_removed(name: str, settings: dict[str, Any]) -> None:
-    """Delete a method's removed settings that are unset: None, or "none" in TOML.
+    """Delete the removed settings of a method from `settings`, if they are unset: None, or "none" in TOML.
 
     Raises:
-        RequestError: one of them has another value.
+        RequestError: a removed setting has another value.
     """
     for setting, advice in REMOVED_SETTINGS.get(name, {}).items():
         value = settings.pop(setting, None)
@@ -26,7 +26,7 @@ def drop_removed(name: str, settings: dict[str, Any]) -> None:
             raise RequestError(f"{name}'s setting {setting} (got {value!r}) is gone: {advice}")
 
 
-def _without_removed(recipe: dict[str, Any]) -> None:
+def _update_from_1(recipe: dict[str, Any]) -> None:
     name, options = recipe.get("method"), recipe.get("options")
     if isinstance(name, str) and isinstance(options, Mapping):
         recipe["options"] = dict(cast(Mapping[str, Any], options))
@@ -34,16 +34,16 @@ def _without_removed(recipe: dict[str, Any]) -> None:
 
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], None]] = {
-    1: _without_removed,  # what impasto 0.1.0 wrote, which states no version
+    1: _update_from_1,  # impasto 0.1.0 wrote these, without a version
 }
-"""By the version they begin from: each brings a recipe, as plain data, to the next one in place."""
+"""Functions by version: each updates a recipe of that version, as plain data, to the next version, in place."""
 
 
 def migrate(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe as plain data of the present version.
+    """Return a recipe, as plain data, in the form of the current version.
 
     Raises:
-        RequestError: it is of a newer version, or has a setting that is gone.
+        RequestError: it has a newer or an invalid version, or a removed setting with a value.
     """
     data = dict(recipe)
     version = data.get("version", 1)
@@ -51,7 +51,7 @@ def migrate(recipe: Mapping[str, Any]) -> dict[str, Any]:
         raise RequestError(f"the recipe's version is {version!r}; expected a whole number from 1 to {VERSION}")
     if version > VERSION:
         raise RequestError(
-            f"the recipe is of version {version}, which a newer impasto wrote; expected at most {VERSION}: "
+            f"the recipe has version {version}, which a newer impasto wrote; expected at most {VERSION}: "
             "pip install --upgrade impasto"
         )
     for number in range(version, VERSION):

@@ -20,6 +20,8 @@ _AT_ONCE = 2**20  # values that are brought to float32 together: what the cache 
 EPSILON = 1e-5
 """Added to variances, as the original's layer does."""
 
+_LEAST_VARYING = 0.02  # least deviation of a channel in a region, as a share of its deviation in the whole picture
+
 
 class Moments(NamedTuple):
     """Mean and standard deviation of each channel over positions, both N×C×1×1 float32.
@@ -139,6 +141,7 @@ def moments_over(
 
     Returns:
         One row of moments, 1×C×1×1; or one a region, R×C×1×1, those of the whole where it has no position.
+        If there are positions outside all regions, no deviation of a region is below a fiftieth of the whole's.
     """
     whole = Gathered(correlations)
     shares = None if regions is None else regions.at(*size)
@@ -150,8 +153,21 @@ def moments_over(
             own.add(part, shares[number : number + 1, :, first:end])
     if shares is None:
         return whole.moments()
-    there = shares.sum((1, 2, 3)) >= 1
-    return stacked([(own if some else whole).moments() for own, some in zip(each, there, strict=True)])
+    there, everywhere = shares.sum((1, 2, 3)) >= 1, whole.moments()
+    found = stacked([own.moments() if some else everywhere for own, some in zip(each, there, strict=True)])
+    # Positions outside all regions get the regions' map too (`Regions.everywhere`). A channel that is even in a
+    # region but not outside would be multiplied by thousands there, and the layers after it would see nothing else.
+    covered = bool(shares.sum(0).min() > 0.5)
+    return found if covered else _with_least_std(found, _LEAST_VARYING * everywhere.std)
+
+
+def _with_least_std(found: Moments, least: Tensor) -> Moments:
+    """Raise deviations below `least`, 1×C×1×1, to it. The covariances that the correlations stand for stay."""
+    std = found.std.maximum(least)
+    if found.correlation is None:
+        return Moments(found.mean, std)
+    change = (found.std / std).flatten(2)
+    return Moments(found.mean, std, found.correlation * (change @ change.transpose(1, 2)))
 
 
 def stacked(several: Sequence[Moments]) -> Moments:

@@ -11,8 +11,10 @@ from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
 from impasto.methods.adain.painter import OUTER
+from impasto.methods.common import loader
 from impasto.methods.common.any_style import MARGIN, fitted_style
 from impasto.methods.common.fitting import pad_to_cover
+from impasto.nets.decoder import Decoder
 from impasto.nets.descreen import descreened
 from impasto.nets.files import ADAIN_KIND
 from impasto.painter import Regions
@@ -102,6 +104,31 @@ def test_each_region_has_its_styles_correlations(net, picture):
     for half, style, other in ((slice(0, 20), *own), (slice(44, 64), *own[::-1])):
         near, far = ((halves - each)[..., half].abs().mean() for each in (style, other))
         assert near < far
+
+
+@pytest.mark.parametrize("covariance", [0.0, 0.6])
+def test_what_lies_outside_the_only_mask_does_not_drown_what_lies_inside(net, picture, monkeypatch, covariance):
+    photo, here = picture(96, 96, 2), torch.zeros(1, 1, 96, 96)
+    photo[..., :72] *= 0.3
+    here[..., :24] = 1
+    weights = tiny_weights()
+    weights.tensors["conv4_1"][0].mul_(100)
+    weights.tensors["conv4_1"][1].mul_(100).sub_(100)  # some channels are zero in the dark half, though not outside
+    monkeypatch.setattr(loader, "load", lambda *_, **__: weights)
+    given = []
+    real = Decoder.paint
+
+    def spied(self, features, *more, **settings):
+        given.append(features["relu4_1"].clone())
+        return real(self, features, *more, **settings)
+
+    monkeypatch.setattr(Decoder, "paint", spied)
+    made = painter(net, [picture(48, 48, 1)], covariance=covariance, grain=0).painter
+    painted = last(made.paint(photo, Regions(here, here))).image
+    assert torch.isfinite(painted).all()
+    (features,) = given
+    inside, outside = features[..., :4].abs().amax(), features.abs().amax()
+    assert 10 * inside < outside < 200 * inside  # thousands of times as much without a bound
 
 
 def test_at_strength_0_the_style_does_not_matter(net, picture):

@@ -13,6 +13,7 @@ from impasto.methods import METHODS
 from impasto.methods.adain.painter import AdainPainter
 from impasto.methods.cascade import painter as cascade
 from impasto.methods.common import loader
+from impasto.methods.common.optimise import Run
 from impasto.methods.swap.painter import SwapPainter
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
@@ -178,6 +179,59 @@ def test_cancelled_between_rungs_the_first_is_kept(recipe, picture):
     assert first.image.shape == (1, 3, 40, 48)
 
 
+OPTIMISED = "nnst:128:first_size=24:first_steps=8:steps=6:split_steps=4"
+
+
+def test_a_rung_that_optimises_shows_pictures_on_the_way(recipe, picture, monkeypatch):
+    rungs = f"{OPTIMISED},{recipe().options.rungs[1]}"
+    made = make_recipe("cascade", [Style(path="s.png")], settings={"rungs": rungs, "size": 256})
+    options = make_recipe("nnst", settings=made.options.rungs[0].settings).options
+    planned = sum(steps for _, steps in options.stages(64))
+    for most, shown in ((3, 3), (100, planned - 1)):
+        monkeypatch.setattr(cascade, "_SHOWN", most)
+        steps = list(bind(made, styles=_styles(picture)).paint(picture(36, 48, 1)))
+        assert [(step.index, step.total) for step in steps] == [(n + 1, shown + 2) for n in range(shown + 2)]
+        assert {step.image.shape for step in steps} == {(1, 3, 192, 256)}
+        assert steps[0].losses and steps[0].note == "nnst at 64 px; 24 px"
+        assert steps[shown].note == "nnst at 64 px; 64 px"
+        assert steps[-1].note.startswith("swap at 256 px")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+@pytest.mark.parametrize("after", [1, 9, 17])
+def test_stopped_in_a_rung_that_optimises_the_picture_so_far_is_kept(recipe, picture, monkeypatch, error, after):
+    rungs = f"{OPTIMISED},{recipe().options.rungs[1]}"
+    made = make_recipe("cascade", [Style(path="s.png")], settings={"rungs": rungs, "size": 256})
+    real, count = Run.step, 0
+
+    def step(self):
+        nonlocal count
+        if count == after:
+            raise error("stopped")
+        count += 1
+        return real(self)
+
+    monkeypatch.setattr(Run, "step", step)
+    work = Session(device="cpu").paint(made, picture(36, 48, 1), styles=_styles(picture))
+    with pytest.raises(error):
+        work.done()
+    painting = work.painting
+    assert painting.stopped == "interrupted" and painting.size == (256, 192)
+    assert painting.step.note.startswith("nnst at 64 px")
+    assert painting.step.index == -(-after // 3)  # one of three is shown
+
+
+def test_stopped_in_one_pass_the_rung_before_is_kept(recipe, picture, monkeypatch):
+    def pictures(self, pass_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SwapPainter, "pictures", pictures)
+    work = Session(device="cpu").paint(recipe(size=48), picture(36, 48, 1), styles=_styles(picture))
+    with pytest.raises(KeyboardInterrupt):
+        work.done()
+    assert (work.painting.step.index, work.painting.stopped, work.painting.size) == (1, "interrupted", (48, 36))
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (2, 300), (300, 3), (5, 40), (40, 2000)])
 @pytest.mark.parametrize("size", [16, 64, None])
 def test_small_pictures_and_slivers(recipe, picture, shape, size):
@@ -197,13 +251,13 @@ def test_several_styles(recipe, picture):
 
 def test_masks_reach_every_rung(recipe, picture, monkeypatch):
     seen = []
-    real = cascade._last
+    real = cascade._shown_steps
 
     def spied(painter, content, regions, start):
         seen.append(regions)
         return real(painter, content, regions, start)
 
-    monkeypatch.setattr(cascade, "_last", spied)
+    monkeypatch.setattr(cascade, "_shown_steps", spied)
     mask = torch.zeros(1, 1, 40, 48)
     mask[..., :24] = 1
     regions = make_regions([mask, 1 - mask], [1.0, 1.0], 40, 48)

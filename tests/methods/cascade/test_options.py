@@ -75,7 +75,7 @@ def test_the_default_is_a_short_nnst_and_a_pass_of_swap():
         ("adian:64,swap", "did you mean adain"),
         ("adain:64,swap:alhpa=1", "swap has no setting 'alhpa'; did you mean alpha"),
         ("adain:64,swap:alpha=3", "rung swap:alpha=3: alpha: input should be less than or equal to 1"),
-        ("adain:64,swap:colour=oklab", "the whole painting's"),
+        ("adain:64,swap:colour=oklab", "belongs to the whole painting"),
         ("adain:64,swap:128", "paints at 128 px; expected the final size"),
         ("adain:sixty,swap", r"'sixty'.*METHOD\[:SIZE\]"),
         ("adain:8,swap", "greater than or equal to 16"),

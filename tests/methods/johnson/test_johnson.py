@@ -108,7 +108,7 @@ def test_names_find_networks(monkeypatch: pytest.MonkeyPatch, many: Path, tmp_pa
 @pytest.mark.parametrize(
     ("nets", "message"),
     [
-        ("{many}", "knows 2 styles; expected one of waves, stars"),
+        ("{many}", "has 2 styles; expected one of waves, stars"),
         ("{many}#star", "did you mean stars"),
         ("nowhere.safetensors", "no weights file"),
         ("{text}", "not a safetensors"),

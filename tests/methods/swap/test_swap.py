@@ -175,17 +175,17 @@ def test_learned_steps_see_the_gradient_of_the_features_distance(layer, tiny_net
 
 def test_steps_unset_are_fewer_from_the_networks_picture(net, picture):
     assert len(steps(net, picture(40, 48), [picture(40, 48, 1)], inverse="refine")) == 3
-    assert SwapOptions(inverse="optimise").descent(9999) == 100
-    assert SwapOptions(inverse="network", steps=7).descent(64) == 0
+    assert SwapOptions(inverse="optimise").count_steps(9999) == 100
+    assert SwapOptions(inverse="network", steps=7).count_steps(64) == 0
 
 
 def test_pictures_that_are_not_huge_are_refined_unless_told_otherwise(net, picture):
     photo, style = picture(40, 48), [picture(40, 48, 1)]
     made, refined = (steps(net, photo, style, inverse=inverse) for inverse in ("auto", "refine"))
     assert torch.equal(made[-1].image, refined[-1].image) and len(made) == len(refined)
-    assert SwapOptions().descent(2048) == SwapOptions(inverse="refine").descent(9999) == 3
-    assert SwapOptions(steps=7).descent(500) == 7
-    assert SwapOptions().descent(2049) == 0
+    assert SwapOptions().count_steps(2048) == SwapOptions(inverse="refine").count_steps(9999) == 3
+    assert SwapOptions(steps=7).count_steps(500) == 7
+    assert SwapOptions().count_steps(2049) == 0
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,19 @@ from ..common.options import options_of
 from .options import AdainOptions
 
 OUTER = 8
-"""Pixels around the margin whose features the net is not given: they show most of the zeros beyond the border."""
+"""Pixels outside the margin that are encoded but not decoded: zero padding affects their features most."""
 
 
 @dataclass(frozen=True)
 class AdainNets(Nets):
-    """The encoder, and the net that turns its features into a picture."""
+    """The encoder, and the decoder of its features."""
 
     encoder: VGG
     net: TrainedDecoder
 
 
 def load(recipe: Recipe, loader: Loader) -> AdainNets:
-    """Load encoder and decoder."""
+    """Load the encoder and the decoder."""
     name = options_of(recipe, AdainOptions).net
     weights = loader.weights(recipe.encoder, LAYERS[-1])
     net = loader.decoder(name, kind=ADAIN_KIND, weights=weights, layer=None)
@@ -52,7 +52,13 @@ def load(recipe: Recipe, loader: Loader) -> AdainNets:
 
 @dataclass(frozen=True)
 class StyleStats:
-    """The styles' moments by layer: each style's, and mixed by weight; and roots of the mixed correlations."""
+    """Statistics of the styles, by layer.
+
+    Attributes:
+        apart: moments of each style.
+        mixed: their mean, weighted by the recipe's shares.
+        roots: square roots of the mixed correlations, see `correlation_root`.
+    """
 
     apart: Sequence[Mapping[str, Moments]]
     mixed: Mapping[str, Moments]
@@ -60,7 +66,7 @@ class StyleStats:
 
 
 class AdainPainter(OnePassPainter[StyleStats]):
-    """Encode, give the features the styles' moments, decode."""
+    """Encodes the photo, gives its features the moments of the styles, and decodes them."""
 
     apart_differs = False
 
@@ -78,20 +84,22 @@ class AdainPainter(OnePassPainter[StyleStats]):
         self.grid = self.spec.grid if options.descreen else 0
 
     def encode(self, size: int, *, apart: bool) -> StyleStats:
-        """Moments of the styles' features; see `OnePassPainter.encode`."""
+        """Measure the moments of the styles' features; see `OnePassPainter.encode`."""
         layers, correlated = self.spec.style_layers, self.spec.content_layers if self.covariance else ()
         found: list[Mapping[str, Moments]] = []
         for style in self.styles:
-            seen = fitted_style(style, size, self.options)
-            strips = self.plan_style(seen, self.encoder.encode_cost(()), apart=apart)
-            found.append(strips.run(lambda n, seen=seen: self.encoder.measure(seen, (), layers, n, correlated)[1]))
+            fitted = fitted_style(style, size, self.options)
+            strips = self.plan_style(fitted, self.encoder.encode_cost(()), apart=apart)
+            found.append(
+                strips.run(lambda n, fitted=fitted: self.encoder.measure(fitted, (), layers, n, correlated)[1])
+            )
         mixed = mix_moments(found, self.recipe.style_shares(), layers)
         return StyleStats(
             found, mixed, {layer: correlation_root(mixed[layer], self.covariance) for layer in correlated}
         )
 
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:  # noqa: ARG002
-        """The photo's features, then the decoder's, and the picture; see `OnePassPainter.cost`."""
+        """Memory of the encoder, then the decoder, and the picture; see `OnePassPainter.cost`."""
         return (self.encoder.encode_cost(self.spec.content_layers) | self.decoder.cost) + PICTURE
 
     def work(self, size: Size) -> float:
@@ -100,26 +108,36 @@ class AdainPainter(OnePassPainter[StyleStats]):
 
     def encode_work(self, size: int) -> float:
         """See `OnePassPainter.encode_work`."""
-        seen = sum(math.prod(style_size(style, size, self.options)) for style in self.styles)
-        return self.encoder.work(self.spec.style_layers) * seen
+        pixels = sum(math.prod(style_size(style, size, self.options)) for style in self.styles)
+        return self.encoder.work(self.spec.style_layers) * pixels
 
-    def pictures(self, seen: Pass[StyleStats]) -> Iterator[Painted]:
+    def pictures(self, pass_: Pass[StyleStats]) -> Iterator[Painted]:
         """See `OnePassPainter.pictures`."""
-        yield Painted(seen.strips.run(partial(self._painted, seen)))
+        yield Painted(pass_.strips.run(partial(self._decode, pass_)))
 
     @torch.no_grad()
-    def _painted(self, seen: Pass[StyleStats], values: int = VALUES, alpha: float | None = None) -> Tensor:
-        """The paper's three steps."""
-        alpha, stats, layers = self.options.alpha if alpha is None else alpha, seen.stats, self.spec.content_layers
-        styles, roots = (stats.mixed, stats.roots) if seen.regions is None else (stack_moments(stats.apart), None)
-        inside = moments_inside(styles, self.encoder, seen.photo, self.spec.inject, alpha, values)
-        # 1. Encode the photo; 2. give its features the styles' moments; 3. decode them.
-        features = _inner(self.encoder.encode(seen.photo, layers, values), seen.outer)
-        transform(features, styles, self.covariance, alpha, seen.regions, roots)
-        return self.decoder.paint(features, inside, seen.regions, values=values).clamp_(0, 1).contiguous()
+    def _decode(self, pass_: Pass[StyleStats], values: int = VALUES, alpha: float | None = None) -> Tensor:
+        """Paint one picture; `alpha` replaces that of the options."""
+        alpha, stats, layers = self.options.alpha if alpha is None else alpha, pass_.stats, self.spec.content_layers
+        styles, roots = (stats.mixed, stats.roots) if pass_.regions is None else (stack_moments(stats.apart), None)
+        inside = moments_inside(styles, self.encoder, pass_.photo, self.spec.inject, alpha, values)
+        # 1. Encode the photo.
+        features = _without_border(self.encoder.encode(pass_.photo, layers, values), pass_.outer)
+        # 2. Give its features the moments of the styles.
+        transform(features, styles, self.covariance, alpha, pass_.regions, roots)
+        # 3. Decode them.
+        return self.decoder.paint(features, inside, pass_.regions, values=values).clamp_(0, 1).contiguous()
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
-        """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the photo's transformed ones."""
+        """Measure how well the decoder f inverts the encoder Φ: ``‖Φ(f(H)) − H‖ / ‖H‖`` for three features H.
+
+        Args:
+            content: the photograph, 1×3×H×W.
+
+        Returns:
+            The error for the features of the ``photo``, of the first style (``painting``), and for the photo's
+            features with the style's moments (``transformed``).
+        """
         size = self.recipe.size or max(content.shape[2:])
         photo, style = self.fitted(content.to(self.device), size), fitted_style(self.styles[0], size, self.options)
         layer, stats = self.spec.layer, self.encode_styles([size], apart=False)[size]
@@ -129,10 +147,10 @@ class AdainPainter(OnePassPainter[StyleStats]):
             ("painting", style, 0.0),
             ("transformed", photo, self.options.alpha),
         ):
-            seen = self.unframed(picture, size, stats)
-            target = self.encoder.encode(seen.photo, self.spec.content_layers)
+            pass_ = self.unframed(picture, size, stats)
+            target = self.encoder.encode(pass_.photo, self.spec.content_layers)
             transform(target, stats.mixed, self.covariance, alpha)
-            made = self._painted(seen, alpha=alpha)
+            made = self._decode(pass_, alpha=alpha)
             errors[kind] = relative_distance(self.encoder(made, (layer,))[layer], target[layer])
         return errors
 
@@ -145,15 +163,15 @@ def transform(
     regions: Regions | None = None,
     roots: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Give a photo's features the style's moments, in place, and a share of its correlations.
+    """Give a photo's features the style's moments and a share of its correlations, in place.
 
     Args:
         features: 1×C×H×W by layer.
         styles: moments by layer, a row for each of `regions`.
-        covariance: share of the correlations, 0 to 1; 0 is the paper's.
+        covariance: share of the correlations, 0 to 1; 0 as in the paper.
         alpha: share of the result; the rest is the photo's own features.
         regions: where each row of moments applies.
-        roots: of the correlations by layer, where they are known.
+        roots: square roots of the correlations by layer, if they are known; see `correlation_root`.
     """
     for layer, x in features.items():
         if covariance:
@@ -163,8 +181,8 @@ def transform(
             impose_moments(x, styles[layer], alpha, regions)
 
 
-def _inner(features: dict[str, Tensor], outer: int) -> dict[str, Tensor]:
-    """Features without those of `outer` pixels on all sides. Each is freed as it is cut."""
+def _without_border(features: dict[str, Tensor], outer: int) -> dict[str, Tensor]:
+    """Cut the features of `outer` pixels off all sides. The dictionary is changed, so uncut features are freed."""
     for layer, x in features.items():
         if cut := outer // layer_stride(layer):
             features[layer] = x[:, :, cut:-cut, cut:-cut].contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Settings of cascade: its rungs, as data and as text. Imports no torch."""
+"""Settings of cascade: its rungs, as data and as text. A rung is one of its paintings. Imports no torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS: dict[str, Any] = {"none": None, "yes": True, "no": False}
 
 
 class Rung(Frozen):
-    """One painting of a cascade: which method, how large, and how it goes on from the rung before.
+    """One painting of a cascade: its method, size and settings, and how it continues the picture of the rung before.
 
     Examples:
         >>> Rung.parse("adain:256:style_scale=2")
@@ -31,23 +31,25 @@ class Rung(Frozen):
 
     FORM = "METHOD[:SIZE][:SETTING=VALUE...]"
 
-    method: str = Field(description="One of METHODS that paints like pictures; not cascade itself.")
+    method: str = Field(description="A method that takes style pictures, except cascade itself.")
     size: Size | None = Field(
-        default=None, description="Longest side in pixels, for a final picture of 512 px or more; unset: the final."
+        default=None,
+        description="Longest side in pixels, if the final picture has 512 px or more; smaller pictures have smaller "
+        "rungs, in proportion. Unset: the final size.",
     )
     start_detail: Detail = Field(
         default=1.0,
-        description="How much of the photo's brightness that is finer than two pixels of the rung before comes back "
-        "on top of it. The first rung has the recipe's.",
+        description="How much of the photo's brightness detail finer than two pixels of the rung before is added to "
+        "its picture. The first rung has the start_detail of the recipe.",
     )
     keep_tones: bool = Field(
         default=True,
-        description="Keep the light and colour of large areas of the rung before, rather than find them anew. "
-        "The first rung finds its own.",
+        description="Keep the light and colour of large areas of the rung before. If not, the rung paints its own, "
+        "as the first rung does.",
     )
     settings: Mapping[str, Any] = Field(
         default_factory=dict[str, Any],
-        description="Of the method's options, by name; the others are at their default.",
+        description="Settings of the method, by name; the others have their defaults.",
     )
 
     @model_validator(mode="before")
@@ -86,9 +88,11 @@ class Rung(Frozen):
         return ":".join([*parts, *(f"{name}={_written(value)}" for name, value in self.settings.items())])
 
     def longest(self, final: int, shape: tuple[int, int]) -> int:
-        """Longest side in pixels to paint at, on the way to a picture of `final` pixels.
+        """Return the longest side in pixels to paint at, for a final picture of `final` pixels.
 
-        Smaller pictures have smaller rungs, in proportion; a sliver's are as large as shapes in it can be seen at.
+        For pictures under 512 px the size shrinks in proportion, to at least 16 px. The forms that the rung paints
+        then have fewer pixels, so a cascade is bolder at small sizes. Very narrow pictures have larger rungs, with at
+        least 4 pixels on the shorter side.
 
         Args:
             final: longest side of the finished picture.
@@ -175,19 +179,20 @@ BOLD = (
 
 
 class CascadeOptions(Options):
-    """Other methods in turn, from small to large: forms are painted small, and strokes follow them."""
+    """Several methods in turn, from small to large: forms are painted small, and strokes follow them."""
 
     rungs: Annotated[tuple[Rung, ...], BeforeValidator(_split)] = setting(
         "picture",
         "advanced",
         default=QUICK,
-        description=f"What to paint with in turn, as {Rung.FORM},... Sizes are for a picture of 512 px or "
-        "more, smaller ones have smaller rungs; the last has the picture's own.",
+        description=f"The methods to paint with in turn, called rungs, as {Rung.FORM},... Sizes are longest sides "
+        "in pixels for a picture of 512 px or more. Smaller pictures have smaller rungs, in proportion, and look bolder. "
+        "The last rung has no size: it has the picture's own.",
     )
     style_scale: StyleScale = setting(
         "strokes",
         default=1.0,
-        description="Size of strokes beside the picture: a factor on every rung's own style_scale.",
+        description="Size of strokes as a share of the picture: a factor on the style_scale of every rung.",
     )
 
     @field_validator("rungs")
@@ -205,6 +210,6 @@ class CascadeOptions(Options):
         return rungs
 
     def settled(self, settle: Callable[[Rung], Mapping[str, Any]]) -> Self:
-        """The same, each rung's settings replaced by what `settle` makes of them."""
+        """Return these options with the settings of each rung replaced by what `settle` returns for it."""
         rungs = tuple(rung.model_copy(update={"settings": dict(settle(rung))}) for rung in self.rungs)
         return self.model_copy(update={"rungs": rungs})

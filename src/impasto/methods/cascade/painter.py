@@ -1,4 +1,4 @@
-"""Painting by other methods in turn: each goes on from the picture so far, at a larger size."""
+"""Painting by several methods in turn, each from the picture so far, at a larger size."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
 from ...painter import Painter, Regions, Step
 from ...recipe import Options, Recipe
+from ...strips import Size
 from ..common.fitting import check_start
 from ..common.loader import Loader, Nets
 from ..common.options import options_of
 from ..common.scales import restored, tones_of, with_tones
+from ..common.stages import StagedPainter
 from .options import CascadeOptions, Rung
 
 APPROXIMATE = 700
-"""Longest side in pixels beyond which `swap` matches approximately: exact matches grow with the square of pixels."""
+"""Longest side in pixels beyond which `swap` matches approximately: the time of exact matches grows with its fourth
+power."""
 
-_UNSURE = 2
-"""Pixels of a rung's picture: finer shapes are often lost there already."""
+_LOST_BELOW = 2
+"""Pixels of a rung's picture: shapes smaller than that are often lost in it."""
+
+_SHOWN = 10
+"""Most pictures that a rung shows before its result. Each is enlarged to the final size, which takes time."""
 
 Kept = MutableMapping[Any, Any]
 
@@ -38,7 +44,7 @@ class CascadeNets(Nets):
 
 
 def load(recipe: Recipe, loader: Loader) -> CascadeNets:
-    """Load every rung's networks, those that several use once."""
+    """Load the networks of every rung. A network of several rungs is loaded once."""
     from .. import METHODS
 
     loader = loader.sharing()
@@ -49,14 +55,14 @@ def load(recipe: Recipe, loader: Loader) -> CascadeNets:
 
 
 class CascadePainter(Painter):
-    """Paints with each rung's painter in turn, from the picture of the one before.
+    """Paints with the painter of each rung in turn, from the picture of the one before.
 
     Args:
         recipe: its options state the rungs.
         nets: from `load`.
         styles: 1×3×H×W each, at their own sizes.
-        kept: statistics of the styles, by the number of the rung and its own painter's keys; by default those of one
-            size are kept.
+        kept: a cache of style statistics, by the number of the rung and the key of its painter. None keeps those of
+            one painting's sizes.
     """
 
     def __init__(self, recipe: Recipe, nets: CascadeNets, styles: Sequence[Tensor], kept: Kept | None = None) -> None:
@@ -69,7 +75,10 @@ class CascadePainter(Painter):
         self._bound: tuple[list[int], list[Painter]] | None = None
 
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
-        """Paint; see `Painter.paint`. There is a step a rung, its picture shown at the final size."""
+        """Paint; see `Painter.paint`. Pictures are shown at the final size.
+
+        A rung that optimises shows up to `_SHOWN` pictures on the way. Every rung shows its result.
+        """
         content = content.to(self.device)
         shape = (content.shape[2], content.shape[3])
         final = self.recipe.size or max(shape)
@@ -77,27 +86,30 @@ class CascadePainter(Painter):
         sizes = [rung.longest(final, shape) for rung in self.options.rungs]
         painters = self._painters(sizes)
         start = None if start is None else check_start(start, content)
-        shares = _shares(painters, shape, sizes, 0 if start is None else max(start.shape[2:]))
-        for number, (painter, rung, size) in enumerate(zip(painters, self.options.rungs, sizes, strict=True), 1):
+        begin = 0 if start is None else max(start.shape[2:])
+        shares = _work_shares(painters, shape, sizes, begin)
+        ends = _ends(painters, shape, sizes, begin)
+        done = 0
+        for number, (painter, rung, size) in enumerate(zip(painters, self.options.rungs, sizes, strict=True)):
             what = f"{rung.method} at {size} px"
-            with part(*shares[number - 1], what):
-                begun = None if start is None else _begun(start, shape, size)
-                if begun is not None and number > 1:
-                    begun = sharpened(begun, content, rung.start_detail)
-                last = _last(painter, content, regions, begun)
-            if rung.keep_tones and number > 1 and start is not None:
-                start = with_tones(last.image.clone(), tones_of(start))
-            else:
-                start = last.image
-            note = "; ".join(filter(None, (what, last.note)))
-            image = resize(start, *given).contiguous()
-            yield replace(last, image=image, index=number, total=len(painters), note=note)
-            del last, begun, image  # or they would be held while the next rung paints
+            begun = None if start is None else _resize_start(start, shape, size)
+            if begun is not None and number > 0:
+                begun = sharpened(begun, content, rung.start_detail)
+            tones = tones_of(start) if rung.keep_tones and number > 0 and start is not None else None
+            with part(*shares[number], what):
+                for step, is_result in _shown_steps(painter, content, regions, begun):
+                    start = step.image if tones is None else with_tones(step.image.clone(), tones)
+                    done = ends[number] if is_result else done + 1
+                    note = "; ".join(filter(None, (what, step.note)))
+                    image = resize(start, *given).contiguous()
+                    yield replace(step, image=image, index=done, total=ends[-1], note=note)
+                    del step, image  # otherwise they would be held while painting goes on
+            del begun
 
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""
         if self.recipe.size:
-            # Of a square: that of a sliver, which has larger rungs, is seen with the photograph.
+            # As for a square photo. A very narrow photo may have larger rungs, which are encoded when it is painted.
             sizes = [rung.longest(self.recipe.size, (1, 1)) for rung in self.options.rungs]
             for painter in self._painters(sizes):
                 painter.encode_ahead(regions=regions)
@@ -112,7 +124,7 @@ class CascadePainter(Painter):
         )
 
     def _painters(self, sizes: list[int]) -> Sequence[Painter]:
-        """The rungs' painters, each at its size."""
+        """Return the painters of the rungs, each for its size."""
         from .. import METHODS
 
         if self._bound is None or self._bound[0] != sizes:
@@ -120,19 +132,20 @@ class CascadePainter(Painter):
             for number, (rung, size, nets) in enumerate(zip(self.options.rungs, sizes, self._nets, strict=True)):
                 detail = rung.start_detail if number else self.recipe.start_detail
                 recipe = _recipe_of(rung, self.recipe, size).model_copy(update={"start_detail": detail})
-                kept = None if self._kept is None else _KeptOfRung(self._kept, number)
+                kept = None if self._kept is None else _RungCache(self._kept, number)
                 bound.append(METHODS[rung.method].bound(recipe, nets, self._styles, kept))
             self._bound = (sizes, bound)
         return self._bound[1]
 
 
 def _recipe_of(rung: Rung, recipe: Recipe, size: int | None) -> Recipe:
-    """What a rung is painted with, at a longest side of `size` pixels."""
+    """Return the recipe of a rung, for a longest side of `size` pixels."""
     changes = {"method": rung.method, "options": _options_of(rung, recipe, size), "size": size}
     return recipe.model_copy(update={**changes, "start": None, "preset": None})
 
 
 def _options_of(rung: Rung, recipe: Recipe, size: int | None) -> Options:
+    """Return the options of a rung: its settings, the cascade's stroke scale, and an approximate match if large."""
     from .. import make_recipe
 
     scale = options_of(recipe, CascadeOptions).style_scale
@@ -145,46 +158,76 @@ def _options_of(rung: Rung, recipe: Recipe, size: int | None) -> Options:
     return options.model_copy(update=changes)
 
 
-def _shares(
-    painters: Sequence[Painter], shape: tuple[int, int], sizes: Sequence[int], start: int
+def _work_shares(
+    painters: Sequence[Painter], shape: Size, sizes: Sequence[int], start: int
 ) -> list[tuple[float, float]]:
-    """Where in the work, 0 to 1, each rung begins and ends."""
+    """Return where in the work, 0 to 1, each rung begins and ends."""
     work = [each.estimate_work(shape, begun) for each, begun in zip(painters, [start, *sizes], strict=False)]
     done = list(accumulate(work, initial=0.0))
     whole = done[-1] or 1.0  # a rung may have no steps
     return list(pairwise(each / whole for each in done))
 
 
-def _last(painter: Painter, content: Tensor, regions: Regions | None, start: Tensor | None) -> Step:
-    (last,) = deque(painter.run(content, regions, start), maxlen=1)
-    return last
+def _ends(painters: Sequence[Painter], shape: Size, sizes: Sequence[int], start: int) -> list[int]:
+    """Return the number of pictures that are shown by the end of each rung."""
+    counts: list[int] = []
+    for painter, begun in zip(painters, [start, *sizes], strict=False):
+        steps = painter.count_steps(shape, begun) if isinstance(painter, StagedPainter) else 1
+        counts.append(1 + -(-max(0, steps - 1) // _interval(steps)))
+    return list(accumulate(counts))
 
 
-def _begun(picture: Tensor, shape: tuple[int, int], size: int) -> Tensor:
-    """The picture so far as the start of a rung: no larger than its own, and at least 2 pixels a side."""
+def _interval(steps: int) -> int:
+    """Return after how many steps of a rung the next picture is shown."""
+    return max(1, -(-steps // _SHOWN))
+
+
+def _shown_steps(
+    painter: Painter, content: Tensor, regions: Regions | None, start: Tensor | None
+) -> Iterator[tuple[Step, bool]]:
+    """Yield the steps of a rung that are shown, each with whether it is the result of the rung."""
+    steps = painter.run(content, regions, start)
+    if not isinstance(painter, StagedPainter):
+        (last,) = deque(steps, maxlen=1)
+        yield last, True
+        return
+    last, following = None, 1
+    for last in steps:
+        if following <= last.index < last.total:
+            following = last.index + _interval(last.total)
+            yield last, False
+    assert last is not None
+    yield last, True
+
+
+def _resize_start(picture: Tensor, shape: tuple[int, int], size: int) -> Tensor:
+    """Resize the picture so far to start a rung: it is not enlarged, and has at least 2 pixels a side."""
     height, width = fitted_size(*shape, min(size, max(picture.shape[2:])))
     return resize(picture, max(2, height), max(2, width))
 
 
 def sharpened(picture: Tensor, content: Tensor, detail: float) -> Tensor:
-    """A rung's picture, with the photograph's brightness that is too fine to be drawn well at its size.
+    """Add the photo's brightness detail that is too fine to be painted well at the size of a rung's picture.
 
-    What is finer than its pixels comes back in the rung after it.
+    The next rung adds what is finer than its pixels.
 
     Args:
         picture: 1×3×h×w in [0, 1].
         content: the photograph, 1×3×H×W, at any size.
-        detail: how much of that brightness, 0 to 4.
+        detail: how much of it to add, 0 to 4.
+
+    Returns:
+        1×3×h×w in [0, 1].
     """
     if not detail:
         return picture
     height, width = picture.shape[2:]
-    coarse = resize(content, max(1, height // _UNSURE), max(1, width // _UNSURE))
+    coarse = resize(content, max(1, height // _LOST_BELOW), max(1, width // _LOST_BELOW))
     return restored(picture, coarse, resize(content, height, width), detail)
 
 
-class _KeptOfRung(MutableMapping[Hashable, Any]):
-    """Of statistics by rung and key, those of one rung."""
+class _RungCache(MutableMapping[Hashable, Any]):
+    """The part of a cache by (rung, key) that belongs to one rung."""
 
     def __init__(self, kept: Kept, rung: int) -> None:
         self._kept, self._rung = kept, rung

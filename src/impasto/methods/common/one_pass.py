@@ -177,7 +177,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         """
 
     @abstractmethod
-    def pictures(self, seen: Pass[Stats]) -> Iterator[Painted]:
+    def pictures(self, pass_: Pass[Stats]) -> Iterator[Painted]:
         """Paint one picture at one size. A method that refines the picture yields every step."""
 
     @abstractmethod
@@ -341,14 +341,14 @@ class OnePassPainter(Painter, Generic[Stats]):
     ) -> Iterator[Painted]:
         """Paint one pass; yield its pictures without their frame. The photo is taken out of `given`, to free it."""
         say(f"{size} px" if painting.several else "")
-        seen, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
-        for picture, losses, note in self.pictures(seen):
+        pass_, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
+        for picture, losses, note in self.pictures(pass_):
             if self.grid:
                 picture = descreened(picture, self.grid).clamp_(0, 1)
             picture = picture[:, :, *place]
             if painting.tones is not None:
                 picture = with_tones(picture, painting.tones)
-            yield Painted(picture, losses, "; ".join(filter(None, (seen.strips.note, note))))
+            yield Painted(picture, losses, "; ".join(filter(None, (pass_.strips.note, note))))
         if coarse and self.bulky and self.recipe.memory is not None:
             painting.stats.pop(size, None)
             self._kept.pop(self._key(size, painting.regions is not None), None)
@@ -365,5 +365,5 @@ class OnePassPainter(Painter, Generic[Stats]):
         stats = painting.stats[size]
         strips = self.plan((framed.shape[2], framed.shape[3]), stats, apart=apart)
         rows, columns = (slice(each.start - outer, each.stop - outer) for each in place)
-        seen = Pass(framed, size, stats, painting.prepared[size], where, outer, coarse, strips)
-        return seen, (rows, columns)
+        pass_ = Pass(framed, size, stats, painting.prepared[size], where, outer, coarse, strips)
+        return pass_, (rows, columns)

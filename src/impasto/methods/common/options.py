@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
 from ...errors import RequestError
-from ...recipe import Options, Recipe, StyleScale
+from ...recipe import Options, Positive, Recipe, StyleScale
 from ...settings import setting
 
 Own = TypeVar("Own", bound=Options)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
+StepCount = Annotated[int, Field(ge=0, le=1_000_000)]
+
+# The settings of methods that optimise pixels. Each method has its own defaults.
+Optimizer = Annotated[Literal["lbfgs", "adam"], setting("steps", "advanced", description="L-BFGS, or Adam.")]
+LearningRate = Annotated[
+    Positive | None,
+    setting(
+        "steps",
+        "advanced",
+        description="For L-BFGS: the fraction of its step that is taken (default 1). For Adam: levels of 255 a step "
+        "(default 5).",
+    ),
+]
+LbfgsHistory = Annotated[
+    int,
+    Field(ge=1, le=1000),
+    setting(
+        "steps",
+        "advanced",
+        description="Pairs of steps and gradients that L-BFGS remembers; each holds two images in memory.",
+    ),
+]
+Precondition = Annotated[
+    float,
+    Field(ge=0, le=1),
+    setting(
+        "steps",
+        "advanced",
+        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels, as other systems do.",
+    ),
+]
+MaxSeconds = Annotated[
+    Positive | None,
+    setting("steps", "advanced", description="Stop after this time and keep what is there.", unit="s"),
+]
+
 
 class AnyStyleOptions(Options):
-    """The settings of all methods for any style: how far the features change, and the size of the style picture."""
+    """The settings of methods that paint any style in one pass: strength in features, size of the style picture."""
 
     alpha: Share = setting(
         "strokes",
         "advanced",
         default=1.0,
-        description="How far features are moved before decoding: 1 wholly to the style's, 0 not at all.",
+        description="How far the features move towards the style's before they are decoded: 1 all the way, 0 not at "
+        "all.",
     )
     style_scale: StyleScale = 1.0
     style_upscale: bool = setting(
-        "strokes", "advanced", default=True, description="Let a small style picture be enlarged."
+        "strokes",
+        "advanced",
+        default=True,
+        description="Enlarge a style picture that is smaller than the size it is used at.",
     )
     descreen: bool = setting(
         "network",
         "advanced",
         default=True,
-        description="Take what repeats in step with the net's grid, a faint lattice, out of its picture.",
+        description="Remove the faint lattice that the net leaves, which repeats every 2 or 4 pixels.",
     )
 
 

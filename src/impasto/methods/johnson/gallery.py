@@ -1,4 +1,4 @@
-"""Styles by name: which network paints them, and whose pictures they are."""
+"""The gallery: shipped styles by name, with their networks and the pictures they were trained on."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ...weights.shipped import load_net, locate_net, net_names
 
 @dataclass(frozen=True)
 class Credit:
-    """The picture a style was learnt from.
+    """The picture that a style was trained on.
 
     Attributes:
-        name: of the style.
-        title: of the picture.
-        artist: who made it.
-        year: when, as the catalogues say.
-        sha256: of the file it was learnt from.
+        name: name of the style.
+        title: title of the picture.
+        artist: who painted it.
+        year: when it was painted, as text.
+        sha256: hash of the picture's file.
     """
 
     name: str
@@ -35,7 +35,13 @@ class Credit:
 
 @dataclass(frozen=True)
 class GalleryEntry:
-    """A style in the gallery: its credit, and the network's file that knows it."""
+    """A style in the gallery.
+
+    Attributes:
+        credit: the picture it was trained on.
+        path: file of its network.
+        metadata: metadata of that file.
+    """
 
     credit: Credit
     path: Path
@@ -44,7 +50,7 @@ class GalleryEntry:
 
 @cache
 def gallery() -> dict[str, GalleryEntry]:
-    """The shipped styles by name. Where two networks know one, that of a single style goes by its file's name."""
+    """Return the shipped styles by name. A network with a single style is listed by the name of its file."""
     found: dict[str, GalleryEntry] = {}
     for net in net_names():
         path = locate_net(net)
@@ -57,10 +63,13 @@ def gallery() -> dict[str, GalleryEntry]:
 
 
 def find(name: str) -> tuple[Path, str]:
-    """The network's file and the style in it that ``STYLE`` or ``FILE[#STYLE]`` names.
+    """Find a style by ``STYLE``, a name in the gallery, or ``FILE[#STYLE]``.
+
+    Returns:
+        The file of the network, and the name of the style in it.
 
     Raises:
-        WeightsError: no such style or file, or the file knows several and none is named; with the near misses.
+        WeightsError: there is no such style or file, or the file has several styles and none is named.
     """
     known = gallery()
     if name in known:
@@ -75,7 +84,7 @@ def find(name: str) -> tuple[Path, str]:
     if not style and len(styles) == 1:
         return path, styles[0]
     if style not in styles:
-        what = f"has no style {style!r}" if style else f"knows {len(styles)} styles"
+        what = f"has no style {style!r}" if style else f"has {len(styles)} styles"
         hint = near_misses(style, styles) if style else ""
         raise WeightsError(f"{path} {what}{hint or '; expected one of ' + ', '.join(styles)}: write FILE#STYLE")
     return path, style

@@ -13,7 +13,7 @@ from ...settings import setting
 
 
 def _shares(value: Any) -> Any:
-    """``"great-wave:0.7,the-scream:0.3"``, or a sequence of such -> what pydantic reads as shares."""
+    """Read ``"great-wave:0.7,the-scream:0.3"``, or a sequence of its parts, as what pydantic validates as shares."""
     parts: Sequence[Any] = value.split(",") if isinstance(value, str) else value
     return tuple(NetShare.parse(part) if isinstance(part, str) else part for part in parts)
 
@@ -25,13 +25,14 @@ class JohnsonOptions(Options):
         "picture",
         default=(NetShare(name="starry-night"),),
         min_length=1,
-        description="Style of the gallery, or a network's FILE[#STYLE]; several, each with a weight, are blended.",
+        description="A style of the gallery, or a network's file, as FILE[#STYLE]. Several are blended by their "
+        "weights.",
     )
     style_scale: StyleScale = setting(
         "strokes",
         default=1.0,
-        description="Size of strokes beside the picture, as a factor of what it is at 512 px in one pass: larger, "
-        "bolder ones. A larger picture begins at that size.",
+        description="Size of strokes as a share of the picture: 1 is what one pass at 512 px gives, more is larger "
+        "and bolder. Larger pictures are painted from that size upwards.",
     )
     grain: Grain = GRAIN
 

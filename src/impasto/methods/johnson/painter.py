@@ -24,18 +24,23 @@ from ..common.options import options_of
 from .gallery import find
 from .options import JohnsonOptions
 
-_SOME = 1e-6  # where none of a network's styles applies, it paints a mixture that does not show
+_MIN_SHARE = 1e-6  # added to shares: where none of a network's styles applies, it paints a mixture that is not shown
 
 
 @dataclass(frozen=True)
 class JohnsonNets(Nets):
-    """Each network, with the weights of its styles: one row a share of the recipe."""
+    """The networks.
+
+    Attributes:
+        weighted: each network with the weights of its styles, R×S: a row for each of the recipe's R styles, a column
+            for each of the network's S styles.
+    """
 
     weighted: Sequence[tuple[Transformer, Tensor]]
 
 
 def load(recipe: Recipe, loader: Loader) -> JohnsonNets:
-    """Load the networks that know the styles of the recipe."""
+    """Load the networks of the styles that the recipe names."""
     options = options_of(recipe, JohnsonOptions)
     rows: dict[Path, dict[str, list[float]]] = {}
     for number, share in enumerate(options.net):
@@ -53,7 +58,10 @@ def load(recipe: Recipe, loader: Loader) -> JohnsonNets:
 
 
 class JohnsonPainter(OnePassPainter[None]):
-    """One pass a network; styles of one network are blended in it, those of several by their pictures."""
+    """Paints by one pass of each network.
+
+    Styles of one network are blended inside it. Pictures of several networks are mixed.
+    """
 
     keeps_tones = True
 
@@ -61,17 +69,19 @@ class JohnsonPainter(OnePassPainter[None]):
         self, recipe: Recipe, nets: JohnsonNets, styles: Sequence[Tensor] = (), kept: KeptStats[None] | None = None
     ) -> None:
         if styles:
-            raise RequestError("johnson takes no style picture: its networks know their styles; name one with net")
+            raise RequestError(
+                "johnson takes no style picture: its networks were trained for their styles; name one with net"
+            )
         super().__init__(recipe, nets, (), kept)
         self.grain = options_of(recipe, JohnsonOptions).grain
         self.nets = nets.weighted
         self.frame = Frame(max(net.spec.stride for net, _ in self.nets))
 
     def encode(self, size: int, *, apart: bool) -> None:
-        """Nothing: the networks know their styles."""
+        """Encode nothing; see `OnePassPainter.encode`."""
 
     def cost(self, size: Size, stats: None, *, apart: bool) -> Cost:  # noqa: ARG002
-        """The largest network's layers, and pictures before, after and mixed; see `OnePassPainter.cost`."""
+        """Memory of the largest network and of three pictures; see `OnePassPainter.cost`."""
         return reduce(or_, (net.cost for net, _ in self.nets)) + 3 * PICTURE
 
     def work(self, size: Size) -> float:
@@ -79,25 +89,25 @@ class JohnsonPainter(OnePassPainter[None]):
         return sum(net.work for net, _ in self.nets) * size[0] * size[1]
 
     def encode_work(self, size: int) -> float:  # noqa: ARG002
-        """See `OnePassPainter.encode_work`."""
+        """Return 0; see `OnePassPainter.encode_work`."""
         return 0.0
 
-    def pictures(self, seen: Pass[None]) -> Iterator[Painted]:
+    def pictures(self, pass_: Pass[None]) -> Iterator[Painted]:
         """One forward pass of each network; see `OnePassPainter.pictures`."""
         total = sum(weights.sum() for _, weights in self.nets)
         picture: Tensor | None = None
         for net, weights in self.nets:
-            if seen.regions is None:
+            if pass_.regions is None:
                 share = weights.sum() / total
-                paint = partial(net.paint, seen.photo, weights.sum(0) / weights.sum(), None)
+                paint = partial(net.paint, pass_.photo, weights.sum(0) / weights.sum(), None)
             else:
-                its = weights.sum(1) > 0
-                share = seen.regions.everywhere(*seen.photo.shape[2:])[its].sum(0, keepdim=True)
-                mix = weights[its] / weights[its].sum(1, keepdim=True)
-                paint = partial(net.paint, seen.photo, mix, partial(_within, seen.regions, its))
-            painted = seen.strips.run(paint)
-            # Or the lattice of the net's grid would be enlarged with its strokes.
-            if seen.coarse and net.spec.stride > 1:
+                own = weights.sum(1) > 0  # the recipe's styles that this network paints
+                share = pass_.regions.everywhere(*pass_.photo.shape[2:])[own].sum(0, keepdim=True)
+                mix = weights[own] / weights[own].sum(1, keepdim=True)
+                paint = partial(net.paint, pass_.photo, mix, partial(_shares_among, pass_.regions, own))
+            painted = pass_.strips.run(paint)
+            # Otherwise the next pass would enlarge the lattice that the network leaves.
+            if pass_.coarse and net.spec.stride > 1:
                 painted = descreened(painted, min(4, net.spec.stride))
             painted = painted.clamp_(0, 1) * share
             picture = painted if picture is None else picture.add_(painted)
@@ -105,7 +115,7 @@ class JohnsonPainter(OnePassPainter[None]):
         yield Painted(picture)
 
 
-def _within(regions: Regions, its: Tensor, height: int, width: int) -> Tensor:
-    """Shares of one network's styles among themselves."""
-    shares = regions.everywhere(height, width)[its] + _SOME
+def _shares_among(regions: Regions, own: Tensor, height: int, width: int) -> Tensor:
+    """Return the shares of one network's styles, S×1×H×W, scaled so that they sum to 1."""
+    shares = regions.everywhere(height, width)[own] + _MIN_SHARE
     return shares / shares.sum(0, keepdim=True)

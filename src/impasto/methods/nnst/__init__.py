@@ -1,1 +1,1 @@
-"""Nearest-neighbour style transfer: every position is painted like the position of the style most similar to it."""
+"""Painting by nearest neighbours: Kolkin et al. 2022."""

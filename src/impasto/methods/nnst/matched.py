@@ -1,4 +1,7 @@
-"""The styles of a painting in one table, and which of its positions the picture's are to be like."""
+"""Matches of a picture's positions with those of the styles, which are in one table.
+
+A hypercolumn is the features of several layers at one position, joined (Kolkin et al. 2022, section 3).
+"""
 
 from __future__ import annotations
 
@@ -29,28 +32,29 @@ from ...painter import Regions
 from ...statistics.moments import Gathered
 from ...weights.layers import layer_stride
 
-LOOKED_AT = 4096
-"""Positions of a layer that are compared while every layer is matched by itself."""
+PICTURE_SAMPLES = 4096
+"""Most positions of a picture's layer that are matched when each layer is matched by itself."""
 
 
 MOMENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+"""Layers whose means and deviations are kept."""
 
-SAMPLES = 8192
-"""Positions of a style's layer that are compared while every layer is matched by itself."""
+STYLE_SAMPLES = 8192
+"""Positions of a style's layer that are candidates when each layer is matched by itself, about."""
 
 
 @torch.no_grad()
 def encode_style(
     encoder: VGG, picture: Tensor, layers: Mapping[str, float], seed: int, tile: int | None
 ) -> StyleColumns:
-    """What is matched of a style picture, and its moments at `MOMENT_LAYERS`.
+    """Encode a style picture: its hypercolumns, samples of each layer, and its moments at `MOMENT_LAYERS`.
 
     Args:
-        encoder: that pads by reflection, or a picture's border would be matched with the style's.
+        encoder: one that pads by reflection. Otherwise the photo's border would be matched with the style's.
         picture: 1×3×H×W in [0, 1].
-        layers: canonical, with what each counts.
-        seed: of the positions drawn.
-        tile: side in pixels of the tiles that it is encoded in; None for the whole.
+        layers: weight of each canonical layer.
+        seed: seed of the random samples.
+        tile: side in pixels of the tiles to encode in; None for the whole picture.
     """
     found = Hypercolumns(encoder, picture, list(layers), tile)
     columns, mean = found.whole(), found.mean
@@ -65,7 +69,7 @@ def encode_style(
                 gathered[layer].add(part.features)
             if layer in drawn:
                 rows = part.features[0].permute(1, 2, 0).flatten(0, 1)
-                share = -(-SAMPLES * len(rows) // (part.size[0] * part.size[1]))
+                share = -(-STYLE_SAMPLES * len(rows) // (part.size[0] * part.size[1]))
                 some = torch.randperm(len(rows), generator=generator)[:share].to(rows.device)
                 drawn[layer].append(rows[some])
     samples = {
@@ -79,14 +83,14 @@ def encode_style(
 
 
 class StyleTable:
-    """Several styles' positions in one table.
+    """The positions of several styles in one table.
 
     Args:
-        styles: in the recipe's order; one turned about stands for itself.
-        owners: of each, the number of the style of the recipe.
-        weights: of each, any sum.
-        encoder: that they were encoded with.
-        layers: canonical, with what each counts.
+        styles: encoded styles in the recipe's order; turned copies of a style are entries of their own.
+        owners: for each entry, the number of its style in the recipe.
+        weights: weight of each entry; they need not sum to 1.
+        encoder: the encoder that they were encoded with.
+        layers: weight of each canonical layer.
         search: see `prepare`.
         seed: see `prepare`.
     """
@@ -122,11 +126,17 @@ class StyleTable:
         self.mixture = torch.einsum("s,sc->c", self._means.new_tensor(shares), self._means)
 
     def match(self, columns: Hypercolumns, regions: Regions | None, budget_mb: float) -> Tensor:
-        """Of each position of a picture's hypercolumns the row of the table most like it: h×w.
+        """Find the row of the table that is most similar to each position of a picture.
 
-        With `regions` each position is matched with the style that has most of it.
+        Args:
+            columns: the picture's hypercolumns.
+            regions: where each style applies; a position is matched with the style that has the largest share there.
+            budget_mb: memory for the search in MB.
+
+        Returns:
+            Rows of the table, h×w int64.
         """
-        # A band of the picture is searched as the whole is.
+        # Decided by the whole picture, not by each band.
         search: Search = "patchmatch" if self._swap.is_approximate(*columns.size) else "exact"
         swap = replace(self._swap, search=search)
         rows = torch.zeros(columns.size, dtype=torch.int64, device=swap.table.device)
@@ -147,81 +157,106 @@ class StyleTable:
         return rows
 
     def _match_regions(self, columns: Tensor, swap: SwapStyle, chosen: Tensor, budget_mb: float) -> Tensor:
-        """Match 1×C×h×w columns with the style `chosen` at each of h×w positions."""
+        """Match hypercolumns, 1×C×h×w, each with the style whose number is in `chosen`, h×w."""
         rows = torch.zeros_like(chosen)
         for style in sorted(set(self._owners)):
             here = chosen == style
             if here.any():
-                found = match_patches(columns, self._of(swap, style), budget_mb=budget_mb)[0]
+                found = match_patches(columns, self._only_style(swap, style), budget_mb=budget_mb)[0]
                 rows = torch.where(here, found, rows)
         return rows
 
-    def _of(self, swap: SwapStyle, style: int) -> SwapStyle:
-        """The part of all styles that is of one."""
+    def _only_style(self, swap: SwapStyle, style: int) -> SwapStyle:
+        """Return the part of the table that belongs to one style of the recipe."""
         pairs = zip(swap.sources, self._owners, strict=True)
         sources = tuple(source for source, owner in pairs if owner == style)
         return replace(swap, sources=sources, weights=(1 / len(sources),) * len(sources))
 
     def source_of(self, rows: Tensor) -> Tensor:
-        """Which of the styles, turned ones counted apart, rows of the table are of."""
+        """Return the number of the entry (a style, or a turned copy) that rows of the table belong to."""
         return torch.bucketize(rows, self._ends, right=True)
 
     def means_of(self, layer: str, sources: Tensor) -> Tensor:
-        """Where features are seen from that are to be like these styles: C, or …×C where there are several."""
+        """Return the mean features of entries at a layer, which directions start from: …×C, or C for one entry."""
         means = self._means[:, self.places[layer]]
         return means[0] if len(means) == 1 else means[sources]
 
     def directions(self, layer: str, rows: Tensor) -> Tensor:
-        """A layer's features at rows of the table, less the style's mean and of length 1: …×C float32."""
+        """Return the features of a layer at rows of the table, minus the style's mean, of length 1: …×C float32."""
         return F.normalize(self._swap.table[:, self.places[layer]][rows].float(), dim=-1)
 
     def match_layer(self, layer: str, features: Tensor, sources: Tensor) -> Tensor:
-        """Of each of P×C features at positions that are to be like `sources`, the most similar sample: P int64."""
+        """Find the most similar sample of a layer.
+
+        Args:
+            layer: the layer.
+            features: features of the picture at P positions, P×C.
+            sources: for each position, the entry whose samples are candidates, P.
+
+        Returns:
+            Numbers of samples, P int64.
+        """
         found = torch.zeros(len(features), dtype=torch.int64, device=features.device)
         first = 0
         for number, count in enumerate(self._counts[layer]):
             here = (sources == number).nonzero()[:, 0]
             if len(here):
-                seen = features[here].float() - self._means[number, self.places[layer]]
-                found[here] = first + nearest(seen, self.samples[layer][first : first + count], self._dtype)
+                directions = features[here].float() - self._means[number, self.places[layer]]
+                found[here] = first + nearest(directions, self.samples[layer][first : first + count], self._dtype)
             first += count
         return found
 
 
 @dataclass
 class Matches:
-    """What a picture's positions are to be like.
+    """The matches of a picture's positions.
 
     Attributes:
-        rows: of the table, for each position of the picture's hypercolumns: h×w.
-        layers: where every layer is matched by itself, by layer: which positions are looked at, and rows of the
-            layer's samples for each of them.
+        rows: the row of the table for each position of the picture's hypercolumns, h×w.
+        layers: if each layer is matched by itself: by layer, the positions that are matched, and the number of the
+            style's sample for each of them. Otherwise empty.
     """
 
     rows: Tensor
     layers: dict[str, tuple[Lattice, Tensor]]
 
 
-def look_up(
+def match_picture(
     encoder: VGG, picture: Tensor, table: StyleTable, regions: Regions | None, budget_mb: float, tile: int | None
 ) -> Matches:
-    """Match a picture's hypercolumns, 1×3×H×W, with those of the styles."""
+    """Match the hypercolumns of a picture with those of the styles.
+
+    Args:
+        encoder: the encoder of the losses.
+        picture: 1×3×H×W in [0, 1].
+        table: the styles.
+        regions: see `StyleTable.match`.
+        budget_mb: see `StyleTable.match`.
+        tile: side in pixels of the tiles to encode in; None for the whole picture.
+    """
     columns = Hypercolumns(encoder, picture, list(table.places), tile)
     return Matches(table.match(columns, regions, budget_mb), {})
 
 
 def lattice_for(layer_size: tuple[int, int], generator: torch.Generator) -> Lattice:
-    """Evenly spaced positions of a layer, at most `LOOKED_AT`, from a random one on."""
+    """Choose evenly spaced positions of a layer, at most `PICTURE_SAMPLES`, beginning at a random one."""
     height, width = layer_size
     step = 1
-    while -(-height // step) * -(-width // step) > LOOKED_AT:
+    while -(-height // step) * -(-width // step) > PICTURE_SAMPLES:
         step += 1
     top, left = (int(torch.randint(min(step, side), (), generator=generator)) for side in (height, width))
     return Lattice(step, top, left)
 
 
 def rows_at(rows: Tensor, layer: str, lattice: Lattice, layer_size: tuple[int, int]) -> Tensor:
-    """Of rows of the table by position of hypercolumns, those at positions of a layer that are looked at."""
+    """Return the rows of the table at the positions of a layer that are matched.
+
+    Args:
+        rows: the row of the table for each position of the hypercolumns, h×w.
+        layer: the layer.
+        lattice: the positions of the layer.
+        layer_size: height and width of the layer's features.
+    """
     stride = layer_stride(layer)
     down, along = (
         torch.arange(offset, side, lattice.step, device=rows.device)

@@ -1,4 +1,4 @@
-"""The objective of nnst: directions towards matches, which are found anew on the way."""
+"""The objective of nnst: features point in the direction of their matches, which are updated between steps."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .matched import Matches, StyleTable, lattice_for, rows_at
 
 
 class MatchedObjective(TiledObjective):
-    """Features are to point where those of their matches do.
+    """Cosine distances between features and those of their matches.
 
-    At first hypercolumns are matched, once; then every layer by itself, again and again.
+    First all layers are matched together, as hypercolumns, once. Then each layer is matched by itself, repeatedly.
 
     Args:
-        encoder: of the losses.
+        encoder: the encoder of the losses.
         table: the styles.
-        layers: with the weight of each.
-        look_up: the matches of a picture's hypercolumns.
-        fixed: terms that stay.
-        together: steps before every layer is matched by itself.
-        every: steps after which it is matched anew.
-        seed: of the positions that are looked at.
+        layers: weight of each layer.
+        match: matches the hypercolumns of a picture; called with the picture and the side of tiles.
+        fixed: other terms of the loss.
+        joint_steps: steps before each layer is matched by itself.
+        match_every: steps after which layers are then matched again.
+        seed: seed of the positions that are matched.
         tile: see `TiledObjective`.
     """
 
@@ -40,40 +40,40 @@ class MatchedObjective(TiledObjective):
         encoder: VGG,
         table: StyleTable,
         layers: Mapping[str, float],
-        look_up: Callable[[Tensor, int | None], Matches],
+        match: Callable[[Tensor, int | None], Matches],
         fixed: Sequence[Term],
         *,
-        together: int,
-        every: int,
+        joint_steps: int,
+        match_every: int,
         seed: int = 0,
         tile: int | None = None,
     ) -> None:
-        self._table, self._weights, self._look_up, self._fixed = table, layers, look_up, tuple(fixed)
-        self._together, self._every, self._seed = together, every, seed
+        self._table, self._weights, self._match, self._fixed = table, layers, match, tuple(fixed)
+        self._joint_steps, self._match_every, self._seed = joint_steps, match_every, seed
         self._matches: Matches | None = None
         self._ceil = encoder.spec.pool_ceil
-        super().__init__(encoder, [*fixed, *self._towards_columns()], tile=tile)
+        super().__init__(encoder, [*fixed, *self._column_terms()], tile=tile)
         # Squares of positions are whole where tiles end on multiples of theirs.
         self._layers |= {GRID_LAYER}
 
     @property
     def rows(self) -> Tensor:
-        """Of the table, for each position of the picture's hypercolumns."""
+        """The row of the table for each position of the picture's hypercolumns, h×w."""
         assert self._matches is not None, "nothing is matched yet"
         return self._matches.rows
 
     def renew(self, image: Tensor, step: int) -> bool:
         """See `Objective.renew`."""
-        begins = self._matches is None
-        if begins:
-            self._matches = self._look_up(image, self.tile)
-        alone = step - self._together
-        if alone < 0 or alone % self._every:
-            if begins:
-                self._settle()
-            return begins
+        is_first = self._matches is None
+        if is_first:
+            self._matches = self._match(image, self.tile)
+        split_step = step - self._joint_steps
+        if split_step < 0 or split_step % self._match_every:
+            if is_first:
+                self._update_terms()
+            return is_first
         self._match_layers(image, step)
-        self._settle()
+        self._update_terms()
         return True
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -89,15 +89,16 @@ class MatchedObjective(TiledObjective):
         if "rows" in tensors:
             found = {layer: (Lattice(*lattice), tensors[f"layer.{layer}"]) for layer, lattice in facts.items()}
             self._matches = Matches(tensors["rows"], found)
-            self._settle()
+            self._update_terms()
 
-    def _settle(self) -> None:
-        """Make the terms what the matches say."""
+    def _update_terms(self) -> None:
+        """Make the terms of the current matches."""
         assert self._matches is not None
-        made = self._towards_layers() if self._matches.layers else self._towards_columns()
+        made = self._layer_terms() if self._matches.layers else self._column_terms()
         self.terms = (*self._fixed, *made)
 
-    def _towards_columns(self) -> list[Term]:
+    def _column_terms(self) -> list[Term]:
+        """Return terms for matched hypercolumns. Layers above `STRIDE` compare the mean of four positions."""
         table, terms = self._table, list[Term]()
         for layer, weight in self._weights.items():
             stride = layer_stride(layer)
@@ -115,7 +116,8 @@ class MatchedObjective(TiledObjective):
             terms.append(DirectionTerm(layer, weight, view, targets, centres))
         return terms
 
-    def _towards_layers(self) -> list[Term]:
+    def _layer_terms(self) -> list[Term]:
+        """Return terms for layers that are matched by themselves."""
         table, terms = self._table, list[Term]()
         assert self._matches is not None
         for layer, (lattice, samples) in self._matches.layers.items():
@@ -132,14 +134,14 @@ class MatchedObjective(TiledObjective):
         return terms
 
     def _sources(self, layer: str, lattice: Lattice, samples: Tensor) -> Tensor:
-        """Which style each position looked at is to be like: as many as there are samples."""
+        """Return the entry of the table for each matched position of a layer, in the shape of `samples`."""
         size = (lattice.top + 1 + (samples.shape[0] - 1) * lattice.step, 0)
         size = (size[0], lattice.left + 1 + (samples.shape[1] - 1) * lattice.step)
         return self._table.source_of(rows_at(self.rows, layer, lattice, size))
 
     @torch.no_grad()
     def _match_layers(self, image: Tensor, step: int) -> None:
-        """Match every layer by itself, at some positions of the picture."""
+        """Match each layer by itself, at some positions of the picture."""
         assert self._matches is not None
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         size = (image.shape[2], image.shape[3])
@@ -151,16 +153,16 @@ class MatchedObjective(TiledObjective):
         for each in parts(self.encoder, image, self._layers, self.tile):
             for layer, (view, samples) in found.items():
                 part = each[layer]
-                seen = view.look(part)
-                sources = self._sources(layer, view, samples)[seen.rows, seen.columns]
-                features = seen.features.permute(0, 2, 3, 1).flatten(0, 2)
+                looked = view.look(part)
+                sources = self._sources(layer, view, samples)[looked.rows, looked.columns]
+                features = looked.features.permute(0, 2, 3, 1).flatten(0, 2)
                 matched = self._table.match_layer(layer, features, sources.flatten())
-                samples[seen.rows, seen.columns] = matched.view(sources.shape)
+                samples[looked.rows, looked.columns] = matched.view(sources.shape)
         self._matches = Matches(self._matches.rows, found)
 
 
 def _mean_of_four(directions: Callable[[Tensor], Tensor], rows: Tensor, down: slice, along: slice) -> Tensor:
-    """Of positions half as close, the mean of the directions of the four within: P×C."""
+    """Return the mean direction of the four positions inside each position of a layer of twice the stride: P×C."""
     total: Tensor | float = 0.0
     for by in (0, 1):
         for aside in (0, 1):

@@ -6,133 +6,117 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ...recipe import Detail, NonNegative, Options, Positive, StyleScale, UnitInterval
+from ...recipe import Detail, NonNegative, Options, StyleScale, UnitInterval
 from ...settings import setting
 from ...weights.layers import resolve_layer
 from ..common.layer_weights import LayerWeights, equal
+from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, Precondition, StepCount
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "relu4_1")
 
-_DEEPEST = 4  # block; deeper layers have too few positions to be matched one by one
-
-Steps = Annotated[int, Field(ge=0, le=1_000_000)]
+_DEEPEST = 4  # block of the encoder; deeper layers have too few positions to match
 
 
 class NnstOptions(Options):
-    """Kolkin et al. 2022: pixels optimised until every position's features are those of its match in the style."""
+    """Kolkin et al. 2022: pixels are optimised until each position has the features of its match in the style."""
 
     layers: LayerWeights = setting(
         "style",
         "reproduction",
         default=equal(1.0, *LAYERS),
-        description="Layers that are matched and painted like, as LAYER[:WEIGHT],...",
+        description="Layers whose features are matched with the style's and take their values, as LAYER[:WEIGHT],...",
     )
     content_weight: NonNegative = setting(
         "photo",
         default=0.1,
-        description="How much the photo's own features count beside the style's: less is bolder.",
+        description="Weight of the loss that keeps the photo's features: less is bolder.",
     )
     spare: NonNegative = setting(
         "photo",
         "advanced",
         default=3.0,
-        description="How much more the photo counts where it is busy and small, as faces are; 0 for alike.",
+        description="How much more the photo counts where it has small, busy detail, such as faces; 0: everywhere "
+        "alike.",
     )
     moments_weight: NonNegative = setting(
         "style",
         "advanced",
         default=0.2,
-        description="How much the means and contrasts of the style's features count: more takes more of its "
-        "palette, and keeps less of forms.",
+        description="Weight of the means and deviations of the style's features: more takes more of the style's "
+        "palette, and keeps less of the photo's forms.",
     )
     style_scale: StyleScale = 1.0
     first_size: Annotated[int, Field(ge=16, le=4096)] = setting(
         "strokes",
         "advanced",
         default=64,
-        description="Longest side in pixels to begin at: smaller begins with larger forms.",
+        description="Longest side in pixels of the first size: a smaller one begins with larger forms.",
         unit="px",
     )
-    first_steps: Steps = setting(
+    first_steps: StepCount = setting(
         "steps",
         "advanced",
         default=50,
-        description="Steps at the first size; between it and the last, in between.",
+        description="Steps at the first size. Sizes between the first and the last have numbers of steps in between.",
     )
-    steps: Steps = setting(
-        "steps", "advanced", default=15, description="Steps at the final size, before those that match every layer."
+    steps: StepCount = setting(
+        "steps", "advanced", default=15, description="Steps at the final size, before split_steps."
     )
-    split_steps: Steps = setting(
+    split_steps: StepCount = setting(
         "steps",
         "advanced",
         default=20,
-        description="Steps at the final size that match every layer by itself: finer strokes.",
+        description="More steps at the final size, in which each layer is matched by itself: finer strokes.",
     )
     split_sizes: Annotated[int, Field(ge=1, le=16)] = setting(
         "steps",
         "advanced",
         default=2,
-        description="Of how many of the largest sizes that is done; each has half as many steps as the next.",
+        description="Number of the largest sizes that have split_steps; each has half as many as the next larger "
+        "one.",
     )
     split_every: Annotated[int, Field(ge=1, le=1000)] = setting(
         "steps",
         "advanced",
         default=10,
-        description="Steps after which every layer is matched anew.",
+        description="In split_steps, the number of steps after which layers are matched again.",
     )
     so_far: UnitInterval = setting(
         "strokes",
         default=0.65,
-        description="What the picture so far counts beside the photo in what is matched: more is bolder.",
+        description="What is matched with the style: 0 the photo, 1 the picture painted so far, between them a "
+        "mixture. More is bolder.",
     )
     detail: Detail = setting(
         "photo",
         default=0.2,
-        description="How much of the photo's finer brightness comes back at each size: more keeps small things.",
+        description="How much of the photo's fine brightness detail is added at each larger size: more keeps small "
+        "things.",
     )
     rotations: bool = setting(
         "matching",
         "advanced",
         default=False,
-        description="Match with the style turned by 90, 180 and 270 degrees too.",
+        description="Also match with the style turned by 90, 180 and 270 degrees.",
     )
     search: Literal["auto", "exact", "patchmatch"] = setting(
         "matching",
         "advanced",
         default="auto",
-        description="Compare all positions with all, or find nearly as similar ones by PatchMatch; auto: exact up to "
-        "about 1200 px.",
+        description="How matches are found. exact: each position is compared with all of the style's; patchmatch: "
+        "nearly as good ones, faster; auto: exact up to about 1200 px.",
     )
-    optimizer: Literal["lbfgs", "adam"] = setting(
-        "steps", "reproduction", default="lbfgs", description="L-BFGS, or Adam."
-    )
-    learning_rate: Positive | None = setting(
-        "steps",
-        "reproduction",
-        default=None,
-        description="L-BFGS: fraction of its step (1); Adam: levels of 255 a step (5).",
-    )
-    lbfgs_history: Annotated[int, Field(ge=1, le=1000)] = setting(
-        "steps",
-        "advanced",
-        default=10,
-        description="Pairs of steps and gradients L-BFGS remembers; each holds two images in memory.",
-    )
-    precondition: Annotated[float, Field(ge=0, le=1)] = setting(
-        "steps",
-        "reproduction",
-        default=0.4,
-        description="L-BFGS scales frequency f by f^-PRECONDITION; 0 optimises plain pixels.",
-    )
+    optimizer: Optimizer = setting("steps", "reproduction", default="lbfgs")
+    learning_rate: LearningRate = setting("steps", "reproduction", default=None)
+    lbfgs_history: LbfgsHistory = 10
+    precondition: Precondition = setting("steps", "reproduction", default=0.4)
     precondition_colours: Annotated[float, Field(ge=0, le=2)] = setting(
         "steps",
         "reproduction",
         default=0.8,
-        description="The same for colour without brightness: more leaves fewer coloured specks.",
+        description="The same exponent for colour differences: more leaves fewer coloured specks.",
     )
-    max_seconds: Positive | None = setting(
-        "steps", "advanced", default=None, description="Stop after this time and keep what is there.", unit="s"
-    )
+    max_seconds: MaxSeconds = None
 
     @field_validator("layers")
     @classmethod
@@ -146,14 +130,14 @@ class NnstOptions(Options):
         return layers
 
     def steps_at(self, number: int, count: int) -> tuple[int, int]:
-        """Steps at a size, `number` of `count` from 0: towards hypercolumns' matches, then towards each layer's."""
+        """Return the steps of size `number` of `count`, from 0: with layers matched together, and each by itself."""
         share = number / (count - 1) if count > 1 else 1.0
         together = round(self.first_steps + (self.steps - self.first_steps) * share)
-        left = count - 1 - number
-        return together, self.split_steps >> left if left < self.split_sizes else 0
+        larger = count - 1 - number
+        return together, self.split_steps >> larger if larger < self.split_sizes else 0
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
-        """(longest side, steps) of each size for a picture whose longest side is `final` pixels."""
+        """Return the longest side in pixels and the steps of each size, for a result of longest side `final`."""
         from ...images.geometry import sizes_between
 
         sizes = sizes_between(self.first_size, final) if final > self.first_size else [final]

@@ -23,47 +23,49 @@ from ...recipe import Recipe
 from ...strips import Size
 from ...weights.layers import deepest, resolve_layer
 from ..common.loader import Loader, Nets
+from ..common.optimise import OptimiserSettings
 from ..common.options import options_of
 from ..common.scales import restored
-from ..common.stages import SMALLEST, OptimiserSettings, StagedPainter, Stages, origin_of
-from .matched import MOMENT_LAYERS, SAMPLES, Matches, StyleTable, encode_style, look_up
+from ..common.stages import SMALLEST, StagedPainter, Stages, origin_of
+from .matched import MOMENT_LAYERS, STYLE_SAMPLES, Matches, StyleTable, encode_style, match_picture
 from .objective import MatchedObjective
 from .options import NnstOptions
-from .terms import CONTENT_LAYER, content_term, halved, moments_terms
+from .terms import CONTENT_LAYER, content_term, moments_terms, without_fine_detail
 
-_FIRST_MOVE = 1.0  # levels of 255 of L-BFGS's first move: the gradient says nothing of its length
-_LONGEST_MOVE = 12.0  # levels of 255 of any move, root mean square: a quasi-Newton one after a new match may be wild
+# In levels of 255, for L-BFGS: the mean change of its first move, and the root mean square of its longest move. The
+# gradient does not give a length for the first move, and a new match may make later ones far too long.
+_FIRST_MOVE, _LONGEST_MOVE = 1.0, 12.0
 
-# Settings a resumed painting may change.
-_FREE = {"max_seconds"}
+# Settings that may differ when a painting is resumed.
+_MAY_CHANGE = {"max_seconds"}
 
 
 @dataclass(frozen=True)
 class NnstNets(Nets):
-    """The encoder, and the canonical layers with their weights."""
+    """The encoder, and the weights of the matched layers by canonical name."""
 
     encoder: VGG
     layers: Mapping[str, float]
 
 
 def load(recipe: Recipe, loader: Loader) -> NnstNets:
-    """Load the encoder the recipe names, as deep as its layers."""
+    """Load the encoder that the recipe names, up to the deepest layer of the losses."""
     options = options_of(recipe, NnstOptions)
     weights = loader.weights(recipe.encoder)
     arch = weights.spec.arch
     layers = {resolve_layer(name, arch): weight for name, weight in options.layers.items() if weight > 0}
     until = deepest([*layers, CONTENT_LAYER, *MOMENT_LAYERS], arch)
-    # A picture's border is none of its style: padded by zeros, it would be matched with the style's border, a frame.
+    # Padded by zeros, the photo's border would be matched with the style's border, and get its frame.
     encoder = loader.encoder(weights, until, padding="reflect")
     return NnstNets(loader.device, loader.dtype, {recipe.encoder: weights.sha256}, encoder, layers)
 
 
 KeptColumns = MutableMapping[Hashable, StyleColumns]
-"""Style pictures' hypercolumns, by number, quarter turns, size and tile."""
+"""Hypercolumns of style pictures, by (number of the style, quarter turns, size, tile)."""
 
 
 class NnstPainter(StagedPainter):
-    """Optimises pixels until the features of every position are those of the style's position most like it."""
+    """Optimises pixels: the features of each position approach those of its match in the style."""
 
     def __init__(
         self, recipe: Recipe, nets: NnstNets, styles: Sequence[Tensor], kept: KeptColumns | None = None
@@ -94,22 +96,22 @@ class NnstPainter(StagedPainter):
         return self.options.stages(final)
 
     def beginning(self, photo: Tensor) -> Tensor:
-        """The photograph; see `StagedPainter.beginning`."""
+        """Return the photograph; see `StagedPainter.beginning`."""
         return photo.clone()
 
     def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:
-        """With some of the photograph's finer brightness; see `StagedPainter.enlarged`."""
+        """Enlarge, and add some of the photo's fine brightness detail; see `StagedPainter.enlarged`."""
         return restored(image.clamp(0, 1), photo, larger, self.options.detail)
 
     def replaced_stages(self, stages: Stages, start: int) -> int:
-        """Those hardly larger than it; one as large as the finished picture is painted from the first size on."""
+        """Count the sizes up to that of the start. A start of the final size replaces none; see `StagedPainter`."""
         reached = start * NEGLIGIBLE_RATIO
         return 0 if stages[-1][0] <= reached else sum(size <= reached for size, _ in stages)
 
     def objective(
         self, photo: Tensor, regions: Regions | None = None, tile: int | None = None, stage: tuple[int, int] = (0, 1)
     ) -> MatchedObjective:
-        """Directions towards matches, the photograph's and the styles' moments; see `StagedPainter.objective`."""
+        """Return the losses of matches, photo and moments; see `StagedPainter.objective`."""
         options = self.options
         size = (photo.shape[2], photo.shape[3])
         owners = [number for number in range(len(self._styles)) for _ in self._turns]
@@ -130,20 +132,20 @@ class NnstPainter(StagedPainter):
         moments = moments_terms(styles[:: len(self._turns)], shares, options.moments_weight, regions)
         budget = match_budget(self.recipe.memory)
         total = sum(self._layers.values())
-        looked_up = functools.partial(self._look_up, photo, table, regions, budget, stage[0] == 0)
+        match = functools.partial(self._match, photo, table, regions, budget, stage[0] == 0)
         return MatchedObjective(
             self.encoder,
             table,
             {layer: weight / total for layer, weight in self._layers.items()},
-            looked_up,
+            match,
             [*content, *moments],
-            together=options.steps_at(*stage)[0],
-            every=options.split_every,
+            joint_steps=options.steps_at(*stage)[0],
+            match_every=options.split_every,
             seed=self.recipe.seed,
             tile=tile,
         )
 
-    def _look_up(
+    def _match(
         self,
         photo: Tensor,
         table: StyleTable,
@@ -153,14 +155,25 @@ class NnstPainter(StagedPainter):
         image: Tensor,
         tile: int | None,
     ) -> Matches:
-        """Match the photograph mixed with the picture so far, which lacks the finest detail but at the first size."""
+        """Match the photo mixed with the picture so far; see `match_picture`.
+
+        After the first size, the photo's finest detail is added to the picture for the match: an enlarged picture
+        lacks it.
+        """
         if not first:
-            image = image + photo - halved(photo)
-        seen = torch.lerp(photo, image.clamp(0, 1), self.options.so_far)
-        return look_up(self.encoder, seen, table, regions, budget, tile)
+            image = image + photo - without_fine_detail(photo)
+        mixed = torch.lerp(photo, image.clamp(0, 1), self.options.so_far)
+        return match_picture(self.encoder, mixed, table, regions, budget, tile)
 
     def encode(self, number: int, photo: Size, turn: int = 0, tile: int | None = None) -> StyleColumns:
-        """What is matched of a style, by its place and quarter turns, beside a photograph of height and width."""
+        """Encode a style for the match, or take it from the cache.
+
+        Args:
+            number: number of the style in the recipe, from 0.
+            photo: height and width of the photograph.
+            turn: quarter turns of the style.
+            tile: side in pixels of the tiles to encode in; None for the whole picture.
+        """
         style = self._styles[number]
         size = self.style_size(style, photo)
         key = (number, turn, size, tile)
@@ -174,7 +187,7 @@ class NnstPainter(StagedPainter):
         return found
 
     def style_size(self, style: Tensor, photo: Size) -> Size:
-        """Height and width a style picture is seen at beside a photograph of height and width `photo`."""
+        """Return height and width to resize a style to, for a photograph of height and width `photo`."""
         longest = max(photo) * self.options.style_scale
         height, width = fitted_size(style.shape[2], style.shape[3], max(SMALLEST, round(longest)))
         return max(SMALLEST, height), max(SMALLEST, width)
@@ -187,8 +200,8 @@ class NnstPainter(StagedPainter):
         positions = photo[0] * photo[1] / 16
         tables = [height * width / 16 for height, width in styles for _ in self._turns]
         copies = 2 if len(tables) > 1 else 1
-        held = copies * sum(tables) * channels * item + len(tables) * SAMPLES * channels * item + 16 * positions
-        # The content term's target is as deep as what is matched of the deepest layer.
+        held = copies * sum(tables) * channels * item + len(tables) * STYLE_SAMPLES * channels * item + 16 * positions
+        # The target of the content loss.
         content = encoder.channels(CONTENT_LAYER) * item * positions / 4
         band = min(positions * channels, HELD)
         values = min(channels, PRINCIPAL) * item * (band / channels + max(tables))
@@ -218,7 +231,7 @@ class NnstPainter(StagedPainter):
         )
 
     def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:
-        """Settings, and the sha256 of networks and pixels; see `StagedPainter.origin`."""
+        """Return settings and the sha256 of networks and pixels; see `StagedPainter.origin`."""
         data = origin_of(self.recipe, self._styles, content, regions, start)
-        data |= self.options.model_dump(mode="json", exclude=_FREE)
+        data |= self.options.model_dump(mode="json", exclude=_MAY_CHANGE)
         return data

@@ -8,9 +8,10 @@ from .options import NnstOptions
 
 PRESETS: dict[str, Preset] = {
     "nnst-2022": Preset(
-        "Kolkin et al. 2022 with the released code's settings: VGG-16, ten layers, 64 to 512 px, 200 steps of Adam a "
-        "size and 200 layer by layer, rotations. It differs: layers are compared one by one after the match, Adam "
-        "moves pixels by 5 levels and no pyramid, the match pads by reflection, there is no colour step after.",
+        "Kolkin et al. 2022 with the settings of the released code: VGG-16, ten layers, 64 to 512 px, 200 steps of "
+        "Adam at each size and 200 layer by layer, rotations. Differences: layers are compared one by one after the "
+        "match, Adam moves pixels by 5 levels instead of a pyramid, the match pads by reflection, and there is no "
+        "colour step at the end.",
         NnstOptions(
             layers=equal(
                 1.0,

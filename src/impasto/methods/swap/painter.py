@@ -36,14 +36,14 @@ from .refine import Refiner
 
 @dataclass(frozen=True)
 class SwapNets(Nets):
-    """The encoder, and the inverse net where one is used."""
+    """The encoder, and the inverse net, or None if none is used."""
 
     encoder: VGG
     decoder: Decoder | None
 
 
 def load(recipe: Recipe, loader: Loader) -> SwapNets:
-    """Load the encoder, and the inverse net where one is used."""
+    """Load the encoder, and the inverse net unless pixels are optimised from the photo."""
     options = options_of(recipe, SwapOptions)
     weights = loader.weights(recipe.encoder, options.layer)
     sha256 = {recipe.encoder: weights.sha256}
@@ -59,12 +59,12 @@ def load(recipe: Recipe, loader: Loader) -> SwapNets:
 
 @dataclass(frozen=True)
 class StyleStats:
-    """The styles as seen beside a picture of one size.
+    """Statistics of the styles, for a painting of one size.
 
     Attributes:
-        apart: each one's moments by layer.
-        mixed: these, mixed by weight.
-        patches: of all styles together; or, for a painting with regions, each one's.
+        apart: moments of each style, by layer.
+        mixed: their mean, weighted by the recipe's shares.
+        patches: patches of all styles together; for a painting with regions, those of each style.
     """
 
     apart: Sequence[Mapping[str, Moments]]
@@ -73,14 +73,19 @@ class StyleStats:
 
 
 class _Prepared(NamedTuple):
-    """Of a photograph at one size: how its painting is refined, and how bright each position is, or None."""
+    """What a pass needs of the photograph.
+
+    Attributes:
+        plan: how the net's picture is refined within the memory; None if it is not.
+        tones: brightness of each position; None if it does not count.
+    """
 
     plan: Plan[Tiling] | None
     tones: Tensor | None
 
 
 class SwapPainter(OnePassPainter[StyleStats]):
-    """Encode, rebuild the features out of the styles' patches, turn them back into a picture."""
+    """Encodes the photo, replaces its features by patches of the styles, and inverts them to a picture."""
 
     bulky = True
 
@@ -101,16 +106,16 @@ class SwapPainter(OnePassPainter[StyleStats]):
         self.refiner = Refiner(options, self.encoder, self.decoder, recipe.memory)
 
     def sizes(self, final: int) -> tuple[int, ...]:
-        """See `OnePassPainter.sizes`; without a net nothing bounds the strokes but the patches, and there is one."""
+        """See `OnePassPainter.sizes`. Without a net there is only the final size."""
         return super().sizes(final) if self.decoder else (final,)
 
     def steps(self, size: int) -> int:
         """See `OnePassPainter.steps`."""
-        return self.options.descent(size) or 1
+        return self.options.count_steps(size) or 1
 
     def prepare(self, content: Tensor, size: int, final: int) -> _Prepared:
-        """See `OnePassPainter.prepare`. Coarse pictures are refined where the last one is."""
-        refined = self.options.descent(final) > 0
+        """See `OnePassPainter.prepare`. Coarse pictures are refined if the last one is."""
+        refined = self.options.count_steps(final) > 0
         plan = self.refiner.plan(fitted_size(content.shape[2], content.shape[3], size), size) if refined else None
         if not self.options.luminance_weight:
             return _Prepared(plan, None)
@@ -134,17 +139,17 @@ class SwapPainter(OnePassPainter[StyleStats]):
 
     def encode_work(self, size: int) -> float:
         """See `OnePassPainter.encode_work`."""
-        seen = sum(math.prod(style_size(style, size, self.options)) for style in self.styles)
-        return self.encoder.work((self.options.layer,)) * seen
+        pixels = sum(math.prod(style_size(style, size, self.options)) for style in self.styles)
+        return self.encoder.work((self.options.layer,)) * pixels
 
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:
         """See `OnePassPainter.cost`."""
         layers = (self.options.layer,)
         kept = self.encoder.features_cost(layers)
-        # The photo's features, and what is matched, then made, of them; and, by region, the sum of what is made.
+        # The photo's features and their replacement; with regions also the sum of the replacements.
         copies = 3 if apart else 2
         busiest = self.encoder.encode_cost(layers) | copies * kept
-        if self.decoder is not None:  # the photo is let go before the picture is made
+        if self.decoder is not None:  # the photo is freed before the picture is made
             busiest |= (copies - 1) * kept + self.decoder.cost
         positions = self._positions((1, 3, *size))
         return busiest + match_cost(stats.patches if stats else (), *positions, self.recipe.memory)
@@ -155,108 +160,125 @@ class SwapPainter(OnePassPainter[StyleStats]):
         return super().encode_styles(sizes, apart=apart)
 
     def encode(self, size: int, *, apart: bool) -> StyleStats:
-        """Patches and moments of the styles' features; see `OnePassPainter.encode`."""
-        found = [self._encoded(style, size, apart=apart) for style in self.styles]
+        """Take patches of the styles' features and measure their moments; see `OnePassPainter.encode`."""
+        found = [self._encode_style(style, size, apart=apart) for style in self.styles]
         moments, shares = [each for _, _, each in found], self.recipe.style_shares()
         features, tones = [each for each, _, _ in found], [each for _, each, _ in found]
         del found
-        together = self._patches
-        patches = [together([features.pop(0)], [tones.pop(0)], [1.0]) for _ in moments] if apart else []
-        patches = patches or [together(features, tones, shares)]
+        if apart:  # features are freed one by one
+            patches = [self._patches([features.pop(0)], [tones.pop(0)], [1.0]) for _ in moments]
+        else:
+            patches = [self._patches(features, tones, shares)]
         return StyleStats(moments, mix_moments(moments, shares, self._inject), patches)
 
-    def pictures(self, seen: Pass[StyleStats]) -> Iterator[Painted]:
-        """The paper's three steps, and what refines their picture; see `OnePassPainter.pictures`."""
-        options, stats = self.options, seen.stats
-        # 1. Encode the photo; 2. rebuild its features out of the styles' patches.
-        target = seen.strips.run(lambda values: self._swapped(seen, values))
-        styles = stats.mixed if seen.regions is None else stack_moments(stats.apart)
-        inside = moments_inside(styles, self.encoder, seen.photo, self._inject, options.alpha, seen.strips.way)
-        positions = self._positions(seen.photo.shape)
+    def pictures(self, pass_: Pass[StyleStats]) -> Iterator[Painted]:
+        """See `OnePassPainter.pictures`."""
+        options, stats = self.options, pass_.stats
+        # 1. Encode the photo. 2. Replace its features by patches of the styles.
+        target = pass_.strips.run(lambda values: self._swap_features(pass_, values))
+        styles = stats.mixed if pass_.regions is None else stack_moments(stats.apart)
+        inside = moments_inside(styles, self.encoder, pass_.photo, self._inject, options.alpha, pass_.strips.way)
+        positions = self._positions(pass_.photo.shape)
         note = "patches by PatchMatch" if any(each.is_approximate(*positions) for each in stats.patches) else ""
         if self.decoder is not None:
-            seen.free_photo()
-        # 3. Turn them back into a picture.
-        for painted in self._inverted(target, inside, seen):
+            pass_.free_photo()
+        # 3. Invert them to a picture, and refine it.
+        for painted in self._invert(target, inside, pass_):
             yield painted._replace(note="; ".join(filter(None, (note, painted.note))))
-            del painted  # or its picture would be held during the next step
+            del painted  # otherwise its picture would stay in memory during the next step
 
     @torch.no_grad()
-    def _swapped(self, seen: Pass[StyleStats], values: int) -> Tensor:
-        """A photo's features, rebuilt out of the styles' patches; by region where there are several."""
+    def _swap_features(self, pass_: Pass[StyleStats], values: int) -> Tensor:
+        """Encode the photo; replace its features by patches of the styles, in each region by those of its style."""
         options, budget = self.options, match_budget(self.recipe.memory)
-        layer, tones, patches = options.layer, seen.prepared.tones, seen.stats.patches
-        if seen.regions is None:  # the features are not held here: they are free once they are matched
+        layer, tones, patches = options.layer, pass_.prepared.tones, pass_.stats.patches
+        if pass_.regions is None:  # no name holds the features, so they are freed after the match
             return swap(
-                self.encoder.encode(seen.photo, (layer,), values)[layer],
+                self.encoder.encode(pass_.photo, (layer,), values)[layer],
                 patches[0],
                 tones=tones,
                 alpha=options.alpha,
                 restore=options.moments,
                 budget_mb=budget,
             )
-        features = self.encoder.encode(seen.photo, (layer,), values)[layer]
+        features = self.encoder.encode(pass_.photo, (layer,), values)[layer]
         made = torch.zeros_like(features)
-        for share, each in zip(seen.regions.everywhere(*features.shape[2:]), patches, strict=True):
+        for share, each in zip(pass_.regions.everywhere(*features.shape[2:]), patches, strict=True):
             made += swap(features, each, tones=tones, budget_mb=budget).mul_(share.to(features.dtype))
         if options.moments == "style":
-            impose_moments(made, stacked([each.moments for each in patches]), regions=seen.regions)
+            impose_moments(made, stacked([each.moments for each in patches]), regions=pass_.regions)
         return features.lerp_(made, options.alpha)
 
-    def _inverted(self, target: Tensor, inside: Mapping[str, Moments], seen: Pass[StyleStats]) -> Iterator[Painted]:
-        """Pictures whose features come ever nearer to `target`; the net's own where nothing refines it."""
-        decoder, layer, plan = self.decoder, self.options.layer, seen.prepared.plan
+    def _invert(self, target: Tensor, inside: Mapping[str, Moments], pass_: Pass[StyleStats]) -> Iterator[Painted]:
+        """Yield the picture after each step of refinement; without refinement the picture of the net.
+
+        Args:
+            target: features to invert, 1×C×h×w.
+            inside: moments to impose inside the decoder, by layer.
+            pass_: the pass.
+        """
+        decoder, layer, plan = self.decoder, self.options.layer, pass_.prepared.plan
         if decoder is None:
-            picture = seen.photo.clone()  # it is moved in place, and may be the caller's own
+            picture = pass_.photo.clone()  # it is changed in place, and the photo may belong to the caller
         else:
-            made = seen.strips.run(lambda n: decoder.paint({layer: target}, inside, seen.regions, values=n))
+            made = pass_.strips.run(lambda n: decoder.paint({layer: target}, inside, pass_.regions, values=n))
             picture = made.clamp_(0, 1).contiguous()
         if plan is None:
             yield Painted(picture)
         else:
-            yield from self.refiner.steps(target, picture, plan, self.options.descent(seen.size))
+            yield from self.refiner.steps(target, picture, plan, self.options.count_steps(pass_.size))
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
-        """``‖Φ(f(H))−H‖ / ‖H‖`` of the photo's features, the first style's, and the swapped ones.
+        """Measure how well the inverse f inverts the encoder Φ: ``‖Φ(f(H)) − H‖ / ‖H‖`` for three features H.
 
-        Optimisation begins from mid-grey where the features are a picture's own, or it would begin at the answer.
+        Optimisation begins from mid-grey if the features are those of a picture. Otherwise it would begin at the
+        solution.
+
+        Args:
+            content: the photograph, 1×3×H×W.
+
+        Returns:
+            The error for the features of the ``photo``, of the first style (``painting``), and for the ``swapped``
+            ones.
         """
         layer, size = self.options.layer, self.recipe.size or max(content.shape[2:])
         stats, plan = self.encode_styles([size], apart=False)[size], self.refiner.plan((size, size), size)
         own, style = self.fitted(content.to(self.device), size), self._fitted_style(self.styles[0], size)
         errors: dict[str, float] = {}
         for kind, picture in {"photo": own, "painting": style, "swapped": own}.items():
-            seen = self.unframed(picture, size, stats)
-            seen.prepared = _Prepared(plan, tone(seen.photo, *self._positions(seen.photo.shape)))
+            pass_ = self.unframed(picture, size, stats)
+            pass_.prepared = _Prepared(plan, tone(pass_.photo, *self._positions(pass_.photo.shape)))
             if kind == "swapped":
-                target, alpha = self._swapped(seen, VALUES), self.options.alpha
+                target, alpha = self._swap_features(pass_, VALUES), self.options.alpha
             else:
-                target, alpha = self.encoder(seen.photo, (layer,))[layer], 0.0
-            inside = moments_inside(stats.mixed, self.encoder, seen.photo, self._inject, alpha)
+                target, alpha = self.encoder(pass_.photo, (layer,))[layer], 0.0
+            inside = moments_inside(stats.mixed, self.encoder, pass_.photo, self._inject, alpha)
             if kind != "swapped":
-                seen.photo = torch.full_like(seen.photo, 0.5)
-            (made,) = deque(self._inverted(target, inside, seen), maxlen=1)
+                pass_.photo = torch.full_like(pass_.photo, 0.5)
+            (made,) = deque(self._invert(target, inside, pass_), maxlen=1)
             errors[kind] = relative_distance(self.encoder(made.picture, (layer,))[layer], target)
         return errors
 
-    def _encoded(self, style: Tensor, size: int, *, apart: bool) -> tuple[Tensor, Tensor, dict[str, Moments]]:
-        """A style's features, their tones, and its moments, at a size."""
+    def _encode_style(self, style: Tensor, size: int, *, apart: bool) -> tuple[Tensor, Tensor, dict[str, Moments]]:
+        """Return the features of a style, the brightness of their positions, and moments by layer, at a size."""
         layer = self.options.layer
-        seen = self._fitted_style(style, size)
-        # Every style's patches stay, and those of the smaller sizes, each a quarter of the one before.
+        fitted = self._fitted_style(style, size)
+        # The patches of every style stay in memory, at this size and at smaller ones, which take a third more.
         kept = len(self.styles) * 4 / 3 * self.encoder.features_cost((layer,))
-        refined = self.refiner.cost((seen.shape[2], seen.shape[3]), size) if size == self._largest else Cost()
-        strips = self.plan_style(seen, self.encoder.encode_cost((layer,)), kept, refined, apart=apart)
-        features, moments = strips.run(lambda values: self.encoder.measure(seen, (layer,), self._inject, values))
-        return features[layer], tone(seen, *features[layer].shape[2:]), moments
+        refined = self.refiner.cost((fitted.shape[2], fitted.shape[3]), size) if size == self._largest else Cost()
+        strips = self.plan_style(fitted, self.encoder.encode_cost((layer,)), kept, refined, apart=apart)
+        features, moments = strips.run(lambda values: self.encoder.measure(fitted, (layer,), self._inject, values))
+        return features[layer], tone(fitted, *features[layer].shape[2:]), moments
 
     def _fitted_style(self, style: Tensor, size: int) -> Tensor:
+        """Resize a style picture. One that may be enlarged gets at least the smallest side that has a patch."""
         fitted = fitted_style(style, size, self.options)
         if not self.options.style_upscale or min(fitted.shape[2:]) >= self.min_side:
             return fitted
         return fit(style, math.ceil(self.min_side * max(style.shape[2:]) / min(style.shape[2:])))
 
     def _patches(self, features: Sequence[Tensor], tones: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
+        """Make a table of patches of one or more styles."""
         options = self.options
         return prepare(
             features,
@@ -274,9 +296,9 @@ class SwapPainter(OnePassPainter[StyleStats]):
 
     @property
     def _inject(self) -> tuple[str, ...]:
-        """Layers whose moments the net imposes on the way up."""
+        """Layers whose moments are imposed inside the net."""
         return self.decoder.spec.inject if self.decoder else ()
 
     def _positions(self, shape: Sequence[int]) -> Size:
-        """Height and width of a picture's features, of its shape N×3×H×W."""
+        """Return height and width of the features of a picture of shape N×3×H×W."""
         return shape[2] // self.frame.unit, shape[3] // self.frame.unit

@@ -25,14 +25,14 @@ _PAPERS: dict[str, Any] = {
 
 PRESETS: dict[str, Preset] = {
     "impasto": Preset(
-        "Matches by structure and by brightness beside the rest of the picture, and gives the averaged patches the "
-        "style's moments back; our net.",
+        "Our net. Patches are matched by structure and relative brightness, and the averaged features get the "
+        "style's moments.",
         SwapOptions(),
     ),
     "style-swap": Preset(
         "Chen & Schmidt's style-swap.lua without a decoder: 100 steps of Adam from the photo, the style at 512 px. "
-        "Deviations: a photo under 640 px is enlarged to it; what patches leave uncovered is padded by reflection "
-        "and cropped back, where theirs is cut off.",
+        "Differences: a photo under 640 px is enlarged to 640 px; borders that patches do not cover are padded by "
+        "reflection and cropped, where theirs are cut off.",
         SwapOptions(
             **_PAPERS,
             inverse="optimise",
@@ -45,8 +45,8 @@ PRESETS: dict[str, Preset] = {
         size=640,
     ),
     "style-swap-released": Preset(
-        "The same swap through an inverse net in one pass, as with the authors' dec-tconv-sigmoid.t7. The net is "
-        "ours unless --net names one of their architecture: `impasto train swap --preset style-swap-released`.",
+        "The same with an inverse net in one pass, as with the authors' dec-tconv-sigmoid.t7. The net is ours, "
+        "unless --net names one of their architecture: `impasto train swap --preset style-swap-released`.",
         SwapOptions(**_PAPERS, inverse="network"),
         size=640,
     ),

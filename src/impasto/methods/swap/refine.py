@@ -1,4 +1,4 @@
-"""Refining style-swap's picture: down the distance between its features and those that were swapped."""
+"""Refines a picture by moving its pixels, so that its features come nearer to the swapped ones."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from .options import SwapOptions
 
 _LEVELS = 255.0
 _HISTORY = 20  # pairs L-BFGS remembers
-# Of L-BFGS: the exponent of its preconditioner, and the mean of its first move. The net's picture has its colours and
-# large shapes, which a preconditioner made for a photograph's would move; its loss is least 0.007 to 0.02 downhill.
+# For L-BFGS: the exponent of its preconditioner, and the mean change of its first move, of pixels in [0, 1].
+# Colours and large shapes of the net's picture are right already, so low frequencies are moved less than from the
+# photo. Down the gradient from the net's picture, the loss is lowest after a move of 0.007 to 0.02.
 _FROM_THE_PHOTO, _FROM_THE_NET = (0.5, 0.001), (0.25, 0.008)
 
 
@@ -30,68 +31,68 @@ class Refiner:
     """Minimises ``‖Φ(I) − target‖² + λ Σ(Δx² + Δy²)`` over pictures I, by learned steps, L-BFGS or Adam.
 
     Args:
-        options: how.
+        options: settings of the method.
         encoder: Φ.
         decoder: the net whose picture is refined, which may have learned steps; None to begin with the photograph.
-        memory: budget in bytes, or None.
+        memory: memory budget in bytes; None for no budget.
     """
 
     def __init__(self, options: SwapOptions, encoder: VGG, decoder: Decoder | None, memory: int | None) -> None:
         self._options, self._encoder, self._decoder, self._memory = options, encoder, decoder, memory
-        taught = decoder is not None and decoder.spec.steps and options.optimizer == "auto"
-        self._learned = decoder if taught else None
+        has_steps = decoder is not None and decoder.spec.steps and options.optimizer == "auto"
+        self._learned = decoder if has_steps else None
 
     def plan(self, size: Size, longest: int) -> Plan[Tiling] | None:
-        """How a picture is refined within the budget; None where it is not.
+        """Choose tiles and history so that refining stays within the budget; return None for pictures not refined.
 
         Args:
-            size: its height and width.
-            longest: its longest side, as asked for.
+            size: height and width of the picture.
+            longest: longest side of the picture that was asked for, in pixels.
 
         Raises:
             RequestError: the budget is too small.
         """
-        if not self._options.descent(longest):
+        if not self._options.count_steps(longest):
             return None
         return self._needs(size, longest).plan(self._memory)
 
     def cost(self, size: Size, longest: int) -> Cost:
-        """Memory that refining takes at least."""
-        if not self._options.descent(longest):
+        """Return the least memory that refining takes; for the arguments see `plan`."""
+        if not self._options.count_steps(longest):
             return Cost()
         return self._needs(size, longest).min_cost
 
     def work(self, size: Size, longest: int) -> float:
-        """Multiply-adds of refining a picture."""
+        """Return the multiply-adds of refining a picture; for the arguments see `plan`."""
         needs = self._needs(size, longest)
         return needs.steps * needs.work
 
     def steps(self, target: Tensor, picture: Tensor, plan: Plan[Tiling], count: int) -> Iterator[Painted]:
-        """Pictures in [0, 1] after each of `count` steps, and the losses before it.
+        """Yield the picture after each step, in [0, 1], with the losses before the step.
 
         Args:
-            target: 1×C×h×w, what the picture's features are to be.
-            picture: 1×3×H×W to begin with; it is moved in place.
+            target: features to approach, 1×C×h×w.
+            picture: picture to begin with, 1×3×H×W; it is changed in place.
             plan: from `plan`.
-            count: of steps.
+            count: number of steps.
         """
         options = self._options
-        # Twice a half sum; or, normalised as style-swap.lua does, a gradient whose L1 norm is 1.
+        # The sum of squares, twice a half sum; or, as in style-swap.lua, a gradient whose L1 norm is 1.
         content = ContentTerm(options.layer, target, 1.0 if options.normalize_gradients else 2.0, "half-sum")
         term = NormalisedGradient(content) if options.normalize_gradients else content
-        # What was learned is down the distance of features alone.
+        # Learned steps were trained without total variation.
         tv = TVTerm(2 * options.tv_weight, "squared", _LEVELS) if options.tv_weight and not self._learned else None
-        if plan.way.tile is not None:  # in tiles memory is scarce
+        if plan.way.tile is not None:  # with tiles, memory is short
             keep_freed_memory(False)
             give_back_freed_memory()
-        boxed = self._learned is not None or options.optimizer == "adam"
+        clamped = self._learned is not None or options.optimizer == "adam"
         objective = TiledObjective(self._encoder, [term], tv, tile=plan.way.tile)
-        descent = Descent(objective, picture, self._optimiser(picture, plan.way.history, count), clamp=boxed)
+        descent = Descent(objective, picture, self._optimiser(picture, plan.way.history, count), clamp=clamped)
         needs = self._needs((picture.shape[2], picture.shape[3]), 0)
         for _ in range(count):
             losses = descent.step()
             parts = needs.notes(plan.way._replace(tile=descent.tile))
-            if parts or self._memory:  # beside the peak of encoding and matching, which may be less
+            if parts or self._memory:  # this peak may exceed that of encoding and matching
                 parts = [*(parts or ["optimised whole"]), f"about {describe(plan.peak)}"]
             yield Painted(descent.image.clamp(0, 1), losses, ", ".join(parts))
 
@@ -106,21 +107,22 @@ class Refiner:
         return LBFGS(options.learning_rate or 1.0, history, preconditioner, first)
 
     def _framed(self, size: Size) -> Size:
+        """Add the margin of the net to a height and width."""
         frame = 2 * MARGIN if self._decoder else 0
         return size[0] + frame, size[1] + frame
 
     def _needs(self, size: Size, longest: int) -> Optimisation:
-        """What the memory of refining a picture of that size depends on."""
+        """Return what memory and work of refining depend on; for the arguments see `plan`."""
         options, layers = self._options, (self._options.layer,)
         return Optimisation(
             self._encoder,
             self._framed(size),
             layers,
             layers,
-            options.descent(longest),
+            options.count_steps(longest),
             optimizer="learned" if self._learned else "lbfgs" if options.optimizer == "auto" else options.optimizer,
             history=_HISTORY,
             loss_copies="difference",
-            kept_pictures=2,  # the picture shown is a copy
+            kept_pictures=2,  # the picture and the copy that is shown
             tv=bool(options.tv_weight) and not self._learned,
         )
