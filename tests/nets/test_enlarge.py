@@ -85,7 +85,7 @@ def test_linear_enlarging_leaves_less_of_the_grid() -> None:
 
 def test_unknown_forms_are_refused() -> None:
     with pytest.raises(RequestError, match="nearest or bilinear"):
-        TransformerSpec(enlarge="bicubic")  # type: ignore[arg-type]
+        TransformerSpec(enlarge="bicubic")
     with pytest.raises(RequestError, match="nearest or bilinear"):
         mirror(enlarge="bicubic")
 

@@ -163,7 +163,7 @@ class DirectionTerm(Term):
         """``Σ w(1−cos)``."""
         return (self._compare(self.view.look(part))[0],)
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
         scale = self._scale(size)
 
@@ -229,7 +229,7 @@ class MomentsTerm(Term):
             second += torch.einsum("pc,pc->c", weighed, some)
         return first, second
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
         mass, weight = counted(self.where, size, self.weight)
         first, second = sums

@@ -55,7 +55,7 @@ class Term(ABC):
         """The sums over a part's positions."""
 
     @abstractmethod
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """Weighted loss (float32 scalar) of a layer of height and width `size`, and its gradient."""
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Tap]:
@@ -79,7 +79,7 @@ class ContentTerm(Term):
         """``Σ(F−P)²``."""
         return (sum_of_squares(part.features - part.of(self.target)),)
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:  # noqa: ARG002
+    def settle(self, sums: tuple[Tensor, ...], _size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
         scale = self.weight * (1 / self.target.numel() if self.reduction == "mean" else 0.5)
 
@@ -117,7 +117,7 @@ class GramTerm(Term):
         x, shares = rows(part.features), shares_at(self.where, part)
         return (gram_sum(x if shares is None else x * shares.sqrt()),)
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
         mass, weight = counted(self.where, size, self.weight)
         divisor = gram_divisor(len(self.target), mass, self.norm)
@@ -157,7 +157,7 @@ class WassersteinTerm(Term):
         weighed = x if shares is None else x * shares.float()
         return weighed.sum(0), weighed.t().mm(x)
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
         mass, weight = counted(self.where, size, self.weight)
         with torch.enable_grad():
@@ -191,7 +191,7 @@ class NormalisedGradient(Term):
         """See `Term.gather`."""
         return self.inner.gather(part)
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """The inner term's; `scaled` makes its slope this one's, once the norm over all parts is known."""
         return self.inner.settle(sums, size)
 
@@ -265,7 +265,7 @@ class Objective:
         losses["total"] = torch.stack([value.reshape(()) for value in losses.values()]).sum()
         return losses, gradient
 
-    def renew(self, image: Tensor, step: int) -> bool:  # noqa: ARG002
+    def renew(self, image: Tensor, step: int) -> bool:  # noqa: ARG002 (a hook)
         """Bring what the picture is to be like up to date, before it is evaluated at a step, counted from 0.
 
         Returns:

@@ -27,7 +27,7 @@ class Optimiser(Protocol):
         """Move `image` in place, given the gradient there."""
         ...
 
-    def shorten(self, image: Tensor) -> bool:
+    def shorten(self, image: Tensor, /) -> bool:
         """Take most of the last move back, in place, since it led nowhere; False where that cannot help."""
         ...
 
@@ -39,7 +39,7 @@ class Optimiser(Protocol):
         """All that the next move depends on: tensors, not copied, and JSON data."""
         ...
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], /) -> None:
         """Go on from a `state`."""
         ...
 
@@ -155,7 +155,7 @@ class LBFGS:
         self._pairs, self._gamma, self._renewed = pairs, gamma, False
         image.add_(direction.view_as(image), alpha=step)
 
-    def shorten(self, image: Tensor) -> bool:
+    def shorten(self, image: Tensor, /) -> bool:
         """See `Optimiser.shorten`. The gradient where the move began still holds, what led to its length does not."""
         step = self._step * _SHORTER
         if self._direction is None or float(self._direction.abs().max()) * step < _NO_MOVE:
@@ -182,7 +182,7 @@ class LBFGS:
             tensors |= {f"s.{number}": s, f"y.{number}": y}
         return tensors, facts
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], /) -> None:
         """See `Optimiser.restore`."""
         self._step, self._gamma = facts["step"], facts["gamma"]
         self._gradient, self._direction = tensors.get("gradient"), tensors.get("direction")
@@ -228,7 +228,7 @@ class Adam:
         cast(Callable[[], None], self._adam.step)()
         image.grad = None
 
-    def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
+    def shorten(self, _image: Tensor, /) -> bool:
         """See `Optimiser.shorten`: its moves are short whatever the gradient."""
         return False
 
@@ -239,7 +239,7 @@ class Adam:
         """See `Optimiser.state`."""
         return dict(self._adam.state_dict()["state"].get(0, {})), {}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def restore(self, tensors: Mapping[str, Tensor], _facts: Mapping[str, Any], /) -> None:
         """See `Optimiser.restore`."""
         self._adam.load_state_dict({**self._adam.state_dict(), "state": {0: dict(tensors)} if tensors else {}})
 
@@ -265,7 +265,7 @@ class Learned:
             self._handed_on = None
         image.copy_(moved)
 
-    def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
+    def shorten(self, _image: Tensor, /) -> bool:
         """See `Optimiser.shorten`: its moves are as long as was learned."""
         return False
 
@@ -276,7 +276,7 @@ class Learned:
         """See `Optimiser.state`."""
         return {} if self._handed_on is None else {"handed_on": self._handed_on}, {"made": self._made}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], /) -> None:
         """See `Optimiser.restore`."""
         self._made, self._handed_on = facts["made"], tensors.get("handed_on")
 

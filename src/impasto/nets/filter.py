@@ -89,7 +89,7 @@ class Filter:
         first, end = self._seen(rows)
         return max(0, first), min(size[0], end)
 
-    def __call__(self, x: Tensor, given: Rows, rows: Rows, size: Size, /) -> Tensor:  # noqa: ARG002
+    def __call__(self, x: Tensor, given: Rows, rows: Rows, _size: Size, /) -> Tensor:
         """See `Layer`."""
         pad = self._of.pad
         first, end = self._seen(rows)

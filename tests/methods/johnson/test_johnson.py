@@ -71,7 +71,7 @@ def test_a_large_picture_begins_small_and_keeps_its_tones(
 
     def watched(self: Transformer, seen: torch.Tensor, *more: object, **named: object) -> torch.Tensor:
         sizes.append(tuple(seen.shape[2:]))
-        return once(self, seen, *more, **named)  # pyright: ignore[reportArgumentType]
+        return once(self, seen, *more, **named)
 
     monkeypatch.setattr(Transformer, "paint", watched)
     bold = paint(photo, net, style_scale=4)

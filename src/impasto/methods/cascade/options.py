@@ -67,7 +67,7 @@ class Rung(Frozen):
         """
         return cls.model_validate(text)
 
-    def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:  # noqa: ARG002
+    def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:  # noqa: ARG002 (a rung is renamed whole)
         """See `Frozen.rename_files`: here the names are those among its method's settings."""
         from .. import method
 

@@ -188,7 +188,7 @@ class OnePassPainter(Painter, Generic[Stats]):
     def encode_work(self, size: int) -> float:
         """Return the multiply-adds of `encode`, for the progress."""
 
-    def steps(self, size: int) -> int:  # noqa: ARG002
+    def steps(self, size: int) -> int:  # noqa: ARG002 (a hook)
         """Return the number of pictures that a pass of that size yields."""
         return 1
 
@@ -206,7 +206,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         final = self.recipe.size or max(size)
         return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
 
-    def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002
+    def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002 (a hook)
         """Compute what a pass of longest side `size` needs of the photograph. This runs before all passes.
 
         Args:

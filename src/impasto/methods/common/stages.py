@@ -112,7 +112,7 @@ class StagedPainter(Painter):
     def beginning(self, photo: Tensor) -> Tensor:
         """Return the picture that the first stage starts from, of the size of `photo`."""
 
-    def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:  # noqa: ARG002
+    def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:  # noqa: ARG002 (a hook)
         """Return the picture that a later stage starts from, of the size of `larger`.
 
         Args:
@@ -122,7 +122,7 @@ class StagedPainter(Painter):
         """
         return resize(image, *larger.shape[2:])
 
-    def replaced_stages(self, stages: Stages, start: int) -> int:  # noqa: ARG002
+    def replaced_stages(self, stages: Stages, start: int) -> int:  # noqa: ARG002 (a hook)
         """Return how many stages a start of longest side `start` pixels replaces; never all of them."""
         return 0
 

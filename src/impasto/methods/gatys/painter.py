@@ -84,7 +84,7 @@ class GatysPainter(StagedPainter):
         photo: Tensor,
         regions: Regions | None = None,
         tile: int | None = None,
-        stage: tuple[int, int] = (0, 1),  # noqa: ARG002
+        stage: tuple[int, int] = (0, 1),  # noqa: ARG002 (the same at every stage)
     ) -> TiledObjective:
         """Style and content loss; see `StagedPainter.objective`."""
         options = self.options

@@ -70,7 +70,7 @@ class JohnsonPainter(OnePassPainter[None]):
     def encode(self, size: int, *, apart: bool) -> None:
         """Nothing: the networks know their styles."""
 
-    def cost(self, size: Size, stats: None, *, apart: bool) -> Cost:  # noqa: ARG002
+    def cost(self, size: Size, stats: None, *, apart: bool) -> Cost:  # noqa: ARG002 (no style is encoded)
         """The largest network's layers, and pictures before, after and mixed; see `OnePassPainter.cost`."""
         return reduce(or_, (net.cost for net, _ in self.nets)) + 3 * PICTURE
 
@@ -78,7 +78,7 @@ class JohnsonPainter(OnePassPainter[None]):
         """See `OnePassPainter.work`."""
         return sum(net.work for net, _ in self.nets) * size[0] * size[1]
 
-    def encode_work(self, size: int) -> float:  # noqa: ARG002
+    def encode_work(self, size: int) -> float:  # noqa: ARG002 (no style is encoded)
         """See `OnePassPainter.encode_work`."""
         return 0.0
 
