@@ -5,8 +5,7 @@ import json
 import pytest
 import torch
 
-from impasto import RequestError, Style, bind, make_recipe
-from impasto import strips as strips_room
+from impasto import RequestError, Style, bind, make_recipe, strip_plan
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
@@ -221,8 +220,8 @@ def test_nets_that_do_not_fit_are_refused(net, tiny_nets, tmp_path, picture):
 def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
-    monkeypatch.setattr(strips_room, "VALUES", 1)
-    monkeypatch.setattr(strips_room, "MIN_VALUES", 1)
+    monkeypatch.setattr(strip_plan, "VALUES", 1)
+    monkeypatch.setattr(strip_plan, "MIN_VALUES", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note

@@ -21,7 +21,8 @@ from ...memory import PICTURE, Cost, keep_freed_memory
 from ...nets.descreen import descreened
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
-from ...strips import Size, Strips, plan_strips
+from ...strip_plan import StripPlan, plan_strips
+from ...strips import Size
 from .fitting import SMALLEST, check_start, fitted_photo, pad_regions, pad_to_cover
 from .loader import Nets
 from .scales import finer, restored, scales, tones_of, with_tones
@@ -65,7 +66,7 @@ class Pass(Generic[Stats]):
         regions: where each style applies on the photo without `outer`; None means everywhere.
         outer: pixels on each side of the photo that are not painted.
         coarse: whether finer passes follow.
-        strips: how large strips may be; work goes through `Strips.run`, which makes them smaller if memory runs out.
+        strips: how large strips may be. `StripPlan.run` does the work, in smaller ones if memory runs out.
     """
 
     photo: Tensor
@@ -75,7 +76,7 @@ class Pass(Generic[Stats]):
     regions: Regions | None
     outer: int
     coarse: bool
-    strips: Strips
+    strips: StripPlan
 
     def free_photo(self) -> None:
         """Free the memory of the photo when it is no longer needed."""
@@ -271,7 +272,7 @@ class OnePassPainter(Painter, Generic[Stats]):
 
     def plan_style(
         self, style: Tensor, cost: Cost, kept: Cost = NOTHING, afterwards: Cost = NOTHING, *, apart: bool
-    ) -> Strips:
+    ) -> StripPlan:
         """Choose the size of strips for encoding a style picture, and refuse a budget that is too small for painting.
 
         Args:
@@ -303,7 +304,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         strips = self.plan((photo.shape[2], photo.shape[3]), stats, apart=False)
         return Pass(photo, size, stats, prepared, None, 0, False, strips)
 
-    def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> Strips:
+    def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> StripPlan:
         """Choose the size of strips for painting.
 
         Args:
