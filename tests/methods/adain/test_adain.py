@@ -12,10 +12,10 @@ from impasto.errors import WeightsError
 from impasto.methods.adain.painter import OUTER
 from impasto.methods.common.any_style import MARGIN, fitted_style
 from impasto.methods.common.fitting import pad_to_cover
-from impasto.nets.descreen import descreened
+from impasto.nets.descreen import remove_lattice
 from impasto.nets.files import ADAIN_KIND
 from impasto.painter import Regions
-from impasto.statistics.moments import Gathered, moments
+from impasto.statistics.moments import RunningMoments, moments
 from impasto.statistics.transport import transport
 from impasto.weights import container
 from impasto.weights.canonical import tiny_weights
@@ -59,7 +59,7 @@ def test_the_net_is_given_the_styles_moments(descreen, tiny_net, picture):
     features = (content - own.mean) / own.std * wanted.std + wanted.mean
     expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)
     if descreen:  # before the margin is cut off, which need not be whole cells of the grid
-        expected = descreened(expected, 4).clamp(0, 1)
+        expected = remove_lattice(expected, 4).clamp(0, 1)
     expected = expected[:, :, *place]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
 
@@ -69,7 +69,7 @@ def test_correlations_are_given_too_by_their_share(tiny_net, picture):
     vgg = VGG(tiny_weights())
     content, place = seen(vgg, photo)
     aim = vgg(style, ("relu4_1",))["relu4_1"]
-    own, wanted = Gathered(True), Gathered(True)
+    own, wanted = RunningMoments(True), RunningMoments(True)
     own.add(content)
     wanted.add(aim)
     matrix, mean = transport(own.moments(), wanted.moments(), 0.7)

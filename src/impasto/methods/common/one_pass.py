@@ -18,7 +18,7 @@ from ...control import expect, say
 from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
 from ...memory import PICTURE, Cost, keep_freed_memory
-from ...nets.descreen import descreened
+from ...nets.descreen import remove_lattice
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
 from ...strip_plan import StripPlan, plan_strips
@@ -345,7 +345,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         seen, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
         for picture, losses, note in self.pictures(seen):
             if self.grid:
-                picture = descreened(picture, self.grid).clamp_(0, 1)
+                picture = remove_lattice(picture, self.grid).clamp_(0, 1)
             picture = picture[:, :, *place]
             if painting.tones is not None:
                 picture = with_tones(picture, painting.tones)

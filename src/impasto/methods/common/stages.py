@@ -19,7 +19,7 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...losses.cost import Optimisation, Tiling
-from ...losses.descent import Descent, in_tiles
+from ...losses.descent import Descent, run_in_tiles
 from ...losses.optimisers import LBFGS, Adam, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
 from ...memory import Plan, describe, keep_freed_memory
@@ -172,7 +172,7 @@ class StagedPainter(Painter):
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
             keep_freed_memory(plan.way.tile is None)  # with tiles, memory is short
-            objective = in_tiles(
+            objective = run_in_tiles(
                 partial(self.objective, photo, regions, stage=(number, len(stages))), plan.way.tile, _size_of(photo)
             )
             run = Run(objective, image, self.settings, plan.way.history)

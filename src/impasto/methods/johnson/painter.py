@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import RequestError
 from ...memory import PICTURE, Cost
-from ...nets.descreen import descreened
+from ...nets.descreen import remove_lattice
 from ...nets.transformer import Transformer
 from ...painter import Regions
 from ...recipe import Recipe
@@ -98,7 +98,7 @@ class JohnsonPainter(OnePassPainter[None]):
             painted = seen.strips.run(paint)
             # Or the lattice of the net's grid would be enlarged with its strokes.
             if seen.coarse and net.spec.stride > 1:
-                painted = descreened(painted, min(4, net.spec.stride))
+                painted = remove_lattice(painted, min(4, net.spec.stride))
             painted = painted.clamp_(0, 1) * share
             picture = painted if picture is None else picture.add_(painted)
         assert picture is not None
