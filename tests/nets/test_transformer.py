@@ -29,6 +29,7 @@ def test_johnsons_network_has_its_size() -> None:
 
 
 def test_a_new_network_gives_the_photograph_the_colours_of_its_style() -> None:
+    torch.manual_seed(0)
     photo, style = (
         torch.rand(2, 3, 32, 40) * 0.5,
         torch.rand(1, 3, 20, 20) * torch.tensor([0.3, 1, 0.6]).view(3, 1, 1),

@@ -106,10 +106,12 @@ def terms_towards(
             mixed[layer] = [old + share * value for old, value in zip(before, values, strict=True)]
             squares[layer] = squares.get(layer, 0.0) + share * float(values[0].square().mean())
     targets = {layer: [torch.as_tensor(value) for value in values] for layer, values in mixed.items()}
-    if kind == "wasserstein":
-        return [WassersteinTerm(layer, *targets[layer], weight) for layer, weight in active.items()]
     terms: list[GramTerm | WassersteinTerm] = []
     for layer, weight in active.items():
+        if kind == "wasserstein":
+            mean, cov = targets[layer]
+            terms.append(WassersteinTerm(layer, mean, cov, weight))
+            continue
         (target,) = targets[layer]
         spread = max(0.0, squares[layer] - float(target.square().mean()))
         terms.append(GramTerm(layer, target, weight, norm, spread))

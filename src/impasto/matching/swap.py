@@ -60,8 +60,9 @@ def swap(
         ImpastoError: memory ran out even for the smallest blocks.
 
     Examples:
-        >>> photo, style = torch.rand(1, 8, 16, 20), prepare([torch.rand(1, 8, 12, 10)], patch=3)
-        >>> tuple(swap(photo, style).shape)
+        >>> from impasto.matching.styles import prepare
+        >>> style = prepare([torch.rand(1, 8, 12, 10)], patch=3)
+        >>> tuple(swap(torch.rand(1, 8, 16, 20), style).shape)
         (1, 8, 16, 20)
     """
     found = match_patches(content, style, tones=tones, budget_mb=budget_mb)
