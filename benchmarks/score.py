@@ -25,7 +25,7 @@ from benchmarks.shapes import Score, ScoreRow, read
 from impasto import Session, Style, make_recipe
 from impasto.images.read import read as read_picture
 from impasto.methods.effort import EFFORTS, Way, way
-from impasto.metrics.score import Ruler
+from impasto.metrics.score import Scorer
 
 WAYS = ("draft", "swap", "quick", "best")
 
@@ -42,7 +42,7 @@ def measure(
     name: str, pairs: Sequence[Pair], session: Session, *, size: int, pictures: Path | None = None
 ) -> ScoreRow:
     """Return the mean figures of a way over pairs, painted now or read from `pictures`/NAME/PHOTO.PAINTING.png."""
-    ruler = Ruler(session.device)
+    scorer = Scorer(session.device)
     found: list[Mapping[str, float]] = []
     for photo, painting in pairs:
         content, style = read_picture(str(photo)).pixels, read_picture(str(painting)).pixels
@@ -50,7 +50,7 @@ def measure(
             made = _paint(name, photo, painting, session, size)
         else:
             made = read_picture(str(pictures / name / f"{photo.stem}.{painting.stem}.png")).pixels
-        found.append(ruler.measure(made, content, style)._asdict())
+        found.append(scorer.measure(made, content, style)._asdict())
         print(f"{name} {photo.stem} {painting.stem} {found[-1]}", file=sys.stderr)
 
     def mean(figure: str) -> float:

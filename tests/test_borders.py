@@ -64,7 +64,7 @@ def test_a_gain_and_a_shift_can_be_the_weights(dtype, most):
     weight, bias = (each.to(dtype) for each in weights(generator))
     gain, shift, mean = (torch.randn(1, 3, 1, 1, generator=generator) for _ in range(3))
     mean = mean + 20
-    scaled, then = Affine(gain, shift, mean).into(weight, bias)
+    scaled, then = Affine(gain, shift, mean).fold_into(weight, bias)
     exact = F.conv2d(x * gain + shift, weight.float(), bias.float())
     got = F.conv2d(x, scaled.float(), then.float())
     assert scaled.dtype == then.dtype == dtype

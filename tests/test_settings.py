@@ -33,13 +33,13 @@ def test_unknown_groups_and_levels() -> None:
     with pytest.raises(ValueError, match="group is 'colours'; expected one of picture"):
         setting("colours", default=1)
     with pytest.raises(ValueError, match="level is 'expert'; expected one of plain"):
-        setting("picture", "expert", default=1)  # type: ignore[arg-type]
+        setting("picture", "expert", default=1)
 
 
 def test_options_without_a_place_are_refused_when_they_are_made() -> None:
     with pytest.raises(TypeError, match=r"Lost\.amount: .*group nor level"):
 
-        class Lost(Options):  # pyright: ignore[reportUnusedClass]
+        class Lost(Options):
             amount: float = 0.5
 
 

@@ -138,7 +138,7 @@ class Painter(ABC):
     resumable: bool = False
     checkpoint: Checkpoint | None = None
 
-    def encode_ahead(self, *, regions: bool = False) -> None:  # noqa: B027 (a method may have nothing to encode)
+    def encode_ahead(self, *, regions: bool = False) -> None:  # noqa: B027 (a hook)
         """Encode the styles before the first photograph, if the recipe states the size.
 
         Args:
@@ -205,7 +205,7 @@ class Painter(ABC):
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
-    def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002
+    def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002 (a hook)
         """Estimate the work of a painting, without that of encoding the styles.
 
         Args:

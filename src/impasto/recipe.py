@@ -124,7 +124,7 @@ class Options(Frozen):
         """The styles that the method's networks know; empty if it paints like style pictures instead."""
         return ()
 
-    def with_masks(self, masks: Sequence[str | None]) -> Self:  # noqa: ARG002
+    def with_masks(self, masks: Sequence[str | None]) -> Self:  # noqa: ARG002 (a hook)
         """Return the settings with other masks for `known_styles`, one each; None means everywhere."""
         return self
 

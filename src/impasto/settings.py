@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, cast, get_args
 
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
@@ -116,7 +116,7 @@ def place_of(field: FieldInfo) -> Place:
     extra = field.json_schema_extra
     if not isinstance(extra, dict) or "group" not in extra:
         raise ValueError("a setting says neither group nor level; expected it to be made by impasto.settings.setting")
-    return Place(**extra)  # pyright: ignore[reportArgumentType]  # as `setting` wrote it
+    return Place(**cast(dict[str, Any], extra))
 
 
 def names_file(field: FieldInfo) -> NamesFile | None:

@@ -332,7 +332,7 @@ def test_help_is_short_and_says_where_the_rest_is(command: str, cli: Cli, monkey
         fields = METHODS[command].options.model_fields
         plain = {name for name, field in fields.items() if place_of(field).level == "plain"}
         assert {name for name in fields if f"--{name.replace('_', '-')}" in shown} == plain
-    hidden = int(re.search(r"(\d+) more flags: impasto \S+ --help-all", "\n".join(lines))[1])  # type: ignore[index]
+    hidden = int(re.search(r"(\d+) more flags: impasto \S+ --help-all", "\n".join(lines))[1])
     negatives = {flag for flag in everything if flag.startswith("--no-")}
     assert hidden == len(everything - shown - negatives)
 

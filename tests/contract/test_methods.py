@@ -12,7 +12,6 @@ from impasto.images.regions import make_regions
 from impasto.methods import read_recipe
 from impasto.methods.common import loader
 from impasto.methods.common.finish import finish
-from impasto.methods.johnson import painter as johnson
 from impasto.nets.files import ADAIN_KIND, SWAP_KIND
 from impasto.recipe import Recipe
 from impasto.weights.canonical import tiny_weights
@@ -241,11 +240,11 @@ def test_a_start_takes_the_place_of_the_picture_before(name):
     assert last(painter.paint(content, start=_picture(80, 96, 3))).image.shape == plain.shape
 
 
+# johnson takes its colours from the start.
+@pytest.mark.parametrize("name", [way for way, (method, _) in WAYS.items() if method != "johnson"], indirect=True)
 def test_from_the_photograph_itself_painting_begins_as_without_a_start(name):
     content = _picture(40, 48)
     painter = _bound(name, size=48)
-    if isinstance(painter.painter, johnson.JohnsonPainter):
-        pytest.skip("its colours are the start's")
     begun, plain = (last(painter.paint(content, start=start)).image for start in (content, None))
     assert torch.allclose(begun, plain, atol=1e-5)
 

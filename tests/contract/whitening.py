@@ -17,7 +17,7 @@ from impasto.nets.decoder import Decoder
 from impasto.nets.files import ADAIN_KIND
 from impasto.recipe import NetName, Options, Recipe, StyleScale
 from impasto.statistics.moments import Moments, blend, moments
-from impasto.statistics.transport import roots_by_products
+from impasto.statistics.transport import newton_schulz_roots
 from impasto.strips import Size
 from impasto.weights.canonical import tiny_weights
 
@@ -81,7 +81,7 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
 def whitened(x: Tensor, style: Moments) -> Tensor:
     """Features whitened, then coloured by a style's covariance."""
     own = moments(x.float(), correlations=True)
-    (inverse,), (root,) = (roots_by_products(_shrunk(m), (p,)) for m, p in ((own, -0.5), (style, 0.5)))
+    (inverse,), (root,) = (newton_schulz_roots(_shrunk(m), (p,)) for m, p in ((own, -0.5), (style, 0.5)))
     made = root @ inverse @ ((x - own.mean) / own.std).flatten(2)
     return made.view_as(x) * style.std + style.mean
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from impasto.encoders.tiles import Part
 from impasto.encoders.vgg import VGG
-from impasto.losses.nearest import DirectionTerm, Lattice, MomentsTerm, Squares
+from impasto.losses.nearest import DirectionTerm, MomentsTerm, SquareMeans, Subgrid
 from impasto.losses.tiled import TiledObjective
 from impasto.weights.canonical import layer_size, tiny_weights
 
@@ -30,11 +30,18 @@ def by_autograd(loss, features):
     return value.detach(), gradient
 
 
-VIEWS = [Squares(1), Squares(4), Squares(2, ceil=True), Squares(4, ceil=True), Lattice(1, 0, 0), Lattice(5, 3, 1)]
+VIEWS = [
+    SquareMeans(1),
+    SquareMeans(4),
+    SquareMeans(2, ceil=True),
+    SquareMeans(4, ceil=True),
+    Subgrid(1, 0, 0),
+    Subgrid(5, 3, 1),
+]
 
 
 def seen_by_hand(view, features):
-    if isinstance(view, Squares):
+    if isinstance(view, SquareMeans):
         return F.avg_pool2d(features, view.side, ceil_mode=view.ceil)
     return features[:, :, view.top :: view.step, view.left :: view.step]
 
@@ -45,13 +52,13 @@ def test_a_direction_is_one_minus_the_cosine(view, stressed):
     features, centre = noise(1, 6, 13, 18), noise(6, seed=5) / 2
     height, width = view.size((13, 18))
     directions, targets = field(6, height, width, seed=2)
-    stress = noise(1, 1, height, width, seed=3) if stressed else None
-    term = DirectionTerm("relu1_1", 2.0, view, targets, lambda *_: centre, stress)
+    position_weights = noise(1, 1, height, width, seed=3) if stressed else None
+    term = DirectionTerm("relu1_1", 2.0, view, targets, lambda *_: centre, position_weights)
 
     def loss(x):
         seen = seen_by_hand(view, x).permute(0, 2, 3, 1)[0] - centre
         apart = 1 - F.cosine_similarity(seen, directions, dim=-1)
-        return 2 * (apart if stress is None else apart * stress[0, 0]).mean()
+        return 2 * (apart if position_weights is None else apart * position_weights[0, 0]).mean()
 
     expected, gradient = by_autograd(loss, features)
     got, tap = term.evaluate(features)
@@ -66,7 +73,7 @@ def test_a_direction_is_one_minus_the_cosine(view, stressed):
 
 def test_features_of_no_length_have_no_direction():
     _, targets = field(3, 4, 4)
-    term = DirectionTerm("relu1_1", 1.0, Squares(1), targets, lambda *_: torch.zeros(3))
+    term = DirectionTerm("relu1_1", 1.0, SquareMeans(1), targets, lambda *_: torch.zeros(3))
     loss, tap = term.evaluate(torch.zeros(1, 3, 4, 4))
     assert float(loss) == pytest.approx(1)
     assert torch.isfinite(tap(None)).all()
@@ -100,7 +107,12 @@ def test_tiles_give_the_gradient_of_the_whole(size, ceil):
     image = noise(1, 3, *size)
     style = vgg(noise(1, 3, 64, 64, seed=9), ["relu1_1", "relu2_1", "relu3_1", "relu4_1"])
     terms = []
-    views = {"relu1_1": Squares(4, ceil), "relu2_1": Lattice(7, 2, 5), "relu3_1": Squares(1), "relu4_1": Squares(1)}
+    views = {
+        "relu1_1": SquareMeans(4, ceil),
+        "relu2_1": Subgrid(7, 2, 5),
+        "relu3_1": SquareMeans(1),
+        "relu4_1": SquareMeans(1),
+    }
     for seed, (layer, view) in enumerate(views.items()):
         channels = vgg.channels(layer)
         _, targets = field(channels, *view.size(layer_size(vgg.spec, layer, *size)), seed=seed)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.losses.optimisers import LBFGS, Learned, frequency_preconditioner
+from impasto.losses.optimisers import LBFGS, LearnedSteps, frequency_preconditioner
 
 
 def _problem(size=12):
@@ -117,12 +117,12 @@ def test_learned_steps_are_made_in_turn_each_from_where_the_last_ended():
 
     image, seen = torch.tensor([1.0, 2.0]), []
     steps = [lambda *args: (seen.append(args[2]), move(*args))[1]] * 3
-    descent = Learned(steps)
+    descent = LearnedSteps(steps)
     for _ in range(2):
         descent.update(image, torch.tensor([0.25, 0.5]))
     assert image.tolist() == [0.5, 1.0]
     assert not descent.shorten(image)
-    later = Learned(steps)
+    later = LearnedSteps(steps)
     later.restore(*descent.state())
     later.update(image, torch.tensor([0.25, 0.5]))
     assert image.tolist() == [0.25, 0.5]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.encoders.tiles import cut, halo, parts
+from impasto.encoders.tiles import cut_tiles, encode_tiles, halo
 from impasto.encoders.vgg import VGG
 from impasto.losses.objective import NormalisedGradient, Objective, TVTerm
 from impasto.losses.targets import content_terms, style_terms
@@ -47,7 +47,7 @@ def test_features_of_tiles_are_the_whole_pictures(variant, size):
     layers = layer_names("vgg19")[:-1]
     whole = vgg(image, layers)
     seen = {layer: torch.zeros(features.shape[2:]) for layer, features in whole.items()}
-    tiles = list(parts(vgg, image, layers, TILE))
+    tiles = list(encode_tiles(vgg, image, layers, TILE))
     assert len(tiles) > 4
     for found in tiles:
         for layer, part in found.items():
@@ -68,7 +68,7 @@ def test_the_halo_is_no_wider_than_it_must_be():
 def test_slivers_and_small_pictures_are_covered_once(size):
     spec = tiny_weights().spec
     count = torch.zeros(size)
-    for tile in cut(spec, STYLE, *size, 100):
+    for tile in cut_tiles(spec, STYLE, *size, 100):
         count[tile.core] += 1
     assert (count == 1).all()
 
@@ -134,7 +134,7 @@ def test_nothing_shows_at_the_borders_of_tiles():
     gradient, other = assert_the_same(whole, tiled, noise(*size, 5), 1e-5)
     error = (gradient - other).abs()
     near = torch.zeros(size, dtype=torch.bool)
-    for tile in cut(vgg.spec, {**STYLE, **CONTENT}, *size, TILE):
+    for tile in cut_tiles(vgg.spec, {**STYLE, **CONTENT}, *size, TILE):
         rows, columns = tile.core
         for edge in {rows.start, rows.stop} - {0, size[0]}:
             near[edge - 2 : edge + 2, columns] = True

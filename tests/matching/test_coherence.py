@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.matching import coherence
-from impasto.matching.coherence import coherent
-from impasto.matching.exact import best_of
+from impasto.matching.coherence import make_coherent
+from impasto.matching.exact import best_patches
 from impasto.matching.styles import Search, prepare, tone
 from impasto.matching.swap import match_patches
 
@@ -63,9 +63,9 @@ def test_no_patch_can_do_better_by_continuing_a_neighbours(
     content, style = noise(1, 4, 14, 17), noise(1, 4, 19, 13, seed=1)
     (source,) = prepare([style], patch=patch, stride=stride).sources
     pixels = content[0].permute(1, 2, 0).contiguous()
-    first = best_of(pixels, source, patch, stride, 2**20)
+    first = best_patches(pixels, source, patch, stride, 2**20)
     before = [each.clone() for each in first]
-    score, index = coherent(pixels, source, patch, stride, first, weight, 2**20)
+    score, index = make_coherent(pixels, source, patch, stride, first, weight, 2**20)
     assert all(torch.equal(*pair) for pair in zip(first, before, strict=True))
 
     field = Field(content, style, patch, stride)

@@ -21,7 +21,7 @@ def test_bands_are_parts_of_the_whole(encoder, picture, monkeypatch, size):
     seen = Hypercolumns(encoder, photo, LAYERS)
     mean, whole = seen.mean, seen.whole()
     assert whole.dtype == STORED
-    monkeypatch.setattr(room, "HELD", 20_000)
+    monkeypatch.setattr(room, "MAX_VALUES", 20_000)
     banded = Hypercolumns(encoder, photo, LAYERS)
     parts = list(banded.bands())
     assert len(parts) > 1 or min(size) < 32

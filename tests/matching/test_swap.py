@@ -81,7 +81,7 @@ def test_the_first_of_equals_wins() -> None:
 def test_the_largest_is_found_where_it_first_occurs(count: int) -> None:
     scores = torch.randint(0, 40, (50, count), generator=torch.Generator().manual_seed(count)).float()
     scores[0] = -torch.inf
-    value, place = patches.first_largest(scores)
+    value, place = patches.max_and_first(scores)
     torch.testing.assert_close(value, scores.amax(1))
     first = [row.index(max(row)) for row in scores.tolist()]
     assert place.tolist() == first
@@ -131,8 +131,10 @@ def test_what_is_matched_of_a_photo_is_held_once(match: Match, monkeypatch: pyte
     ready = prepare([style], match=match, tones=[noise(1, 1, 5, 5)], luminance_weight=0.3)
     shade = noise(1, 1, 40, 40)
     monkeypatch.setattr(room, "AT_ONCE", 2**12)
-    monkeypatch.setattr(moments_room, "_AT_ONCE", 2**12)
-    monkeypatch.setattr(room, "best_of", lambda *_: (torch.zeros(38, 38), torch.zeros(38, 38, dtype=torch.int64)))
+    monkeypatch.setattr(moments_room, "_BLOCK", 2**12)
+    monkeypatch.setattr(
+        room, "best_patches", lambda *_: (torch.zeros(38, 38), torch.zeros(38, 38, dtype=torch.int64))
+    )
     assert peak_of(lambda: match_patches(content, ready, tones=shade)) < 1.3 * content.numel() * 4
 
 

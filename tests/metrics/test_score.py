@@ -5,7 +5,7 @@ import torch
 
 from impasto.encoders.vgg import VGG
 from impasto.metrics import score
-from impasto.metrics.score import LAYERS, Ruler, distances
+from impasto.metrics.score import LAYERS, Scorer, distances
 from impasto.weights.canonical import tiny_weights
 
 
@@ -14,10 +14,10 @@ def picture(height, width, seed=0):
 
 
 @pytest.fixture
-def ruler(monkeypatch):
+def scorer(monkeypatch):
     monkeypatch.setattr(score, "load", lambda name, **_: tiny_weights())
     monkeypatch.setattr(score, "SIZE", 48)
-    return Ruler(torch.device("cpu"))
+    return Scorer(torch.device("cpu"))
 
 
 def test_distances_are_as_defined():
@@ -43,16 +43,16 @@ def test_distances_are_as_defined():
     assert got.content == pytest.approx(float((of["made"]["relu4_1"] - own).norm() / own.norm()), rel=1e-4)
 
 
-def test_the_photo_has_content_0_and_the_style_style_0(ruler):
+def test_the_photo_has_content_0_and_the_style_style_0(scorer):
     photo, style = picture(30, 44), picture(50, 36, 1)
-    assert ruler.measure(photo, photo, style).content == 0
-    assert ruler.measure(style, style, style) == (0, 0, 0)
-    assert ruler.measure(photo, photo, style).style > 0
-    assert ruler.measure(photo, photo, style).texture > 0
+    assert scorer.measure(photo, photo, style).content == 0
+    assert scorer.measure(style, style, style) == (0, 0, 0)
+    assert scorer.measure(photo, photo, style).style > 0
+    assert scorer.measure(photo, photo, style).texture > 0
 
 
-def test_pictures_are_measured_at_one_size(ruler):
+def test_pictures_are_measured_at_one_size(scorer):
     photo, style = picture(30, 44), picture(50, 36, 1)
     large = torch.nn.functional.interpolate(photo, scale_factor=4, mode="nearest")
-    assert ruler.measure(large, photo, style).content < 0.35
-    assert ruler.measure(picture(61, 87, 3), photo, style).content > 0
+    assert scorer.measure(large, photo, style).content < 0.35
+    assert scorer.measure(picture(61, 87, 3), photo, style).content > 0

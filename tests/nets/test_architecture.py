@@ -29,7 +29,7 @@ def test_repetition_is_shorthand() -> None:
         ("c9s1-8,R8×0,c9s1-3", ("block 2",)),
         ("c9s1-8,R8×99,c9s1-3", ("block 2", "64 blocks")),
         ("c9s1-8,d16×2,u8,u8,c9s1-3", ("block 2", "R blocks")),
-        ("c9s1-8,u8,c9s1-3", ("block 2", "d before u")),
+        ("c9s1-8,u8,c9s1-3", ("block 2", "d before each u")),
         ("c9s1-8,d16,c9s1-3", ("1/2 of the size",)),
         ("c9s1-8,c9s1-4", ("4 channels",)),
         ("c9s1-8,d4,u3", ("c9s1-3",)),

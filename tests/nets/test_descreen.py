@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from impasto.nets import descreen
-from impasto.nets.descreen import descreened
+from impasto.nets.descreen import remove_lattice
 
 
 def scene(height: int, width: int) -> Tensor:
@@ -28,18 +28,18 @@ def lattice(height: int, width: int, period: int) -> Tensor:
 def test_a_lattice_goes_and_strokes_and_edges_stay(period: int, height: int, width: int) -> None:
     clean, grid = scene(height, width), lattice(height, width, period)
     grid = grid - grid[:, :, :period, :period].mean((2, 3), keepdim=True)
-    kept = descreened(clean, period)
-    assert float((descreened(clean + grid, period) - kept).std()) < 0.1 * float(grid.std())
+    kept = remove_lattice(clean, period)
+    assert float((remove_lattice(clean + grid, period) - kept).std()) < 0.1 * float(grid.std())
     assert float((kept - clean).abs().max()) < 0.03 and float((kept - clean).abs().mean()) < 0.003
 
 
 def test_strips_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = scene(301, 150) + lattice(301, 150, 4)
-    whole = descreened(picture, 4)
+    whole = remove_lattice(picture, 4)
     monkeypatch.setattr(descreen, "VALUES", 1)
-    torch.testing.assert_close(descreened(picture, 4), whole, atol=1e-6, rtol=0)
+    torch.testing.assert_close(remove_lattice(picture, 4), whole, atol=1e-6, rtol=0)
 
 
 def test_small_pictures_are_left_alone() -> None:
     picture = scene(24, 200)
-    assert torch.equal(descreened(picture, 4), picture)
+    assert torch.equal(remove_lattice(picture, 4), picture)

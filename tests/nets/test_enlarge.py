@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from impasto.errors import RequestError
 from impasto.nets.decoder import Decoder
 from impasto.nets.decoder_spec import DecoderSpec, mirror
-from impasto.nets.enlarge import FORMS, Enlarge, folded, interleaved
+from impasto.nets.enlarge import FORMS, Enlarge, fold_weights, interleave
 from impasto.nets.transformer import Transformer
 from impasto.nets.transformer_spec import TransformerSpec
 
@@ -21,7 +21,7 @@ def test_one_step_is_both(enlarge: Enlarge, size: tuple[int, int]) -> None:
     x, weight = torch.rand(2, 4, *size, generator=draw), torch.randn(5, 4, 3, 3, generator=draw)
     around = F.pad(x, (1, 1, 1, 1), mode="replicate")
     large = F.interpolate(around, scale_factor=2, mode=enlarge)[:, :, 1:-1, 1:-1]
-    got = interleaved(F.conv2d(around, folded(weight, enlarge)))
+    got = interleave(F.conv2d(around, fold_weights(weight, enlarge)))
     torch.testing.assert_close(got, F.conv2d(large, weight), rtol=1e-4, atol=1e-5)
     assert got.shape == (2, 5, 2 * size[0], 2 * size[1])
 
@@ -29,13 +29,13 @@ def test_one_step_is_both(enlarge: Enlarge, size: tuple[int, int]) -> None:
 def test_nearest_is_an_enlarged_picture_mirrored_at_its_border() -> None:
     x, weight = torch.rand(1, 3, 6, 5), torch.randn(2, 3, 3, 3)
     large = F.pad(F.interpolate(x, scale_factor=2), (1, 1, 1, 1), mode="reflect")
-    got = interleaved(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), folded(weight, "nearest")))
+    got = interleave(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), fold_weights(weight, "nearest")))
     torch.testing.assert_close(got, F.conv2d(large, weight), rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_reach_the_weights() -> None:
     weight = torch.randn(2, 3, 3, 3, requires_grad=True)
-    folded(weight, "bilinear").square().sum().backward()
+    fold_weights(weight, "bilinear").square().sum().backward()
     assert weight.grad is not None
     assert float(weight.grad.abs().min()) > 0
 
@@ -85,7 +85,7 @@ def test_linear_enlarging_leaves_less_of_the_grid() -> None:
 
 def test_unknown_forms_are_refused() -> None:
     with pytest.raises(RequestError, match="nearest or bilinear"):
-        TransformerSpec(enlarge="bicubic")  # type: ignore[arg-type]
+        TransformerSpec(enlarge="bicubic")
     with pytest.raises(RequestError, match="nearest or bilinear"):
         mirror(enlarge="bicubic")
 

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from impasto.errors import RequestError
 from impasto.painter import Regions
-from impasto.statistics.moments import Gathered, Moments, adain, blend, moments, moments_over
+from impasto.statistics.moments import Moments, RunningMoments, adain, blend, moments, moments_over
 from impasto.statistics.transfer import impose_correlations, impose_moments
 
 
@@ -66,7 +66,7 @@ def test_blend_is_the_weighted_mean() -> None:
 
 def test_moments_of_parts_are_those_of_the_whole() -> None:
     x = noise(2, 3, 20, 7) * 4 + torch.linspace(0, 50, 20)[:, None]
-    gathered = Gathered()
+    gathered = RunningMoments()
     for first, end in ((0, 3), (3, 4), (4, 20)):
         gathered.add(x[:, :, first:end])
     torch.testing.assert_close(gathered.moments(), moments(x), atol=1e-5, rtol=1e-5)
@@ -78,7 +78,7 @@ def test_weights_say_how_much_a_position_counts() -> None:
     shares = weights / weights.sum()
     mean = (x * shares).sum((2, 3), keepdim=True)
     deviation = ((x - mean).square() * shares).sum((2, 3), keepdim=True).sqrt()
-    gathered = Gathered()
+    gathered = RunningMoments()
     for rows in (slice(0, 4), slice(4, 9), slice(9, 12)):
         gathered.add(x[:, :, rows], weights[:, :, rows])
     for got in (gathered.moments(), weighed(x, weights)):
@@ -88,7 +88,7 @@ def test_weights_say_how_much_a_position_counts() -> None:
 
 
 def weighed(x: torch.Tensor, weights: torch.Tensor) -> Moments:
-    gathered = Gathered()
+    gathered = RunningMoments()
     gathered.add(x, weights)
     return gathered.moments()
 
@@ -100,7 +100,7 @@ def test_nothing_that_counts_has_finite_moments() -> None:
 
 def test_moments_of_all_at_once_are_those_gathered() -> None:
     x = noise(2, 6, 9, 8) @ noise(8, 8, seed=1) + torch.linspace(0, 50, 9)[:, None]
-    gathered = Gathered(correlations=True)
+    gathered = RunningMoments(correlations=True)
     gathered.add(x)
     torch.testing.assert_close(moments(x, correlations=True), gathered.moments(), atol=1e-4, rtol=1e-4)
     assert moments(x).correlation is None

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from impasto.statistics import transport as room
-from impasto.statistics.moments import Gathered, Moments, adain, blend, moments, stacked
+from impasto.statistics.moments import Moments, RunningMoments, adain, blend, moments, stack_rows
 from impasto.statistics.transport import transport
 
 
@@ -16,7 +16,7 @@ def features(channels: int = 5, *, seed: int = 0, height: int = 20, width: int =
 
 
 def gathered(x: Tensor, weights: Tensor | None = None) -> Moments:
-    found = Gathered(correlations=True)
+    found = RunningMoments(correlations=True)
     found.add(x, weights)
     return found.moments()
 
@@ -39,7 +39,7 @@ def test_gathers_what_numpy_calls_correlation_coefficients() -> None:
 
 def test_parts_and_weights_make_no_difference() -> None:
     x = features(count=2) + torch.linspace(0, 9, 20)[:, None]
-    parts = Gathered(correlations=True)
+    parts = RunningMoments(correlations=True)
     for rows in (slice(0, 3), slice(3, 4), slice(4, 20)):
         parts.add(x[:, :, rows])
     torch.testing.assert_close(parts.moments(), gathered(x), atol=1e-5, rtol=1e-5)
@@ -94,8 +94,8 @@ def test_blends_and_stacks_keep_correlations_where_all_have_them() -> None:
     one, two = gathered(features()), gathered(features(seed=1))
     assert one.correlation is not None and two.correlation is not None
     torch.testing.assert_close(blend([one, two], [3, 1]).correlation, 0.75 * one.correlation + 0.25 * two.correlation)
-    assert torch.equal(stacked([one, two]).correlation, torch.cat([one.correlation, two.correlation]))
-    assert stacked([one, moments(features())]).correlation is None
+    assert torch.equal(stack_rows([one, two]).correlation, torch.cat([one.correlation, two.correlation]))
+    assert stack_rows([one, moments(features())]).correlation is None
     assert blend([one, moments(features())], [1, 1]).correlation is None
 
 
@@ -103,13 +103,13 @@ def test_blends_and_stacks_keep_correlations_where_all_have_them() -> None:
 def test_roots_by_products_are_those_by_eigenvalues(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     own, style = (gathered(features(96, seed=seed, height=5, width=7, count=2)) for seed in (0, 1))  # of rank 34
     wanted, _ = room.transport(own, style, share)
-    monkeypatch.setattr(room, "_roots", room.roots_by_products)
+    monkeypatch.setattr(room, "_roots", room.newton_schulz_roots)
     got, _ = room.transport(own, style, share)
     assert float((got - wanted).norm() / wanted.norm()) < 1e-3
 
 
 def test_roots_by_products_stay_finite_where_channels_are_one() -> None:
     alike = 0.9 * torch.ones(1, 128, 128) + 0.1 * torch.eye(128)
-    root, inverse = room.roots_by_products(alike)
+    root, inverse = room.newton_schulz_roots(alike)
     torch.testing.assert_close(root @ root, alike, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(inverse @ root, torch.eye(128)[None], atol=1e-3, rtol=1e-3)

@@ -9,7 +9,8 @@ import pytest
 from torch.utils import backend_registration
 
 pytestmark = pytest.mark.skipif(
-    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"), reason="PyTorch is too old for it"
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason="this PyTorch cannot pretend to have a GPU",
 )
 
 

@@ -58,7 +58,7 @@ def write_codebook(path: Path, pairs: Pairs) -> None:
 
 
 def features_state(pairs: Pairs, arch: str = "vgg19") -> dict[str, Tensor]:
-    order = layer_names(arch)  # type: ignore[arg-type]
+    order = layer_names(arch)
     state: dict[str, Tensor] = {}
     for name, (weight, bias) in pairs.items():
         state[f"features.{order.index(name)}.weight"], state[f"features.{order.index(name)}.bias"] = (

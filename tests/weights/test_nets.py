@@ -81,7 +81,7 @@ def test_converted_encoders_are_read_strictly(tmp_path: Path, pairs: Pairs) -> N
 
     def again(**changes: object) -> None:
         data = {**header, **{k: v for k, v in changes.items() if k != "tensors"}}
-        save_file(changes.get("tensors", tensors), path, {"impasto": json.dumps(data)})  # type: ignore[arg-type]
+        save_file(changes.get("tensors", tensors), path, {"impasto": json.dumps(data)})
 
     cases: list[tuple[dict[str, object], str]] = [
         ({"spec": {**header["spec"], "channels": "cmyk"}}, "wrong at channels"),

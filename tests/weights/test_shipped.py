@@ -18,7 +18,7 @@ from impasto.images.geometry import fit
 from impasto.images.read import read
 from impasto.methods.export import TOLERANCE, export
 from impasto.methods.johnson.gallery import gallery
-from impasto.metrics.score import Inverts, Ruler
+from impasto.metrics.score import FeatureInverter, Scorer
 from impasto.session.bound import BoundPainter
 from impasto.weights.shipped import net_names
 
@@ -41,9 +41,9 @@ def bound(method: str, styles: list[Tensor], **settings: object) -> BoundPainter
 @pytest.mark.parametrize("name", STYLES)
 @pytest.mark.parametrize("method", ["adain", "swap"])
 def test_any_style_is_taken_on_and_the_photo_kept(method: str, name: str, photo: Tensor) -> None:
-    ruler, style = Ruler(torch.device("cpu")), read(draw(name, 384)).pixels
+    scorer, style = Scorer(torch.device("cpu")), read(draw(name, 384)).pixels
     painted = last(bound(method, [style]).paint(photo)).image
-    untouched, own = ruler.measure(photo, photo, style), ruler.measure(painted, photo, style)
+    untouched, own = scorer.measure(photo, photo, style), scorer.measure(painted, photo, style)
     assert own.style < 0.6 * untouched.style
     assert own.content < 0.9
 
@@ -54,7 +54,7 @@ def test_every_learned_step_of_swap_comes_nearer(photo: Tensor) -> None:
     errors: list[dict[str, float]] = []
     for way in ways:
         painter = bound("swap", [style], **way)
-        assert isinstance(painter.painter, Inverts)
+        assert isinstance(painter.painter, FeatureInverter)
         errors.append(painter.painter.feature_errors(photo))
     for kind in ("photo", "painting", "swapped"):
         assert [step[kind] for step in errors] == sorted((step[kind] for step in errors), reverse=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from inspect import Parameter as Argument
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 from cyclopts import Parameter
 
@@ -50,7 +50,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
     ]
     command.__name__, command.__doc__ = paint.__name__, paint.__doc__
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
-    setattr(command, "__signature__", signature.replace(parameters=arguments))  # noqa: B010
+    cast(Any, command).__signature__ = signature.replace(parameters=arguments)
     return command
 
 

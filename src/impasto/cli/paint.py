@@ -7,7 +7,7 @@ from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import Signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
@@ -98,7 +98,7 @@ def signed(command: Callable[..., int], name: str, summary: str, arguments: Sequ
     """The command with a signature, off which cyclopts reads its flags."""
     command.__name__, command.__doc__ = name, summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
-    setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
+    cast(Any, command).__signature__ = Signature(arguments, return_annotation=int)
     return command
 
 

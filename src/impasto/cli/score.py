@@ -112,12 +112,12 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
 def _measured(device: str, finished: list[tuple[str, str, str, str]]) -> Iterator[_Row]:
     """Figures of pictures that are there: (what they are of, picture, photo, style)."""
     from ..images.read import read
-    from ..metrics.score import Ruler
+    from ..metrics.score import Scorer
     from ..runtime import pick_device
 
-    ruler = Ruler(pick_device(device))
+    scorer = Scorer(pick_device(device))
     for of, picture, photo, style in finished:
-        figures = ruler.measure(read(picture).pixels, read(photo).pixels, read(style).pixels)
+        figures = scorer.measure(read(picture).pixels, read(photo).pixels, read(style).pixels)
         yield _Row(of, Path(photo).stem, Path(style).stem, figures._asdict())
 
 
@@ -125,22 +125,22 @@ def _painted(
     name: str, preset: str | None, couples: list[tuple[Path, Path]], *, size: int, inverse: bool, device: str
 ) -> Iterator[_Row]:
     """Figures of pictures painted here and now."""
-    from ..metrics.score import Inverts, Ruler
+    from ..metrics.score import FeatureInverter, Scorer
     from ..session.session import Session
 
     label = f"{name} ({preset})" if preset else name
     recipe = make_recipe(name, preset=preset, settings={"size": size})
     with Session(device=device) as session:
-        ruler = Ruler(session.device)
+        scorer = Scorer(session.device)
         for photo, painting in couples:
             own = recipe.model_copy(update={"styles": (Style(path=str(painting)),)})
             painter = session.bind(own)
             made = painter.paint(photo).done()
             content, style = made.photo.pixels, made.styles[0].pixels
-            figures: dict[str, float] = ruler.measure(made.image, content, style)._asdict()
+            figures: dict[str, float] = scorer.measure(made.image, content, style)._asdict()
             if inverse:
                 inner = painter.painter
-                if not isinstance(inner, Inverts):
+                if not isinstance(inner, FeatureInverter):
                     raise RequestError(
                         f"{name} turns no features into pictures; expected adain or swap with --inverse"
                     )

@@ -197,7 +197,7 @@ def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
     command.__name__ = training.name
     command.__doc__ = training.summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
-    setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
+    cast(Any, command).__signature__ = Signature(arguments, return_annotation=int)
     return command
 
 

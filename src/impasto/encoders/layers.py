@@ -1,7 +1,7 @@
-"""The layers of a fixed VGG, each forwards and back.
+"""The layers of a fixed VGG, forwards and backwards.
 
-The way back is written by hand: a convolution's gradient is a convolution with the flipped kernel, ReLU's is applied
-in place.
+The backward pass is written by hand: the gradient of a convolution is a convolution with the flipped kernel, and that
+of a ReLU is computed in place.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..weights.canonical import VGGWeights
 from ..weights.layers import layer_names, resolve_layer
 
 Tap = Callable[[Tensor | None], Tensor]
-"""Adds a layer's own gradient to the one that comes from deeper layers (None where nothing does).
+"""Returns the gradient of a layer: that of its own loss plus the given one, which comes from deeper layers, if any.
 
-It may write into the tensor it is given."""
+It may overwrite the given tensor."""
 
 Pullback = Callable[[Mapping[str, Tap]], Tensor]
-"""Taps by layer -> gradient with respect to the image, N×3×H×W float32. Callable once."""
+"""Returns the gradient with respect to the image, N×3×H×W float32, given taps by layer. It can be called once."""
 
 _aten = torch.ops.aten
 
 
 class Layers:
-    """Convolutions, ReLUs and poolings of a VGG, with the preprocessing they want; for the arguments see `VGG`."""
+    """The convolutions, ReLUs and poolings of a VGG, and its preprocessing. For the arguments see `VGG`."""
 
     def __init__(
         self,
@@ -61,22 +61,35 @@ class Layers:
         self.std = torch.tensor(self.spec.std, device=self.device).view(shape)
 
     def preprocess(self, image: Tensor) -> Tensor:
-        """N×3×H×W float32 RGB in [0, 1] -> what the first convolution wants, in float32."""
+        """Convert N×3×H×W float32 RGB in [0, 1] to the input of the first convolution, in float32."""
         return (image.index_select(1, self.flip) * self.spec.scale - self._mean) / self.std
 
     def until(self, wanted: Collection[str]) -> Sequence[str]:
-        """The layers down to the deepest one wanted."""
+        """Return the layers from the first to the deepest one wanted.
+
+        Raises:
+            RequestError: the network has no such layer.
+        """
         if unknown := set(wanted) - set(self.order):
             raise RequestError(f"no layer {', '.join(sorted(unknown))} in {self.spec.arch}")
         return self.order[: max(map(self.order.index, wanted), default=-1) + 1]
 
     def channels(self, layer: str) -> int:
-        """Channels of a canonical layer's features."""
+        """The channels of a canonical layer's features."""
         last = self.order.index(layer) + 1
         return next(self._params[name][0].shape[0] for name in reversed(self.order[:last]) if name in self._params)
 
     def conv(self, name: str, x: Tensor, edges: Edges = (1, 1)) -> Tensor:
-        """The convolution, padded where `x` reaches the picture's upper and lower border."""
+        """Apply a convolution.
+
+        Args:
+            name: canonical layer.
+            x: its input, N×C×h×W: the whole, or a strip of rows.
+            edges: 1 if `x` reaches the upper and the lower border of the picture, which are padded, otherwise 0.
+
+        Raises:
+            RequestError: there are no weights for the layer.
+        """
         if name not in self._params:
             raise RequestError(f"{self.source} holds no weights for {name}: they end before it")
         weight, bias = self._params[name]
@@ -88,11 +101,11 @@ class Layers:
         return convolve(x, weight, bias, edges, mode)
 
     def pool(self, x: Tensor) -> Tensor:
-        """Windows of 2×2 pooled; a picture of a few pixels keeps its last position instead of vanishing."""
-        return x if min(x.shape[2:]) < 2 else self.pooled(x)
+        """Pool windows of 2×2 positions. A side of one position stays as it is."""
+        return x if min(x.shape[2:]) < 2 else self.pool_windows(x)
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """Windows of 2×2 pooled, of part of a larger picture."""
+    def pool_windows(self, x: Tensor) -> Tensor:
+        """Pool windows of 2×2 positions of a part of a larger picture."""
         ceil = self.spec.pool_ceil
         if self.spec.pooling == "max":
             x = F.max_pool2d(x, 2, ceil_mode=ceil)
@@ -103,7 +116,7 @@ class Layers:
         return x if self.spec.pool_gain == 1 else x * self.spec.pool_gain
 
     def _pad_mode(self, name: str) -> PaddingMode | None:
-        """How the input of a convolution is padded, beyond zeros."""
+        """The padding of a convolution's input; None for zeros."""
         if self.spec.padding == "reflect":
             return "reflect"
         return "replicate" if self.spec.padding == "replicate-first" and name == "conv1_1" else None
@@ -115,23 +128,23 @@ class Layers:
         return self._transposed[name]
 
     def undo_conv(self, name: str, shape: torch.Size) -> Tap:
-        """The way back through a convolution whose input has that shape."""
+        """Return the backward pass of a convolution whose input has this shape."""
         kernel = self._kernel_transposed(name)
         pad = self._pad_mode(name)
         if pad is None:
-            return lambda gradient: F.conv2d(_given(gradient), kernel, padding=1)
-        return lambda gradient: undo_convolve(_given(gradient), kernel, (shape[2], shape[3]), pad)
+            return lambda gradient: F.conv2d(_required(gradient), kernel, padding=1)
+        return lambda gradient: undo_convolve(_required(gradient), kernel, (shape[2], shape[3]), pad)
 
     def pool_with_undo(self, x: Tensor) -> tuple[Tensor, Tap]:
-        """Pool, with the way back. Max pooling keeps its input (already kept for the ReLU) and the indices."""
+        """Pool, and return the backward pass too. Max pooling keeps its input (as the ReLU does) and indices."""
         gain, ceil = self.spec.pool_gain, self.spec.pool_ceil
         if min(x.shape[2:]) < 2:
-            return x, _given
+            return x, _required
         if self.spec.pooling == "max":
             y, where = F.max_pool2d(x, 2, ceil_mode=ceil, return_indices=True)
 
             def undo(gradient: Tensor | None) -> Tensor:
-                g = _given(gradient) if gain == 1 else _given(gradient) * gain
+                g = _required(gradient) if gain == 1 else _required(gradient) * gain
                 args = ([2, 2], [2, 2], [0, 0], [1, 1], ceil, where)
                 return _aten.max_pool2d_with_indices_backward(g, x, *args)
 
@@ -139,31 +152,31 @@ class Layers:
         y = self.pool(x)
 
         def undo_mean(gradient: Tensor | None) -> Tensor:
-            g = _given(gradient) * gain
+            g = _required(gradient) * gain
             if self.spec.pooling == "avg":
                 return _aten.avg_pool2d_backward(g, x, [2, 2], [2, 2], [0, 0], ceil, True, None)
-            # y = gain * sqrt(sum of squares in the window), so dy/dx = gain² x / y
+            # y = gain · √(Σ x² in the window), so dy/dx = gain² · x / y.
             scaled = g * gain * 4 / y
             return _aten.avg_pool2d_backward(scaled, x, [2, 2], [2, 2], [0, 0], ceil, True, None) * x
 
         return y, undo_mean
 
 
-def _given(gradient: Tensor | None) -> Tensor:
+def _required(gradient: Tensor | None) -> Tensor:
     assert gradient is not None
     return gradient
 
 
-def pooled(features: Tensor, side: int, *, ceil: bool) -> Tensor:
-    """Means of squares of `side` positions a side, of 1×C×H×W; `ceil` keeps the incomplete ones at the border."""
+def square_means(features: Tensor, side: int, *, ceil: bool) -> Tensor:
+    """Average squares of `side`×`side` positions of 1×C×H×W; with `ceil` also incomplete ones at the border."""
     return features if side == 1 else F.avg_pool2d(features, side, ceil_mode=ceil)
 
 
 def undo_relu(output: Tensor) -> Tap:
-    """The way back through a ReLU that gave `output`, in place."""
+    """Return the backward pass of a ReLU with this output; it works in place."""
 
     def undo(gradient: Tensor | None) -> Tensor:
-        g = _given(gradient)
+        g = _required(gradient)
         return _aten.threshold_backward.grad_input(g, output, 0, grad_input=g)
 
     return undo

@@ -1,8 +1,8 @@
-"""A picture's features worked out tile by tile, each position exactly as in the whole picture.
+"""A picture's features computed tile by tile; each is exactly that of the whole picture.
 
-A feature depends on the pixels within its receptive field alone. A tile is therefore encoded with a halo as
-wide as that field, and answers only for positions that do not feel the halo's edge. Where a tile ends at the
-picture's own border it has no halo: there the network pads, as it does for the whole picture.
+A feature depends only on the pixels in its receptive field. So a tile is encoded with a halo as wide as that field,
+and only the features of its core are used, which do not depend on the halo's edge. At the border of the picture a
+tile has no halo: there the network pads, as it does for the whole picture.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ..weights.layers import convs_until, deepest, layer_stride
 from .vgg import VGG
 
 SMALLEST = 64
-"""Least side of a tile in pixels: four positions of the deepest convolutions."""
+"""Smallest side of a tile in pixels: four positions of the deepest convolutions."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some positions of a layer: their features, and where they are in the whole.
+    """A rectangular part of a layer.
 
     Attributes:
-        features: 1×C×h×w.
-        rows: of the whole layer.
-        columns: of the whole layer.
+        features: its features, 1×C×h×w.
+        rows: its rows in the whole layer.
+        columns: its columns in the whole layer.
         size: height and width of the whole layer.
     """
 
@@ -40,22 +40,22 @@ class Part:
 
     @classmethod
     def whole(cls, features: Tensor) -> Part:
-        """All positions of a layer."""
+        """Make a part of all positions of a layer."""
         height, width = features.shape[2:]
         return cls(features, slice(0, height), slice(0, width), (height, width))
 
     def of(self, whole: Tensor) -> Tensor:
-        """The same positions of another map of the whole layer."""
+        """Return the same positions of another tensor of the whole layer, sharing its memory."""
         return whole[:, :, self.rows, self.columns]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The pixels a tile is encoded from, and those whose features it answers for.
+    """A tile of a picture.
 
     Attributes:
-        crop: rows and columns of the picture, halo included.
-        core: rows and columns of the picture.
+        crop: rows and columns of the picture that are encoded: the core and its halo.
+        core: rows and columns whose features are used.
         picture: height and width of the picture.
     """
 
@@ -64,18 +64,18 @@ class Tile:
     picture: tuple[int, int]
 
     def pixels(self, picture: Tensor) -> Tensor:
-        """The crop of a picture, a view."""
+        """Return the crop of a picture, sharing its memory."""
         return picture[:, :, *self.crop]
 
     def inside(self, layer: str, features: Tensor) -> Tensor:
-        """Of the crop's features at `layer`, those the tile answers for, a view."""
+        """Return the core's features from the crop's features at `layer`, sharing their memory."""
         stride = layer_stride(layer)
         return features[
             :, :, *(_inner(*axis, stride) for axis in zip(self.crop, self.core, self.picture, strict=True))
         ]
 
     def part(self, layer: str, features: Tensor, spec: EncoderSpec) -> Part:
-        """`inside`, with its place in the whole layer."""
+        """Return the core's features at `layer` as a part of the whole layer."""
         inner = self.inside(layer, features)
         stride = layer_stride(layer)
         top, left = (core.start // stride for core in self.core)
@@ -86,26 +86,33 @@ class Tile:
 
 
 def _inner(crop: slice, core: slice, side: int, stride: int) -> slice:
-    # The last tile goes to the end, where the side need not be a multiple of the stride.
+    # The last tile includes the end, since the side need not be a multiple of the stride.
     stop = None if core.stop == side else (core.stop - crop.start) // stride
     return slice((core.start - crop.start) // stride, stop)
 
 
 def halo(spec: EncoderSpec, layers: Collection[str]) -> int:
-    """Pixels around a tile that its features at canonical `layers` depend on, a multiple of the deepest stride."""
+    """The width of a tile's halo in pixels for features at canonical `layers`, a multiple of the deepest stride."""
     last = deepest(layers, spec.arch)
-    # A convolution reaches one position further to each side; pooling windows do not overlap.
+    # A convolution reaches one position further on each side; pooling windows do not overlap.
     reach = sum(layer_stride(conv) for conv in convs_until(spec.arch, last))
     unit = layer_stride(last)
     return -(-reach // unit) * unit
 
 
-def cut(spec: EncoderSpec, layers: Collection[str], height: int, width: int, side: int | None) -> list[Tile]:
-    """Tiles of about `side` pixels that cover a picture; a single one for None, or where it is small.
+def cut_tiles(spec: EncoderSpec, layers: Collection[str], height: int, width: int, side: int | None) -> list[Tile]:
+    """Cut a picture into tiles whose cores cover it.
 
-    Their borders lie on multiples of the deepest layer's stride, so that pooling windows are the whole picture's.
+    Borders are on multiples of the deepest layer's stride, so pooling windows are those of the whole picture.
+
+    Args:
+        spec: the encoder.
+        layers: canonical layers to encode.
+        height: height of the picture.
+        width: width of the picture.
+        side: approximate side of a core in pixels; None for one tile. Small pictures have one tile, too.
     """
-    rows, columns = (_along(spec, layers, length, min(height, width), side) for length in (height, width))
+    rows, columns = (_split_side(spec, layers, length, min(height, width), side) for length in (height, width))
     return [
         Tile((crop_rows, crop_columns), (core_rows, core_columns), (height, width))
         for crop_rows, core_rows in rows
@@ -113,11 +120,11 @@ def cut(spec: EncoderSpec, layers: Collection[str], height: int, width: int, sid
     ]
 
 
-def largest(
+def largest_tile(
     spec: EncoderSpec, layers: Collection[str], height: int, width: int, side: int | None
 ) -> tuple[int, int, int]:
-    """Pixels of the largest crop and of the largest core that `cut` makes, and how many tiles."""
-    rows, columns = (_along(spec, layers, length, min(height, width), side) for length in (height, width))
+    """Return the pixels of the largest crop and the largest core of `cut_tiles`, and the number of tiles."""
+    rows, columns = (_split_side(spec, layers, length, min(height, width), side) for length in (height, width))
     crop, core = (
         math.prod(max(axis[which].stop - axis[which].start for axis in axes) for axes in (rows, columns))
         for which in (0, 1)
@@ -125,10 +132,10 @@ def largest(
     return crop, core, len(rows) * len(columns)
 
 
-def _along(
+def _split_side(
     spec: EncoderSpec, layers: Collection[str], length: int, shorter: int, side: int | None
 ) -> list[tuple[slice, slice]]:
-    """Crops and cores along a picture's side of `length` pixels; `shorter` is its shorter side."""
+    """Crops and cores along a side of `length` pixels; `shorter` is the picture's shorter side."""
     unit = layer_stride(deepest(layers, spec.arch)) if layers else 1
     if side is None or not layers or shorter < 2 * unit:
         return [(slice(0, length), slice(0, length))]
@@ -141,8 +148,20 @@ def _along(
     ]
 
 
-def parts(encoder: VGG, picture: Tensor, layers: Collection[str], side: int | None) -> Iterator[dict[str, Part]]:
-    """Features of a picture at canonical `layers`, tile by tile; together they are the whole picture's."""
-    for tile in cut(encoder.spec, layers, picture.shape[2], picture.shape[3], side):
+def encode_tiles(
+    encoder: VGG, picture: Tensor, layers: Collection[str], side: int | None
+) -> Iterator[dict[str, Part]]:
+    """Encode a picture tile by tile.
+
+    Args:
+        encoder: computes the features.
+        picture: 1×3×H×W in [0, 1].
+        layers: canonical layers.
+        side: approximate side of a tile in pixels; None for the whole picture.
+
+    Yields:
+        The core's features by layer. Together, they are the features of the whole picture.
+    """
+    for tile in cut_tiles(encoder.spec, layers, picture.shape[2], picture.shape[3], side):
         found = encoder(tile.pixels(picture), layers)
         yield {layer: tile.part(layer, features, encoder.spec) for layer, features in found.items()}

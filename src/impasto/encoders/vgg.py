@@ -1,4 +1,4 @@
-"""VGG-16 and VGG-19 as a pure function: (image, layers) -> {layer: features}.
+"""VGG-16 and VGG-19 as a pure function of an image and layers, which returns features by layer.
 
 Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition".
 """
@@ -15,38 +15,46 @@ from torch import Tensor
 from ..control import worked
 from ..errors import RequestError
 from ..memory import PICTURE, Cost
-from ..statistics.moments import Gathered, Moments
+from ..statistics.moments import Moments, RunningMoments
 from ..strips import VALUES, Chain, Pointwise, Pool, Rows, Size, StripJoiner, Window, multiply_adds
 from ..weights.canonical import layer_size
 from ..weights.layers import CHANNELS, layer_stride
 from .layers import Layers, Pullback, Tap, undo_relu
 
-_STORED = "pool2"  # kept on the way where a picture is worked on in strips: few values, before the reach grows
+_STORED = "pool2"  # stored when a picture is encoded in strips: it has few values, and deeper layers reach far
 
-# Copies of the largest layer that a convolution makes (measured): oneDNN lays float32 out anew, bfloat16 not.
+# Copies of the largest layer that a convolution makes (measured): oneDNN changes the layout of float32.
 _CONVOLVING = {torch.float32: 3.0, torch.bfloat16: 0.5}
 
 
 class VGG(Layers):
-    """A fixed VGG; its weights never get gradients.
+    """A fixed VGG; its weights have no gradients.
 
     Args:
-        weights: the convolutions and the preprocessing they want.
-        device: where it runs.
-        dtype: arithmetic of the convolutions; features come out in it.
-        until: deepest layer that will be asked for; deeper weights are not kept.
+        weights: the convolutions, and their preprocessing.
+        device: device to run on.
+        dtype: type of the convolutions and of the features.
+        until: deepest layer that will be needed; deeper weights are not stored. None stores all.
         **overrides: fields of `EncoderSpec` to change (padding, pooling, pool_gain, pool_ceil, mean, ...).
+
+    Examples:
+        >>> features = encoder(picture, ["relu1_1", "relu2_1"])
+        >>> tuple(features["relu2_1"].shape)
+        (1, 8, 18, 24)
     """
 
     def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Features of `image` at canonical `layers`; stops at the deepest one.
+        """Compute the features of an image; stops at the deepest layer.
 
         Args:
             image: N×3×H×W float32 RGB, nominally in [0, 1].
-            layers: canonical names (`relu4_1`); see `impasto.weights.layers.resolve_layer`.
+            layers: canonical names, such as ``relu4_1``; see `impasto.weights.layers.resolve_layer`.
 
         Returns:
             N×C×H'×W' tensors in the encoder's dtype, by layer.
+
+        Raises:
+            RequestError: the network has no such layer, or no weights for it.
         """
         wanted = set(layers)
         found: dict[str, Tensor] = {}
@@ -57,7 +65,7 @@ class VGG(Layers):
             if name.startswith("conv"):
                 x = self._counted(name, x)
             elif name.startswith("relu"):
-                # In place only where the convolution's own output was not asked for.
+                # In place, unless the convolution's output is wanted too.
                 x = F.relu(x) if name.replace("relu", "conv") in wanted else F.relu_(x)
             else:
                 x = self.pool(x)
@@ -71,17 +79,18 @@ class VGG(Layers):
     def strips(
         self, image: Tensor, layers: Iterable[str], values: int = VALUES
     ) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
-        """Features as `__call__` gives them, for a strip of the picture at a time, from the top.
+        """Compute features strip by strip, from the top.
 
-        A strip sees as far beyond itself as the layers do: put together, they are the whole picture's features.
+        Each strip is computed from as many extra rows as the layers reach. So together the strips are the features
+        of the whole picture.
 
         Args:
             image: N×3×H×W float32 RGB.
             layers: canonical names.
-            values: of the first layer's features to work on at a time.
+            values: number of values of the first layer's features to process at a time.
 
         Yields:
-            By layer, the rows of its features that these are, and they.
+            By layer, the rows of the features, and the features of these rows.
         """
         wanted = set(layers)
         if not wanted:
@@ -99,13 +108,13 @@ class VGG(Layers):
                 del found[shallow[-1]]
             yield found
         if kept is not None:
-            # The deeper layers reach far: they run over features that are stored, not over the shallow layers again.
+            # The deeper layers reach far. They run over stored features, so the shallow layers do not run again.
             yield from self._through(Chain(kept.features, values), names[len(shallow) :], wanted - set(shallow))
 
     def _through(
         self, chain: Chain, names: Sequence[str], wanted: set[str]
     ) -> Iterator[dict[str, tuple[Rows, Tensor]]]:
-        """The chain through some layers in a row, and what those wanted of them give."""
+        """Add consecutive layers to the chain and run it; yields the outputs of the wanted ones as `strips` does."""
         places: dict[int, str] = {}
         for name in names:
             if name.startswith("conv"):
@@ -114,7 +123,7 @@ class VGG(Layers):
                 keep = name.replace("relu", "conv") in wanted
                 chain = chain.then(Pointwise(_relu if keep else _relu_in_place))
             else:
-                chain = chain.then(Pool(self.pooled, self.spec.pool_ceil))
+                chain = chain.then(Pool(self.pool_windows, self.spec.pool_ceil))
             if name in wanted:
                 places[len(chain.layers) - 1] = name
         for found in chain.strips_of(places):
@@ -126,15 +135,18 @@ class VGG(Layers):
         image: Tensor,
         layers: Iterable[str],
         values: int = VALUES,
-        gather: Mapping[str, Gathered] | None = None,
+        gather: Mapping[str, RunningMoments] | None = None,
     ) -> dict[str, Tensor]:
-        """Features as `__call__` gives them, in little more memory than they themselves take; see `strips`.
+        """Compute features in little more memory than they take; see `strips`.
 
         Args:
             image: N×3×H×W float32 RGB.
-            layers: canonical names of those to keep.
+            layers: canonical layers to return.
             values: see `strips`.
-            gather: layers whose moments alone are wanted, and what takes them in.
+            gather: layers of which only moments are needed; their features are added to these.
+
+        Returns:
+            See `__call__`.
         """
         kept, gather = set(layers), gather or {}
         made: dict[str, StripJoiner] = {}
@@ -155,40 +167,46 @@ class VGG(Layers):
         values: int = VALUES,
         correlated: Sequence[str] = (),
     ) -> tuple[dict[str, Tensor], dict[str, Moments]]:
-        """A picture's features at some layers, and channel moments of others, whose features are not kept.
+        """Compute features at some layers, and channel moments at others.
 
         Args:
             image: N×3×H×W float32 RGB.
-            layers: whose features to keep.
-            measured: whose moments to find.
+            layers: layers whose features to return.
+            measured: layers whose moments to return.
             values: see `strips`.
-            correlated: those of `measured` whose moments come with correlations.
+            correlated: those of `measured` whose moments have correlations.
+
+        Returns:
+            Features by layer, and moments by layer.
         """
-        gather = {layer: Gathered(layer in correlated) for layer in measured}
+        gather = {layer: RunningMoments(layer in correlated) for layer in measured}
         features = self.encode(image, layers, values, gather)
         return features, {layer: each.moments() for layer, each in gather.items()}
 
     def size(self, layer: str, height: int, width: int) -> Size:
-        """Height and width of a canonical layer's features, of a picture of `height` × `width`."""
+        """Height and width of a canonical layer's features, for a picture of `height` × `width`."""
         return layer_size(self.spec, layer, height, width)
 
     def _prepared(self, part: Tensor, _rows: Rows) -> Tensor:
-        """Pixels as the first convolution works on them."""
+        """Pixels as the input of the first convolution."""
         return self.preprocess(part).to(self.dtype, memory_format=torch.channels_last)
 
     @torch.no_grad()
     def vjp(self, image: Tensor, layers: Iterable[str], *, again: bool = False) -> tuple[dict[str, Tensor], Pullback]:
-        """Features of `image`, and the function that carries gradients at them back to the image.
+        """Compute features, and a function for their vector-Jacobian product: it takes gradients back to the image.
 
-        The same result as autograd through `__call__`, in two thirds of its time: the network is a chain and
-        its weights are fixed, so the backward pass is a convolution with the flipped kernel, done in place,
-        and each loss adds its gradient to the running one instead of making another tensor.
+        The result is that of autograd through `__call__`, in two thirds of the time. The network is a chain with
+        fixed weights, so the backward pass consists of convolutions with flipped kernels, and each loss adds its
+        gradient to the running one instead of making another tensor.
 
         Args:
             image: N×3×H×W float32 RGB.
             layers: canonical names.
-            again: let the function be called more than once. It then keeps what it needs, where it otherwise lets
-                each layer's features go as soon as they have served, and is refused a second time.
+            again: let the function be called more than once. Otherwise it frees each layer's features after use, and
+                a second call raises RuntimeError.
+
+        Returns:
+            Features as `__call__` returns them, and the function; see `Pullback`.
         """
         wanted = set(layers)
         names = self.until(wanted)
@@ -214,8 +232,8 @@ class VGG(Layers):
             gradient: Tensor | None = None
             left = undo.copy() if again else undo
             if names and not left:
-                raise RuntimeError("carried back once already; expected `again` for a second time")
-            while left:  # popped, so that each layer's features are freed as soon as they have served
+                raise RuntimeError("the pullback was called twice; expected vjp(..., again=True) for that")
+            while left:  # popped, so that each layer's features are freed after use
                 name, step = left.pop()
                 if name in taps:
                     gradient = taps[name](gradient)
@@ -231,13 +249,13 @@ class VGG(Layers):
         return features, pullback
 
     def _counted(self, name: str, x: Tensor) -> Tensor:
-        """The convolution of a whole picture, counted as work."""
+        """Apply a convolution to the whole picture, and count its work."""
         made = self.conv(name, x)
         worked(multiply_adds(x.shape[1], made))
         return made
 
     def work(self, layers: Iterable[str]) -> float:
-        """Multiply-adds a pixel of `encode`; `vjp` and its way back take twice as many."""
+        """Multiply-adds of `encode` for each pixel; `vjp` with its backward pass takes twice as many."""
         total, channels = 0.0, 3
         for name in self.until(set(layers)):
             if name.startswith("conv"):
@@ -246,25 +264,25 @@ class VGG(Layers):
         return total
 
     def features_cost(self, layers: Iterable[str]) -> Cost:
-        """Memory that features at some layers take."""
+        """Memory of the features at some layers."""
         values = sum(self.channels(layer) / layer_stride(layer) ** 2 for layer in layers)
         return Cost.of_pixels(values * self.dtype.itemsize)
 
     def encode_cost(self, layers: Iterable[str]) -> Cost:
-        """Memory that `encode` takes beside the strips: features at these layers, and those stored on the way."""
+        """Memory of `encode` in addition to the strips: features at these layers, and stored features."""
         return self.features_cost(layers) + self.features_cost([_STORED])
 
     def vjp_cost(self, layers: Collection[str]) -> Cost:
-        """Memory that `vjp` needs at its peak, for a picture that is encoded whole.
+        """Peak memory of `vjp` for a whole picture.
 
-        Every convolution's output is kept until the pullback passes it (its ReLU is in place), every pooling's
-        output, and where its maxima were. Beside them live copies of the image, and what a convolution works in.
+        The outputs of convolutions (ReLUs are in place) and of poolings, and the indices of maxima, are kept until
+        the pullback passes them. Copies of the image and the working memory of a convolution come on top.
         """
         item = self.dtype.itemsize
         total = largest = 0.0
         for name in self.until(layers):
             area, channels = layer_stride(name) ** 2, self.channels(name)
-            # A ReLU is in place only where the convolution's own output was not asked for.
+            # A ReLU is in place, unless the convolution's output is wanted too.
             kept = item * (not name.startswith("relu") or name.replace("relu", "conv") in layers)
             if name.startswith("pool") and self.spec.pooling == "max":
                 kept += torch.int64.itemsize

@@ -169,10 +169,10 @@ def _from_array(array: NDArray[Any]) -> Decoded:
     return Decoded(values[..., :3], values[..., 3:]) if values.shape[2] == 4 else Decoded(values)
 
 
-def _from_tensor(tensor: Tensor) -> Decoded:
+def _from_tensor(tensor: object) -> Decoded:
     import torch
 
-    if not isinstance(tensor, torch.Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(tensor, torch.Tensor):
         raise ImageError(
             f"a picture was given as {type(tensor).__name__}; "
             "expected a path, bytes, a PIL image, a numpy array or a tensor"

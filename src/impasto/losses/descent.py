@@ -1,4 +1,4 @@
-"""A picture's way down an objective, one evaluation and one move at a time."""
+"""Minimising an objective, one evaluation and one move at a time."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ..memory import give_back_freed_memory, with_less
 from .optimisers import LBFGS, Optimiser
 from .tiled import TiledObjective
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
-BLOWN = 10.0
-"""Times the lowest loss so far: a move that brings as much led nowhere, and is shortened."""
+MAX_INCREASE = 10.0
+"""A move that raises the loss to more than this multiple of the lowest so far is shortened."""
 
 
 class Descent:
-    """Moves a picture, `step` by `step`; in smaller tiles, or with a shorter history, where memory runs out.
+    """Optimises a picture, `step` by `step`. If memory runs out, it uses smaller tiles or a shorter history.
 
     Args:
-        objective: what is to become less.
-        image: 1×3×H×W, what it begins with, in units; it is moved in place.
-        optimiser: what moves it.
-        unit: of the objective's range 0 to 1, as the optimiser counts: it decides what a step is.
-        clamp: keep pixels within that range.
+        objective: the loss to minimise.
+        image: the picture to start from, 1×3×H×W in [0, `unit`]; it is changed in place.
+        optimiser: moves the picture.
+        unit: the value of `image` that is 1 for the objective. It decides how large a step of the optimiser is.
+        clamp: keep pixels within [0, `unit`].
 
     Attributes:
-        image: so far, in units.
-        lowest: loss so far.
-        steps: made so far.
-        whole: false while a step changes what the next depends on.
+        image: the picture so far.
+        lowest: the lowest loss so far.
+        steps: number of steps made.
+        whole: False while a step is being made, when picture and optimiser do not belong together.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class Descent:
 
     @property
     def tile(self) -> int | None:
-        """Side of the tiles the picture is worked on in; None for the whole at once."""
+        """Side in pixels of the tiles to work in; None for the whole picture."""
         return self._objective.tile
 
     def step(self) -> dict[str, float]:
-        """One evaluation and one move; the losses are those before the move.
+        """Evaluate the objective and move the picture. Returns the losses before the move, by kind.
 
         Raises:
-            ImpastoError: the loss is not finite, or memory does not suffice.
+            ImpastoError: the loss is not finite, or memory runs out in the smallest tiles.
         """
         if self._objective.renew(self.image if self._unit == 1 else self.image / self._unit, self.steps):
             self.lowest = math.inf
             self._optimiser.renew()
         losses, gradient = self._evaluate()
-        while not losses["total"] <= BLOWN * self.lowest:
+        while not losses["total"] <= MAX_INCREASE * self.lowest:
             self.whole = False
             if not self._optimiser.shorten(self.image):
                 break
@@ -90,26 +90,26 @@ class Descent:
         return losses
 
     def _before(self, total: float) -> None:
-        """What is to be done with the picture of this loss, before it is moved."""
+        """Called with the loss of the picture before it is moved."""
 
     def _after(self) -> None:
-        """What is to be done with the picture moved."""
+        """Called after the picture was moved."""
 
     def _evaluate(self) -> tuple[dict[str, float], Tensor]:
-        """Losses and gradient, in smaller tiles where memory runs out."""
+        """Return losses and gradient; in smaller tiles if memory runs out."""
 
         def evaluate(tile: int | None) -> tuple[dict[str, Tensor], Tensor]:
             self._objective.tile = tile
             return self._objective(self.image if self._unit == 1 else self.image / self._unit)
 
-        losses, gradient = in_tiles(evaluate, self._objective.tile, (self.image.shape[2], self.image.shape[3]))
-        if self._objective.tile is not None:  # the features of tiles leave gaps, of no use to the move's pictures
+        losses, gradient = run_in_tiles(evaluate, self._objective.tile, (self.image.shape[2], self.image.shape[3]))
+        if self._objective.tile is not None:  # blocks of tiles' features are of no use to the move
             give_back_freed_memory()
         values = torch.stack([loss.reshape(()) for loss in losses.values()]).tolist()
         return dict(zip(losses, values, strict=True)), gradient
 
     def _move(self, gradient: Tensor) -> None:
-        """One step of the optimiser, with a shorter history where memory runs out."""
+        """Let the optimiser move the picture; with a shorter history if memory runs out."""
         optimiser = self._optimiser
 
         def move(history: int) -> None:
@@ -121,20 +121,20 @@ class Descent:
             move,
             optimiser.history if isinstance(optimiser, LBFGS) else 1,
             lambda history: history // 2 or None,
-            lambda: "memory ran out while moving the picture; paint with a smaller --size, or close other programs",
+            lambda: "memory ran out while moving the picture; use a smaller --size, or close other programs",
         )
 
 
-def in_tiles(work: Callable[[int | None], Made], tile: int | None, size: tuple[int, int]) -> Made:
-    """``work(tile)``, in tiles half as large each time that memory runs out.
+def run_in_tiles(work: Callable[[int | None], Result], tile: int | None, size: tuple[int, int]) -> Result:
+    """Call ``work(tile)``, and again with tiles of half the side each time that memory runs out.
 
     Args:
-        work: what to do in tiles of a side in pixels, or with the whole picture for None.
-        tile: side to begin with.
+        work: works in tiles of a side in pixels; None means the whole picture.
+        tile: side of the first attempt.
         size: height and width of the picture.
 
     Raises:
-        ImpastoError: memory does not suffice for the smallest tiles.
+        ImpastoError: memory runs out even in the smallest tiles.
     """
     height, width = size
 
@@ -147,7 +147,7 @@ def in_tiles(work: Callable[[int | None], Made], tile: int | None, size: tuple[i
         tile,
         half,
         lambda: (
-            f"memory ran out at {width}×{height} pixels, even in the smallest tiles; paint with a smaller --size, or "
+            f"memory ran out at {width}×{height} pixels, even in the smallest tiles; use a smaller --size, or "
             "close other programs"
         ),
     )

@@ -1,6 +1,6 @@
-"""Losses towards what each position was matched with: 1 − cosine; and towards channel moments.
+"""Losses of nearest-neighbour style transfer: 1 − cosine to each position's match, and channel moments.
 
-They are sums over positions of a layer, with their gradients written by hand, so that a picture may come in tiles.
+They are functions of sums over positions, with gradients written by hand, so pictures can be processed in tiles.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..encoders.layers import pooled
+from ..encoders.layers import square_means
 from ..encoders.tiles import Part
-from .objective import Slope, Term, Where, counted, shares_at
+from .objective import Guide, Slope, Term, guide_at, mass_and_weight
 
-_LEAST = 1e-6  # a length: shorter features have no direction
+_MIN_LENGTH = 1e-6  # smallest divisor: shorter features have no direction
 
 
-class Seen(NamedTuple):
-    """Some positions of a layer, as a loss looks at them.
+class ViewedPart(NamedTuple):
+    """A part of a layer, as a `View` shows it.
 
     Attributes:
         features: 1×C×h×w float32.
-        rows: which they are, of all that the loss looks at.
-        columns: likewise.
+        rows: rows of the view that these are.
+        columns: columns of the view that these are.
     """
 
     features: Tensor
@@ -35,28 +35,28 @@ class Seen(NamedTuple):
 
 
 class View(Protocol):
-    """Which positions of a layer a loss looks at, and how."""
+    """The positions of a layer that a loss compares."""
 
     def size(self, layer: tuple[int, int]) -> tuple[int, int]:
-        """How many there are down and along, of a layer of height and width `layer`."""
+        """Return the height and width of the view of a layer of height and width `layer`."""
         ...
 
-    def look(self, part: Part) -> Seen:
-        """Those of a part."""
+    def show(self, part: Part) -> ViewedPart:
+        """Return the view of a part of the layer."""
         ...
 
     def add(self, slope: Tensor, part: Part, gradient: Tensor | None) -> Tensor:
-        """The gradient at the part's features, given that at what was seen of them, added to `gradient`."""
+        """Return the gradient at the part's features, given `slope` at its view, added to `gradient` if any."""
         ...
 
 
 @dataclass(frozen=True)
-class Squares:
-    """Means of squares of `side` positions a side.
+class SquareMeans:
+    """A view of the means of squares of `side`×`side` positions.
 
     Attributes:
-        side: positions; the part's borders lie on multiples of it.
-        ceil: whether incomplete squares at the border are seen.
+        side: side of a square; the borders of parts have to be on multiples of it.
+        ceil: whether incomplete squares at the border count.
     """
 
     side: int
@@ -67,11 +67,11 @@ class Squares:
         odd = self.side - 1 if self.ceil else 0
         return (layer[0] + odd) // self.side, (layer[1] + odd) // self.side
 
-    def look(self, part: Part) -> Seen:
-        """See `View.look`."""
-        small = pooled(part.features, self.side, ceil=self.ceil).float()
+    def show(self, part: Part) -> ViewedPart:
+        """See `View.show`."""
+        small = square_means(part.features, self.side, ceil=self.ceil).float()
         top, left = part.rows.start // self.side, part.columns.start // self.side
-        return Seen(small, slice(top, top + small.shape[2]), slice(left, left + small.shape[3]))
+        return ViewedPart(small, slice(top, top + small.shape[2]), slice(left, left + small.shape[3]))
 
     def add(self, slope: Tensor, part: Part, gradient: Tensor | None) -> Tensor:
         """See `View.add`."""
@@ -90,13 +90,13 @@ class Squares:
 
 
 @dataclass(frozen=True)
-class Lattice:
-    """Every so many positions down and along.
+class Subgrid:
+    """A view of every nth position in both directions.
 
     Attributes:
-        step: positions between two.
-        top: row of the first.
-        left: column of the first.
+        step: n.
+        top: row of the first position.
+        left: column of the first position.
     """
 
     step: int
@@ -107,12 +107,12 @@ class Lattice:
         """See `View.size`."""
         return len(range(self.top, layer[0], self.step)), len(range(self.left, layer[1], self.step))
 
-    def look(self, part: Part) -> Seen:
-        """See `View.look`."""
+    def show(self, part: Part) -> ViewedPart:
+        """See `View.show`."""
         down, along = self._inside(part.rows, self.top), self._inside(part.columns, self.left)
         found = self._of(part.features, part).float()
         rows, columns = ((first - offset) // self.step for first, offset in ((down, self.top), (along, self.left)))
-        return Seen(found, slice(rows, rows + found.shape[2]), slice(columns, columns + found.shape[3]))
+        return ViewedPart(found, slice(rows, rows + found.shape[2]), slice(columns, columns + found.shape[3]))
 
     def add(self, slope: Tensor, part: Part, gradient: Tensor | None) -> Tensor:
         """See `View.add`."""
@@ -121,34 +121,35 @@ class Lattice:
         return gradient
 
     def _of(self, features: Tensor, part: Part) -> Tensor:
-        """A view of those of a part's positions that are looked at."""
+        """The part's positions in the view, sharing its memory."""
         down = self._inside(part.rows, self.top) - part.rows.start
         along = self._inside(part.columns, self.left) - part.columns.start
         return features[:, :, down :: self.step, along :: self.step]
 
-    def _inside(self, where: slice, offset: int) -> int:
-        """The first position looked at from the part's first on."""
-        return max(offset, where.start + (offset - where.start) % self.step)
+    def _inside(self, part: slice, offset: int) -> int:
+        """The first position of the view that is not before the part."""
+        return max(offset, part.start + (offset - part.start) % self.step)
 
 
 Targets = Callable[[slice, slice], Tensor]
-"""Of rows and columns of what is seen, what features are to point towards: P×C float32, of lengths up to 1."""
+"""Returns the targets for some rows and columns of a view: P×C float32, of length 1 or less."""
 
 Centres = Callable[[slice, slice], Tensor]
-"""Of rows and columns of what is seen, where features are seen from: C, or P×C float32."""
+"""Returns what is subtracted from features, for some rows and columns of a view: C or P×C float32."""
 
 
 @dataclass
 class DirectionTerm(Term):
-    """Mean of 1 − cosine between features less a centre, and targets.
+    """Centred cosine distance ``mean(w · (1 − cos(x − c, t)))`` of features x, centres c, targets t.
 
-    Where a target is the mean of several directions, that is the mean of 1 − cosine to each.
+    Kolkin et al. 2022, "Neural Neighbor Style Transfer". A target may be the mean of several directions; the loss is
+    then the mean of the distances to each.
 
     Attributes:
-        view: which positions are compared.
-        targets: see `Targets`.
-        centres: see `Centres`.
-        stress: 1×1×h×w, what each position counts, 1 on average; None for alike.
+        view: the positions to compare.
+        targets: t, of length 1 or less; see `Targets`.
+        centres: c; see `Centres`.
+        position_weights: w, 1×1×h×w with a mean of 1; None for equal weights.
     """
 
     layer: str
@@ -156,28 +157,28 @@ class DirectionTerm(Term):
     view: View
     targets: Targets = field(repr=False)
     centres: Centres = field(repr=False)
-    stress: Tensor | None = field(default=None, repr=False)
+    position_weights: Tensor | None = field(default=None, repr=False)
     kind: str = "style"
 
     def gather(self, part: Part) -> tuple[Tensor, ...]:
-        """``Σ w(1−cos)``."""
-        return (self._compare(self.view.look(part))[0],)
+        """See `Term.gather`: ``Σ w · (1 − cos)``."""
+        return (self._compare(self.view.show(part))[0],)
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
         scale = self._scale(size)
 
         def slope(part: Part, gradient: Tensor | None) -> Tensor:
-            seen = self.view.look(part)
+            seen = self.view.show(part)
             return self.view.add(self._compare(seen)[1]().mul_(scale), part, gradient)
 
         return sums[0] * scale, slope
 
     def evaluate(self, features: Tensor) -> tuple[Tensor, Callable[[Tensor | None], Tensor]]:
-        """See `Term.evaluate`: what is seen is compared once for both."""
+        """See `Term.evaluate`. The features are compared once for loss and gradient."""
         part = Part.whole(features)
         scale = self._scale(part.size)
-        total, slope = self._compare(self.view.look(part))
+        total, slope = self._compare(self.view.show(part))
         made = slope().mul_(scale)
         return total * scale, lambda gradient: self.view.add(made, part, gradient)
 
@@ -185,40 +186,48 @@ class DirectionTerm(Term):
         height, width = self.view.size(layer)
         return self.weight / max(1, height * width)
 
-    def _compare(self, seen: Seen) -> tuple[Tensor, Callable[[], Tensor]]:
-        """Loss of some positions, and their gradient as 1×C×h×w."""
+    def _compare(self, seen: ViewedPart) -> tuple[Tensor, Callable[[], Tensor]]:
+        """The sum over some positions, and a function that returns its gradient, 1×C×h×w."""
         height, width = seen.features.shape[2:]
         x = seen.features.permute(0, 2, 3, 1).flatten(0, 2) - self.centres(seen.rows, seen.columns)
         target = self.targets(seen.rows, seen.columns)
-        inverse = 1 / x.square().sum(1, keepdim=True).sqrt_().clamp_min_(_LEAST)
+        inverse = 1 / x.square().sum(1, keepdim=True).sqrt_().clamp_min_(_MIN_LENGTH)
         x *= inverse
         cosine = torch.linalg.vecdot(x, target)[:, None]
-        apart = 1 - cosine
+        difference = 1 - cosine
         weights = None
-        if self.stress is not None:
-            weights = self.stress[0, 0, seen.rows, seen.columns].reshape(-1, 1)
-            apart = apart * weights
+        if self.position_weights is not None:
+            weights = self.position_weights[0, 0, seen.rows, seen.columns].reshape(-1, 1)
+            difference = difference * weights
 
         def slope() -> Tensor:
             own = x.mul_(cosine).sub_(target).mul_(inverse if weights is None else inverse * weights)
             return own.view(1, height, width, -1).permute(0, 3, 1, 2)
 
-        return apart.sum(), slope
+        return difference.sum(), slope
 
 
 @dataclass
 class MomentsTerm(Term):
-    """``(Σ(m−m̂)² + Σ(σ−σ̂)²) / (Σm̂² + Σσ̂²)`` of channels' means and deviations; `where` as of `GramTerm`."""
+    """Moment loss ``(Σ(μ − μ̂)² + Σ(σ − σ̂)²) / (Σμ̂² + Σσ̂²)`` over channels.
+
+    The numerator is the style loss of Huang & Belongie 2017 (equation 13), with squared norms.
+
+    Attributes:
+        mean: μ̂, the style's channel means, C.
+        std: σ̂, the style's channel deviations, C.
+        guide: see `GramTerm`.
+    """
 
     layer: str
     mean: Tensor = field(repr=False)
     std: Tensor = field(repr=False)
     weight: float
-    where: Where | None = None
+    guide: Guide | None = None
     kind: str = "moments"
 
     def gather(self, part: Part) -> tuple[Tensor, ...]:
-        """``Σx`` and ``Σx²`` of the features less the target's mean, which keeps digits."""
+        """See `Term.gather`: ``Σx`` and ``Σx²`` of the features minus the target's mean, which rounds less."""
         x, shares = self._rows(part)
         first = x.new_zeros(x.shape[1], dtype=torch.float32)
         second = torch.zeros_like(first)
@@ -229,38 +238,38 @@ class MomentsTerm(Term):
             second += torch.einsum("pc,pc->c", weighed, some)
         return first, second
 
-    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int]) -> tuple[Tensor, Slope]:
+    def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:
         """See `Term.settle`."""
-        mass, weight = counted(self.where, size, self.weight)
+        mass, weight = mass_and_weight(self.guide, size, self.weight)
         first, second = sums
-        apart = first / mass
-        std = (second / mass - apart.square()).clamp_min(0).add(_VARIANCE).sqrt()
-        wider = std - self.std
-        scale = weight / float((self.mean.square().sum() + self.std.square().sum()).clamp_min(_LEAST))
-        loss = (apart.square().sum() + wider.square().sum()) * scale
-        # Of x: 2·apart/mass + 2·wider/std·(x−mean)/mass.
-        factor = wider / std * (2 * scale / mass)
-        constant = apart * (2 * scale / mass) - factor * (self.mean + apart)
+        difference = first / mass
+        std = (second / mass - difference.square()).clamp_min(0).add(_VARIANCE).sqrt()
+        std_difference = std - self.std
+        scale = weight / float((self.mean.square().sum() + self.std.square().sum()).clamp_min(_MIN_LENGTH))
+        loss = (difference.square().sum() + std_difference.square().sum()) * scale
+        # The gradient at x, without the scale: 2·(μ − μ̂)/mass + 2·(σ − σ̂)/σ·(x − μ)/mass = factor·x + constant.
+        factor = std_difference / std * (2 * scale / mass)
+        constant = difference * (2 * scale / mass) - factor * (self.mean + difference)
 
         def slope(part: Part, gradient: Tensor | None) -> Tensor:
             features = part.features
             by, plus = (each.view(1, -1, 1, 1).to(features.dtype) for each in (factor, constant))
-            if self.where is None and gradient is not None:
+            if self.guide is None and gradient is not None:
                 return gradient.addcmul_(features, by).add_(plus)
             own = features * by + plus
-            if self.where is not None:
-                own *= part.of(self.where(*part.size)).to(own)
+            if self.guide is not None:
+                own *= part.of(self.guide(*part.size)).to(own)
             return own if gradient is None else gradient.add_(own)
 
         return loss, slope
 
     def _rows(self, part: Part) -> tuple[Tensor, Tensor | None]:
         x = part.features.permute(0, 2, 3, 1).reshape(-1, part.features.shape[1])
-        return x, shares_at(self.where, part)
+        return x, guide_at(self.guide, part)
 
 
-_ROWS = 2**14  # positions summed together
-_VARIANCE = 1e-5  # added to variances: a root has no slope at 0
+_ROWS = 2**14  # positions summed at a time
+_VARIANCE = 1e-5  # added to variances: the derivative of a square root is infinite at 0
 
 
 def _counts(length: int, side: int, squares: int, like: Tensor) -> Tensor:

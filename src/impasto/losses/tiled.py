@@ -1,10 +1,10 @@
-"""The objective of a picture too large to be encoded at once: tiles that share the statistics of the whole.
+"""The objective of a picture that is too large to be encoded at once.
 
-A style loss is a function of sums over all positions of a layer (`Term.gather`). The first pass encodes the
-picture tile by tile and adds those sums up; they settle the losses and, at every position, the gradient, which
-needs that position's features alone. The second pass encodes each tile again, takes its gradient back to the
-tile's pixels, halo included, and adds it to the picture's. The tiles' positions make up the whole picture's and
-each is encoded exactly, so the sum is the whole picture's gradient and no border of a tile can show.
+A style loss is a function of sums over all positions of a layer (`Term.gather`). The first pass encodes the picture
+tile by tile and adds these sums up. They give the losses (`Term.settle`) and the gradient at each position, which
+needs only the features there. The second pass encodes each tile again, takes the gradient back to the pixels of the
+tile and its halo, and adds it to the picture's gradient. Every position is in one tile and is encoded exactly. So the
+result is the gradient of the whole picture, and no borders of tiles are visible.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 
 from ..encoders.layers import Tap
-from ..encoders.tiles import Part, Tile, cut, parts
+from ..encoders.tiles import Part, Tile, cut_tiles, encode_tiles
 from ..encoders.vgg import VGG
 from .objective import NormalisedGradient, Objective, Slope, Term, TVTerm, l1_norm
 
 
 class TiledObjective(Objective):
-    """`Objective` in the memory of a tile; the same losses and gradient up to rounding.
+    """An `Objective` that needs only the memory of a tile. Losses and gradient are the same up to rounding.
 
     Attributes:
-        tile: about how long a tile's side is, in pixels; may be changed between calls. None for the whole picture.
+        tile: approximate side of a tile in pixels; None for the whole picture. It may be changed between calls.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class TiledObjective(Objective):
         self._layers = frozenset(term.layer for term in self.terms)
 
     def _of_features(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        tiles = cut(self.encoder.spec, self._layers, image.shape[2], image.shape[3], self.tile)
+        tiles = cut_tiles(self.encoder.spec, self._layers, image.shape[2], image.shape[3], self.tile)
         if len(tiles) == 1:
             return super()._of_features(image)
         sums: dict[int, tuple[Tensor, ...]] = {}
@@ -50,8 +50,8 @@ class TiledObjective(Objective):
         for found in self._parts(image):
             for number, term in enumerate(self.terms):
                 part = found[term.layer]
-                more = term.gather(part)
-                sums[number] = tuple(map(torch.add, sums[number], more)) if number in sums else more
+                partial_sums = term.gather(part)
+                sums[number] = tuple(map(torch.add, sums[number], partial_sums)) if number in sums else partial_sums
                 sizes[term.layer] = part.size
         losses: dict[str, Tensor] = {}
         slopes: list[Slope] = []
@@ -66,10 +66,10 @@ class TiledObjective(Objective):
         return losses, gradient
 
     def _parts(self, image: Tensor) -> Iterator[dict[str, Part]]:
-        return parts(self.encoder, image, self._layers, self.tile)
+        return encode_tiles(self.encoder, image, self._layers, self.tile)
 
     def _normalised(self, image: Tensor, slopes: list[Slope]) -> list[Slope]:
-        """Normalised gradients need their norm over the whole picture, hence a pass of their own."""
+        """Scale normalised gradients, whose norms over the whole picture need a pass of their own."""
         scaled = {n: term for n, term in enumerate(self.terms) if isinstance(term, NormalisedGradient)}
         if not scaled:
             return slopes
@@ -83,7 +83,7 @@ class TiledObjective(Objective):
         ]
 
     def _gradient(self, tile: Tile, image: Tensor, slopes: Sequence[Slope]) -> Tensor:
-        """Of the losses at the tile's positions, with respect to its crop."""
+        """The gradient of the losses at the tile's positions with respect to its crop."""
         features, pullback = self.encoder.vjp(tile.pixels(image), self._layers)
         taps: dict[str, Tap] = {}
         for layer, found in features.items():
@@ -96,7 +96,7 @@ class TiledObjective(Objective):
 def _tap(
     tile: Tile, layer: str, features: Tensor, part: Part, slopes: Sequence[Slope], gradient: Tensor | None
 ) -> Tensor:
-    """Adds the slopes where the tile answers for the positions, and nothing in its halo."""
+    """Add the slopes at the tile's own positions, and nothing in its halo."""
     if gradient is None:
         gradient = torch.zeros_like(features)
     inside = tile.inside(layer, gradient)

@@ -1,10 +1,10 @@
-"""Matches whose neighbours are neighbours in the style too, so that pieces of it larger than a patch stay whole.
+"""Coherent matches: neighbouring patches of the photo get neighbouring patches of the style.
 
-Every patch of a photo finds the most similar one of a style by itself. Where nothing much tells them apart, patches
-from anywhere come to lie beside each other, and averaged their strokes are gone. Ashikhmin 2001, "Synthesizing
-Natural Textures", and Hertzmann et al. 2001, "Image Analogies", prefer what continues a neighbour's patch where that
-is not much less similar. Here that is an energy, lowered one patch at a time (Besag 1986, "On the Statistical
-Analysis of Dirty Pictures").
+A search finds the most similar style patch for each patch of the photo by itself. In even areas many patches are
+equally similar, so patches from all over the style come together, and averaging them destroys its strokes. Ashikhmin
+2001, "Synthesizing Natural Textures", and Hertzmann et al. 2001, "Image Analogies", prefer a patch that continues a
+neighbour's patch if it is not much less similar. Here patches are changed one at a time, each to the best of its
+neighbours' candidates: iterated conditional modes (Besag 1986, "On the Statistical Analysis of Dirty Pictures").
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from torch import Tensor
 from .exact import Source, squared_lengths
 from .pairs import Grid, PairScores
 
-ROUNDS = 3
-BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))  # whose patches are continued
-_AROUND = (*BESIDE, (-1, -1), (1, 1), (-1, 1), (1, -1))  # that are agreed with
-QUARTERS = ((0, 0), (1, 1), (0, 1), (1, 0))  # of four that touch, one moves at a time
-_NOWHERE = -(2**62)
+ROUNDS = 3  # times that every patch may change
+NEIGHBOURS_4 = ((-1, 0), (1, 0), (0, -1), (0, 1))  # neighbours whose patches are continued
+_NEIGHBOURS_8 = (*NEIGHBOURS_4, (-1, -1), (1, 1), (-1, 1), (1, -1))  # neighbours whose agreement counts
+PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))  # four sets of patches, changed in turn; no two neighbours are in one set
+_OUTSIDE = -(2**62)
 
 
-def coherent(
-    pixels: Tensor,
+def make_coherent(
+    vectors: Tensor,
     source: Source,
     patch: int,
     stride: int,
@@ -34,64 +34,72 @@ def coherent(
     weight: float,
     budget: float,
 ) -> tuple[Tensor, Tensor]:
-    """Score and index as a search found them, both ny×nx, changed where that makes more neighbours agree.
+    """Change matches so that more neighbours agree.
 
-    Lowered is the sum over patches of ``−cosine similarity − weight · share``: of the eight patches around, the share
-    that lies in the style where it lies here, beside this one.
+    Each patch P in turn takes the style patch S that continues a neighbour's match, if that raises
+    ``cos(P, S) + weight · a``. Here a is the share of the eight neighbours that agree: their matches lie beside S in
+    the style as they lie beside P in the photo.
 
     Args:
-        pixels: H×W×C of the photo, contiguous, as they are compared.
+        vectors: the photo's vectors, H×W×C, contiguous.
         source: the style.
         patch: side of a patch.
         stride: positions between patches.
-        found: from a search; no other patch is taken to be more similar than these.
-        weight: of agreement; 0 changes nothing.
+        found: score and number of the matches from a search, both ny×nx. They are assumed to be the most similar.
+        weight: weight of agreement; 0 changes nothing.
         budget: working memory in bytes.
+
+    Returns:
+        Score and number of the new matches, both ny×nx.
     """
     score, index = (each.clone() for each in found)
-    photo = Grid(pixels, patch, stride)
+    photo = Grid(vectors, patch, stride)
     scores = PairScores(photo, source, budget)
     nx = index.shape[1]
-    worth = worth_of_one(squared_lengths(pixels)[None], patch, stride, weight)[0]
+    gain_of_one = neighbour_gain(squared_lengths(vectors)[None], patch, stride, weight)[0]
     shift, here, span = shifts(index, source)
-    recent = torch.ones_like(index, dtype=torch.bool)  # that have moved since their neighbours last had a choice
+    changed = torch.ones_like(index, dtype=torch.bool)  # patches that changed since their neighbours were tried
     for _ in range(ROUNDS):
-        moved = torch.zeros_like(recent)
-        for top, left in QUARTERS:
+        moved = torch.zeros_like(changed)
+        for top, left in PHASES:
             own = (slice(top, None, 2), slice(left, None, 2))
             if not shift[own].numel():
                 continue
             around = neighbours(shift, own)
-            mine, place = shift[own], here[own]
-            stirred = F.max_pool2d((recent | moved).float()[None, None], 3, 1, 1)[0, 0, *own] > 0
-            for candidate in around[: len(BESIDE)]:
-                agreeing = (around == candidate).sum(0) - (around == mine).sum(0)
-                gain = agreeing * worth[own]
-                tried, inside = landed(candidate + place, span, source)
-                fits = inside & (candidate != mine)
-                where = (stirred & fits & (found[0][own] + gain > score[own])).flatten().nonzero()[:, 0]
+            current, place = shift[own], here[own]
+            may_change = F.max_pool2d((changed | moved).float()[None, None], 3, 1, 1)[0, 0, *own] > 0
+            for candidate in around[: len(NEIGHBOURS_4)]:
+                agreeing = (around == candidate).sum(0) - (around == current).sum(0)
+                gain = agreeing * gain_of_one[own]
+                new_index, inside = shifted_indices(candidate + place, span, source)
+                fits = inside & (candidate != current)
+                where = (may_change & fits & (found[0][own] + gain > score[own])).flatten().nonzero()[:, 0]
                 if not len(where):
                     continue
-                tried = tried.flatten()[where]
-                flat = (top + where.div(mine.shape[1], rounding_mode="floor") * 2) * nx
-                flat += left + where.remainder(mine.shape[1]) * 2
-                got = scores(flat, tried)
-                better = got + gain.flatten()[where] > score.flatten()[flat]
+                new_index = new_index.flatten()[where]
+                flat = (top + where.div(current.shape[1], rounding_mode="floor") * 2) * nx
+                flat += left + where.remainder(current.shape[1]) * 2
+                new_score = scores(flat, new_index)
+                better = new_score + gain.flatten()[where] > score.flatten()[flat]
                 flat, where = flat[better], where[better]
-                score.view(-1)[flat] = got[better]
-                index.view(-1)[flat] = tried[better]
+                score.view(-1)[flat] = new_score[better]
+                index.view(-1)[flat] = new_index[better]
                 shift.view(-1)[flat] = candidate.flatten()[where]
                 moved.view(-1)[flat] = True
-                mine = shift[own]
-        recent = moved
+                current = shift[own]
+        changed = moved
     return score, index
 
 
 def shifts(index: Tensor, source: Source) -> tuple[Tensor, Tensor, int]:
-    """How far patches, …×ny×nx indices into a style, are moved, down and along in one number: alike where they agree.
+    """The shift of each match relative to its patch, rows and columns in one number; neighbours agree if it is equal.
+
+    Args:
+        index: numbers of style patches, …×ny×nx.
+        source: the style.
 
     Returns:
-        The shifts; where each patch is, ny×nx, counted alike; and what a row counts.
+        The shifts, …×ny×nx; the place of each patch as such a number, ny×nx; and the factor of rows in it.
     """
     nu, (ny, nx) = source.inverse.shape[1], index.shape[-2:]
     rows, columns = torch.arange(ny, device=index.device)[:, None], torch.arange(nx, device=index.device)
@@ -100,20 +108,30 @@ def shifts(index: Tensor, source: Source) -> tuple[Tensor, Tensor, int]:
     return index.div(nu, rounding_mode="floor") * span + index.remainder(nu) - here, here, span
 
 
-def landed(at: Tensor, span: int, source: Source) -> tuple[Tensor, Tensor]:
-    """Indices of the style's patches at places counted as by `shifts`, and whether there are such."""
+def shifted_indices(at: Tensor, span: int, source: Source) -> tuple[Tensor, Tensor]:
+    """The numbers of the style's patches at places that are coded as in `shifts`, and whether they exist."""
     nv, nu = source.inverse.shape
     down, along = at.div(span, rounding_mode="floor"), at.remainder(span)
     return down * nu + along, (down >= 0) & (down < nv) & (along < nu)
 
 
-def worth_of_one(squares: Tensor, patch: int, stride: int, weight: float) -> Tensor:
-    """What a neighbour that agrees counts, in the units of scores, N×ny×nx, of positions' squared lengths N×H×W."""
-    return weight / len(_AROUND) * F.avg_pool2d(squares, patch, stride, divisor_override=1).sqrt()
+def neighbour_gain(squares: Tensor, patch: int, stride: int, weight: float) -> Tensor:
+    """The gain of one agreeing neighbour, in units of the score ⟨P, S⟩/‖S‖: ``weight · ‖P‖ / 8``.
+
+    Args:
+        squares: squared lengths of the photo's vectors, N×H×W.
+        patch: side of a patch.
+        stride: positions between patches.
+        weight: weight of agreement.
+
+    Returns:
+        N×ny×nx.
+    """
+    return weight / len(_NEIGHBOURS_8) * F.avg_pool2d(squares, patch, stride, divisor_override=1).sqrt()
 
 
 def neighbours(shift: Tensor, own: tuple[Any, ...]) -> Tensor:
-    """Those around every second patch of every second row: …×ny×nx -> 8×…×n×m."""
+    """The shifts of the eight neighbours of the patches `own`: …×ny×nx -> 8×…×n×m."""
     ny, nx = shift.shape[-2:]
-    framed = F.pad(shift, (1, 1, 1, 1), value=_NOWHERE)
-    return torch.stack([framed[..., 1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx][own] for dy, dx in _AROUND])
+    framed = F.pad(shift, (1, 1, 1, 1), value=_OUTSIDE)
+    return torch.stack([framed[..., 1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx][own] for dy, dx in _NEIGHBOURS_8])

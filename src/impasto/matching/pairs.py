@@ -1,4 +1,4 @@
-"""Patches of a photo and of a style, two by two: what a search that does not compare all with all is made of."""
+"""Scores of chosen pairs of patches, for searches that do not compare all pairs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from .exact import AT_ONCE, Source
 
 @dataclass(frozen=True)
 class Grid:
-    """The patches of h×w×C positions, numbered row by row."""
+    """The patches of an h×w×C tensor, numbered row by row.
+
+    Attributes:
+        positions: the vectors, h×w×C, contiguous.
+        patch: side of a patch.
+        stride: positions between patches.
+    """
 
     positions: Tensor
     patch: int
@@ -23,59 +29,63 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Patches down and along."""
+        """Number of rows and columns of patches."""
         height, width = self.positions.shape[:2]
         return (height - self.patch) // self.stride + 1, (width - self.patch) // self.stride + 1
 
-    def rows(self, which: Tensor, dy: int) -> Tensor:
-        """Row `dy` of some patches: n × patch·C."""
+    def rows(self, numbers: Tensor, dy: int) -> Tensor:
+        """Return row `dy` of some patches: n × patch·C."""
         width, channels = self.positions.shape[1:]
         flat = self.positions.flatten(0, 1)
-        # Positions of a row are neighbours in memory, so they are fetched in one piece.
+        # The positions of a row are adjacent in memory, so they are read in one piece.
         windows = flat.as_strided((len(flat) - self.patch + 1, self.patch * channels), (channels, 1))
         columns = self.shape[1]
-        corners = which.div(columns, rounding_mode="floor") * width + which.remainder(columns)
+        corners = numbers.div(columns, rounding_mode="floor") * width + numbers.remainder(columns)
         return windows.index_select(0, corners * self.stride + dy * width)
 
-    def patches(self, which: Tensor) -> Tensor:
-        """Some patches whole: n × patch²·C."""
-        return torch.cat([self.rows(which, dy) for dy in range(self.patch)], 1)
+    def patches(self, numbers: Tensor) -> Tensor:
+        """Return some patches: n × patch²·C."""
+        return torch.cat([self.rows(numbers, dy) for dy in range(self.patch)], 1)
 
 
 class PairScores:
-    """Scores of pairs of patches, of the photo and of the style, as the exact search defines them.
+    """Scores of pairs of patches, ``⟨P, S⟩ / ‖S‖`` as in the exact search.
 
-    A normalised style is ``(S − m)/s``: the photo's features are divided by s, and m is taken out of the sums, or
-    every patch of the style would have to be normalised each time that it is fetched. A tone is the photo's last
-    channel, and a grid of its own of the style.
+    Style patches are not normalised every time they are read. With mean m and deviation s of the style,
+    ``⟨P, (S − m)/s⟩ = ⟨P/s, S⟩ − ⟨P/s, m⟩``, and the last product is computed once for each patch of the photo.
+
+    Args:
+        photo: patches of the photo; with a tone, it is their last channel.
+        source: the style.
+        budget: working memory in bytes.
     """
 
     def __init__(self, photo: Grid, source: Source, budget: float) -> None:
         self.photo, self.style = photo, Grid(source.features, photo.patch, photo.stride)
         self.dtype, self.lengths = source.dtype, source.inverse.flatten()
-        pixels, patch = photo.positions, photo.patch
+        vectors, patch = photo.positions, photo.patch
         self.channels = source.features.shape[2]
         self.tone = None
         if source.tone is not None:
             self.tone = Grid(source.tone.to(source.dtype)[..., None].contiguous(), photo.patch, photo.stride)
-        values = patch * pixels.shape[2]
+        values = patch * vectors.shape[2]
         self.at_once = max(1, min(AT_ONCE // values, int(budget / 2 / (3 * values * source.dtype.itemsize + 64))))
-        self.scale = self.taken = None
+        self.scale = self.mean_products = None
         if source.stat is None:
             return
         scale, mean = source.stat.std.flatten().reciprocal().to(self.dtype), source.stat.mean.flatten()
-        taken = torch.empty(pixels.shape[:2], device=pixels.device)
-        for first, end in ranges(len(pixels), AT_ONCE // pixels[0].numel()):
-            taken[first:end] = (pixels[first:end, :, : self.channels] * scale).float() @ mean
-        self.taken = F.avg_pool2d(taken[None], patch, photo.stride, divisor_override=1).flatten()
+        mean_products = torch.empty(vectors.shape[:2], device=vectors.device)
+        for first, end in ranges(len(vectors), AT_ONCE // vectors[0].numel()):
+            mean_products[first:end] = (vectors[first:end, :, : self.channels] * scale).float() @ mean
+        self.mean_products = F.avg_pool2d(mean_products[None], patch, photo.stride, divisor_override=1).flatten()
         self.scale = scale.repeat(patch)
 
     def __call__(self, where: Tensor, place: Tensor) -> Tensor:
-        """Of the photo's patches `where` with the style's `place`: n and n -> n float32."""
+        """Return the scores of the photo's patches `where` with the style's patches `place`: n and n -> n float32."""
         parts = zip(where.split(self.at_once), place.split(self.at_once), strict=True)
-        return torch.cat([self._of(*part) for part in parts])
+        return torch.cat([self._scores(*part) for part in parts])
 
-    def _of(self, where: Tensor, place: Tensor) -> Tensor:
+    def _scores(self, where: Tensor, place: Tensor) -> Tensor:
         worked()
         total = self.lengths.new_zeros(len(where))
         for dy in range(self.photo.patch):
@@ -89,6 +99,6 @@ class PairScores:
                 product.mul_(self.scale)
             product.mul_(self.style.rows(place, dy).to(self.dtype))
             total += product.sum(1, dtype=torch.float32)
-        if self.taken is not None:
-            total -= self.taken[where]
+        if self.mean_products is not None:
+            total -= self.mean_products[where]
         return total.mul_(self.lengths[place])

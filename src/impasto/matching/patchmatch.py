@@ -1,11 +1,13 @@
-"""PatchMatch: a nearly most similar patch of a style for each of a photo's, in little more than linear time.
+"""PatchMatch: an approximate search for the most similar patch of a style, in little more than linear time.
 
-Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing": a match that is
-good here, shifted by one, is likely good next door, and a better one may lie near it. Features of a network vary too
-sharply from one position to the next for that to do from a random start, or from a match of features halved in size:
-both end near 0.8 of the exact match's score. So the start is searched for among few values of each patch, as in
-Olonetsky & Avidan 2012, "TreeCANN", but by matrix products: the style's patches are put into cells round some drawn
-among them, and each of the photo's is compared with those in the cells nearest to it.
+Barnes et al. 2009, "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing". Matches f(p) are
+improved by propagation, which tries ``f(p + d) − d`` for the four neighbours p + d, and by random search, which tries
+patches near f(p). A candidate is taken if its score ``⟨P, S⟩ / ‖S‖`` is greater.
+
+Features of a network vary sharply between positions. From a random first match, or a match of features at half the
+size, only about 0.8 of the exact match's score is reached. So the first match is a search in fewer dimensions, as in
+Olonetsky & Avidan 2012, "TreeCANN", but by matrix products. The style's patches are grouped into cells around
+randomly chosen ones, and each patch of the photo is compared with those in the nearest cells.
 """
 
 from __future__ import annotations
@@ -19,142 +21,145 @@ from torch import Tensor
 
 from ..control import worked
 from ..strips import ranges
-from .exact import AT_ONCE, Source, first_largest, products
+from .exact import AT_ONCE, Source, max_and_first, products
 from .pairs import Grid, PairScores
 
 PRINCIPAL = 288
-"""Values that stand for a patch while the start is searched for: 32 principal channels of 3×3 positions."""
+"""Dimensions of a patch in the search for the first match: 32 principal channels of 3×3 positions."""
 
-_FEWEST = 8  # principal channels of larger patches
-_PROBES = 4  # cells each patch of the photo looks into
-_LARGEST_CELL = 4096  # patches of a cell that are looked at; more are near copies of each other, as of a plain sky
+_MIN_CHANNELS = 8  # smallest number of principal channels, for large patches
+_PROBES = 4  # cells that each patch of the photo is compared with
+_LARGEST_CELL = 4096  # most patches of a cell to compare; larger cells hold near copies, as of an even sky
 _ROUNDS = 2  # of propagation and random search
 _RADIUS = 1  # of the random search, in patches
-_DRAWN = 2**12  # positions that the principal channels are found from, of photo and style each
-_ROUND = 256  # sizes of products are multiples of it: oneDNN makes, and keeps, code for every size it meets
-_ROWS = 4096  # patches that are worked on together in the search for a start
+_SAMPLED = 2**12  # positions of photo and style each, from which the principal channels are computed
+_SIZE_MULTIPLE = 256  # sizes of products are multiples of this: oneDNN compiles, and keeps, code for every size
+_ROWS = 4096  # most patches to compare at a time in the search for the first match
 
 
 def _channels(channels: int, patch: int) -> int:
-    """Principal channels in which the start is searched for."""
-    return min(channels, max(_FEWEST, PRINCIPAL // patch**2))
+    """Number of principal channels in the search for the first match."""
+    return min(channels, max(_MIN_CHANNELS, PRINCIPAL // patch**2))
 
 
-def copies(positions: int, source: Source, patch: int) -> int:
-    """Bytes of the copies, in principal channels, of a style and of a photo of so many positions."""
+def projection_bytes(positions: int, source: Source, patch: int) -> int:
+    """Bytes of the projections of a style, and of a photo with so many positions, to principal channels."""
     height, width, channels = source.features.shape
     item = min(source.dtype.itemsize, source.features.dtype.itemsize)
     return (positions + height * width) * _channels(channels, patch) * item
 
 
-def work(patches: int, others: int, channels: int, patch: int) -> float:
-    """Multiply-adds of the search for a start, for so many patches of a photo and of a style."""
+def search_work(patches: int, others: int, channels: int, patch: int) -> float:
+    """Multiply-adds of the search for the first match, by the numbers of patches of a photo and of a style."""
     return 3.0 * patches * _cells(others) * _channels(channels, patch) * patch**2
 
 
 def _cells(patches: int) -> int:
-    """As many cells as make finding the nearest of them cost what looking into them does."""
+    """The number of cells at which finding the nearest cells costs as much as comparing the patches in them."""
     return max(1, round(math.sqrt(_PROBES * patches / 2)))
 
 
-def left(budget: float, copied: int) -> float:
-    """What the copies leave of a budget, for all else; a quarter at least."""
+def budget_left(budget: float, copied: int) -> float:
+    """The part of a budget that is left beside `copied` bytes of projections; at least a quarter."""
     return max(budget - copied, budget / 4)
 
 
 def search(
-    pixels: Tensor, source: Source, patch: int, stride: int, budget: float, seed: int
+    vectors: Tensor, source: Source, patch: int, stride: int, budget: float, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """As `exact.best_of`, nearly: score and index of a patch that is all but the best, both ny×nx.
+    """Find a nearly best patch of one style for every patch of a photo.
 
     Args:
-        pixels: H×W×C of the photo, contiguous, as they are compared; H×W×(C+1) with a tone.
+        vectors: the photo's vectors, H×W×C, contiguous; H×W×(C+1) with a tone.
         source: the style.
         patch: side of a patch.
         stride: positions between patches.
-        budget: working memory in bytes; see `left`.
-        seed: of what is drawn.
+        budget: working memory in bytes; see `budget_left`.
+        seed: seed of the random choices.
+
+    Returns:
+        Score and number of a patch, both ny×nx; see `exact.best_patches`.
     """
     generator = torch.Generator().manual_seed(seed)
-    photo = Grid(pixels, patch, stride)
-    budget = left(budget, copies(pixels[..., 0].numel(), source, patch))
-    index = _start(photo, source, budget, generator)
-    return _refined(index.view(photo.shape), photo, source, budget, generator)
+    photo = Grid(vectors, patch, stride)
+    budget = budget_left(budget, projection_bytes(vectors[..., 0].numel(), source, patch))
+    index = _first_match(photo, source, budget, generator)
+    return _improve(index.view(photo.shape), photo, source, budget, generator)
 
 
-def _start(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> Tensor:
-    """For each patch of the photo the best of the nearest cells, in principal channels."""
-    photo, style = _principal(photo, source, budget, generator)
+def _first_match(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> Tensor:
+    """The best patch in the nearest cells, in principal channels, for each patch of the photo."""
+    photo, style = _project(photo, source, budget, generator)
     lengths, dtype = source.inverse.flatten(), source.dtype
     cells = _cells(len(lengths))
     drawn = torch.randperm(len(lengths), generator=generator)[:cells].to(lengths.device)
     centres = F.normalize(style.patches(drawn).float(), dim=1).to(dtype)
     best = lengths.new_full((math.prod(photo.shape),), -torch.inf)
     index = torch.zeros_like(best, dtype=torch.int64)
-    there = _by_cell(style, centres, 1, budget)
-    looking = _by_cell(photo, centres, min(_PROBES, cells), budget)
-    for inside, lookers in zip(there, looking, strict=True):
-        if len(inside) > _LARGEST_CELL:
-            inside = inside[torch.arange(_LARGEST_CELL, device=inside.device) * len(inside) // _LARGEST_CELL]
-        if not len(inside):
+    style_cells = _group_by_cell(style, centres, 1, budget)
+    photo_cells = _group_by_cell(photo, centres, min(_PROBES, cells), budget)
+    for in_cell, photo_patches in zip(style_cells, photo_cells, strict=True):
+        if len(in_cell) > _LARGEST_CELL:
+            in_cell = in_cell[torch.arange(_LARGEST_CELL, device=in_cell.device) * len(in_cell) // _LARGEST_CELL]
+        if not len(in_cell):
             continue
-        inside = _padded(inside)  # the first of equals is found, never a repetition
-        filters = (style.patches(inside) * lengths[inside, None]).to(dtype)
-        for some in lookers.split(_rows(budget, filters)):
-            found = first_largest(products(photo.patches(_padded(some)).to(dtype), filters))
+        in_cell = _pad_indices(in_cell)  # the first of equals is taken, so never a repetition
+        filters = (style.patches(in_cell) * lengths[in_cell, None]).to(dtype)
+        for some in photo_patches.split(_rows(budget, filters)):
+            found = max_and_first(products(photo.patches(_pad_indices(some)).to(dtype), filters))
             value, place = (each[: len(some)] for each in found)
             better = value > best[some]
             best[some[better]] = value[better].float()
-            index[some[better]] = inside[place[better]]
+            index[some[better]] = in_cell[place[better]]
             worked(some.numel() * filters.numel())
     return index
 
 
-def _padded(which: Tensor) -> Tensor:
-    """Indices, the last repeated until there are a multiple of `_ROUND`."""
-    more = -len(which) % _ROUND
+def _pad_indices(which: Tensor) -> Tensor:
+    """Repeat the last number until there are a multiple of `_SIZE_MULTIPLE`."""
+    more = -len(which) % _SIZE_MULTIPLE
     return torch.cat([which, which[-1:].expand(more)]) if more else which
 
 
-def _principal(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> tuple[Grid, Grid]:
-    """Photo and style in the few channels, turned, that hold most of both."""
-    pixels = photo.positions
-    channels = pixels.shape[2]
+def _project(photo: Grid, source: Source, budget: float, generator: torch.Generator) -> tuple[Grid, Grid]:
+    """Project photo and style to the principal channels of both: the eigenvectors of their Gram matrix."""
+    vectors = photo.positions
+    channels = vectors.shape[2]
 
     def gram(count: int, take: Callable[[Tensor], Tensor]) -> Tensor:
-        some = torch.randint(count, (_DRAWN,), generator=generator).to(pixels.device)
-        drawn = take(some).float()
-        return (drawn.T @ drawn).cpu().double()
+        numbers = torch.randint(count, (_SAMPLED,), generator=generator).to(vectors.device)
+        sample = take(numbers).float()
+        return (sample.T @ sample).cpu().double()
 
-    of_photo = gram(pixels[..., 0].numel(), lambda some: pixels.flatten(0, 1)[some])
-    of_style = gram(source.features[..., 0].numel(), source.pixels)
+    of_photo = gram(vectors[..., 0].numel(), lambda some: vectors.flatten(0, 1)[some])
+    of_style = gram(source.features[..., 0].numel(), source.vectors)
     kept = _channels(channels, photo.patch)
-    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(source.dtype).to(pixels.device)
-    stored = min(pixels.dtype, source.features.dtype, source.dtype, key=lambda dtype: dtype.itemsize)
+    basis = torch.linalg.eigh(of_photo + of_style).eigenvectors[:, -kept:].to(source.dtype).to(vectors.device)
+    stored = min(vectors.dtype, source.features.dtype, source.dtype, key=lambda dtype: dtype.itemsize)
 
-    def turned(like: Tensor, take: Callable[[slice], Tensor]) -> Grid:
-        made = pixels.new_empty(*like.shape[:2], kept, dtype=stored)
+    def projected(like: Tensor, take: Callable[[slice], Tensor]) -> Grid:
+        made = vectors.new_empty(*like.shape[:2], kept, dtype=stored)
         for first, end in ranges(len(like), min(AT_ONCE, int(budget / 32)) // like[0].numel()):
             made[first:end] = take(slice(first, end)).to(source.dtype) @ basis
         return Grid(made, photo.patch, photo.stride)
 
-    return turned(pixels, lambda rows: pixels[rows]), turned(source.features, source.pixels)
+    return projected(vectors, lambda rows: vectors[rows]), projected(source.features, source.vectors)
 
 
 def _rows(budget: float, others: Tensor) -> int:
-    """Patches that are compared with `others` at a time."""
+    """Number of patches to compare with `others` at a time."""
     values = 4 * len(others) + 2 * others.shape[1]  # scores, what their largest is found by, and patches
     return max(1, min(_ROWS, int(budget / 2 / (values * others.dtype.itemsize))))
 
 
-def _by_cell(grid: Grid, centres: Tensor, nearest: int, budget: float) -> tuple[Tensor, ...]:
-    """For each cell the patches it is among the nearest to, ascending."""
+def _group_by_cell(grid: Grid, centres: Tensor, nearest: int, budget: float) -> tuple[Tensor, ...]:
+    """For each cell, the numbers of the patches that have it among their `nearest` cells, in ascending order."""
     count = math.prod(grid.shape)
     cells = torch.empty(count, nearest, dtype=torch.int16, device=centres.device)
     for first, end in ranges(count, _rows(budget, centres)):
         scores = products(grid.patches(torch.arange(first, end, device=centres.device)).to(centres.dtype), centres)
         for n in range(nearest):
-            cells[first:end, n] = place = first_largest(scores)[1]
+            cells[first:end, n] = place = max_and_first(scores)[1]
             scores.scatter_(1, place[:, None], -torch.inf)
         worked((end - first) * centres.numel())
     cells = cells.flatten()
@@ -162,17 +167,17 @@ def _by_cell(grid: Grid, centres: Tensor, nearest: int, budget: float) -> tuple[
     return cells.argsort(stable=True).div_(nearest, rounding_mode="floor").split(sizes.tolist())
 
 
-def _refined(
+def _improve(
     index: Tensor, photo: Grid, source: Source, budget: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Propagation and random search from a first match; a candidate is taken where its score is greater."""
+    """Improve a match by propagation and random search; see the module."""
     scores = PairScores(photo, source, budget)
     nv, nu = source.inverse.shape
     everywhere = torch.arange(index.numel(), device=index.device)
     best = scores(everywhere, index.flatten()).view(index.shape)
-    recent = torch.ones_like(index, dtype=torch.bool)  # matches that their neighbours have not tried yet
+    changed = torch.ones_like(index, dtype=torch.bool)  # matches that changed since their neighbours tried them
     for _ in range(_ROUNDS):
-        moved = torch.zeros_like(recent)
+        moved = torch.zeros_like(changed)
 
         def attempt(down: Tensor, along: Tensor, moved: Tensor = moved) -> None:
             tried = down * nu + along
@@ -187,12 +192,12 @@ def _refined(
             moved.view(-1)[where] = True
 
         for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-            # Across the border comes what the opposite border has found: a candidate like any other.
-            theirs = index.roll(step, (0, 1))
-            known = ~(recent | moved).roll(step, (0, 1))
-            down = theirs.div(nu, rounding_mode="floor").add_(step[0]).masked_fill_(known, -1)
-            attempt(down, theirs.remainder(nu).add_(step[1]))
-        aside = torch.randint(-_RADIUS, _RADIUS + 1, (2, *index.shape), generator=generator).to(index.device)
-        attempt(index.div(nu, rounding_mode="floor").add_(aside[0]), index.remainder(nu).add_(aside[1]))
-        recent = moved
+            # At the border this tries the matches of the opposite border: candidates like any others.
+            shifted = index.roll(step, (0, 1))
+            unchanged = ~(changed | moved).roll(step, (0, 1))
+            down = shifted.div(nu, rounding_mode="floor").add_(step[0]).masked_fill_(unchanged, -1)
+            attempt(down, shifted.remainder(nu).add_(step[1]))
+        offset = torch.randint(-_RADIUS, _RADIUS + 1, (2, *index.shape), generator=generator).to(index.device)
+        attempt(index.div(nu, rounding_mode="floor").add_(offset[0]), index.remainder(nu).add_(offset[1]))
+        changed = moved
     return best, index

@@ -1,7 +1,7 @@
-"""Style-swap: rebuild a photo's features out of the most similar patches of a style's features.
+"""Style-swap: rebuild a photo's features from the most similar patches of a style's features.
 
-Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style". The definition, over two searches for the
-most similar patch: `exact` compares all with all, `patchmatch` finds nearly as similar ones where that takes hours.
+Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style". There are two searches for the most similar
+patch: `exact` compares all pairs, and `patchmatch` is approximate, for pictures where that would take too long.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..memory import with_less
-from ..statistics.moments import Gathered, affine
+from ..statistics.moments import RunningMoments, affine
 from ..strips import empty, ranges
 from . import patchmatch, score_table
-from .coherence import coherent
-from .exact import Source, best_of, normalise
-from .styles import AT_ONCE, BUDGET_MB, SwapStyle, moments_of, positions_of, refuse_small
+from .coherence import make_coherent
+from .exact import Source, best_patches, normalise
+from .styles import AT_ONCE, BUDGET_MB, SwapStyle, check_holds_patch, moments_of, to_positions
 
 Keep = Literal["keep", "style"]
 
@@ -35,45 +35,63 @@ def swap(
     restore: Keep = "keep",
     budget_mb: float = BUDGET_MB,
 ) -> Tensor:
-    """The photo's features rebuilt from style patches, overlaps averaged.
+    """Rebuild photos' features from style patches: each patch P becomes ``argmax_S ⟨P, S⟩ / (‖P‖ ‖S‖)``.
 
-    With several styles every patch competes. Their weights tilt the outcome: a style gets positions of the
-    photo in proportion to weight × what it would get among equals.
+    Overlapping patches are averaged (Chen & Schmidt 2016). With several styles, the best patch of any style is taken.
+    Weights change that: the number of patches a style gets is proportional to its weight times the number it would
+    get with equal weights.
 
     Args:
         content: N×C×H×W features of photos.
         style: from `impasto.matching.styles.prepare`.
-        tones: of the photos, from `tone`; needed where the style's count.
-        alpha: share of the swapped features; the rest is the photo's own.
-        restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which greys it;
-            ``style`` gives it the style's channel means and deviations back.
-        budget_mb: working memory of the match in MiB, on which the result does not depend. PatchMatch may take more:
-            see `SwapStyle.cost`.
+        tones: tones of the photos, from `tone`; needed if the style compares tones.
+        alpha: share of the swapped features, 0 to 1; the rest is the photo's own features.
+        restore: ``keep`` leaves the average of overlapping patches as it is (the paper), which has less contrast.
+            ``style`` gives it the style's channel means and deviations.
+        budget_mb: working memory of the match in MiB; the result does not depend on it. PatchMatch may take more; see
+            `SwapStyle.cost`.
 
     Returns:
-        N×C×H'×W' in the type of `content`, where H' = (n-1)·stride + patch for the n patches that fit, at most
-        stride - 1 less than H.
+        N×C×H'×W' in the type of `content`. H' is ``(n − 1)·stride + patch`` for the n patches that fit, at most
+        stride − 1 less than H.
+
+    Raises:
+        RequestError: see `match_patches`.
+        ImpastoError: memory ran out even for the smallest blocks.
+
+    Examples:
+        >>> from impasto.matching.styles import prepare
+        >>> style = prepare([torch.rand(1, 8, 12, 10)], patch=3)
+        >>> tuple(swap(torch.rand(1, 8, 16, 20), style).shape)
+        (1, 8, 16, 20)
     """
     found = match_patches(content, style, tones=tones, budget_mb=budget_mb)
-    if alpha == 1:  # large features are free from here, where the caller holds them no longer
+    if alpha == 1:  # frees large features, if the caller does not hold them
         content = content.new_empty(*content.shape[:2], 0, 0)
-    made = [_rebuilt(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)]
-    return made[0] if len(made) == 1 else torch.cat(made)  # a copy of large features would take as much again
+    made = [_features_from(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)]
+    return made[0] if len(made) == 1 else torch.cat(made)  # `cat` would copy large features
 
 
 def match_patches(
     content: Tensor, style: SwapStyle, *, tones: Tensor | None = None, budget_mb: float = BUDGET_MB
 ) -> Tensor:
-    """For each patch of the photo the most similar style patch; the first of equals where the search is exact.
+    """Find the most similar style patch for each patch of photos: ``argmax_S ⟨P, S⟩ / (‖P‖ ‖S‖)``.
+
+    Args:
+        content: N×C×H×W features of photos.
+        style: see `swap`.
+        tones: see `swap`.
+        budget_mb: see `swap`.
 
     Returns:
-        N×ny×nx int64: the row of `style.table` that holds the patch's upper left position.
+        N×ny×nx int64: the row of `style.table` with the upper left position of the patch. If the search is exact, it
+        is the first of equally similar patches.
 
     Raises:
         RequestError: the photo is smaller than a patch, its features are of another layer, or its tone is missing.
         ImpastoError: memory ran out even for the smallest blocks.
     """
-    refuse_small(content, style.patch, "photo")
+    check_holds_patch(content, style.patch, "photo")
     if content.shape[1] != style.table.shape[1]:
         raise RequestError(
             f"photo features have {content.shape[1]} channels, the style's {style.table.shape[1]}; "
@@ -83,20 +101,20 @@ def match_patches(
         tones = None
     elif tones is None or (len(tones), *tones.shape[2:]) != (len(content), *content.shape[2:]):
         got = "none" if tones is None else "×".join(map(str, tones.shape))
-        raise RequestError(f"the style's tones count, and the photo's are {got}; expected one for each position")
-    shades = [None] * len(content) if tones is None else [one[0] * style.tone_gain for one in tones]
+        raise RequestError(f"the style compares tones, the photo's tones are {got}; expected one for each position")
+    weighted_tones = [None] * len(content) if tones is None else [one[0] * style.tone_gain for one in tones]
 
-    def matched(budget: float) -> Tensor:
+    def match(budget: float) -> Tensor:
         if content.is_cuda and _fits_a_table(content, style, budget):
-            return _match_in_table(content, style, shades)
-        pairs = zip(content, shades, strict=True)
-        return torch.stack([_match_one(one[None], style, budget, shade) for one, shade in pairs])
+            return _match_in_table(content, style, weighted_tones)
+        pairs = zip(content, weighted_tones, strict=True)
+        return torch.stack([_match_one(one[None], style, budget, tone) for one, tone in pairs])
 
-    return _with_budget(matched, budget_mb)
+    return _retry_with_less(match, budget_mb)
 
 
-def _with_budget(work: Callable[[float], Made], budget_mb: float) -> Made:
-    """What is made with so much working memory, or ever less of it while memory runs out."""
+def _retry_with_less(work: Callable[[float], Made], budget_mb: float) -> Made:
+    """Call ``work(budget)``, and again with a quarter of the budget each time that memory runs out."""
     return with_less(
         work,
         budget_mb * 2**20,
@@ -105,97 +123,99 @@ def _with_budget(work: Callable[[float], Made], budget_mb: float) -> Made:
     )
 
 
-def _pixels(content: Tensor, style: SwapStyle, shade: Tensor | None) -> Tensor:
-    """What is matched of 1×C×H×W, and H×W of tones as they count: H×W×C, or H×W×(C+1) with a tone."""
+def _vectors(content: Tensor, style: SwapStyle, tone: Tensor | None) -> Tensor:
+    """The vectors to compare of 1×C×H×W features and H×W weighted tones: H×W×C, or H×W×(C+1) with tones."""
     stat = moments_of(content) if style.match == "normalised" else None
-    pixels, dtype = positions_of(content), style.sources[0].dtype
-    if stat is None and shade is None:
-        if pixels.dtype.itemsize > dtype.itemsize:  # narrower ones are brought to it a part at a time
-            pixels = pixels.to(dtype)
-    else:  # a part at a time: whole, what is made on the way would take as much memory again
-        whole, channels = pixels, pixels.shape[2]
-        pixels = whole.new_empty(*whole.shape[:2], channels + (shade is not None), dtype=dtype)
+    vectors, dtype = to_positions(content), style.sources[0].dtype
+    if stat is None and tone is None:
+        if vectors.dtype.itemsize > dtype.itemsize:  # narrower ones are converted later, part by part
+            vectors = vectors.to(dtype)
+    else:  # part by part, which needs less memory
+        whole, channels = vectors, vectors.shape[2]
+        vectors = whole.new_empty(*whole.shape[:2], channels + (tone is not None), dtype=dtype)
         for first, end in ranges(len(whole), AT_ONCE // whole[0].numel()):
             part = whole[first:end]
-            pixels[first:end, :, :channels] = part if stat is None else normalise(part, stat)
-        if shade is not None:
-            pixels[:, :, channels] = shade
-    return pixels
+            vectors[first:end, :, :channels] = part if stat is None else normalise(part, stat)
+        if tone is not None:
+            vectors[:, :, channels] = tone
+    return vectors
 
 
-def _match_one(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None = None) -> Tensor:
-    """1×C×H×W, and H×W of tones as they count -> ny×nx rows of `style.table`."""
-    return share_out(*_candidates(content, style, budget, shade), style.weights)
+def _match_one(content: Tensor, style: SwapStyle, budget: float, tone: Tensor | None = None) -> Tensor:
+    """Match 1×C×H×W features with H×W weighted tones: ny×nx rows of `style.table`."""
+    return choose_styles(*_candidates(content, style, budget, tone), style.weights)
 
 
 def candidates(
-    content: Tensor, style: SwapStyle, *, shade: Tensor | None = None, budget_mb: float = BUDGET_MB
+    content: Tensor, style: SwapStyle, *, tone: Tensor | None = None, budget_mb: float = BUDGET_MB
 ) -> tuple[Tensor, Tensor]:
-    """For each patch of one photo the most similar patch of every style.
+    """Find the most similar patch of every style for each patch of one photo.
 
     Args:
         content: 1×C×H×W features of a photo.
         style: from `impasto.matching.styles.prepare`.
-        shade: H×W of tones as they count, where the style's do.
+        tone: tones times `style.tone_gain`, H×W; None if the style compares no tones.
         budget_mb: see `swap`.
 
     Returns:
-        Scores, k×ny×nx float32, and the rows of `style.table`, k×ny×nx int64, of k styles: see `share_out`.
+        Scores, k×ny×nx float32, and rows of `style.table`, k×ny×nx int64, of k styles; see `choose_styles`.
 
     Raises:
         ImpastoError: memory ran out even for the smallest blocks.
     """
-    return _with_budget(lambda budget: _candidates(content, style, budget, shade), budget_mb)
+    return _retry_with_less(lambda budget: _candidates(content, style, budget, tone), budget_mb)
 
 
-def _candidates(content: Tensor, style: SwapStyle, budget: float, shade: Tensor | None) -> tuple[Tensor, Tensor]:
-    pixels = _pixels(content, style, shade)
+def _candidates(content: Tensor, style: SwapStyle, budget: float, tone: Tensor | None) -> tuple[Tensor, Tensor]:
+    vectors = _vectors(content, style, tone)
     scores: list[Tensor] = []
     rows: list[Tensor] = []
-    approximate = style.is_approximate(*pixels.shape[:2])
+    approximate = style.is_approximate(*vectors.shape[:2])
     for source in style.sources:
         if approximate:
-            found = patchmatch.search(pixels, source, style.patch, style.stride, budget, style.seed)
+            found = patchmatch.search(vectors, source, style.patch, style.stride, budget, style.seed)
         else:
-            found = best_of(pixels, source, style.patch, style.stride, budget)
+            found = best_patches(vectors, source, style.patch, style.stride, budget)
         if style.coherence:
-            found = coherent(pixels, source, style.patch, style.stride, found, style.coherence, budget)
+            found = make_coherent(vectors, source, style.patch, style.stride, found, style.coherence, budget)
         score, index = found
         scores.append(score)
         rows.append(_rows(index, source, style.stride))
     return torch.stack(scores), torch.stack(rows)
 
 
-def share_out(scores: Tensor, rows: Tensor, weights: Sequence[float]) -> Tensor:
-    """Of every style's best patches, k×ny×nx as from `candidates`, those taken: ny×nx rows of the table."""
-    return rows[0] if len(rows) == 1 else rows.gather(0, _choice(scores, weights)[None])[0]
+def choose_styles(scores: Tensor, rows: Tensor, weights: Sequence[float]) -> Tensor:
+    """Choose among the styles' best patches, k×ny×nx from `candidates`: ny×nx rows of the table."""
+    return rows[0] if len(rows) == 1 else rows.gather(0, _choose(scores, weights)[None])[0]
 
 
 def _fits_a_table(content: Tensor, style: SwapStyle, budget: float) -> bool:
-    """Whether all scores fit in the budget at once; one style only."""
+    """Whether there is one style and its scores fit in the budget as one table."""
     count, _, height, width = content.shape
     if len(style.sources) > 1 or style.is_approximate(height, width):
         return False
     return score_table.COPIES * 4 * count * height * width * len(style.table) <= budget
 
 
-def _match_in_table(content: Tensor, style: SwapStyle, shades: Sequence[Tensor | None]) -> Tensor:
-    """Of photos, N×C×H×W, what `match_patches` gives: N×ny×nx."""
+def _match_in_table(content: Tensor, style: SwapStyle, weighted_tones: Sequence[Tensor | None]) -> Tensor:
+    """`match_patches` by `score_table`: N×ny×nx."""
     (source,) = style.sources
-    pixels = torch.stack([_pixels(one[None], style, shade) for one, shade in zip(content, shades, strict=True)])
-    index = score_table.matched(pixels.to(source.dtype), source, style.patch, style.stride, style.coherence)
+    vectors = torch.stack(
+        [_vectors(one[None], style, tone) for one, tone in zip(content, weighted_tones, strict=True)]
+    )
+    index = score_table.match(vectors.to(source.dtype), source, style.patch, style.stride, style.coherence)
     return _rows(index, source, style.stride)
 
 
 def _rows(index: Tensor, source: Source, stride: int) -> Tensor:
-    """The rows of the table of all styles that patches begin at, of their indices."""
+    """The rows of the table of all styles where the patches with these numbers begin."""
     columns = source.inverse.shape[1]
     top = index.div(columns, rounding_mode="floor") * stride
     return source.offset + top * source.width + index.remainder(columns) * stride
 
 
-def _choice(scores: Tensor, weights: Sequence[float]) -> Tensor:
-    """Which style each position takes, given k×ny×nx best scores: argmax of scores + one bias a style."""
+def _choose(scores: Tensor, weights: Sequence[float]) -> Tensor:
+    """The style for each position, given best scores, k×ny×nx: the argmax of score plus bias of the style."""
     choice = scores.argmax(0)
     if max(weights) == min(weights):
         return choice
@@ -204,7 +224,7 @@ def _choice(scores: Tensor, weights: Sequence[float]) -> Tensor:
     shares = natural * flat.new_tensor(weights)
     shares = shares / shares.sum()
     bias = flat.new_zeros(len(weights), 1)
-    for _ in range(20):  # each style's bias in turn is the quantile that gives it its share
+    for _ in range(20):  # each bias in turn becomes the quantile at which the style gets its share
         for k in range(len(weights)):
             rest = (flat + bias).index_fill(0, torch.tensor(k, device=flat.device), -torch.inf).amax(0)
             lead = (flat[k] - rest).sort(descending=True).values
@@ -217,8 +237,8 @@ def _choice(scores: Tensor, weights: Sequence[float]) -> Tensor:
     return (scores + bias[:, :, None]).argmax(0)
 
 
-def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, restore: Keep) -> Tensor:
-    """The features that ny×nx rows of the table make, mixed with the photo's; see `swap`. In strips where large."""
+def _features_from(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, restore: Keep) -> Tensor:
+    """The features of ny×nx rows of the table, mixed with the photo's; see `swap`. Large ones are made in strips."""
     patch, stride = style.patch, style.stride
     ny, nx = rows.shape
     channels = style.table.shape[1]
@@ -227,13 +247,13 @@ def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, rest
 
     def strip(first: int, end: int) -> Tensor:
         low, high = max(0, -(-(first - patch + 1) // stride)), min(ny, (end - 1) // stride + 1)
-        return _rebuild(rows[low:high], style)[:, :, first - low * stride : end - low * stride]
+        return _average_patches(rows[low:high], style)[:, :, first - low * stride : end - low * stride]
 
     whole = strip(0, height) if len(parts) == 1 else None
     gain = shift = None
     if restore == "style":
         if whole is None:
-            gathered = Gathered()
+            gathered = RunningMoments()
             for first, end in parts:
                 gathered.add(strip(first, end))
             own = gathered.moments()
@@ -251,12 +271,12 @@ def _rebuilt(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, rest
     return made
 
 
-def _rebuild(rows: Tensor, style: SwapStyle) -> Tensor:
-    """ny×nx rows of the table -> 1×C×H'×W' features in float32, overlapping patches averaged."""
+def _average_patches(rows: Tensor, style: SwapStyle) -> Tensor:
+    """Average overlapping patches: ny×nx rows of the table -> 1×C×H'×W' float32."""
     patch, stride = style.patch, style.stride
     ny, nx = rows.shape
     height, width = (ny - 1) * stride + patch, (nx - 1) * stride + patch
-    # Styles differ in width, so a step down the style differs by where the patch comes from.
+    # Styles differ in width, so the step from row to row depends on the style of the patch.
     step = torch.zeros_like(rows)
     for source in style.sources:
         step = torch.where(rows >= source.offset, source.width, step)

@@ -1,13 +1,13 @@
-"""How near a painting is to its style and to its photograph, and how true an inverse is to its features.
+"""Distances of a painting x to its style s and to its photograph c.
 
-Measured on VGG-19 (Oxford's, max pooling), pictures 512 px on their longest side:
+They are measured by VGG-19 (Oxford's, max pooling) on pictures with a longest side of 512 px:
 
-* style: mean over relu1_1 … relu4_1 of ``‖G(x)−G(s)‖ / ‖G(s)‖``, G the Gram matrix divided by the positions;
-* content: ``‖F(x)−F(c)‖ / ‖F(c)‖`` at relu4_1.
+* style: the mean over relu1_1, relu2_1, relu3_1 and relu4_1 of ``‖G(x) − G(s)‖ / ‖G(s)‖``, with G the Gram matrix
+  divided by the number of positions;
+* content: ``‖F(x) − F(c)‖ / ‖F(c)‖`` at relu4_1, with F the features.
 
-`texture` is a third, of pixels alone: `metrics.texture` defines it.
-
-Smaller is nearer; 0 is the style's statistics, the photograph's features. An untouched photograph has content 0.
+A third distance, texture, is of pixels alone; see `metrics.texture`. Smaller is nearer. The photograph itself has
+content 0, the style picture itself has style 0 and texture 0.
 """
 
 from __future__ import annotations
@@ -44,38 +44,48 @@ class Score(NamedTuple):
 
 
 @runtime_checkable
-class Inverts(Protocol):
-    """A painter that turns features back into a picture."""
+class FeatureInverter(Protocol):
+    """A painter whose network inverts features to a picture."""
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
-        """``‖Φ(f(H))−H‖ / ‖H‖`` by kind of features: of the photograph, of the painting, and transformed."""
+        """Return ``‖Φ(f(H)) − H‖ / ‖H‖`` of features H by their kind, with Φ the encoder and f the network."""
         ...
 
 
 def distances(encoder: VGG, picture: Tensor, photo: Tensor, style: Mapping[str, Tensor]) -> Distances:
-    """Distances on a given encoder, at the pictures' own size.
+    """Style and content distances by a given encoder, at the pictures' photo_features size.
 
     Args:
-        encoder: reaching relu4_1.
-        picture: 1×3×H×W.
-        photo: of the same size.
-        style: the style's features at `LAYERS`, at any size.
+        encoder: an encoder that has relu4_1.
+        picture: 1×3×H×W in [0, 1].
+        photo: 1×3×H×W in [0, 1].
+        style: the style's features at `LAYERS`, of any size.
     """
     found = encoder(picture, LAYERS)
-    apart = [relative_distance(gram(found[layer].float()), gram(style[layer].float())) for layer in LAYERS]
-    own = encoder(photo, LAYERS[-1:])[LAYERS[-1]]
-    return Distances(sum(apart) / len(apart), relative_distance(found[LAYERS[-1]], own))
+    by_layer = [relative_distance(gram(found[layer].float()), gram(style[layer].float())) for layer in LAYERS]
+    photo_features = encoder(photo, LAYERS[-1:])[LAYERS[-1]]
+    return Distances(sum(by_layer) / len(by_layer), relative_distance(found[LAYERS[-1]], photo_features))
 
 
-class Ruler:
-    """The one way pictures are compared here: see the module's definition. Float32, whatever the device."""
+class Scorer:
+    """Measures pictures as the module says, in float32.
+
+    Args:
+        device: device to run on.
+
+    Raises:
+        WeightsError: VGG-19 is not on this machine.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.encoder = VGG(load("vgg19", until=LAYERS[-1]), device=device, until=LAYERS[-1])
 
     @torch.no_grad()
     def measure(self, picture: Tensor, photo: Tensor, style: Tensor) -> Score:
-        """Distances of pictures of any sizes, 1×3×H×W in [0, 1] each; the painting takes the photo's shape."""
+        """Return the distances of pictures of any sizes, 1×3×H×W in [0, 1] each.
+
+        The painting is resized to the proportions of the photo.
+        """
         photo = fit(photo.to(self.encoder.device), SIZE)
         picture = resize(picture.to(self.encoder.device), *photo.shape[2:])
         style = fit(style.to(self.encoder.device), SIZE)

@@ -1,6 +1,6 @@
-"""Architecture strings of feed-forward networks, as Johnson et al. 2016 write them.
+"""Architecture strings of feed-forward networks, in the notation of Johnson et al. 2016.
 
-``c9s1-32,d64,d128,R128×5,u64,u32,c9s1-3``, a block each:
+``c9s1-32,d64,d128,R128×5,u64,u32,c9s1-3`` lists the blocks:
 
 * ``cKsS-F``: a K×K convolution of stride S with F filters;
 * ``dF``: a 3×3 convolution of stride 2, which halves the picture;
@@ -27,7 +27,14 @@ _WIDEST, _LARGEST_KERNEL, _MOST_BLOCKS = 1024, 31, 64
 
 @dataclass(frozen=True)
 class Block:
-    """One block: what it does, its filters, and its convolutions' kernel and stride."""
+    """One block of a network.
+
+    Attributes:
+        kind: what it does.
+        filters: channels of its output.
+        kernel: side of its convolutions.
+        stride: stride of its convolution.
+    """
 
     kind: Literal["conv", "residual", "up"]
     filters: int
@@ -36,10 +43,10 @@ class Block:
 
 
 def parse(architecture: str) -> tuple[Block, ...]:
-    """The blocks of an architecture string.
+    """Read the blocks of an architecture string.
 
     Raises:
-        RequestError: it cannot be read, or its blocks do not fit together; says at which block and character.
+        RequestError: it cannot be read, or its blocks do not fit together. The message names the block.
     """
     blocks: list[Block] = []
     width, scale, position = 3, 1, 0
@@ -53,17 +60,17 @@ def parse(architecture: str) -> tuple[Block, ...]:
         times = int(found["times"] or 1)
         block = _block(found)
         if found["times"] and block.kind != "residual":
-            raise RequestError(f"{where} repeats a block that changes the size; expected R blocks to repeat alone")
+            raise RequestError(f"{where} repeats a block that changes the size; expected × only after R blocks")
         if not (1 <= block.filters <= _WIDEST and times >= 1 and len(blocks) + times <= _MOST_BLOCKS):
             raise RequestError(f"{where}; expected 1-{_WIDEST} filters and at most {_MOST_BLOCKS} blocks")
         if block.kernel % 2 == 0 or block.kernel > _LARGEST_KERNEL or block.stride not in (1, 2):
             raise RequestError(f"{where}; expected an odd kernel up to {_LARGEST_KERNEL} and a stride of 1 or 2")
         if block.kind == "residual" and block.filters != width:
-            raise RequestError(f"{where} gets {width} channels; expected as many filters, as it adds to its input")
+            raise RequestError(f"{where} gets {width} channels; expected as many filters, to add the two")
         scale = scale * block.stride if block.kind == "conv" else scale
         if block.kind == "up":
             if scale == 1:
-                raise RequestError(f"{where} enlarges a picture that nothing has made smaller; expected d before u")
+                raise RequestError(f"{where} enlarges a picture of full size; expected a d before each u")
             scale //= 2
         width = block.filters
         blocks += [block] * times
@@ -83,7 +90,7 @@ def _block(found: re.Match[str]) -> Block:
 
 
 def stride(blocks: tuple[Block, ...]) -> int:
-    """How much smaller the picture is where it is smallest."""
+    """The factor by which the picture is smaller at its smallest."""
     scale = deepest = 1
     for block in blocks:
         scale = scale // 2 if block.kind == "up" else scale * block.stride

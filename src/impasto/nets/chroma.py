@@ -1,4 +1,4 @@
-"""Colour at half the resolution of brightness, as JPEG and video keep it and as much as the eye sees."""
+"""Colour at half the resolution of brightness, as in JPEG and video; the eye sees no more."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch import Tensor
 from ..strips import Edges
 
 REACH = 2
-"""Pixels all round that a pixel is averaged over."""
+"""Number of pixels on each side that a pixel is averaged with."""
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG's
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in JPEG
 
 
-def softened(picture: Tensor) -> Tensor:
-    """A picture whose chroma is averaged along rows and columns by 1 2 2 2 1, and whose luma is as it was.
+def soften_chroma(picture: Tensor) -> Tensor:
+    """Average the chroma of a picture with weights 1 2 2 2 1 along rows and columns, and keep its luma.
 
-    That window leaves nothing of waves of 2 and of 4 pixels, which are those of the grids of two enlargings, and
-    little of single pixels. What networks learn from has hardly any such colour: most photographs and scans are JPEG.
+    The weights remove waves of 2 and 4 pixels, the periods of the lattice that two enlargements leave. The pictures
+    that networks learn from have hardly any such fine colour, since most are JPEG files.
 
     Args:
-        picture: N×3×H×W RGB; its edges are reflected, those of one of 1 or 2 pixels repeated.
+        picture: N×3×H×W RGB. Edges are reflected; if a side has 1 or 2 pixels, they are repeated.
 
     Returns:
         N×3×H×W.
@@ -32,14 +32,19 @@ def softened(picture: Tensor) -> Tensor:
     return smooth + ((picture - smooth) * weights).sum(1, keepdim=True)
 
 
-def softened_inside(part: Tensor, edges: Edges) -> Tensor:
-    """Rows of a softened picture, of a strip that reaches `REACH` rows beyond them but for the picture's edges."""
+def soften_chroma_of_rows(part: Tensor, edges: Edges) -> Tensor:
+    """`soften_chroma` for a strip of rows.
+
+    Args:
+        part: the rows, and up to `REACH` more above and below, where the picture has them.
+        edges: see `impasto.strips.Edges`.
+    """
     above, below = edges
-    return softened(part)[:, :, REACH - above : part.shape[2] - REACH + below]
+    return soften_chroma(part)[:, :, REACH - above : part.shape[2] - REACH + below]
 
 
 def _averaged(x: Tensor, side: int) -> Tensor:
-    # 1 2 2 2 1 is 1 1 of 1 0 1 of 1 1.
+    # 1 2 2 2 1 is the convolution of 1 1, 1 0 1 and 1 1.
     for step in (1, 2, 1):
         count = x.shape[side] - step
         x = x.narrow(side, 0, count) + x.narrow(side, step, count)

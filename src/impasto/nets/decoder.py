@@ -1,4 +1,4 @@
-"""Inverse networks: from a VGG layer's features back to a picture; described by a `DecoderSpec`."""
+"""Decoders: networks that invert a VGG layer's features to a picture. A `DecoderSpec` describes each."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ..borders import convolve
 from ..errors import RequestError
 from ..memory import Cost
 from ..painter import Regions
-from ..statistics.moments import Moments, adain, affine, moments, moments_over, spread
+from ..statistics.moments import Moments, adain, affine, mix_by_region, moments_over
 from ..strips import VALUES, Chain, Edges, Pointwise, Rows, Size, Upsample, Window
 from ..weights.layers import layer_stride
 from .decoder_spec import DecoderSpec
-from .enlarge import Enlarge, enlarged_and_convolved
+from .enlarge import Enlarge, enlarge_and_convolve
 from .learned_step import LearnedStep
 
 
 class Conv(nn.Module):
-    """Padding, 3×3 convolution of stride 1 of what may first be enlarged, and optionally normalisation and ReLU."""
+    """A 3×3 convolution with padding; enlargement before and normalisation and ReLU after it are optional."""
 
     def __init__(self, inputs: int, outputs: int, spec: DecoderSpec, *, up: bool, last: bool) -> None:
         super().__init__()
         self.up: Enlarge | None = spec.enlarge if up else None
         self.reflect = spec.padding == "reflect"
-        # A transposed convolution grows its input by one position a side, so it crops what a plain one pads.
+        # A transposed convolution makes its input larger by one position on each side: it crops where others pad.
         if spec.transposed:
             self.conv = nn.ConvTranspose2d(inputs, outputs, 3, padding=2 if self.reflect else 1)
         else:
@@ -46,15 +46,18 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N×I×H×W -> N×O×H×W."""
-        x = self.convolved(x)
+        x = self.convolve_rows(x)
         if self.norm is not None:
             x = self.norm(x)
         return F.relu(x, inplace=True) if self.relu else x
 
-    def convolved(self, x: Tensor, edges: Edges = (1, 1), given: Affine | None = None) -> Tensor:
-        """The convolution alone, padded where `x` reaches the picture's upper and lower border.
+    def convolve_rows(self, x: Tensor, edges: Edges = (1, 1), given: Affine | None = None) -> Tensor:
+        """Apply enlargement and convolution alone.
 
-        `given` is done to `x` before, where `takes_affine`.
+        Args:
+            x: N×I×h×W: the whole, or a strip of rows.
+            edges: 1 if `x` reaches the upper and the lower border of the picture, which are padded, otherwise 0.
+            given: a gain and a shift to apply to `x` first; only if `takes_affine`.
         """
         top, bottom = edges
         weight, bias = self.conv.weight, cast(Tensor, self.conv.bias)
@@ -62,30 +65,36 @@ class Conv(nn.Module):
             weight = weight.transpose(0, 1).flip(2, 3)
         if self.up:
             x = F.pad(x, (1, 1, top, bottom), mode="replicate" if self.reflect else "constant")
-            return enlarged_and_convolved(x, weight, self.up, bias)
+            return enlarge_and_convolve(x, weight, self.up, bias)
         if self.reflect:
-            return convolve(x, *(given.into(weight, bias) if given else (weight, bias)), edges)
+            return convolve(x, *(given.fold_into(weight, bias) if given else (weight, bias)), edges)
         x = self.conv(x)
         return x if top and bottom else x[:, :, 1 - top : x.shape[2] - 1 + bottom]
 
     @property
     def takes_affine(self) -> bool:
-        """Whether a gain and a shift of its input can be its weights': not where zeros lie beyond the border."""
+        """Whether the weights can include a gain and a shift of the input: not if the border is padded with zeros."""
         return self.reflect and not self.up
 
 
 @dataclass(frozen=True)
 class Affine:
-    """A gain and a shift of each channel, 1×C×1×1, and the mean of what they are for."""
+    """A gain and a shift of each channel, to be folded fold_into the next convolution.
+
+    Attributes:
+        gain: 1×C×1×1.
+        shift: 1×C×1×1.
+        mean: mean of each channel before them, 1×C×1×1.
+    """
 
     gain: Tensor
     shift: Tensor
     mean: Tensor
 
-    def into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights, O×C×3×3, and biases that do it all at once, in the type of those given.
+    def fold_into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Fold gain and shift fold_into a convolution's weight, O×C×3×3, and bias, O; returned in their types.
 
-        What the weights lose in rounding is made good in the biases, as far as it is the same everywhere.
+        The bias corrects the rounding errors of the weight for an input that is the mean everywhere.
         """
         exactly = weight.float()
         scaled = (exactly * self.gain).to(weight.dtype, memory_format=torch.channels_last)
@@ -95,12 +104,11 @@ class Affine:
 
 
 class Decoder(nn.Module):
-    """The network a `DecoderSpec` describes.
+    """The network that a `DecoderSpec` describes.
 
-    Features go in as the encoder gives them. Inside, each channel is divided by `scale_<layer>`, its mean
-    activation over photographs, so that mean activations are 1 as in the original AdaIN's encoder. (A ReLU
-    network is positively homogeneous, and AdaIN commutes with a channel's scale, so dividing the features is
-    the same as rescaling the encoder's filters.)
+    Its input are the encoder's features. Each channel is divided by `scale_<layer>`, its mean activation over
+    photographs, so mean activations are 1, as in the encoder of Huang & Belongie 2017. This is the same as rescaling
+    the encoder's filters, since a ReLU network is positively homogeneous and AdaIN commutes with scaling channels.
     """
 
     def __init__(self, spec: DecoderSpec) -> None:
@@ -119,7 +127,7 @@ class Decoder(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.gains = nn.ParameterDict({name: torch.full((1, spec.width(name), 1, 1), 0.1) for name in spec.skip})
         final = cast(Conv, convs[-1]).conv
-        with torch.no_grad():  # begin near mid-grey: the losses of a picture far outside [0, 1] teach nothing
+        with torch.no_grad():  # start near mid-grey: a picture far outside [0, 1] gives no useful gradient
             final.weight.mul_(0.1)
             cast(Tensor, final.bias).fill_(0.5 if spec.output == "linear" else 0.0)
         cell = min(4, spec.stride)
@@ -127,28 +135,27 @@ class Decoder(nn.Module):
         for layer in spec.style_layers:
             self.register_buffer(f"scale_{layer}", torch.ones(1, spec.width(layer), 1, 1))
 
-        for weight in filter(
-            lambda p: p.dim() == 4, self.parameters()
-        ):  # convolutions on the CPU are fastest with channels last
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        for parameter in self.parameters():
+            if parameter.dim() == 4:  # convolutions on the CPU are fastest in channels-last layout
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def scale(self, layer: str) -> Tensor:
-        """Mean activation of each channel of `layer` over photographs, 1×C×1×1."""
+        """The mean activation of each channel of `layer` over photographs, 1×C×1×1."""
         return self.get_buffer(f"scale_{layer}")
 
     def set_scales(self, scales: Mapping[str, Tensor]) -> None:
-        """Store mean activations by layer, 1×C×1×1 each, all above zero."""
+        """Store mean activations by layer, 1×C×1×1 each; all have to be positive."""
         for layer in self.spec.style_layers:
             self.scale(layer).copy_(scales[layer])
 
     def learned_steps(self, count: int) -> tuple[LearnedStep, ...]:
-        """So many that may follow its picture, the last of its own as often as need be; none if it has none."""
+        """Return `count` learned steps to follow the picture; the last is repeated. Empty if the network has none."""
         own = [cast(LearnedStep, step) for step in self.steps]
         return tuple((own + own[-1:] * (count - len(own)))[:count])
 
     @property
     def cost(self) -> Cost:
-        """Memory that `paint` takes beside the strips: the features it holds at its busiest."""
+        """Peak memory of `paint` in addition to the strips: that of stored features."""
         spec = self.spec
         waiting = {name: spec.width(name) / layer_stride(name) ** 2 for name in spec.skip}
         source = spec.width(spec.layer) / spec.stride**2
@@ -163,7 +170,7 @@ class Decoder(nn.Module):
     def work(self, size: Size, values: int = VALUES) -> float:
         """Multiply-adds of `paint`, for a picture of height and width `size`.
 
-        What lies before moments is done twice where it is too large to be kept.
+        Layers before imposed moments run twice if their output is too large to be stored.
         """
         total, inputs = 0.0, self.spec.width(self.spec.layer)
         for index, widths in enumerate(self.spec.stages):
@@ -176,17 +183,20 @@ class Decoder(nn.Module):
         return total
 
     def forward(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None = None) -> Tensor:
-        """Features N×C×h×w at `spec.content_layers` to pictures N×3×(h·stride)×(w·stride), float32 RGB.
+        """Invert features to pictures.
 
         Args:
-            features: by layer, as the encoder gives them or transformed.
-            style: moments of the encoder's features at each of `spec.inject`; not needed where that is empty.
+            features: N×C×h×w by layer, at each of `spec.content_layers`; the encoder's, or transformed.
+            style: moments of the encoder's features at each of `spec.inject`; None if there are none.
 
         Returns:
-            The picture, nominally in [0, 1], not clamped. It covers whole strides: the caller pads the photo
-            up to a multiple of `spec.stride` and crops the picture back.
+            N×3×(h·stride)×(w·stride) float32 RGB, nominally in [0, 1], not clamped. The caller pads the photo to
+            multiples of `spec.stride` and crops the picture.
+
+        Raises:
+            RequestError: a layer or moments are missing, or channels do not match.
         """
-        self._refuse(features, style)
+        self._check_inputs(features, style)
         spec = self.spec
         x = self._scaled(features[spec.layer], spec.layer)
         for index, stage in enumerate(self.stages):
@@ -195,7 +205,7 @@ class Decoder(nn.Module):
             for conv in convs[:-1]:
                 x = conv(x)
             if style is not None and name in spec.inject:
-                x = adain(x, self._inside(style[name], name))
+                x = adain(x, self._rescaled(style[name], name))
                 if name in spec.skip:
                     x = x + self._scaled(features[name], name) * self.gains[name].to(x.dtype)
             x = convs[-1](x)
@@ -212,21 +222,24 @@ class Decoder(nn.Module):
         values: int = VALUES,
         keep: int | None = None,
     ) -> Tensor:
-        """`forward` for features of any size, in little more memory than they and the picture take.
+        """`forward` for one picture of any size, in little more memory than features and picture take.
 
-        The layers run over strips of rows. Where moments are imposed they are those of the whole picture, so
-        the result is too: what lies before is run once for them and again to go on, unless it is small enough
-        to be kept.
+        The layers run over strips of rows, and the result is that of the whole picture. Imposed moments need those of
+        the whole picture. So the layers before them run twice: once to measure, and once to go on. If their output is
+        small, it is stored instead.
 
         Args:
-            features: see `forward`. They are not written to, but taken out, so that each is freed once it has served.
-            style: see `forward`; a row of moments for each of the regions.
-            regions: where the rows of moments apply; what they replace is then measured by region too.
-            values: of the widest layer to work on at a time.
-            keep: most values of features to store rather than to work out again; as many as `values` by default.
+            features: see `forward`. They are removed from the dictionary, so each is freed after use.
+            style: see `forward`; with `regions`, a row of moments for each region.
+            regions: where each row of moments applies; None means everywhere.
+            values: number of values of the widest layer to process at a time.
+            keep: largest number of values to store instead of computing them twice; None means `values`.
+
+        Returns:
+            See `forward`.
         """
         keep = values if keep is None else keep
-        self._refuse(features, style)
+        self._check_inputs(features, style)
         spec = self.spec
         chain = Chain(features.pop(spec.layer), values).then(Pointwise(lambda x, _: self._scaled(x, spec.layer)))
         for index, stage in enumerate(self.stages):
@@ -238,7 +251,7 @@ class Decoder(nn.Module):
             if style is not None and name in spec.inject:
                 chain = chain.stored_if_small(keep)
                 own = moments_over(chain.strips(), chain.size, regions)
-                gain, shift = affine(own, self._inside(style[name], name))
+                gain, shift = affine(own, self._rescaled(style[name], name))
                 if len(gain) == 1 and regions is None and name not in spec.skip and last.takes_affine:
                     given = Affine(gain, shift, own.mean)
                 else:
@@ -252,14 +265,14 @@ class Decoder(nn.Module):
         return picture.sigmoid_() if spec.output == "sigmoid" else picture
 
     def _through(self, conv: Conv, chain: Chain, keep: int, given: Affine | None = None) -> Chain:
-        """The chain with a convolution, of what `given` makes of its result, its normalisation and its ReLU."""
-        window = Upsample(conv.convolved) if conv.up else Window(partial(conv.convolved, given=given))
+        """Add a convolution to the chain, with `given` before it and its normalisation and ReLU after it."""
+        window = Upsample(conv.convolve_rows) if conv.up else Window(partial(conv.convolve_rows, given=given))
         chain = chain.then(window, channels=conv.conv.out_channels)
         norm = conv.norm
         if isinstance(norm, nn.InstanceNorm2d):
             chain = chain.stored_if_small(keep)
             bias, weight = norm.bias.view(1, -1, 1, 1), norm.weight.view(1, -1, 1, 1)
-            # The layer's own epsilon is also that of the moments.
+            # The epsilon of this layer is also that of the moments.
             own = moments_over(chain.strips(), chain.size)
             chain = chain.then(_affine(*affine(own, Moments(bias, weight))))
         elif norm is not None:
@@ -270,7 +283,7 @@ class Decoder(nn.Module):
         part = self._scaled(features[:, :, rows[0] : rows[1]], layer)
         return x.add_(part.mul_(self.gains[layer].to(x.dtype)))
 
-    def _refuse(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None) -> None:
+    def _check_inputs(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None) -> None:
         spec = self.spec
         for layer in spec.content_layers:
             if layer not in features or features[layer].shape[1] != spec.width(layer):
@@ -286,24 +299,20 @@ class Decoder(nn.Module):
     def _scaled(self, features: Tensor, layer: str) -> Tensor:
         return features / self.scale(layer).to(features.dtype)
 
-    def _inside(self, style: Moments, layer: str) -> Moments:
-        """An encoder's moments in the units the network works in."""
+    def _rescaled(self, style: Moments, layer: str) -> Moments:
+        """Divide an encoder's moments by `scale`."""
         scale = self.scale(layer)
         return Moments(style.mean / scale, style.std / scale)
 
-    def moments_of(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
-        """Channel moments of an encoder's features at every layer this network works with."""
-        return {layer: moments(features[layer]) for layer in self.spec.style_layers}
-
 
 def _affine(gain: Tensor, shift: Tensor, size: Size = (0, 0), regions: Regions | None = None) -> Pointwise:
-    """A gain and a shift a channel, in a new tensor: what comes in may be stored."""
+    """A layer that applies a gain and a shift of each channel. It does not overwrite its input."""
     if regions is None:
         return Pointwise(lambda x, _: (x * gain.to(x.dtype)).add_(shift.to(x.dtype)))
     shares = regions.everywhere(*size)
 
     def apply(x: Tensor, rows: Rows) -> Tensor:
         here = shares[:, :, rows[0] : rows[1]]
-        return (x * spread(gain, here, x.dtype)).add_(spread(shift, here, x.dtype))
+        return (x * mix_by_region(gain, here, x.dtype)).add_(mix_by_region(shift, here, x.dtype))
 
     return Pointwise(apply)

@@ -1,8 +1,8 @@
-"""Inverse networks as plain data: which layer they start from, their widths, what is imposed on the way up.
+"""Decoders as plain data: the layer to invert, the widths, and where moments are imposed.
 
-The mirrored encoder of AdaIN (Huang & Belongie 2017), the normalised inverse nets of style-swap (Chen &
-Schmidt 2016), and a mirrored decoder that is also given the style's moments at the shallower layers on the
-way up, in the spirit of Avatar-Net's style decoration (Sheng et al. 2018).
+It covers the mirrored encoder of AdaIN (Huang & Belongie 2017), the normalised inverse networks of style-swap (Chen &
+Schmidt 2016), and mirrored decoders that also impose the style's moments at shallower layers, similar to the style
+decoration of Avatar-Net (Sheng et al. 2018).
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 from .enlarge import FORMS, Enlarge
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
-"""Layers an inverse network can start from."""
+"""Layers that a decoder can invert."""
 
 
 @dataclass(frozen=True)
 class DecoderSpec:
-    """An inverse network, wholly described by plain data.
+    """A decoder, described by plain data.
 
     Attributes:
-        layer: encoder layer it inverts.
-        stages: output channels of each 3×3 convolution, deep to shallow; the picture doubles between stages
-            and the very last convolution gives its 3 channels.
-        padding: what the convolutions see beyond the border.
+        layer: the encoder layer to invert.
+        stages: output channels of each 3×3 convolution, from deep to shallow. The size doubles between stages, and
+            the last convolution has 3 channels.
+        padding: padding of the convolutions.
         norm: normalisation before each ReLU.
-        transposed: transposed convolutions of stride 1 instead of plain ones.
-        output: linear, or squeezed into [0, 1].
-        inject: encoder layers whose style moments are imposed on the way up, each on the input of the last
-            convolution of its stage.
-        skip: those of `inject` where the photo's own features, transformed like the deepest ones, are added
-            with a learned gain a channel: they carry the outlines that the deepest layer has lost.
-        channels: channels of the encoder by block, at least as far as `layer`.
-        enlarge: how the picture doubles between stages.
-        steps: learned steps that may follow, down the distance to the features that were given; see `LearnedStep`.
-        step_width: channels inside each of them.
+        transposed: use transposed convolutions of stride 1 instead of plain ones.
+        output: linear, or a sigmoid.
+        inject: encoder layers whose style moments are imposed, each on the input of the last convolution of its
+            stage.
+        skip: those of `inject` where the photo's features, transformed like the deepest ones, are added with a
+            learned gain for each channel. They have the outlines that the deepest layer has lost.
+        channels: channels of the encoder's blocks, at least up to `layer`.
+        enlarge: how the size doubles between stages.
+        steps: number of learned steps, which reduce the distance to the given features; see `LearnedStep`.
+        step_width: channels inside a learned step.
     """
 
     layer: str = "relu4_1"
@@ -69,7 +69,7 @@ class DecoderSpec:
             raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
         if set(self.skip) - set(self.inject):
             raise RequestError(
-                f"features are added at {self.skip} but moments imposed at {self.inject}; expected a part of it"
+                f"skip is {self.skip} and inject is {self.inject}; expected skip to be a part of inject"
             )
         for name in self.inject:
             below = [f"relu{block}_1" for block in range(1, self.block)]
@@ -91,22 +91,22 @@ class DecoderSpec:
 
     @property
     def stride(self) -> int:
-        """Pixels of the picture for one position of the features, per side."""
+        """Pixels of the picture for each position of the features, along a side."""
         return layer_stride(self.layer)
 
     @property
     def grid(self) -> int:
-        """Period in pixels of the lattice that its last two enlargings leave; see `descreened`."""
+        """Period in pixels of the lattice that the last two enlargements leave; see `remove_lattice`."""
         return min(4, self.stride)
 
     @property
     def style_layers(self) -> tuple[str, ...]:
-        """Layers whose features or moments the network works with: its own, then the injected ones."""
+        """Layers whose moments are needed: `layer`, then those of `inject`."""
         return (self.layer, *self.inject)
 
     @property
     def content_layers(self) -> tuple[str, ...]:
-        """Layers whose transformed features go in."""
+        """Layers whose transformed features are the input: `layer`, then those of `skip`."""
         return (self.layer, *self.skip)
 
     def width(self, layer: str) -> int:
@@ -114,7 +114,7 @@ class DecoderSpec:
         return self.channels[int(layer[4]) - 1]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for JSON; read back by `from_json`."""
+        """Convert to plain data for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -135,12 +135,18 @@ class DecoderSpec:
 
 
 def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overrides: Any) -> DecoderSpec:
-    """The VGG-19 encoder turned round: as many convolutions, the channels falling where they rose."""
+    """Make the mirror image of the VGG-19 encoder up to `layer`.
+
+    Args:
+        layer: the encoder layer to invert.
+        channels: channels of the encoder's blocks.
+        **overrides: other fields of `DecoderSpec`.
+    """
     block = int(layer[4]) if layer in LAYERS else 4
     counts = BLOCKS["vgg19"]
     stages: list[tuple[int, ...]] = []
     for b in range(block, 0, -1):
-        # The stage of `layer` holds only what follows its first convolution.
+        # The first stage has only the mirror image of the block's first convolution.
         same = (channels[b - 1],) * ((1 if b == block else counts[b - 1]) - 1)
         stages.append((*same, channels[b - 2] if b > 1 else 3))
     fields: dict[str, Any] = {"layer": layer, "stages": tuple(stages), "channels": channels, **overrides}
@@ -148,7 +154,7 @@ def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overr
 
 
 def tail(spec: DecoderSpec, weights: Mapping[str, Tensor], layer: str) -> tuple[DecoderSpec, dict[str, Tensor]]:
-    """The part of a decoder that follows the imposed moments of a shallower layer: an inverse net of that layer.
+    """Cut off the part of a decoder after the imposed moments of a shallower layer: a decoder of that layer.
 
     Raises:
         RequestError: the decoder imposes no moments there.
@@ -158,7 +164,7 @@ def tail(spec: DecoderSpec, weights: Mapping[str, Tensor], layer: str) -> tuple[
             f"a decoder from {spec.layer} with moments imposed at {spec.inject} has no part for {layer}"
         )
     first = spec.block - int(layer[4])
-    at = len(spec.stages[first]) - 1  # of that stage, the last convolution alone
+    at = len(spec.stages[first]) - 1  # the last convolution of that stage
     kept = dataclasses.replace(
         spec,
         layer=layer,

@@ -1,4 +1,4 @@
-"""Trained nets on disk: what their files say of themselves, and how they are read."""
+"""Files of trained nets: their metadata, and reading them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class Encoder(Protocol):
-    """What a net's file says of the encoder that it was trained against."""
+    """The encoder that a net was trained against, as far as the net's file describes it."""
 
     spec: EncoderSpec
     source: str
@@ -37,7 +37,7 @@ class Encoder(Protocol):
 
 
 def decoder_metadata(kind: str, encoder: Encoder, spec: DecoderSpec) -> dict[str, Any]:
-    """What a decoder's file says of itself; `load_decoder` reads it."""
+    """Make the metadata of a decoder's file, which `load_decoder` reads."""
     return {
         "kind": kind,
         "arch": encoder.spec.arch,
@@ -52,13 +52,13 @@ def decoder_metadata(kind: str, encoder: Encoder, spec: DecoderSpec) -> dict[str
 
 @dataclass(frozen=True)
 class TrainedDecoder:
-    """A decoder, and the setting it was trained in.
+    """A decoder, and how it was trained.
 
     Attributes:
         decoder: the net, on its device, without gradients.
-        encoder: fields of `EncoderSpec` as they were while it was trained.
+        encoder: fields of the encoder's `EncoderSpec` during training.
         covariance: share of the style's correlations in the features it was trained on, 0 to 1.
-        sha256: of its file.
+        sha256: hash of its file.
     """
 
     decoder: Decoder
@@ -70,18 +70,18 @@ class TrainedDecoder:
 def load_decoder(
     net: str, *, kind: str, weights: VGGWeights | None, layer: str | None, device: torch.device, dtype: torch.dtype
 ) -> TrainedDecoder:
-    """Read a decoder that was trained against the encoder's `weights`.
+    """Read a decoder.
 
     Args:
-        net: a shipped net's name, or a file.
-        kind: `ADAIN_KIND` or `SWAP_KIND`.
-        weights: of the encoder in use; None where there is none.
-        layer: it has to invert; None accepts any.
-        device: where it runs.
-        dtype: its arithmetic.
+        net: name of a shipped net, or a file.
+        kind: the kind it must have, `ADAIN_KIND` or `SWAP_KIND`.
+        weights: weights of the encoder in use, against which it must have been trained; None accepts any.
+        layer: the layer it must invert; None accepts any.
+        device: device to run on.
+        dtype: type of its convolutions.
 
     Raises:
-        WeightsError: no such net, or not what is wanted, or its tensors and its description disagree.
+        WeightsError: there is no such net, it is another kind of net, or its tensors do not match its description.
     """
     tensors, metadata = load_net(net, kind=kind, encoder_sha256=weights.sha256 if weights else None, layer=layer)
     path = locate_net(net)
@@ -89,31 +89,39 @@ def load_decoder(
         spec = DecoderSpec.from_json(metadata["decoder"])
         encoder = {"padding": metadata["encoder_padding"], "pool_ceil": metadata["pool_ceil"]}
     except KeyError as error:
-        raise WeightsError(f"{path} does not state its {error.args[0]}; train it anew with `impasto train`") from None
-    decoder = _filled(lambda: Decoder(spec), tensors, path)
+        raise WeightsError(f"{path} does not state its {error.args[0]}; train it again by `impasto train`") from None
+    decoder = _make_net(lambda: Decoder(spec), tensors, path)
     recipe = metadata.get("recipe", {})
     share = recipe.get("covariance", 0.0) if isinstance(recipe, Mapping) else None
     if not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise WeightsError(f"{path}: its recipe states no covariance from 0 to 1: get the file again")
+        raise WeightsError(f"{path}: the covariance in its recipe is {share!r}; expected 0 to 1: get the file again")
     return TrainedDecoder(decoder.to(device, dtype), encoder, share, sha256_of(path))
 
 
 def load_transformer(path: Path, device: torch.device, dtype: torch.dtype) -> tuple[Transformer, str]:
-    """Read a feed-forward network, and the sha256 of its file.
+    """Read a feed-forward network.
+
+    Args:
+        path: its file.
+        device: device to run on.
+        dtype: type of its convolutions.
+
+    Returns:
+        The network, without gradients, and the sha256 of its file.
 
     Raises:
-        WeightsError: not such a network, or its tensors and its description disagree.
+        WeightsError: it is another kind of net, or its tensors do not match its description.
     """
     tensors, metadata = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)
     if "network" not in metadata:
-        raise WeightsError(f"{path} does not describe its network; train it anew with `impasto train johnson`")
+        raise WeightsError(f"{path} does not describe its network; train it again with `impasto train johnson`")
     spec = TransformerSpec.from_json(metadata["network"])
-    net = _filled(lambda: Transformer(spec), tensors, path)
+    net = _make_net(lambda: Transformer(spec), tensors, path)
     return net.to(device, dtype), sha256_of(path)
 
 
-class _Undrawn(TorchFunctionMode):
-    """Networks made inside have no random weights drawn: what a file holds takes their place."""
+class _NoRandomWeights(TorchFunctionMode):
+    """Networks that are made inside this block get no random weights, since those of a file replace them."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (Tensor.normal_, Tensor.uniform_):
@@ -121,24 +129,24 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _filled(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
-    """A net with the weights of a file, ready to paint; none is drawn for it before."""
-    with _Undrawn():
+def _make_net(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
+    """Make a net with the weights of a file, without gradients."""
+    with _NoRandomWeights():
         net = make()
-    own = {name: tensor.shape for name, tensor in net.state_dict().items()}
+    expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
     got = {name: tensor.shape for name, tensor in tensors.items()}
-    if unlike := sorted(name for name in own.keys() | got.keys() if own.get(name) != got.get(name)):
-        name = unlike[0]
+    if differing := sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name)):
+        name = differing[0]
         raise WeightsError(
-            f"{path}: {name} is {_shape(got.get(name))}, expected {_shape(own.get(name))} from its own description: "
+            f"{path}: {name} is {_shape(got.get(name))}; its own description expects {_shape(expected.get(name))}: "
             "get the file again"
         )
-    # Convolutions on the CPU are fastest with channels last.
-    laid = {
+    # Convolutions on the CPU are fastest in channels-last layout.
+    arranged = {
         name: tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
         for name, tensor in tensors.items()
     }
-    net.load_state_dict(laid, assign=True)
+    net.load_state_dict(arranged, assign=True)
     return net.requires_grad_(False).eval()
 
 

@@ -1,8 +1,8 @@
-"""A learned step down a loss, from a picture and the gradient there.
+"""Learned optimisation steps: a network moves a picture, given the gradient of a loss.
 
-Andrychowicz et al. 2016, "Learning to learn by gradient descent by gradient descent"; in the form of Adler & Öktem
-2017, "Solving ill-posed inverse problems using iterative deep neural networks": few steps, each with weights of its
-own, that hand on what they have seen; the last may be made again.
+Andrychowicz et al. 2016, "Learning to learn by gradient descent by gradient descent", in the form of Adler & Öktem
+2017, "Solving ill-posed inverse problems using iterative deep neural networks": there are few steps, each with
+weights of its own, and each passes features to the next. The last step can be repeated.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _BLOCKS = 4  # residual blocks of two convolutions
-_UNIT = 0.1  # of the range 0 to 1: what the last convolution counts in
+_OUTPUT_SCALE = 0.1  # factor of the last convolution's output, in the range 0 to 1
 
 
 class LearnedStep(nn.Module):
-    """Moves a picture by what a small network makes of it and of the loss's gradient, cells of pixels at a time.
-
-    It begins as a step of no length.
+    """One learned step. Before training it does not change the picture.
 
     Args:
-        cell: side in pixels of what is one position inside; pictures are of whole cells.
+        cell: side in pixels of the squares that are one position inside the network. Sides of pictures have to be
+            multiples of it.
         width: channels inside.
-        first: it looks at nothing that a step before hands on.
+        first: whether it is the first step, which gets no features of a step before.
     """
 
     def __init__(self, cell: int, width: int, *, first: bool) -> None:
@@ -45,29 +44,29 @@ class LearnedStep(nn.Module):
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, picture: Tensor, gradient: Tensor, handed_on: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """A picture further down.
+        """Move pictures.
 
         Args:
-            picture: N×3×H×W float32 in [0, 1], of whole cells.
-            gradient: of the loss there, in any unit.
-            handed_on: by the step before, or by itself; not needed by the first.
+            picture: N×3×H×W float32 in [0, 1], with sides that are multiples of `cell`.
+            gradient: gradient of the loss at the picture, N×3×H×W, in any unit.
+            handed_on: features from the step before, N×width×(H/cell)×(W/cell); None for the first step.
 
         Returns:
-            N×3×H×W float32, not clamped; and what is handed on to the next step.
+            The moved pictures, N×3×H×W float32, not clamped, and features for the next step.
         """
         length = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-        seen = [F.pixel_unshuffle(each, self.cell) for each in (picture - 0.5, gradient / (length + 1e-20))]
+        inputs = [F.pixel_unshuffle(each, self.cell) for each in (picture - 0.5, gradient / (length + 1e-20))]
         if not self.first:
             assert handed_on is not None
-            seen.append(handed_on)
-        x = torch.cat([each.to(self.into.weight.dtype) for each in seen], 1)
-        x = F.relu(_convolved(self.into, x))
+            inputs.append(handed_on)
+        x = torch.cat([each.to(self.into.weight.dtype) for each in inputs], 1)
+        x = F.relu(_convolve(self.into, x))
         for block in self.blocks:
             before, after = cast(nn.ModuleList, block)
-            x = x + _convolved(after, F.relu(_convolved(before, x)))
-        change = _convolved(self.out, F.relu(x))
-        return picture + F.pixel_shuffle(change.float(), self.cell) * _UNIT, x
+            x = x + _convolve(after, F.relu(_convolve(before, x)))
+        change = _convolve(self.out, F.relu(x))
+        return picture + F.pixel_shuffle(change.float(), self.cell) * _OUTPUT_SCALE, x
 
 
-def _convolved(convolution: nn.Module, x: Tensor) -> Tensor:
+def _convolve(convolution: nn.Module, x: Tensor) -> Tensor:
     return convolution(F.pad(x, (1, 1, 1, 1), mode="replicate"))

@@ -1,8 +1,8 @@
-"""Feed-forward networks that repaint a photograph: one style, or many that share the convolutions.
+"""Feed-forward networks that repaint a photograph in one style, or in several that share the convolutions.
 
-Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer", with instance normalisation
-(Ulyanov et al. 2016) that is conditional on the style (Dumoulin et al. 2017, "A Learned Representation for
-Artistic Style"): each style has its own scale and shift after every normalisation, and styles blend by theirs.
+Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer", with instance normalisation (Ulyanov
+et al. 2016) that is conditional on the style (Dumoulin et al. 2017, "A Learned Representation for Artistic Style"):
+each style has its own scale and shift after every normalisation. Styles are mixed by mixing these.
 """
 
 from __future__ import annotations
@@ -18,19 +18,25 @@ from torch import Tensor, nn
 from ..memory import Cost
 from ..statistics.moments import mean_and_variance
 from ..strips import VALUES, Chain, Pointwise, Rows, Window
-from .chroma import REACH, softened, softened_inside
-from .enlarge import Enlarge, enlarged_and_convolved
+from .chroma import REACH, soften_chroma, soften_chroma_of_rows
+from .enlarge import Enlarge, enlarge_and_convolve
 from .filter import EPSILON, Affine, Filter, statistics
 from .transformer_spec import TransformerSpec
 
-_LEAST_DEVIATION = 0.05
+_MIN_DEVIATION = 0.05  # of colours, so that even photographs are not magnified
 
 Shares = Callable[[int, int], Tensor]
-"""Shares of regions at a height and width, R×1×H×W."""
+"""Returns the shares of regions for a height and width, R×1×H×W."""
 
 
 class Norm(nn.Module):
-    """Instance normalisation with a scale and a shift for every style; or the scale and the shift alone."""
+    """Instance normalisation with a scale and a shift for each style.
+
+    Args:
+        styles: number of styles.
+        channels: number of channels.
+        instance: normalise; otherwise there are only scale and shift.
+    """
 
     def __init__(self, styles: int, channels: int, *, instance: bool = True) -> None:
         super().__init__()
@@ -39,11 +45,11 @@ class Norm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(styles, channels))
 
     def affine(self, mix: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift, N×C float32, of the styles mixed by N×S weights."""
+        """Mix scale and shift of the styles by N×S weights: N×C float32 each."""
         return mix @ self.scale.float(), mix @ self.shift.float()
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
-        """N×C×H×W, normalised over positions."""
+        """Normalise N×C×H×W over positions."""
         gain, offset = self.affine(mix)
         if self.instance:
             mean, variance = mean_and_variance(x.float())
@@ -53,7 +59,7 @@ class Norm(nn.Module):
 
 
 class Conv(nn.Module):
-    """Reflection padding and a convolution, of a picture that may first be enlarged by 2."""
+    """A convolution with reflection padding, optionally of the enlarged input."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, up: Enlarge | None = None, bias: bool
@@ -66,12 +72,12 @@ class Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """N×I×H×W, padded and convolved."""
         if self.up:
-            return enlarged_and_convolved(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.conv.weight, self.up)
+            return enlarge_and_convolve(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.conv.weight, self.up)
         return self.conv(F.pad(x, (self.pad,) * 4, mode="reflect"))
 
 
 class Layer(nn.Module):
-    """A convolution and its normalisation; what follows them is the network's affair."""
+    """A convolution and its normalisation."""
 
     def __init__(self, conv: Conv, norm: Norm) -> None:
         super().__init__()
@@ -83,7 +89,7 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The network a `TransformerSpec` describes: pictures N×3×H×W in [0, 1] to pictures of the same size."""
+    """The network that a `TransformerSpec` describes. It turns pictures into pictures of the same size."""
 
     def __init__(self, spec: TransformerSpec) -> None:
         super().__init__()
@@ -105,7 +111,7 @@ class Transformer(nn.Module):
         self.last = Conv(inputs, last.filters, last.kernel, last.stride, bias=True)
         for conv in (module for module in self.modules() if isinstance(module, nn.Conv2d)):
             nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
-            # Convolutions on the CPU are fastest with channels last.
+            # Convolutions on the CPU are fastest in channels-last layout.
             conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             self.last.conv.weight.mul_(0.1)
@@ -116,7 +122,7 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def begin_with_colours(self, place: int, picture: Tensor) -> None:
-        """Give the style at `place` the mean and the deviation of a picture's channels, 1×3×H×W."""
+        """Set the colours of style number `place` to mean and deviation of a picture's channels, 1×3×H×W."""
         if self.spec.output == "colour":
             mean, deviation = _colours(picture)
             self.matrix[place] = torch.diag(deviation[0])
@@ -124,13 +130,13 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def normalised_in_encoder(self, photos: Tensor) -> Transformer:
-        """This network with `spec.norm` encoder, which paints ordinary photographs much as it does.
+        """Convert to a network whose `spec.norm` is ``encoder`` and which paints ordinary photographs similarly.
 
-        Where it normalises after the encoder, the scale and the shift of every style take over the median deviation
-        and mean of some photographs, and the convolution what the deviations of all styles have in common.
+        Normalisations after the encoder are replaced: the scale and shift of each style include the median deviation
+        and mean over some photographs, and the convolution includes the geometric mean of the styles' deviations.
 
         Args:
-            photos: N×3×H×W in [0, 1], sides multiples of `spec.stride`.
+            photos: N×3×H×W in [0, 1], with sides that are multiples of `spec.stride`.
         """
         made = Transformer(dataclasses.replace(self.spec, norm="encoder")).to(photos.device)
         made.load_state_dict(self.state_dict())
@@ -162,11 +168,11 @@ class Transformer(nn.Module):
         return made
 
     def forward(self, photo: Tensor, mix: Tensor) -> Tensor:
-        """Repaint a batch, whole and differentiably.
+        """Repaint a batch; differentiable.
 
         Args:
-            photo: N×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
-            mix: N×S weights of the styles, each row summing to 1.
+            photo: N×3×H×W float32 RGB in [0, 1], with sides that are multiples of `spec.stride`.
+            mix: N×S weights of the styles; each row has a sum of 1.
 
         Returns:
             N×3×H×W float32, nominally in [0, 1], not clamped.
@@ -178,41 +184,44 @@ class Transformer(nn.Module):
             x = x + layers[1](inner, mix) if block.kind == "residual" else inner
         made = self.last(x).float()
         if self.spec.chroma == "soft":
-            made = softened(made)
+            made = soften_chroma(made)
         return self._output(made, photo, mix, _colours(photo))
 
     @torch.no_grad()
     def paint(self, photo: Tensor, mix: Tensor, where: Shares | None = None, values: int = VALUES) -> Tensor:
         """`forward` for one picture of any size, in little more memory than two layers take.
 
-        Each convolution runs over strips of rows; its output's mean and deviation are those of the whole
-        picture before the next one begins, so the result is that of the whole picture, without seams.
+        Each convolution runs over strips of rows. Normalisations use mean and deviation of the whole layer, so the
+        result is that of the whole picture, without seams.
 
         Args:
-            photo: 1×3×H×W float32 RGB in [0, 1], sides multiples of `spec.stride`.
-            mix: S weights of the styles, summing to 1; or R×S, those of R regions.
-            where: shares of the regions at a height and width, R×1×H×W, summing to 1 at every position, where
-                scales, shifts and colours are mixed by them.
-            values: of features to work on at a time.
+            photo: 1×3×H×W float32 RGB in [0, 1], with sides that are multiples of `spec.stride`.
+            mix: weights of the styles, S, with a sum of 1; or of each of R regions, R×S.
+            where: shares of the regions, which have a sum of 1 at every position. Scales, shifts and colours are
+                mixed by them. None if there is one region.
+            values: number of values of features to process at a time.
+
+        Returns:
+            1×3×H×W float32, nominally in [0, 1], not clamped.
         """
         mix = mix.reshape(-1, mix.shape[-1]).to(photo.device, torch.float32)
         x = _centred(photo).to(self.last.conv.weight.dtype, memory_format=torch.channels_last)
-        before: Affine | None = None  # what has yet to be done to x: it is done strip by strip on reading
+        before: Affine | None = None  # not applied to x yet: the next convolution applies it strip by strip
         for block, found in zip(self.spec.blocks, self.blocks, strict=False):
             layers = cast(list[Layer], found)
             if block.kind == "residual":
-                x = x if before is None else before.throughout(x, values)
+                x = x if before is None else before.apply_to_all(x, values)
                 inner, then = _layer(layers[0], x, None, mix, where, values)
                 inner, last = _layer(layers[1], inner, then, mix, where, values)
                 last.relu = False
-                x += last.throughout(inner, values)
+                x += last.apply_to_all(inner, values)
                 before = None
             else:
                 x, before = _layer(layers[0], x, before, mix, where, values)
         return self._picture(Chain(x, values).then(Filter(self.last, before), 3).stored(), photo, mix, where)
 
     def _picture(self, made: Chain, photo: Tensor, mix: Tensor, where: Shares | None) -> Tensor:
-        """What the last convolution gave as a picture, float32, in colours of the styles."""
+        """Turn the output of the last convolution into the picture, 1×3×H×W float32."""
         mean, deviation = (value.expand(len(mix), -1) for value in _colours(photo))
         shares = None if where is None else where(*photo.shape[2:])
 
@@ -223,24 +232,24 @@ class Transformer(nn.Module):
 
         made = made.then(Pointwise(lambda x, _: x.float()))
         if self.spec.chroma == "soft":
-            made = made.then(Window(softened_inside, REACH))
+            made = made.then(Window(soften_chroma_of_rows, REACH))
         return made.then(Pointwise(output)).whole()
 
     @property
     def cost(self) -> Cost:
-        """Memory that `paint` takes beside the strips: the layers it holds at its busiest."""
+        """Peak memory of `paint` in addition to the strips: that of its layers."""
         most, source, area = 3.0, 3.0, 1.0
         for block in self.spec.blocks:
             area = area * 4 if block.kind == "up" else area / block.stride**2
             made = block.filters * area
-            # A residual block adds to what came in; what lies between its two convolutions is a third.
+            # A residual block needs its input to the end, so three layers exist at a time.
             most = max(most, source + made * (2 if block.kind == "residual" else 1))
             source = made
         return Cost.of_pixels(most * self.last.conv.weight.element_size())
 
     @property
     def work(self) -> float:
-        """Multiply-adds a pixel of `paint`, each convolution counted as one of 3×3."""
+        """Multiply-adds of `paint` for each pixel; every convolution counts as 3×3."""
         total, inputs, area = 0.0, 3, 1.0
         for block in self.spec.blocks:
             area = area * 4 if block.kind == "up" else area / block.stride**2
@@ -260,20 +269,20 @@ class Transformer(nn.Module):
 
 
 def _colours(photo: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of the channels, N×3 each; what is nearly flat is not blown up."""
+    """Mean and standard deviation of the channels, N×3 each; the deviation is at least `_MIN_DEVIATION`."""
     mean, variance = (value.flatten(1) for value in mean_and_variance(photo))
-    return mean, (variance + _LEAST_DEVIATION**2).sqrt()
+    return mean, (variance + _MIN_DEVIATION**2).sqrt()
 
 
 def _centred(photo: Tensor) -> Tensor:
-    """A photograph in the units the first convolution likes."""
+    """Scale a photograph to [-1, 1]."""
     return photo * 2 - 1
 
 
 def _layer(
     layer: Layer, x: Tensor, before: Affine | None, mix: Tensor, where: Shares | None, values: int
 ) -> tuple[Tensor, Affine]:
-    """The layer's convolution of the whole picture, and its normalisation, not yet applied."""
+    """Convolve the whole picture; return the output, and the normalisation to apply to it."""
     y = Chain(x, values).then(Filter(layer.conv, before), layer.conv.conv.out_channels).whole()
     gain, offset = layer.norm.affine(mix)
     if layer.norm.instance:

@@ -13,26 +13,26 @@ from .architecture import JOHNSON, Block, parse, stride
 from .enlarge import FORMS, Enlarge
 
 Chroma = Literal["sharp", "soft"]
-"""Of what the convolutions paint: as fine as its luma, or half as fine; see `impasto.nets.chroma.softened`."""
+"""Resolution of the convolutions' colour: full, or half as in `impasto.nets.chroma.soften_chroma`."""
 
 
 @dataclass(frozen=True)
 class TransformerSpec:
-    """A feed-forward network, wholly described by plain data.
+    """A feed-forward network, described by plain data.
 
     Attributes:
         architecture: see `impasto.nets.architecture`.
-        styles: their names, in the order of the rows of every normalisation.
-        output: linear; tanh: ``(150·tanh(x) + 127.5) / 255`` as Johnson et al.; colour: linear, added to the
-            photograph in colours of the style: its channels normalised as by instance normalisation, then a
-            matrix and an offset of the style, which begin as a transfer of mean and deviation (Reinhard et al.
-            2001) and leave the convolutions to learn strokes alone.
-        norm: everywhere: instance normalisation after every convolution but the last, as Dumoulin et al.; encoder:
-            only before the first residual block, where it takes the photograph's contrast away. Later layers are
-            but scaled and shifted, as each style has it: a spike in a feature cannot quiet the rest of it, so
-            none is learnt (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", part 2).
-        enlarge: what the ``u`` blocks do before they convolve.
-        chroma: soft: what the last convolution gives has colour at half the resolution of brightness.
+        styles: names of the styles, in the order of the rows of each normalisation.
+        output: ``linear``; ``tanh``: ``(150·tanh(x) + 127.5) / 255`` (Johnson et al. 2016); or ``colour``: the output
+            is added to the photograph in the style's colours. These are its normalised channels times a matrix plus
+            an offset of the style, at first a transfer of mean and deviation (Reinhard et al. 2001). The convolutions
+            then only have to learn strokes.
+        norm: ``everywhere``: instance normalisation after every convolution but the last (Dumoulin et al. 2017).
+            ``encoder``: only before the first residual block, where it removes the photograph's contrast; later
+            layers have scale and shift only. A spike in a feature then cannot weaken the rest of it, so the network
+            learns none (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 2).
+        enlarge: how ``u`` blocks enlarge.
+        chroma: ``soft``: the colour of the convolutions' output has half the resolution of its brightness.
     """
 
     architecture: str = JOHNSON
@@ -57,16 +57,16 @@ class TransformerSpec:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """What `architecture` says."""
+        """The blocks of `architecture`."""
         return parse(self.architecture)
 
     @property
     def stride(self) -> int:
-        """The sides of a picture have to be multiples of this."""
+        """Sides of pictures have to be multiples of this."""
         return stride(self.blocks)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for JSON; read back by `from_json`."""
+        """Convert to plain data for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -28,7 +28,7 @@ class Record(ABC):
     """Follows the steps of one painting. The constructor checks that its files can be written."""
 
     @abstractmethod
-    def step(self, step: Step, seconds: float) -> None:
+    def step(self, step: Step, seconds: float, /) -> None:
         """Record a step, `seconds` after the painting began."""
 
     @abstractmethod
@@ -63,7 +63,7 @@ class Snapshots(Record):
         self._labels: list[str] = []
         self._last: Step | None = None
 
-    def step(self, step: Step, seconds: float) -> None:  # noqa: ARG002
+    def step(self, step: Step, _seconds: float, /) -> None:
         """Write every nth step."""
         self._last = step
         if step.index % self._every == 0:
@@ -117,7 +117,7 @@ class LossLog(Record):
         self._path = path
         self._begun = False
 
-    def step(self, step: Step, seconds: float) -> None:
+    def step(self, step: Step, seconds: float, /) -> None:
         """Append a line. It is written immediately, so that the log can be followed."""
         line = {
             "step": step.index,
@@ -165,7 +165,7 @@ class LossPlot(Record):
         self._terms: dict[str, list[tuple[int, float]]] = {}
         self._stages: list[tuple[int, str]] = []
 
-    def step(self, step: Step, seconds: float) -> None:  # noqa: ARG002
+    def step(self, step: Step, _seconds: float, /) -> None:
         """Remember the losses."""
         for name, value in step.losses.items():
             self._terms.setdefault(name, []).append((step.index, value))

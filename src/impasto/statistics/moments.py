@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation: give features another picture's channel means and deviations.
+"""Channel moments of features, and AdaIN: giving features the moments of another picture.
 
 Huang & Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization".
 """
@@ -15,21 +15,21 @@ from ..errors import RequestError
 from ..painter import Regions
 from ..strips import Rows, ranges
 
-_AT_ONCE = 2**20  # values that are brought to float32 together: what the cache holds
+_BLOCK = 2**20  # values that are converted to float32 at a time: as many as the cache holds
 
 EPSILON = 1e-5
-"""Added to variances, as the original's layer does."""
+"""Added to variances, as in the authors' code."""
 
 _LEAST_VARYING = 0.02  # least deviation of a channel in a region, as a share of its deviation in the whole picture
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of each channel over positions, both N×C×1×1 float32.
+    """Mean and standard deviation of each channel over positions.
 
     Attributes:
-        mean: of each channel.
-        std: its standard deviation.
-        correlation: between channels, N×C×C float32; None where it was not asked for.
+        mean: means, N×C×1×1 float32.
+        std: standard deviations, N×C×1×1 float32: √(variance + `EPSILON`).
+        correlation: correlations between channels, N×C×C float32; None if they were not computed.
     """
 
     mean: Tensor
@@ -37,13 +37,16 @@ class Moments(NamedTuple):
     correlation: Tensor | None = None
 
 
-class Gathered:
-    """Channel moments of features that come a part at a time; merged in float64 (Chan, Golub & LeVeque 1983).
+class RunningMoments:
+    """Channel moments of features that are added a part at a time, as `moments` gives them for the whole.
 
-    They are merged on the processor, where features may be on a device without float64, as Apple's.
+    Chan, Golub & LeVeque 1983: with parts A and B of mass a and b, and d the difference of their means, the mean is
+    ``mean_A + d·b/(a+b)`` and the sum of squares about the mean is ``M_A + M_B + d²·ab/(a+b)``.
+
+    Parts are merged in float64 on the CPU, since some GPUs (Apple's) have no float64.
 
     Args:
-        correlations: gather those between channels too.
+        correlations: compute the correlations between channels too.
     """
 
     def __init__(self, correlations: bool = False) -> None:
@@ -52,15 +55,15 @@ class Gathered:
         self._device = torch.device("cpu")
 
     def add(self, features: Tensor, weights: Tensor | None = None) -> None:
-        """Take in positions of N×C×h×w features.
+        """Add a part of the features.
 
         Args:
-            features: the next of them.
-            weights: how much each position counts, N or 1 ×1×h×w, none negative; alike by default.
+            features: the part, N×C×h×w.
+            weights: the weight of each position, N×1×h×w or 1×1×h×w, not negative; None for equal weights.
         """
         count, channels, height, width = features.shape
         self._device = features.device
-        for first, end in ranges(height, _AT_ONCE // (count * channels * width)):
+        for first, end in ranges(height, _BLOCK // (count * channels * width)):
             self._add(features[:, :, first:end].float(), None if weights is None else weights[:, :, first:end])
 
     def _add(self, x: Tensor, weights: Tensor | None) -> None:
@@ -70,27 +73,29 @@ class Gathered:
             centred = weighed = x - mean
         else:
             weights = weights.to(x)
-            held = weights.sum((2, 3), keepdim=True)
-            mean = (x * weights).sum((2, 3), keepdim=True) / held.clamp_min(1e-12)
-            mass = _exactly(held)
+            region_mass = weights.sum((2, 3), keepdim=True)
+            mean = (x * weights).sum((2, 3), keepdim=True) / region_mass.clamp_min(1e-12)
+            mass = _to_float64(region_mass)
             centred = x - mean
             weighed = centred * weights
         total = self._mass + mass
         share = mass / total.clamp_min(1e-12)
-        apart = _exactly(mean) - self._mean
+        difference = _to_float64(mean) - self._mean
         if self._products is None:
-            squares = _exactly((centred * weighed).sum((2, 3), keepdim=True))
+            squares = _to_float64((centred * weighed).sum((2, 3), keepdim=True))
         else:
-            products = _exactly(centred.flatten(2) @ weighed.flatten(2).transpose(1, 2))
+            products = _to_float64(centred.flatten(2) @ weighed.flatten(2).transpose(1, 2))
             squares = products.diagonal(dim1=1, dim2=2)[:, :, None, None]
-            between = apart.flatten(2) @ apart.flatten(2).transpose(1, 2) * (mass * (1 - share)).view(-1, 1, 1)
+            between = (
+                difference.flatten(2) @ difference.flatten(2).transpose(1, 2) * (mass * (1 - share)).view(-1, 1, 1)
+            )
             self._products = self._products + products + between
-        self._squares = self._squares + squares + apart.square() * (mass * (1 - share))
-        self._mean = self._mean + apart * share
+        self._squares = self._squares + squares + difference.square() * (mass * (1 - share))
+        self._mean = self._mean + difference * share
         self._mass = total
 
     def moments(self) -> Moments:
-        """Of all positions so far; where they weigh nothing, those of an empty region: zero."""
+        """Return the moments of all positions so far. If all weights are 0, mean is 0 and std is √`EPSILON`."""
         mass = self._mass.clamp_min(1e-12)
         mean, std = self._mean.float(), ((self._squares / mass).float() + EPSILON).sqrt()
         if self._products is None:
@@ -100,14 +105,24 @@ class Gathered:
         return Moments(mean.to(self._device), std.to(self._device), correlation.to(self._device))
 
 
-def _exactly(values: Tensor) -> Tensor:
+def _to_float64(values: Tensor) -> Tensor:
     return values.cpu().double()
 
 
 def moments(features: Tensor, *, correlations: bool = False) -> Moments:
-    """Channel moments of N×C×H×W features, in float32 whatever the features' type; differentiable.
+    """Channel moments of N×C×H×W features, in float32; differentiable.
 
-    As `Gathered` finds them, but of all positions at once and where the features are: a GPU need not wait.
+    ``μ = mean(x)``, ``σ = √(mean((x − μ)²) + EPSILON)`` (Huang & Belongie 2017), and the correlations
+    ``mean((x − μ)/σ · ((x − μ)/σ)ᵀ)``, all over positions. They are computed on the device of the features in one
+    piece, so the host does not wait for a GPU.
+
+    Args:
+        features: N×C×H×W of any float type.
+        correlations: compute the correlations between channels too.
+
+    Examples:
+        >>> tuple(moments(torch.rand(1, 4, 8, 6)).mean.shape)
+        (1, 4, 1, 1)
     """
     x = features.float()
     mean, variance = mean_and_variance(x)
@@ -119,7 +134,7 @@ def moments(features: Tensor, *, correlations: bool = False) -> Moments:
 
 
 def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each channel over positions, N×C×1×1 both: what `torch.var_mean` gives, in a fifth of its time."""
+    """Mean and biased variance of each channel over positions, N×C×1×1 each; faster than `torch.var_mean`."""
     mean = x.mean((2, 3), keepdim=True)
     return mean, (x - mean).square().mean((2, 3), keepdim=True)
 
@@ -134,18 +149,18 @@ def moments_over(
     """Channel moments of features that come in strips of rows.
 
     Args:
-        parts: the rows, and 1×C×h×W features of them.
+        parts: the rows of each strip, and its features, 1×C×h×W.
         size: height and width of the whole.
-        regions: over each of which moments are wanted.
-        correlations: gather those between channels too.
+        regions: regions to measure one by one; None measures the whole.
+        correlations: compute the correlations between channels too.
 
     Returns:
         One row of moments, 1×C×1×1; or one a region, R×C×1×1, those of the whole where it has no position.
         If there are positions outside all regions, no deviation of a region is below a fiftieth of the whole's.
     """
-    whole = Gathered(correlations)
+    whole = RunningMoments(correlations)
     shares = None if regions is None else regions.at(*size)
-    each = [] if shares is None else [Gathered(correlations) for _ in shares]
+    each = [] if shares is None else [RunningMoments(correlations) for _ in shares]
     for (first, end), part in parts:
         whole.add(part)
         for number, own in enumerate(each):
@@ -154,7 +169,7 @@ def moments_over(
     if shares is None:
         return whole.moments()
     there, everywhere = shares.sum((1, 2, 3)) >= 1, whole.moments()
-    found = stacked([own.moments() if some else everywhere for own, some in zip(each, there, strict=True)])
+    found = stack_rows([own.moments() if some else everywhere for own, some in zip(each, there, strict=True)])
     # Positions outside all regions get the regions' map too (`Regions.everywhere`). A channel that is even in a
     # region but not outside would be multiplied by thousands there, and the layers after it would see nothing else.
     covered = bool(shares.sum(0).min() > 0.5)
@@ -170,8 +185,8 @@ def _with_least_std(found: Moments, least: Tensor) -> Moments:
     return Moments(found.mean, std, found.correlation * (change @ change.transpose(1, 2)))
 
 
-def stacked(several: Sequence[Moments]) -> Moments:
-    """Moments of several regions or styles, one row each; with correlations where all have them."""
+def stack_rows(several: Sequence[Moments]) -> Moments:
+    """Join moments of several regions or styles to one row each; with correlations if all have them."""
     found = [each.correlation for each in several if each.correlation is not None]
     return Moments(
         torch.cat([each.mean for each in several]),
@@ -180,15 +195,19 @@ def stacked(several: Sequence[Moments]) -> Moments:
     )
 
 
-def spread(values: Tensor, shares: Tensor, dtype: torch.dtype) -> Tensor:
-    """Values of regions, R×C×1×1, mixed at every position by shares R×1×h×w: 1×C×h×w, channels last."""
+def mix_by_region(values: Tensor, shares: Tensor, dtype: torch.dtype) -> Tensor:
+    """Mix the values of regions, R×C×1×1, at every position by shares R×1×h×w: 1×C×h×w, channels last."""
     height, width = shares.shape[2:]
     mixed = shares.flatten(1).to(dtype).T @ values.flatten(1).to(dtype)
     return mixed.view(1, height, width, -1).permute(0, 3, 1, 2)
 
 
 def blend(styles: Sequence[Moments], weights: Sequence[float]) -> Moments:
-    """Weighted mean of several styles' moments; the weights are scaled to sum to 1."""
+    """Weighted mean of several styles' moments; the weights are scaled to sum to 1.
+
+    Raises:
+        RequestError: there is no style, there are not as many weights, one is negative, or all are 0.
+    """
     total = sum(weights)
     if len(styles) != len(weights) or not styles or min(weights) < 0 or total <= 0:
         raise RequestError(
@@ -209,12 +228,12 @@ def blend(styles: Sequence[Moments], weights: Sequence[float]) -> Moments:
 
 
 def adain(content: Tensor, style: Moments, alpha: float = 1.0) -> Tensor:
-    """Content features with the style's moments.
+    """Content features x with the style's moments: ``σ_s (x − μ)/σ + μ_s`` (Huang & Belongie 2017, equation 8).
 
     Args:
         content: N×C×H×W features.
-        style: moments, N or 1 of them.
-        alpha: share of the result; the rest is the content's own features.
+        style: moments, N rows or 1.
+        alpha: share of the result, 0 to 1; the rest is the content's own features.
 
     Returns:
         N×C×H×W in the type of `content`.
@@ -224,8 +243,7 @@ def adain(content: Tensor, style: Moments, alpha: float = 1.0) -> Tensor:
 
 
 def affine(own: Moments, style: Moments, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
-    """The gain and the shift of each channel, N×C×1×1, that give features with moments `own` the style's."""
-    # One multiply-add over the features: (content - mean) / std * style.std + style.mean, mixed with content.
+    """Gain and shift of channels, N×C×1×1: ``gain·x + shift`` is `adain` of features x with moments `own`."""
     gain = style.std / own.std
     shift = style.mean - own.mean * gain
     return alpha * gain + (1 - alpha), alpha * shift

@@ -74,8 +74,8 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """
     path = checked_file(path)
     with _opened(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        return tensors, _metadata(path, file)
+        names: list[str] = file.keys()
+        return {name: file.get_tensor(name) for name in names}, _metadata(path, file)
 
 
 def load_metadata(path: str | Path) -> dict[str, Any] | None:

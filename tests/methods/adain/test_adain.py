@@ -5,8 +5,7 @@ import json
 import pytest
 import torch
 
-from impasto import RequestError, Style, bind, make_recipe
-from impasto import strips as strips_room
+from impasto import RequestError, Style, bind, make_recipe, strip_plan
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import WeightsError
@@ -15,10 +14,10 @@ from impasto.methods.common import loader
 from impasto.methods.common.any_style import MARGIN, fitted_style
 from impasto.methods.common.fitting import pad_to_cover
 from impasto.nets.decoder import Decoder
-from impasto.nets.descreen import descreened
+from impasto.nets.descreen import remove_lattice
 from impasto.nets.files import ADAIN_KIND
 from impasto.painter import Regions
-from impasto.statistics.moments import Gathered, moments
+from impasto.statistics.moments import RunningMoments, moments
 from impasto.statistics.transport import transport
 from impasto.weights import container
 from impasto.weights.canonical import tiny_weights
@@ -62,7 +61,7 @@ def test_the_net_is_given_the_styles_moments(descreen, tiny_net, picture):
     features = (content - own.mean) / own.std * wanted.std + wanted.mean
     expected = made.painter.decoder({"relu4_1": features}).clamp(0, 1)
     if descreen:  # before the margin is cut off, which need not be whole cells of the grid
-        expected = descreened(expected, 4).clamp(0, 1)
+        expected = remove_lattice(expected, 4).clamp(0, 1)
     expected = expected[:, :, *place]
     torch.testing.assert_close(last(made.paint(photo)).image, expected, atol=1e-4, rtol=1e-4)
 
@@ -72,7 +71,7 @@ def test_correlations_are_given_too_by_their_share(tiny_net, picture):
     vgg = VGG(tiny_weights())
     content, place = seen(vgg, photo)
     aim = vgg(style, ("relu4_1",))["relu4_1"]
-    own, wanted = Gathered(True), Gathered(True)
+    own, wanted = RunningMoments(True), RunningMoments(True)
     own.add(content)
     wanted.add(aim)
     matrix, mean = transport(own.moments(), wanted.moments(), 0.7)
@@ -248,8 +247,8 @@ def test_nets_that_do_not_fit_are_refused(net, tiny_nets, tmp_path, picture):
 def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
-    monkeypatch.setattr(strips_room, "VALUES", 1)
-    monkeypatch.setattr(strips_room, "MIN_VALUES", 1)
+    monkeypatch.setattr(strip_plan, "VALUES", 1)
+    monkeypatch.setattr(strip_plan, "MIN_VALUES", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note

@@ -9,7 +9,7 @@ from impasto import ImpastoError, RequestError, Style, bind, make_recipe, memory
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.losses.cost import Tiling
-from impasto.losses.descent import in_tiles
+from impasto.losses.descent import run_in_tiles
 from impasto.losses.optimisers import LBFGS
 from impasto.memory import Plan
 from impasto.methods.gatys import painter as gatys
@@ -110,10 +110,10 @@ def test_tiles_are_halved_until_nothing_is_left():
         raise MemoryError
 
     with pytest.raises(ImpastoError, match="even in the smallest tiles"):
-        in_tiles(work, None, (300, 400))
+        run_in_tiles(work, None, (300, 400))
     assert tried == [None, 200, 100]
     with pytest.raises(ValueError, match="shapes"):
-        in_tiles(lambda _: (_ for _ in ()).throw(ValueError("shapes")), 200, (300, 400))
+        run_in_tiles(lambda _: (_ for _ in ()).throw(ValueError("shapes")), 200, (300, 400))
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_a_large_picture_begins_small_and_keeps_its_tones(
 
     def watched(self: Transformer, seen: torch.Tensor, *more: object, **named: object) -> torch.Tensor:
         sizes.append(tuple(seen.shape[2:]))
-        return once(self, seen, *more, **named)  # pyright: ignore[reportArgumentType]
+        return once(self, seen, *more, **named)
 
     monkeypatch.setattr(Transformer, "paint", watched)
     bold = paint(photo, net, style_scale=4)
@@ -114,7 +114,7 @@ def test_names_find_networks(monkeypatch: pytest.MonkeyPatch, many: Path, tmp_pa
         ("{text}", "not a safetensors"),
         ("{cut}", "cut short"),
         ("{other}", "kind is adain-decoder"),
-        ("{unlike}", "is 1×4, expected 2×4 from its own description"),
+        ("{unlike}", "is 1×4; its own description expects 2×4"),
     ],
 )
 def test_bad_networks_are_refused(many: Path, tmp_path: Path, nets: str, message: str) -> None:

@@ -54,8 +54,8 @@ def test_in_tiles_it_is_the_same_picture(picture, monkeypatch):
     settings = {"size": None, "first_size": 4096, "steps": 2, "split_steps": 2, "precision": "exact"}
     painter = _painter(picture, **settings)
     whole = last(painter.paint(photo)).image
-    real = stages.in_tiles
-    monkeypatch.setattr(stages, "in_tiles", lambda work, _tile, size: real(work, 96, size))
+    real = stages.run_in_tiles
+    monkeypatch.setattr(stages, "run_in_tiles", lambda work, _tile, size: real(work, 96, size))
     tiled = last(_painter(picture, **settings).paint(photo)).image
     assert float((tiled - whole).abs().mean()) < 2 / 255
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from impasto import RequestError, Style, bind, make_recipe, memory
-from impasto import strips as strips_room
+from impasto import RequestError, Style, bind, make_recipe, memory, strip_plan
 from impasto.api import last
 from impasto.encoders.vgg import VGG
 from impasto.errors import ImpastoError, WeightsError
@@ -20,7 +19,7 @@ from impasto.methods.common.any_style import MARGIN
 from impasto.methods.common.fitting import pad_to_cover
 from impasto.methods.swap import painter as method
 from impasto.methods.swap.options import SwapOptions
-from impasto.nets.descreen import descreened
+from impasto.nets.descreen import remove_lattice
 from impasto.nets.files import SWAP_KIND
 from impasto.nets.learned_step import LearnedStep
 from impasto.statistics.moments import moments
@@ -62,7 +61,7 @@ def test_one_pass_is_encode_swap_decode(layer, descreen, tiny_net, picture):
     target = swap(features(framed, layer), prepare([features(style, layer)]))
     expected = made.painter.decoder({layer: target}).clamp(0, 1)
     if descreen:  # before the margin is cut off, which need not be whole cells of the grid
-        expected = descreened(expected, min(4, layer_stride(layer))).clamp(0, 1)
+        expected = remove_lattice(expected, min(4, layer_stride(layer))).clamp(0, 1)
     expected = expected[:, :, rows, columns]
     (step,) = made.paint(photo)
     torch.testing.assert_close(step.image, expected, atol=1e-4, rtol=1e-4)
@@ -287,7 +286,7 @@ def test_a_note_tells_of_an_approximate_search(net, picture, monkeypatch):
     photo, style = picture(64, 48), [picture(40, 56, 1)]
     exact = last(painter(net, style).paint(photo))
     assert exact.note == ""
-    monkeypatch.setattr(matched_styles, "COMPARISONS", 100)
+    monkeypatch.setattr(matched_styles, "MAX_EXACT_PAIRS", 100)
     near = last(painter(net, style).paint(photo))
     assert near.note == "patches by PatchMatch"
     assert last(painter(net, style, search="exact").paint(photo)).note == ""
@@ -325,8 +324,8 @@ def test_every_pass_compares_the_brightness_of_the_photograph(net, picture, monk
 def test_a_large_picture_in_strips_is_the_whole_picture(net, picture, monkeypatch):
     photo, style = picture(210, 50), [picture(190, 44, 1)]
     whole = last(painter(net, style, alpha=0.8).paint(photo))
-    monkeypatch.setattr(strips_room, "VALUES", 1)
-    monkeypatch.setattr(strips_room, "MIN_VALUES", 1)
+    monkeypatch.setattr(strip_plan, "VALUES", 1)
+    monkeypatch.setattr(strip_plan, "MIN_VALUES", 1)
     strips = last(painter(net, style, alpha=0.8, memory="64GB").paint(photo))
     torch.testing.assert_close(strips.image, whole.image, atol=1e-4, rtol=0)
     assert whole.note == "" and "in strips" in strips.note

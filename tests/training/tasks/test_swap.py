@@ -108,7 +108,7 @@ def test_the_net_sees_two_photos_two_paintings_and_their_four_swaps(preset: str)
 
     photos, paintings = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     photos[:, :, :, 16:] = 0.5  # where grain is missing
-    task.loss(net, photos, paintings, 0)  # pyright: ignore[reportArgumentType]
+    task.loss(net, photos, paintings, 0)
     photos = grained(photos, options.grain, seed=0)
     latents = task.objective.vgg(torch.cat([photos, paintings]), ("relu3_1",))["relu3_1"]
     assert seen[0].shape[0] == 8

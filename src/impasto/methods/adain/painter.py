@@ -98,7 +98,7 @@ class AdainPainter(OnePassPainter[StyleStats]):
             found, mixed, {layer: correlation_root(mixed[layer], self.covariance) for layer in correlated}
         )
 
-    def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:  # noqa: ARG002
+    def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:  # noqa: ARG002 (alike in each case)
         """Memory of the encoder, then the decoder, and the picture; see `OnePassPainter.cost`."""
         return (self.encoder.encode_cost(self.spec.content_layers) | self.decoder.cost) + PICTURE
 

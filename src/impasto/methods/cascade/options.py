@@ -69,7 +69,7 @@ class Rung(Frozen):
         """
         return cls.model_validate(text)
 
-    def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:  # noqa: ARG002
+    def rename_files(self, data: dict[str, Any], rename: Callable[[str], str], without: Sequence[str] = ()) -> None:  # noqa: ARG002 (a rung is renamed whole)
         """See `Frozen.rename_files`: here the names are those among its method's settings."""
         from .. import method
 
@@ -186,8 +186,8 @@ class CascadeOptions(Options):
         "advanced",
         default=QUICK,
         description=f"The methods to paint with in turn, called rungs, as {Rung.FORM},... Sizes are longest sides "
-        "in pixels for a picture of 512 px or more. Smaller pictures have smaller rungs, in proportion, and look bolder. "
-        "The last rung has no size: it has the picture's own.",
+        "in pixels for a picture of 512 px or more. Smaller pictures have smaller rungs, in proportion, and look "
+        "bolder. The last rung has no size: it has the picture's own.",
     )
     style_scale: StyleScale = setting(
         "strokes",

@@ -149,11 +149,11 @@ def _options_of(rung: Rung, recipe: Recipe, size: int | None) -> Options:
     from .. import make_recipe
 
     scale = options_of(recipe, CascadeOptions).style_scale
-    options = make_recipe(rung.method, settings=rung.settings).options
+    options: Any = make_recipe(rung.method, settings=rung.settings).options
     changes: dict[str, Any] = {}
     if scale != 1 and "style_scale" in type(options).model_fields:
-        changes["style_scale"] = min(16.0, max(1 / 16, getattr(options, "style_scale") * scale))  # noqa: B009
-    if rung.method == "swap" and getattr(options, "search") == "auto" and (size or 0) > APPROXIMATE:  # noqa: B009
+        changes["style_scale"] = min(16.0, max(1 / 16, options.style_scale * scale))
+    if rung.method == "swap" and options.search == "auto" and (size or 0) > APPROXIMATE:
         changes["search"] = "patchmatch"
     return options.model_copy(update=changes)
 

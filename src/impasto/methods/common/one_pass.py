@@ -18,10 +18,11 @@ from ...control import expect, say
 from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
 from ...memory import PICTURE, Cost, keep_freed_memory
-from ...nets.descreen import descreened
+from ...nets.descreen import remove_lattice
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
-from ...strips import Size, Strips, plan_strips
+from ...strip_plan import StripPlan, plan_strips
+from ...strips import Size
 from .fitting import SMALLEST, check_start, fitted_photo, pad_regions, pad_to_cover
 from .loader import Nets
 from .scales import finer, restored, scales, tones_of, with_tones
@@ -65,7 +66,7 @@ class Pass(Generic[Stats]):
         regions: where each style applies on the photo without `outer`; None means everywhere.
         outer: pixels on each side of the photo that are not painted.
         coarse: whether finer passes follow.
-        strips: how large strips may be; work goes through `Strips.run`, which makes them smaller if memory runs out.
+        strips: how large strips may be. `StripPlan.run` does the work, in smaller ones if memory runs out.
     """
 
     photo: Tensor
@@ -75,7 +76,7 @@ class Pass(Generic[Stats]):
     regions: Regions | None
     outer: int
     coarse: bool
-    strips: Strips
+    strips: StripPlan
 
     def free_photo(self) -> None:
         """Free the memory of the photo when it is no longer needed."""
@@ -188,7 +189,7 @@ class OnePassPainter(Painter, Generic[Stats]):
     def encode_work(self, size: int) -> float:
         """Return the multiply-adds of `encode`, for the progress."""
 
-    def steps(self, size: int) -> int:  # noqa: ARG002
+    def steps(self, size: int) -> int:  # noqa: ARG002 (a hook)
         """Return the number of pictures that a pass of that size yields."""
         return 1
 
@@ -206,7 +207,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         final = self.recipe.size or max(size)
         return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
 
-    def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002
+    def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002 (a hook)
         """Compute what a pass of longest side `size` needs of the photograph. This runs before all passes.
 
         Args:
@@ -271,7 +272,7 @@ class OnePassPainter(Painter, Generic[Stats]):
 
     def plan_style(
         self, style: Tensor, cost: Cost, kept: Cost = NOTHING, afterwards: Cost = NOTHING, *, apart: bool
-    ) -> Strips:
+    ) -> StripPlan:
         """Choose the size of strips for encoding a style picture, and refuse a budget that is too small for painting.
 
         Args:
@@ -303,7 +304,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         strips = self.plan((photo.shape[2], photo.shape[3]), stats, apart=False)
         return Pass(photo, size, stats, prepared, None, 0, False, strips)
 
-    def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> Strips:
+    def plan(self, photo: Size, stats: Stats, *, apart: bool, later: bool = False) -> StripPlan:
         """Choose the size of strips for painting.
 
         Args:
@@ -344,7 +345,7 @@ class OnePassPainter(Painter, Generic[Stats]):
         pass_, place = self._prepare_pass(grained(given.pop(), self.grain, self.recipe.seed), size, painting, coarse)
         for picture, losses, note in self.pictures(pass_):
             if self.grid:
-                picture = descreened(picture, self.grid).clamp_(0, 1)
+                picture = remove_lattice(picture, self.grid).clamp_(0, 1)
             picture = picture[:, :, *place]
             if painting.tones is not None:
                 picture = with_tones(picture, painting.tones)

@@ -15,7 +15,7 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...losses.cost import Optimisation, Tiling
-from ...losses.descent import in_tiles
+from ...losses.descent import run_in_tiles
 from ...losses.tiled import TiledObjective
 from ...memory import Plan, describe, keep_freed_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
@@ -69,7 +69,7 @@ class StagedPainter(Painter):
     def beginning(self, photo: Tensor) -> Tensor:
         """Return the picture that the first stage starts from, of the size of `photo`."""
 
-    def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:  # noqa: ARG002
+    def enlarged(self, image: Tensor, photo: Tensor, larger: Tensor) -> Tensor:  # noqa: ARG002 (a hook)
         """Return the picture that a later stage starts from, of the size of `larger`.
 
         Args:
@@ -79,7 +79,7 @@ class StagedPainter(Painter):
         """
         return resize(image, *larger.shape[2:])
 
-    def replaced_stages(self, stages: Stages, start: int) -> int:  # noqa: ARG002
+    def replaced_stages(self, stages: Stages, start: int) -> int:  # noqa: ARG002 (a hook)
         """Return how many stages a start of longest side `start` pixels replaces; never all of them."""
         return 0
 
@@ -129,7 +129,7 @@ class StagedPainter(Painter):
                 yield Step(resize(image, *given).clamp(0, 1), log.done, total, {}, note)
                 continue
             keep_freed_memory(plan.way.tile is None)  # with tiles, memory is short
-            objective = in_tiles(
+            objective = run_in_tiles(
                 partial(self.objective, photo, regions, stage=(number, len(stages))), plan.way.tile, _size_of(photo)
             )
             run = Run(objective, image, self.settings, plan.way.history)

@@ -85,7 +85,7 @@ class GatysPainter(StagedPainter):
         photo: Tensor,
         regions: Regions | None = None,
         tile: int | None = None,
-        stage: tuple[int, int] = (0, 1),  # noqa: ARG002
+        stage: tuple[int, int] = (0, 1),  # noqa: ARG002 (the same at every stage)
     ) -> TiledObjective:
         """Return the style and content losses; see `StagedPainter.objective`."""
         options = self.options

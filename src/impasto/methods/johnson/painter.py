@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import RequestError
 from ...memory import PICTURE, Cost
-from ...nets.descreen import descreened
+from ...nets.descreen import remove_lattice
 from ...nets.transformer import Transformer
 from ...painter import Regions
 from ...recipe import Recipe
@@ -80,7 +80,7 @@ class JohnsonPainter(OnePassPainter[None]):
     def encode(self, size: int, *, apart: bool) -> None:
         """Encode nothing; see `OnePassPainter.encode`."""
 
-    def cost(self, size: Size, stats: None, *, apart: bool) -> Cost:  # noqa: ARG002
+    def cost(self, size: Size, stats: None, *, apart: bool) -> Cost:  # noqa: ARG002 (no style is encoded)
         """Memory of the largest network and of three pictures; see `OnePassPainter.cost`."""
         return reduce(or_, (net.cost for net, _ in self.nets)) + 3 * PICTURE
 
@@ -88,7 +88,7 @@ class JohnsonPainter(OnePassPainter[None]):
         """See `OnePassPainter.work`."""
         return sum(net.work for net, _ in self.nets) * size[0] * size[1]
 
-    def encode_work(self, size: int) -> float:  # noqa: ARG002
+    def encode_work(self, size: int) -> float:  # noqa: ARG002 (no style is encoded)
         """Return 0; see `OnePassPainter.encode_work`."""
         return 0.0
 
@@ -108,7 +108,7 @@ class JohnsonPainter(OnePassPainter[None]):
             painted = pass_.strips.run(paint)
             # Otherwise the next pass would enlarge the lattice that the network leaves.
             if pass_.coarse and net.spec.stride > 1:
-                painted = descreened(painted, min(4, net.spec.stride))
+                painted = remove_lattice(painted, min(4, net.spec.stride))
             painted = painted.clamp_(0, 1) * share
             picture = painted if picture is None else picture.add_(painted)
         assert picture is not None

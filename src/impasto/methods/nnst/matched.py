@@ -12,24 +12,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...encoders.tiles import parts
+from ...encoders.tiles import encode_tiles
 from ...encoders.vgg import VGG
-from ...losses.nearest import Lattice
+from ...losses.nearest import Subgrid
 from ...matching.columns import (
     STORED,
     STRIDE,
     Hypercolumns,
     StyleColumns,
-    channel_places,
-    gains_of,
-    lengths,
-    nearest,
-    scaled,
+    channel_gains,
+    channel_slices,
+    layer_lengths,
+    nearest_samples,
+    scale_columns,
 )
 from ...matching.styles import Search, SwapStyle, prepare
-from ...matching.swap import candidates, match_patches, share_out
+from ...matching.swap import candidates, choose_styles, match_patches
 from ...painter import Regions
-from ...statistics.moments import Gathered
+from ...statistics.moments import RunningMoments
 from ...weights.layers import layer_stride
 
 PICTURE_SAMPLES = 4096
@@ -58,12 +58,12 @@ def encode_style(
     """
     found = Hypercolumns(encoder, picture, list(layers), tile)
     columns, mean = found.whole(), found.mean
-    places = channel_places(encoder, list(layers))
-    sizes = lengths(columns, mean, places)
-    gathered = {layer: Gathered() for layer in MOMENT_LAYERS}
+    places = channel_slices(encoder, list(layers))
+    sizes = layer_lengths(columns, mean, places)
+    gathered = {layer: RunningMoments() for layer in MOMENT_LAYERS}
     drawn = {layer: list[Tensor]() for layer in layers}
     generator = torch.Generator().manual_seed(seed)
-    for each in parts(encoder, picture, {*layers, *MOMENT_LAYERS}, tile):
+    for each in encode_tiles(encoder, picture, {*layers, *MOMENT_LAYERS}, tile):
         for layer, part in each.items():
             if layer in gathered:
                 gathered[layer].add(part.features)
@@ -78,8 +78,8 @@ def encode_style(
     }
     stats = {layer: each.moments() for layer, each in gathered.items()}
     moments = {layer: (each.mean.flatten(), each.std.flatten()) for layer, each in stats.items()}
-    gains = gains_of(sizes, layers, places, picture.device)
-    return StyleColumns(scaled(columns, mean, gains), mean, sizes, samples, moments)
+    gains = channel_gains(sizes, layers, places, picture.device)
+    return StyleColumns(scale_columns(columns, mean, gains), mean, sizes, samples, moments)
 
 
 class StyleTable:
@@ -106,7 +106,7 @@ class StyleTable:
         search: Search = "auto",
         seed: int = 0,
     ) -> None:
-        self.places = channel_places(encoder, list(layers))
+        self.places = channel_slices(encoder, list(layers))
         self._owners, self._dtype = owners, encoder.dtype
         self._swap = prepare(
             [style.columns for style in styles], weights, patch=1, search=search, seed=seed, dtype=encoder.dtype
@@ -120,7 +120,7 @@ class StyleTable:
             layer: sum(share * style.lengths[layer] for share, style in zip(shares, styles, strict=True))
             for layer in layers
         }
-        self.gains = gains_of(mixed, layers, self.places, device)
+        self.gains = channel_gains(mixed, layers, self.places, device)
         self.samples = {layer: torch.cat([style.samples[layer] for style in styles]) for layer in layers}
         self._counts = {layer: [len(style.samples[layer]) for style in styles] for layer in layers}
         self.mixture = torch.einsum("s,sc->c", self._means.new_tensor(shares), self._means)
@@ -144,7 +144,7 @@ class StyleTable:
         several = chosen is None and len(swap.sources) > 1
         bests: list[tuple[Tensor, Tensor]] = []
         for where, band in columns.bands():
-            band = scaled(band, columns.mean, self.gains)
+            band = scale_columns(band, columns.mean, self.gains)
             if chosen is not None:
                 rows[where] = self._match_regions(band, swap, chosen[where], budget_mb)
             elif several:
@@ -153,7 +153,7 @@ class StyleTable:
                 rows[where] = match_patches(band, swap, budget_mb=budget_mb)[0]
         if several:
             scores, found = (torch.cat(parts, 1) for parts in zip(*bests, strict=True))
-            rows = share_out(scores, found, swap.weights)
+            rows = choose_styles(scores, found, swap.weights)
         return rows
 
     def _match_regions(self, columns: Tensor, swap: SwapStyle, chosen: Tensor, budget_mb: float) -> Tensor:
@@ -202,7 +202,9 @@ class StyleTable:
             here = (sources == number).nonzero()[:, 0]
             if len(here):
                 directions = features[here].float() - self._means[number, self.places[layer]]
-                found[here] = first + nearest(directions, self.samples[layer][first : first + count], self._dtype)
+                found[here] = first + nearest_samples(
+                    directions, self.samples[layer][first : first + count], self._dtype
+                )
             first += count
         return found
 
@@ -218,7 +220,7 @@ class Matches:
     """
 
     rows: Tensor
-    layers: dict[str, tuple[Lattice, Tensor]]
+    layers: dict[str, tuple[Subgrid, Tensor]]
 
 
 def match_picture(
@@ -238,17 +240,17 @@ def match_picture(
     return Matches(table.match(columns, regions, budget_mb), {})
 
 
-def lattice_for(layer_size: tuple[int, int], generator: torch.Generator) -> Lattice:
+def lattice_for(layer_size: tuple[int, int], generator: torch.Generator) -> Subgrid:
     """Choose evenly spaced positions of a layer, at most `PICTURE_SAMPLES`, beginning at a random one."""
     height, width = layer_size
     step = 1
     while -(-height // step) * -(-width // step) > PICTURE_SAMPLES:
         step += 1
     top, left = (int(torch.randint(min(step, side), (), generator=generator)) for side in (height, width))
-    return Lattice(step, top, left)
+    return Subgrid(step, top, left)
 
 
-def rows_at(rows: Tensor, layer: str, lattice: Lattice, layer_size: tuple[int, int]) -> Tensor:
+def rows_at(rows: Tensor, layer: str, lattice: Subgrid, layer_size: tuple[int, int]) -> Tensor:
     """Return the rows of the table at the positions of a layer that are matched.
 
     Args:

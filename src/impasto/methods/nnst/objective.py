@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...encoders.tiles import parts
+from ...encoders.tiles import encode_tiles
 from ...encoders.vgg import VGG
-from ...losses.nearest import DirectionTerm, Lattice, Squares
+from ...losses.nearest import DirectionTerm, SquareMeans, Subgrid
 from ...losses.objective import Term
 from ...losses.tiled import TiledObjective
 from ...matching.columns import GRID_LAYER, STRIDE
@@ -87,7 +87,7 @@ class MatchedObjective(TiledObjective):
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """See `Objective.restore`."""
         if "rows" in tensors:
-            found = {layer: (Lattice(*lattice), tensors[f"layer.{layer}"]) for layer, lattice in facts.items()}
+            found = {layer: (Subgrid(*lattice), tensors[f"layer.{layer}"]) for layer, lattice in facts.items()}
             self._matches = Matches(tensors["rows"], found)
             self._update_terms()
 
@@ -112,7 +112,7 @@ class MatchedObjective(TiledObjective):
                 rows = self.rows if stride <= STRIDE else self.rows[::2, ::2]
                 return table.means_of(layer, table.source_of(rows[down, along].flatten()))
 
-            view = Squares(max(1, STRIDE // stride), self._ceil)
+            view = SquareMeans(max(1, STRIDE // stride), self._ceil)
             terms.append(DirectionTerm(layer, weight, view, targets, centres))
         return terms
 
@@ -133,7 +133,7 @@ class MatchedObjective(TiledObjective):
             terms.append(DirectionTerm(layer, self._weights[layer], lattice, targets, centres))
         return terms
 
-    def _sources(self, layer: str, lattice: Lattice, samples: Tensor) -> Tensor:
+    def _sources(self, layer: str, lattice: Subgrid, samples: Tensor) -> Tensor:
         """Return the entry of the table for each matched position of a layer, in the shape of `samples`."""
         size = (lattice.top + 1 + (samples.shape[0] - 1) * lattice.step, 0)
         size = (size[0], lattice.left + 1 + (samples.shape[1] - 1) * lattice.step)
@@ -146,14 +146,14 @@ class MatchedObjective(TiledObjective):
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         size = (image.shape[2], image.shape[3])
         views = {layer: lattice_for(self.encoder.size(layer, *size), generator) for layer in self._weights}
-        found: dict[str, tuple[Lattice, Tensor]] = {}
+        found: dict[str, tuple[Subgrid, Tensor]] = {}
         for layer, view in views.items():
             shape = view.size(self.encoder.size(layer, *size))
             found[layer] = (view, torch.zeros(shape, dtype=torch.int64, device=image.device))
-        for each in parts(self.encoder, image, self._layers, self.tile):
+        for each in encode_tiles(self.encoder, image, self._layers, self.tile):
             for layer, (view, samples) in found.items():
                 part = each[layer]
-                looked = view.look(part)
+                looked = view.show(part)
                 sources = self._sources(layer, view, samples)[looked.rows, looked.columns]
                 features = looked.features.permute(0, 2, 3, 1).flatten(0, 2)
                 matched = self._table.match_layer(layer, features, sources.flatten())

@@ -14,7 +14,7 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.geometry import NEGLIGIBLE_RATIO, fitted_size, resize
 from ...losses.cost import Optimisation
-from ...matching.columns import HELD, STORED, StyleColumns
+from ...matching.columns import MAX_VALUES, STORED, StyleColumns
 from ...matching.patchmatch import PRINCIPAL
 from ...matching.styles import match_budget, match_work
 from ...memory import Cost, keep_freed_memory
@@ -203,7 +203,7 @@ class NnstPainter(StagedPainter):
         held = copies * sum(tables) * channels * item + len(tables) * STYLE_SAMPLES * channels * item + 16 * positions
         # The target of the content loss.
         content = encoder.channels(CONTENT_LAYER) * item * positions / 4
-        band = min(positions * channels, HELD)
+        band = min(positions * channels, MAX_VALUES)
         values = min(channels, PRINCIPAL) * item * (band / channels + max(tables))
         matching = content + band * item + values + match_budget(self.recipe.memory) * 2**20
         layers = {*self._layers, *MOMENT_LAYERS, CONTENT_LAYER}
@@ -225,9 +225,9 @@ class NnstPainter(StagedPainter):
             history=self.options.lbfgs_history,
             loss_copies="difference",
             kept_pictures=1,
-            extra=Cost.of_bytes(held + (content if self.options.content_weight else 0)),
-            aside=Cost.of_bytes(matching),
-            once=work + 3 * encoder.work(layers) * photo[0] * photo[1] if steps else 0.0,
+            extra_cost=Cost.of_bytes(held + (content if self.options.content_weight else 0)),
+            setup_cost=Cost.of_bytes(matching),
+            setup_work=work + 3 * encoder.work(layers) * photo[0] * photo[1] if steps else 0.0,
         )
 
     def origin(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> dict[str, Any]:

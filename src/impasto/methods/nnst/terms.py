@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...encoders.tiles import parts
+from ...encoders.tiles import encode_tiles
 from ...encoders.vgg import VGG
 from ...images.geometry import resize
-from ...losses.nearest import DirectionTerm, MomentsTerm, Squares
+from ...losses.nearest import DirectionTerm, MomentsTerm, SquareMeans
 from ...losses.objective import Term
 from ...losses.targets import content_terms, share_of
 from ...matching.columns import STORED, StyleColumns
@@ -58,7 +58,7 @@ def content_term(
     def centres(_down: slice, _along: slice) -> Tensor:
         return middle
 
-    return [DirectionTerm(CONTENT_LAYER, weight, Squares(1), targets, centres, emphasis, kind="content")]
+    return [DirectionTerm(CONTENT_LAYER, weight, SquareMeans(1), targets, centres, emphasis, kind="content")]
 
 
 def measure_detail(encoder: VGG, photo: Tensor, features: Tensor, spare: float, tile: int | None) -> Tensor:
@@ -68,7 +68,7 @@ def measure_detail(encoder: VGG, photo: Tensor, features: Tensor, spare: float, 
     detail: such places, as faces, are small and busy.
     """
     apart = torch.zeros(1, 1, *features.shape[2:], device=photo.device)
-    for each in parts(encoder, without_fine_detail(photo), [CONTENT_LAYER], tile):
+    for each in encode_tiles(encoder, without_fine_detail(photo), [CONTENT_LAYER], tile):
         part = each[CONTENT_LAYER]
         likeness = F.cosine_similarity(part.features.float(), part.of(features).float(), dim=1)
         part.of(apart).copy_(1 - likeness[:, None])

@@ -22,7 +22,7 @@ from ...memory import Cost, Plan
 from ...nets.decoder import Decoder
 from ...nets.files import SWAP_KIND
 from ...recipe import Recipe
-from ...statistics.moments import Moments, stacked
+from ...statistics.moments import Moments, stack_rows
 from ...statistics.transfer import impose_moments, mix_moments, stack_moments
 from ...strips import VALUES, Size
 from ...weights.layers import layer_stride
@@ -206,7 +206,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
         for share, each in zip(pass_.regions.everywhere(*features.shape[2:]), patches, strict=True):
             made += swap(features, each, tones=tones, budget_mb=budget).mul_(share.to(features.dtype))
         if options.moments == "style":
-            impose_moments(made, stacked([each.moments for each in patches]), regions=pass_.regions)
+            impose_moments(made, stack_rows([each.moments for each in patches]), regions=pass_.regions)
         return features.lerp_(made, options.alpha)
 
     def _invert(self, target: Tensor, inside: Mapping[str, Moments], pass_: Pass[StyleStats]) -> Iterator[Painted]:

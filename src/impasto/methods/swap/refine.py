@@ -10,7 +10,7 @@ from ...encoders.vgg import VGG
 from ...losses.cost import Optimisation, Tiling
 from ...losses.descent import Descent
 from ...losses.objective import ContentTerm, NormalisedGradient, TVTerm
-from ...losses.optimisers import LBFGS, Adam, Learned, Optimiser, frequency_preconditioner
+from ...losses.optimisers import LBFGS, Adam, LearnedSteps, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
 from ...memory import Cost, Plan, describe, give_back_freed_memory, keep_freed_memory
 from ...nets.decoder import Decoder
@@ -99,7 +99,7 @@ class Refiner:
     def _optimiser(self, picture: Tensor, history: int, count: int) -> Optimiser:
         options = self._options
         if self._learned is not None:
-            return Learned(self._learned.learned_steps(count))
+            return LearnedSteps(self._learned.learned_steps(count))
         if options.optimizer == "adam":
             return Adam(picture, options.learning_rate or 0.05)
         exponent, first = _FROM_THE_NET if self._decoder is not None else _FROM_THE_PHOTO

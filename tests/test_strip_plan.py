@@ -8,12 +8,13 @@ from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.images.regions import make_regions
 from impasto.memory import Cost, in_use, parse
-from impasto.strips import MIN_VALUES, VALUES, Strips, plan_strips
+from impasto.strip_plan import MIN_VALUES, StripPlan, plan_strips
+from impasto.strips import VALUES
 
 CPU = torch.device("cpu")
 
 
-def strips(size: tuple[int, int], budget: int | None, held: float, later: float | None = None) -> Strips:
+def strips(size: tuple[int, int], budget: int | None, held: float, later: float | None = None) -> StripPlan:
     """Planned in bfloat16, where so many bytes are held."""
     then = None if later is None else Cost.of_bytes(later)
     return plan_strips(Cost.of_bytes(held), size, budget, CPU, torch.bfloat16, then)
