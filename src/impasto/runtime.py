@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import RequestError
-from .recipe import Precision
+from .values import Precision
 
 if TYPE_CHECKING:
     import torch

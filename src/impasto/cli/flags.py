@@ -13,8 +13,9 @@ from cyclopts import Group, Parameter
 from pydantic import ByteSize
 from pydantic.fields import FieldInfo
 
-from ..recipe import NONE, Frozen, may_be_unset, unset
+from ..recipe import Frozen
 from ..settings import GROUPS, Place, in_order, names_file, place_of
+from ..values import NONE, is_optional, parse_none
 
 Fields = Mapping[str, FieldInfo]
 
@@ -92,7 +93,7 @@ def _count_hidden(arguments: Iterable[Argument]) -> int:
 
 def given(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of all flag values, those of `fields` that the user gave, `none` turned into None."""
-    return unset(fields, {name: values[name] for name in fields if values.get(name) is not None})
+    return parse_none(fields, {name: values[name] for name in fields if values.get(name) is not None})
 
 
 def _flag(name: str, field: FieldInfo, default: Any, *, everything: bool) -> Argument:
@@ -100,7 +101,7 @@ def _flag(name: str, field: FieldInfo, default: Any, *, everything: bool) -> Arg
     kind, metavar = _kind(field.annotation)
     if names_file(field) is not None:
         metavar = "FILE"
-    if may_be_unset(field):
+    if is_optional(field):
         if get_origin(kind) is Literal:
             kind = Literal[(*get_args(kind), NONE)]
         elif kind is str:

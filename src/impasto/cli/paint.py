@@ -104,7 +104,7 @@ def signed(command: Callable[..., int], name: str, summary: str, arguments: Sequ
 
 def default_name(photo: str, recipe: Recipe) -> str:
     """``PHOTO.STYLE.png`` in the current folder."""
-    with_what = recipe.styles[0].path if recipe.styles else recipe.options.manner or recipe.method
+    with_what = recipe.styles[0].path if recipe.styles else recipe.options.style_name or recipe.method
     return f"{stem(photo)}.{stem(with_what)}.png"
 
 

@@ -16,8 +16,9 @@ from ..errors import ImpastoWarning, RequestError
 from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS
 from ..methods import make_recipe, method, read_recipe
-from ..recipe import Recipe, Style, explain, unset
+from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
+from ..values import explain, parse_none
 from . import run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown
 from .paint import COMMON, defaults_of, refuse_file_as_init, signed, stem
@@ -68,11 +69,11 @@ def _general(**_: Any) -> int:
 
 def _recipe_in(source: str, kept: Provenance) -> Recipe:
     """The recipe, its styles still by name: two of different folders may share one."""
-    data = unset(Recipe.model_fields, kept.recipe)
+    data = parse_none(Recipe.model_fields, kept.recipe)
     styles, options = data.pop("styles", ()), data.get("options")
     try:
         if isinstance(options, Mapping) and isinstance(data.get("method"), str):
-            data["options"] = unset(method(data["method"]).options.model_fields, options)
+            data["options"] = parse_none(method(data["method"]).options.model_fields, options)
         named = TypeAdapter(tuple[Style, ...]).validate_python(styles)
         return read_recipe(data).model_copy(update={"styles": named})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Plain data as TOML; `recipe.read_toml` reads it back."""
+"""Plain data as TOML; `values.read_toml` reads it back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ..recipe import NONE
+from ..values import NONE
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
 from ..methods.common.preset import Preset
-from ..recipe import explain, read_toml
 from ..training.loop import CHECKPOINT, progress_bar
 from ..training.options import TrainOptions
 from ..training.tasks import adain as train_adain
@@ -27,6 +26,7 @@ from ..training.tasks import johnson as train_johnson
 from ..training.tasks import johnson_options
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
+from ..values import explain, read_toml
 from ..weights.container import load_metadata
 from .flags import HELP, TRAINING, epilogue, flags, given, shown, shown_if
 from .status import DONE

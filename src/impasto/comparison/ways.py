@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from ..errors import RequestError, near_misses
 from ..methods import METHODS, make_recipe, method
 from ..methods.effort import EFFORTS, check_shared, way
-from ..recipe import Recipe, Style, explain, unset
+from ..recipe import Recipe, Style
+from ..values import explain, parse_none
 
 WAYS = ("draft", "quick", "fine", "best")
 SIZE = 320
@@ -80,7 +81,7 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
         raise RequestError(f"no method or effort {name!r}{near}")
     chosen = method(name)
     fields = {**Recipe.model_fields, **chosen.options.model_fields}
-    given = {"size": size, **unset(fields, settings)}
+    given = {"size": size, **parse_none(fields, settings)}
     try:
         if chosen.styles:
             recipe = make_recipe(name, preset=named or None, settings=given)
@@ -102,7 +103,7 @@ def _by_effort(text: str, effort: str, settings: Mapping[str, str], size: int | 
     try:
         check_shared(shared)
         name, preset, chosen = way(effort, settings.get("boldness"))
-        given = {"size": size, **unset(Recipe.model_fields, shared)}
+        given = {"size": size, **parse_none(Recipe.model_fields, shared)}
         return make_recipe(name, preset=preset, settings={**chosen, **given})
     except RequestError as error:
         raise RequestError(str(error) if text == effort else f"{text}: {error}") from None

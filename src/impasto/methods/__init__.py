@@ -9,7 +9,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
-from ..recipe import Recipe, Style, explain, may_be_unset
+from ..recipe import Recipe, Style
+from ..values import explain, is_optional
 from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
 from .cascade.options import CascadeOptions, Rung
@@ -250,7 +251,7 @@ def _settings_of(rung: Rung) -> dict[str, Any]:
             hint = ": it is the whole painting's" if name in Recipe.model_fields else near_misses(name, own)
             raise RequestError(f"rung {rung}: {rung.method} has no setting {name!r}{hint}")
     # TOML has no null, and a rung as text has only words; to a few settings "none" is one.
-    unset = {name: None if may_be_unset(own[name]) else "none" for name in own}
+    unset = {name: None if is_optional(own[name]) else "none" for name in own}
     given = {name: unset[name] if value in (None, "none") else value for name, value in rung.settings.items()}
     try:
         options = make_recipe(rung.method, settings=given).options

@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 from ..errors import ImpastoWarning, RequestError
 from ..images.metadata import read_metadata
 from ..images.source import STANDARD_STREAM
-from ..recipe import Frozen, Recipe, explain, read_toml
+from ..recipe import Frozen, Recipe
+from ..values import explain, read_toml
 from ..weights.files import sha256_of
 from ..weights.releases import RELEASES
 from .inputs import IN_MEMORY
