@@ -127,7 +127,7 @@ def test_style_weight_of_nothing(cli: Cli, photo: Path, style: Path) -> None:
 
 
 def test_unknown_command(cli: Cli) -> None:
-    cli("pant", "photo.png").refused(2, "pant", 'Did you mean "paint"')
+    cli("pant", "photo.png").refused(2, "no command 'pant'", "did you mean paint")
     cli("presets", "gatis").refused(2, "did you mean gatys")
     cli("paint").refused(2, "PHOTO", "requires an argument")
 
