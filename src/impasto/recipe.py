@@ -246,8 +246,8 @@ class Recipe(Frozen):
     colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = setting(
         "finish",
         default="style",
-        description="Whose colours the result has. style: the style's; luminance, oklab, histogram: the photo's, in "
-        "three ways; coral: the photo's, which the style picture is given before painting.",
+        description="Whose colours. style: the style's; luminance, oklab, histogram: the photo's, in three ways; "
+        "coral: the photo's, given to the style picture before painting.",
     )
     colour_strength: UnitInterval = setting(
         "finish",
@@ -294,7 +294,7 @@ class Recipe(Frozen):
     preset: str | None = setting(
         "picture",
         default=None,
-        description="Name of a set of settings, which other settings override: `impasto presets` lists them.",
+        description="Named settings, which other flags override: see `impasto presets`.",
     )
     nets: dict[str, str] = Field(default_factory=dict, description="sha256 of each network by name, once loaded.")
 

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .flags import HELP, HELP_ALL
     from .status import DONE, report
 
-    # torch reads this when it is imported. What Apple's GPUs cannot do, it then does on the processor, with a warning.
+    # torch reads this when it is imported, and then does on the processor what Apple's GPUs cannot do.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["help"]:

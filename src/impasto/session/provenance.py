@@ -70,14 +70,14 @@ def read_provenance(source: str) -> Provenance:
             raise RequestError(f"{source} cannot be read ({reason}); expected a recipe in TOML") from None
         found = read_toml(text, source)
     else:
-        found = kept_in(source)
+        found = read_record(source)
     try:
         return Provenance.model_validate(found)
     except ValidationError as error:
         raise explain(error, source) from None
 
 
-def kept_in(picture: str) -> dict[str, Any]:
+def read_record(picture: str) -> dict[str, Any]:
     """Read the record from a picture, as plain data.
 
     Raises:
