@@ -9,6 +9,7 @@ from torch import Tensor
 from ...encoders.vgg import VGG
 from ...losses.cost import Optimisation, Tiling
 from ...losses.descent import Descent
+from ...losses.functional import sum_of_squares
 from ...losses.objective import ContentTerm, NormalisedGradient, TVTerm
 from ...losses.optimisers import LBFGS, Adam, Learned, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
@@ -69,6 +70,8 @@ class Refiner:
     def steps(self, target: Tensor, picture: Tensor, plan: Plan[Tiling], count: int) -> Iterator[Painted]:
         """Pictures in [0, 1] after each of `count` steps, and the losses before it.
 
+        Losses are relative to ``‖target‖²``, so that they do not grow with the picture.
+
         Args:
             target: 1×C×h×w, what the picture's features are to be.
             picture: 1×3×H×W to begin with; it is moved in place.
@@ -88,8 +91,9 @@ class Refiner:
         objective = TiledObjective(self._encoder, [term], tv, tile=plan.way.tile)
         descent = Descent(objective, picture, self._optimiser(picture, plan.way.history, count), clamp=boxed)
         needs = self._needs((picture.shape[2], picture.shape[3]), 0)
+        scale = float(sum_of_squares(target)) or 1.0
         for _ in range(count):
-            losses = descent.step()
+            losses = {name: loss / scale for name, loss in descent.step().items()}
             parts = needs.notes(plan.way._replace(tile=descent.tile))
             if parts or self._memory:  # beside the peak of encoding and matching, which may be less
                 parts = [*(parts or ["optimised whole"]), f"about {describe(plan.peak)}"]
