@@ -181,13 +181,15 @@ class CascadeOptions(Options):
         "picture",
         "advanced",
         default=QUICK,
-        description=f"What to paint with in turn, as {Rung.FORM},... Sizes are for a picture of 512 px or "
-        "more, smaller ones have smaller rungs; the last has the picture's own.",
+        description=f"The rungs: paintings made one after the other, each from the one before, as {Rung.FORM},... "
+        "SIZE is the longest side for a result of 512 px or more; for a smaller result it is smaller in proportion. "
+        "The last has no size: it is the result.",
     )
     style_scale: StyleScale = setting(
         "strokes",
         default=1.0,
-        description="Size of strokes beside the picture: a factor on every rung's own style_scale.",
+        description="Size of strokes in the picture: larger values give larger strokes. It multiplies the style_scale "
+        "of each painting in the cascade.",
     )
 
     @field_validator("rungs")
