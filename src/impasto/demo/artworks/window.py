@@ -1,4 +1,4 @@
-"""A rose window: coloured glass in lead, daylight behind it (after the cathedral roses of about 1230)."""
+"""A rose window: coloured glass in lead with daylight behind it (after those of cathedrals of about 1230)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.color import hsv2rgb, rgb2hsv
 
-from .atelier import Array, Random, Sheet, over, palette, smoothstep
+from .tools import Array, Random, Sheet, over, palette, smoothstep
 
 RUBY = palette("b3121d d8232a 8e0f2e e0442a")
 BLUE = palette("12309c 1c52c8 2f7be0 0f1f6e 3a5ad0")
@@ -17,30 +17,30 @@ VIOLET = palette("5a1f8e 8a3ab8 c45aa8")
 PALE = palette("f6efd0 d8ecf0 ffe9b8")
 SECTORS = 12
 TURN = 2 * np.pi / SECTORS
-THIN, THICK = 0.0024, 0.0048  # half the width of a came between pieces, and between stones
+THIN, THICK = 0.0024, 0.0048  # half the width of the lead between pieces of glass, and between stones
 
 
 def draw(sheet: Sheet, rng: Random) -> Array:
-    """Glaze the window, H×W×3."""
+    """Draw the window, H×W×3."""
     x, y = sheet.grid()
     dx, dy = x - sheet.right / 2, y - sheet.bottom / 2
     r = np.hypot(dx, dy)
-    piece, stone, colours = _cartoon(dx, dy, r)
+    piece, stone, colours = _plan(dx, dy, r)
     number, index = np.unique(piece.ravel(), return_inverse=True)
     index = index.reshape(piece.shape)
 
     thin, thick = _lead(index, sheet.unit), _lead(stone, sheet.unit)
     glass = _glass(sheet, rng, x, y, index, len(number), colours[number % len(colours)], thin)
-    # Daylight: strongest behind the middle, clouds drifting behind it.
+    # Daylight is strongest behind the middle, with clouds in it.
     day = 1.02 + 0.42 * np.exp(-((r / 0.36) ** 2)) + 0.10 * sheet.noise(rng, 0.25, 2)
     glass = np.clip(glass * day[..., None], 0, 1.25)
-    return _leaded(sheet, rng, glass, thin, thick)
+    return _add_lead(sheet, rng, glass, thin, thick)
 
 
-def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    """The full-size drawing: a piece number and a stone number for every pixel, and a colour a number.
+def _plan(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Return the plan of the window: the number of the piece and of the stone at every pixel, and the colours.
 
-    A piece number is its place × `spread` + its colour, so that neighbours of one colour stay apart.
+    The number of a piece is its place × the number of colours + its colour, so that neighbours of one colour differ.
     """
     colours = np.concatenate([RUBY, BLUE, GOLD, GREEN, VIOLET, PALE])
     starts = np.cumsum([0, len(RUBY), len(BLUE), len(GOLD), len(GREEN), len(VIOLET)])
@@ -51,7 +51,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
     around = np.arctan2(dy, dx)
 
     def sector(count: int, shift: float = 0.0) -> tuple[NDArray[np.int64], Array]:
-        """Number of the sector, and the angle from its middle."""
+        """Return the number of the sector at every pixel, and the angle from its middle."""
         turns = around / (2 * np.pi) * count + shift
         which = np.floor(turns).astype(np.int64)
         return which % count, ((turns - which - 0.5) * 2 * np.pi / count).astype(np.float32)
@@ -70,7 +70,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
         piece[mask] = np.broadcast_to(value, r.shape)[mask]
         stone[mask] = np.broadcast_to(group, r.shape)[mask]
 
-    # Spandrels: a diamond trellis of blue with ruby and gold at the crossings.
+    # The corners outside the rose: a blue trellis with ruby and gold at its crossings.
     pitch = 0.062
     a, b = (dx + dy) / pitch, (dx - dy) / pitch
     ia, ib = np.floor(a).astype(np.int64), np.floor(b).astype(np.int64)
@@ -84,7 +84,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
         cell,
         1,
     )
-    # Quatrefoils in the corners of the square round the rose.
+    # Quatrefoils in these corners.
     for cx, cy in ((-0.41, -0.41), (0.41, -0.41), (-0.41, 0.41), (0.41, 0.41)):
         px, py = dx - cx, dy - cy
         lobes = np.min([np.hypot(px - ox, py - oy) for ox, oy in ((0.03, 0), (-0.03, 0), (0, 0.03), (0, -0.03))], 0)
@@ -100,7 +100,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
     k24, t24 = sector(24, 0.5)
     k12, t12 = sector(SECTORS, 0.5)
     h12, s12 = sector(SECTORS)
-    # A ring of roundels on green and violet.
+    # A ring of roundels.
     half = (t24 > 0).astype(np.int64)
     cut(
         r < 0.470,
@@ -113,7 +113,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
     petals = np.floor(np.arctan2(r * np.sin(t24), r * np.cos(t24) - 0.422) / (2 * np.pi) * 6).astype(np.int64) % 6
     cut(roundel < 0.030, np.where(petals % 2 == 0, gold + k24 % 2, pale + k24 % 3), k24 * 8 + petals, 5)
     cut(roundel < 0.012, np.where(k24 % 2 == 0, blue + 1, ruby + 1), k24, 5)
-    # Twelve lights: pointed lancets between the hub and the roundels.
+    # Twelve pointed windows between the hub and the roundels.
     rib = 6 + k12
     cut(r < 0.372, blue + (h12 + (r > 0.30)) % 3, h12 * 2 + (r > 0.30), 20 + h12)
     eye = np.hypot(r * np.cos(s12) - 0.337, r * np.sin(s12))
@@ -138,7 +138,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
         k12 * 64 + rows + 8,
         rib,
     )
-    # The hub: beads, then a flower of twelve petals round a sun.
+    # The hub: beads, then a flower with twelve petals round a sun.
     cut(r < 0.190, np.where(k48 % 2 == 0, gold + 2, ruby + 2), k48, 40)
     cut(r < 0.170, blue + k12 % 3, k12 * 2 + side, 41)
     petal = np.abs(s12) < TURN / 2 * np.sqrt(np.clip(np.sin(np.pi * np.clip((r - 0.03) / 0.133, 0, 1)), 0, 1)) * 0.96
@@ -153,7 +153,7 @@ def _cartoon(dx: Array, dy: Array, r: Array) -> tuple[NDArray[np.int64], NDArray
 
 
 def _lead(label: NDArray[np.int64], unit: int) -> Array:
-    """Distance of every pixel from the nearest border between labels, in units."""
+    """Return the distance of every pixel from the nearest border between labels, in units."""
     border = np.zeros(label.shape, bool)
     border[:, 1:] |= label[:, 1:] != label[:, :-1]
     border[1:] |= label[1:] != label[:-1]
@@ -171,13 +171,13 @@ def _glass(
     base: Array,
     depth: Array,
 ) -> Array:
-    """Each piece is glass of its own: its shade, a gradient, streaks, seeds, and painted trace lines."""
+    """Return the colours of the glass: each piece has its own shade, gradient and streaks, and painted lines."""
     hsv = rgb2hsv(base).astype(np.float32)
     hsv[:, 0] = (hsv[:, 0] + rng.normal(0, 0.010, count)) % 1
     hsv[:, 1] = np.clip(hsv[:, 1] * rng.uniform(0.86, 1.08, count), 0, 1)
     hsv[:, 2] = np.clip(hsv[:, 2] * rng.uniform(0.72, 1.15, count), 0, 1)
     flat = hsv2rgb(hsv).astype(np.float32)[index]
-    # A gradient across the piece, about its own middle.
+    # A gradient across each piece.
     size = np.bincount(index.ravel(), minlength=count)
     middle = [np.bincount(index.ravel(), p.ravel(), count) / size for p in (x, y)]
     lean = rng.uniform(0, 2 * np.pi, count)
@@ -191,17 +191,17 @@ def _glass(
     )
     tone += 0.13 * streaks + 0.07 * sheet.noise(rng, 0.006)
     tone += 0.55 * smoothstep(2.3, 3.0, sheet.noise(rng, 0.008))
-    # Glass-paint: shading towards the lead, and a fine line traced inside it.
+    # Painting on the glass: shading towards the lead, and a fine line beside it.
     tone *= 0.66 + 0.34 * smoothstep(0.0, 0.012, depth)
     traced = np.exp(-(((depth - 0.0062) / 0.0010) ** 2)) * (0.26 + 0.16 * sheet.noise(rng, 0.02))
     tone *= 1 - np.clip(traced, 0, 0.75)
     lit = flat * tone[..., None]
-    # Where much light comes through, colour pales.
+    # Colours are paler where much light comes through.
     return over(lit, palette("fff4d8")[0], 0.26 * smoothstep(1.05, 1.6, tone.astype(np.float32))).astype(np.float32)
 
 
-def _leaded(sheet: Sheet, rng: Random, glass: Array, thin: Array, thick: Array) -> Array:
-    """Lay lead cames over the glass, rounded and dully shining, and let the light bleed round them."""
+def _add_lead(sheet: Sheet, rng: Random, glass: Array, thin: Array, thick: Array) -> Array:
+    """Draw rounded, dull lead over the glass, with a glow of light around it."""
     reach = np.maximum(1 - thin / THIN, 1 - thick / THICK)
     pixel = 1 / (THIN * sheet.unit)
     cover = smoothstep(-pixel, pixel, reach)

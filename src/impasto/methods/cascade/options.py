@@ -188,8 +188,8 @@ class CascadeOptions(Options):
     style_scale: StyleScale = setting(
         "strokes",
         default=1.0,
-        description="Size of strokes in the picture: larger values give larger strokes. It multiplies the style_scale "
-        "of each painting in the cascade.",
+        description="Size of strokes in the picture: larger values give larger strokes. A factor on every rung's "
+        "style_scale.",
     )
 
     @field_validator("rungs")
