@@ -148,7 +148,7 @@ def _recipes(names: list[str], values: Mapping[str, Any]) -> list[Recipe]:
     Raises:
         RequestError: a setting is wrong, or styles are chosen.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "size": 2 * _CELL,
         **given({**Recipe.model_fields, **METHODS["johnson"].options.model_fields}, values),
     }
@@ -159,7 +159,12 @@ def _recipes(names: list[str], values: Mapping[str, Any]) -> list[Recipe]:
 
 
 def _check(photo: str | None, target: str, output: Output, *, listed: bool) -> None:
-    """Check before painting that a sheet can be written."""
+    """Check before painting that a sheet can be written.
+
+    Raises:
+        RequestError: two flags name the output, two things go to standard output, or see `check_output`.
+        OutputError: see `check_output`.
+    """
     if output.output is not None:
         raise RequestError(f"--sheet and -o {output.output} are both given; expected one: --sheet names the file")
     check_streams([photo], target, json=output.json)
@@ -169,7 +174,16 @@ def _check(photo: str | None, target: str, output: Output, *, listed: bool) -> N
 
 
 def _check_size(cell: int, pictures: int, target: str) -> None:
-    """Refuse pictures that are too large for a sheet or for the format of its file."""
+    """Check that a sheet can hold the pictures.
+
+    Args:
+        cell: longest side of each picture in pixels.
+        pictures: number of pictures.
+        target: file of the sheet.
+
+    Raises:
+        RequestError: they are too large for a sheet, or for the format of the file.
+    """
     if cell > _LARGEST:
         raise RequestError(f"size is {cell} pixels; expected at most {_LARGEST} for each picture of a sheet")
     side = (cell + _BETWEEN) * max(_COLUMNS, math.ceil(pictures / _COLUMNS))
@@ -182,7 +196,7 @@ def _check_size(cell: int, pictures: int, target: str) -> None:
 
 
 def _paint_all(recipes: list[Recipe], content: Picture, cell: int, output: Output) -> Image.Image:
-    """Paint a photograph by each recipe, on one sheet behind the photograph."""
+    """Paint a photograph by each recipe; return a sheet of the photograph and the paintings."""
     from ..images.contact import contact_sheet
     from ..session.session import Session
 

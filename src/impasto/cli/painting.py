@@ -154,11 +154,7 @@ def run(
         files = work.finish_records()
     _report(painting, output, files, time.monotonic() - started)
     if interrupted:
-        last = painting.step
-        message = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
-        if state := output.state or output.resume:
-            message += f"; continue with --resume {state}"
-        print(f"impasto: {message}", file=sys.stderr)
+        _report_interruption(painting, output)
         return INTERRUPTED
     return DONE
 
@@ -301,6 +297,15 @@ def _report(painting: Painting, output: Output, files: list[Path], seconds: floa
             print(f"stopped early: {painting.stopped}", file=stream)
         for path in files:
             print(path, file=stream)
+
+
+def _report_interruption(painting: Painting, output: Output) -> None:
+    """Print how far a painting came, and how to continue it."""
+    last = painting.step
+    message = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
+    if state := output.state or output.resume:
+        message += f"; continue with --resume {state}"
+    print(f"impasto: {message}", file=sys.stderr)
 
 
 def place(target: str) -> str:
