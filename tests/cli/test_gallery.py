@@ -94,6 +94,7 @@ def test_a_sheet_alone_lists_nothing(cli: Cli, photo: Path, two_styles: tuple[st
         (("--sheet", "sheet.png", "--net", "great-wave"), ("--net", "every style")),
         (("--sheet", "sheet.png", "-o", "out.png"), ("-o out.png", "expected one")),
         (("--list", "--sheet", "-"), ("--list", "standard output")),
+        (("--sheet", "sheet.png", "--loss-log", "log"), ("--loss-log", "expected one")),
     ],
 )
 def test_a_sheet_that_cannot_be_is_refused(

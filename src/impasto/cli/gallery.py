@@ -167,6 +167,10 @@ def _check(photo: str | None, target: str, output: Output, *, listed: bool) -> N
     """
     if output.output is not None:
         raise RequestError(f"--sheet and -o {output.output} are both given; expected one: --sheet names the file")
+    for name in ("state", "resume", "snapshot_every", "snapshot_dir", "loss_log", "loss_plot"):
+        if getattr(output, name) is not None:
+            flag = name.replace("_", "-")
+            raise RequestError(f"--{flag} is given with --sheet, which keeps nothing of its paintings; expected one")
     check_streams([photo], target, json=output.json)
     if listed and target == STANDARD_STREAM:
         raise RequestError("--list and --sheet - both want standard output; expected one: give --sheet a file")
