@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -136,6 +137,16 @@ def test_a_command_has_one_summary(cli: Cli, name: str) -> None:
     _, summary, *_ = filter(None, cli(name, "--help").out.splitlines())
     assert summary.endswith(".")
     assert summary in " ".join(re.sub("[│╭╰]", " ", cli("--help").out).split())
+
+
+@pytest.mark.parametrize("name", ["compare", "score", "export"])
+def test_help_is_wrapped_to_the_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "78")
+    paragraphs = cli(name, "--help").out.partition("╭")[0].split("\n\n")
+    for paragraph in paragraphs:
+        lines = paragraph.splitlines()
+        for line, following in itertools.pairwise(lines):  # the next word had no room
+            assert len(line.rstrip()) + 1 + len(following.split()[0]) > 78
 
 
 def test_the_list_of_commands_says_what_each_does(cli: Cli) -> None:

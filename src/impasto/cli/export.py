@@ -9,9 +9,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from .flags import reflow
 from .status import DONE
 
 
+@reflow
 def export(
     net: str,
     /,

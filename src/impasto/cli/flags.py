@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from inspect import Parameter as Argument
 from inspect import Signature, signature
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 from pydantic import ByteSize
@@ -18,6 +20,7 @@ from ..settings import GROUPS, Place, in_order, names_file, place_of
 from ..values import NONE, is_optional, parse_none
 
 Fields = Mapping[str, FieldInfo]
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 HELP_ALL = "--help-all"
 HELP = ("--help", "-h", HELP_ALL)
@@ -54,6 +57,13 @@ def with_signature(
     command.__name__, command.__doc__ = name, summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
     setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
+    return command
+
+
+def reflow(command: Command) -> Command:
+    """Join the lines of each paragraph of a command's docstring, because the help keeps line breaks as they are."""
+    text = inspect.cleandoc(command.__doc__ or "")
+    command.__doc__ = re.sub(r"(?<=\S)\n(?! {4}\w+: |Args:)[ ]*(?=\S)", " ", text)
     return command
 
 

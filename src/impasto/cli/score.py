@@ -16,6 +16,7 @@ from rich.table import Table
 from ..errors import RequestError
 from ..methods import make_recipe
 from ..recipe import Style
+from .flags import reflow
 from .status import DONE
 
 _COLUMNS = ("photo", "painting")
@@ -38,6 +39,7 @@ class _Row:
     figures: dict[str, float] = field(default_factory=dict[str, float])
 
 
+@reflow
 def score(
     picture: str | None = None,
     /,
