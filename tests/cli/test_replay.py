@@ -96,7 +96,10 @@ def test_every_method(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, P
 def test_a_dial_of_paint_is_none_of_a_recipe(cli: Cli, painted: Path, flag: tuple[str, ...]) -> None:
     name = flag[0].partition("=")[0]
     cli("replay", painted, *flag).refused(
-        2, f"{name} is a dial of `impasto paint`", "settings of gatys", f"impasto paint photo.png style.png {name}"
+        2,
+        f"{name} is a dial of `impasto paint`",
+        "settings of gatys",
+        f"impasto paint photo.png style.png:0.5 {name}",
     )
     cli("replay", painted, "--boldnes", 1).refused(2, "Unknown option")
 

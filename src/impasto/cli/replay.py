@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
@@ -66,12 +67,12 @@ def _dial(flag: str) -> str | None:
 
 def _no_dial(dial: str, source: str, record: Provenance, recipe: Recipe) -> RequestError:
     """The error for a dial of `impasto paint`, which a recipe does not have."""
-    photo = record.photo or "PHOTO"
-    styles = " ".join(style.path for style in recipe.styles) or "STYLE"
+    styles = [str(style) for style in recipe.styles] or ["STYLE"]
+    paint = shlex.join(["impasto", "paint", record.photo or "PHOTO", *styles, f"--{dial}"])
     return RequestError(
-        f"--{dial} is a dial of `impasto paint`; {source} has the settings of {recipe.method} that it stood for, and "
-        f"not the dial; expected one of those settings (impasto replay {source} --help-all), or paint anew: impasto "
-        f"paint {photo} {styles} --{dial} ..."
+        f"--{dial} is a dial of `impasto paint`, which chooses a method and its settings by it; {source} holds the "
+        f"settings of {recipe.method}, and not the dial; expected one of these settings (impasto replay {source} "
+        f"--help-all), or a new painting: {paint} ..."
     )
 
 
