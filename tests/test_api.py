@@ -110,7 +110,7 @@ def test_steps_come_one_by_one(files):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"device": "tpu"}, "expected auto, cpu, cuda or mps"),
+        ({"device": "tpu"}, "expected auto, cpu, cuda, cuda:N or mps"),
         ({"device": "cuda:9"} if not torch.cuda.is_available() else {"device": "tpu"}, "cpu"),
         ({"preset": "no-such"}, "no preset"),
         ({"colours": "luminance"}, "no setting"),
@@ -120,6 +120,12 @@ def test_steps_come_one_by_one(files):
 def test_requests_that_cannot_be_met(files, arguments, message):
     with pytest.raises(impasto.RequestError, match=message):
         impasto.paint(files / "photo.png", files / "style.png", **{**SHORT, **arguments})
+
+
+def test_a_weight_that_is_no_number_is_named(files):
+    style = files / "style.png"
+    with pytest.raises(impasto.RequestError, match="style weight is 'half' in "):
+        impasto.paint(files / "photo.png", f"{style}:half", **SHORT)
 
 
 def test_unreadable_pictures(files):

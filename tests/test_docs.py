@@ -11,6 +11,7 @@ from cyclopts.exceptions import CycloptsError
 import impasto
 from impasto.cli import replay
 from impasto.cli.app import build
+from impasto.cli.flags import with_signature
 from impasto.cli.painting import Output
 from impasto.methods import METHODS
 
@@ -88,7 +89,7 @@ def check(arguments: str) -> None:
 def check_replay(tokens: list[str]) -> None:
     picture, *flags = tokens
     assert not picture.startswith("-"), "the picture comes first"
-    own = replay.signed(replay._general, "replay", "", replay._arguments(Output))
+    own = with_signature(replay._general, "replay", "", replay._arguments(Output))
     apps = [replay._app("PICTURE", own, everything=True), *(build(name)[name] for name in METHODS)]
     known = {name for app in apps for argument in app.assemble_argument_collection() for name in argument.names}
     for flag in flags:

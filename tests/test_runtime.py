@@ -13,7 +13,7 @@ def test_cpu_is_always_there():
 
 
 def test_unknown_devices_are_refused():
-    with pytest.raises(RequestError, match="expected auto, cpu, cuda or mps"):
+    with pytest.raises(RequestError, match="expected auto, cpu, cuda, cuda:N or mps"):
         runtime.pick_device("gpu")
 
 

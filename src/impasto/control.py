@@ -96,21 +96,26 @@ class Control:
             raise Cancelled("cancelled; nothing was written")
 
     def expect(self, total: float, note: str = "") -> None:
-        """Start counting `total` units of work, whose number is 0 so far."""
+        """Start counting work: `total` units are expected, and none is done yet.
+
+        Args:
+            total: number of units, of any kind that `worked` uses too.
+            note: what the work is; may be empty.
+        """
         self._total, self._done = total, 0.0
         self.say(note)
 
     def say(self, note: str) -> None:
         """Report what is being done now."""
         self._note = note
-        self._tell()
+        self._report()
         self.check()
 
     def worked(self, amount: float) -> None:
         """Count `amount` units of work as done, in the unit of `expect`."""
         self._done += amount
         if amount:
-            self._tell()
+            self._report()
         self.check()
 
     @contextlib.contextmanager
@@ -131,7 +136,7 @@ class Control:
             self._span = outer
             self._total, self._done = 1.0, end
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._watch is not None:
             done = min(1.0, self._done / self._total) if self._total else 0.0
             begin, end, note = self._span

@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
-import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    field_validator,
-)
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
-from . import memory
 from .errors import RequestError
 from .settings import FileName, NamesFile, check_places, names_file, setting
 
-Precision = Literal["auto", "exact"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-UnitInterval = Annotated[float, Field(ge=0, le=1)]
-Detail = Annotated[float, Field(ge=0, le=4)]
-Size = Annotated[int, Field(ge=16, le=32_768)]
-Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
-
-Grain = Annotated[
-    UnitInterval,
-    setting(
-        "photo",
-        "advanced",
-        description="Least contrast a network sees the photo with, of the range 0 to 1: noise is added where it has "
-        "less, so that even areas have something to lay strokes along; 0 for the photo as it is.",
-    ),
-]
-StyleScale = Annotated[
-    float,
-    Field(ge=1 / 16, le=16),
-    setting(
-        "strokes",
-        description="Style's longest side as a factor of the result's: larger, bolder strokes.",
-        step=0.1,
-    ),
-]
-NetName = Annotated[
-    FileName, setting("network", "advanced", description="Network: the name of a shipped one, or a file.")
-]
+# Some of these are only here for methods in other packages, which define their settings with them.
+from .values import GRAIN as GRAIN
+from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval
+from .values import Grain as Grain
+from .values import NetName as NetName
+from .values import StyleScale as StyleScale
 
 ALPHA = "alpha"
 """The name of the mask that is the photograph's own alpha channel."""
 
 MaskName = Annotated[str, NamesFile(words=(ALPHA,))]
-
-GRAIN = 0.01
-"""Contrast of the grain that the shipped networks are used with; too little to be visible in a photograph."""
 
 
 class Frozen(BaseModel):
@@ -121,7 +79,7 @@ class Options(Frozen):
 
     @property
     def known_styles(self) -> tuple[NetShare, ...]:
-        """The styles that the method's networks know; empty if it paints like style pictures instead."""
+        """The styles that the method's networks know; empty for a method that takes style pictures."""
         return ()
 
     def with_masks(self, masks: Sequence[str | None]) -> Self:  # noqa: ARG002 (a hook)
@@ -129,19 +87,21 @@ class Options(Frozen):
         return self
 
     @property
-    def manner(self) -> str:
-        """A name of the style for a file name, if the style is in a network; empty if it is a picture."""
+    def style_name(self) -> str:
+        """The name of the style in file names, if a network knows it; empty if the style is a picture."""
         return ""
 
 
 class Share(Frozen):
     """The weight and the mask of a style."""
 
-    weight: NonNegative = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
+    weight: NonNegative = Field(
+        default=1.0, description="Weight of this style; weights are scaled so that they sum to 1."
+    )
     mask: MaskName | None = Field(
         default=None,
-        description="Grey picture that says where the style applies, white for wholly; 'alpha': the photo's own "
-        "alpha channel; unset: everywhere.",
+        description="Grey picture that says where the style applies: fully where it is white, not at all where it is "
+        "black. 'alpha': the photo's own alpha channel; unset: everywhere.",
     )
 
     def written(self, name: str) -> str:
@@ -163,7 +123,7 @@ class NetShare(Share):
 
     FORM = "NAME[:WEIGHT][@MASK]"
 
-    name: FileName = Field(description="Of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
+    name: FileName = Field(description="Name of a style in the gallery; or a network's file, as FILE or FILE#STYLE.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -185,7 +145,9 @@ class Style(Share):
     """
 
     path: FileName = Field(description="File the style is read from; '-' for standard input.")
-    weight: Positive = Field(default=1.0, description="Share of this style; shares are normalised to sum to 1.")
+    weight: Positive = Field(
+        default=1.0, description="Weight of this style; weights are scaled so that they sum to 1."
+    )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -223,7 +185,7 @@ _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff
 
 
 def is_picture(path: str) -> bool:
-    """Whether a file name has the ending of a picture."""
+    """Say whether a file name has the extension of a picture."""
     return PurePath(path).suffix.lower() in _PICTURES
 
 
@@ -241,7 +203,7 @@ def _split_weight(text: str) -> tuple[str, float | None]:
 
 
 DECIDED = frozenset({"version", "method", "options", "styles", "nets"})
-"""Fields of a recipe that are not settings: the painting program fills them in."""
+"""Fields of a recipe that are not settings: impasto fills them in."""
 
 VERSION = 2
 """Version of the recipes that are written; `impasto.methods.migrations` reads earlier ones."""
@@ -263,7 +225,7 @@ class Recipe(Frozen):
         ('swap', 1024, 1.0)
     """
 
-    version: Literal[2] = Field(default=VERSION, description="Of the recipe's form.")
+    version: Literal[2] = Field(default=VERSION, description="Version of the recipe format.")
     method: str
     options: SerializeAsAny[Options]
     styles: tuple[Style, ...] = ()
@@ -279,56 +241,62 @@ class Recipe(Frozen):
     strength: UnitInterval = setting(
         "finish",
         default=1.0,
-        description="How much of the painting: 0 gives the photo back, 1 the full effect.",
+        description="How much of the painting shows: 0 gives the photo, 1 the whole painting.",
     )
     colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = setting(
         "finish",
         default="style",
-        description="Whose colours. style: the painting's; luminance, oklab, histogram: the photo's, in three ways; "
+        description="Whose colours. style: the style's; luminance, oklab, histogram: the photo's, in three ways; "
         "coral: the photo's, given to the style picture before painting.",
     )
     colour_strength: UnitInterval = setting(
-        "finish", "advanced", default=1.0, description="How far colours follow that."
+        "finish",
+        "advanced",
+        default=1.0,
+        description="How far the colours follow `colour`: 0 keeps the style's, 1 follows it fully.",
     )
     feather: UnitInterval = setting(
         "finish",
         "advanced",
         default=0.01,
-        description="Width over which a masked painting fades, as a fraction of the longest side.",
+        description="Width of the soft border of masks, as a fraction of the longest side.",
     )
     start: FileName | None = setting(
         "photo",
         "advanced",
         default=None,
-        description="The painting so far, a picture file of the photo's proportions: painting goes on from it.",
+        description="Picture file to continue painting from, of the photo's proportions.",
     )
     start_detail: Detail = setting(
         "photo",
         "advanced",
         default=1.0,
-        description="How much of the photo's brightness that is finer than the start's pixels comes back on top of "
-        "it: 0 to 4; 1 gives all of it back, more exaggerates it.",
+        description="How much of the photo's fine detail is added to the start, from 0 to 4: detail of brightness "
+        "that is finer than the start's pixels. 1 adds it as it is, more exaggerates it.",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
-        "running", default=0, description="Seed of every random draw."
+        "running", default=0, description="Seed of all random numbers."
     )
     precision: Precision = setting(
         "running",
         "advanced",
         default="auto",
-        description="auto: the fastest arithmetic the device does well; exact: float32 throughout.",
+        description="auto: the fastest arithmetic that the device does well, such as bfloat16; exact: float32 "
+        "everywhere.",
     )
     memory: Memory | None = setting(
         "running",
         "advanced",
         default=None,
-        description="Most memory to use, as in 4GB; unset for most of what is free. Changes no picture, but a little "
-        "gatys's where its note counts pairs.",
+        description="Most memory to use, such as 4GB; unset: most of what is free. With less memory painting takes "
+        "longer. The picture stays the same, but gatys's changes a little where its progress says '12 of 20 pairs'.",
     )
     preset: str | None = setting(
-        "picture", default=None, description="Named settings to begin from: see `impasto presets`."
+        "picture",
+        default=None,
+        description="Named settings, which other flags override: see `impasto presets`.",
     )
-    nets: dict[str, str] = Field(default_factory=dict, description="sha256 by network name, once resolved.")
+    nets: dict[str, str] = Field(default_factory=dict, description="sha256 of each network by name, once loaded.")
 
     @field_validator("styles")
     @classmethod
@@ -399,8 +367,8 @@ class Recipe(Frozen):
         data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
         for table, model in ((data, self), (data["options"], self.options)):
             # A field that is None, but not by default, has to be written out.
-            unset = (name for name, field in type(model).model_fields.items() if field.get_default() is not None)
-            table.update({name: None for name in unset if getattr(model, name) is None})
+            others = (name for name, field in type(model).model_fields.items() if field.get_default() is not None)
+            table.update({name: None for name in others if getattr(model, name) is None})
         for each, table in zip(self.styles, data["styles"], strict=True):
             each.rename_files(table, rename)
         self.options.rename_files(data["options"], rename)
@@ -409,54 +377,3 @@ class Recipe(Frozen):
 
 
 check_places(Recipe, without=DECIDED)
-
-NONE = "none"
-"""The word that stands for None on the command line."""
-
-
-def unset(fields: Mapping[str, FieldInfo], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values by field name, with ``none`` turned into None for fields that may be None."""
-    return {
-        name: None if value == NONE and name in fields and may_be_unset(fields[name]) else value
-        for name, value in values.items()
-    }
-
-
-def may_be_unset(field: FieldInfo) -> bool:
-    """Whether a field may be None."""
-    annotation = field.annotation
-    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
-
-
-_EXPECTED = {
-    "int_parsing": "expected a whole number",
-    "int_from_float": "expected a whole number",
-    "float_parsing": "expected a number",
-    "bool_parsing": "expected yes or no",
-    "extra_forbidden": "there is no such setting",
-    "missing": "it is missing; expected a value",
-}
-"""By pydantic's name of an error, what to say in place of its words."""
-
-
-def explain(error: ValidationError, where: str = "") -> RequestError:
-    """Turn pydantic's report into an error of one line; `where` names what was read."""
-    first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
-    got = first.get("input")
-    shown = "" if isinstance(got, dict) else f" (got {got!r})"
-    message = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
-    prefix = f"{where}: " if where else ""
-    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
-
-
-def read_toml(text: str, where: str) -> dict[str, Any]:
-    """Parse TOML text; `where` names its source in the error.
-
-    Raises:
-        RequestError: it is not valid TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{where} is not valid TOML: {error}") from None

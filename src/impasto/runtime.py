@@ -1,4 +1,4 @@
-"""Device and precision."""
+"""The device to work on, its arithmetic, and the processor's name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import RequestError
-from .recipe import Precision
+from .values import Precision
 
 if TYPE_CHECKING:
     import torch
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Resolve ``auto | cpu | cuda[:n] | mps`` to a device that is really there."""
+    """Return the device of a name.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; ``auto`` takes a GPU if there is one.
+
+    Raises:
+        RequestError: the name is unknown, or this machine does not have the device.
+    """
     import torch
 
     if name == "auto":
@@ -24,18 +31,18 @@ def pick_device(name: str = "auto") -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind = name.partition(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if kind not in there:
-        raise RequestError(f"device is {name!r}; expected auto, cpu, cuda or mps")
-    if not there[kind]:
-        usable = ", ".join(key for key, value in there.items() if value)
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if kind not in available:
+        raise RequestError(f"device is {name!r}; expected auto, cpu, cuda, cuda:N or mps")
+    if not available[kind]:
+        usable = ", ".join(key for key, value in available.items() if value)
         raise RequestError(f"device {name!r} is not available here; usable: {usable}")
     return torch.device(name)
 
 
 @functools.cache
 def _cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware (AVX-512 BF16, AMX or Arm BF16)."""
+    """Say whether this processor multiplies bfloat16 in hardware (AVX-512 BF16, AMX or Arm BF16)."""
     import torch
 
     try:
@@ -45,7 +52,12 @@ def _cpu_has_bf16() -> bool:
 
 
 def compute_dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    """Arithmetic of the network: float32 when exact or where nothing faster is sound, else bfloat16."""
+    """Return the type of numbers that networks compute with.
+
+    Args:
+        device: where they compute.
+        precision: ``exact`` for float32; ``auto`` for bfloat16 if the device is fast and accurate with it.
+    """
     import torch
 
     if precision == "exact":

@@ -122,12 +122,51 @@ def test_settings_are_refused_before_pictures_are_read(cli: Cli) -> None:
     cli("gatys", "no.png", "none.png", "-o", "nowhere/out.png").refused(2, "nowhere", "does not exist")
 
 
+@pytest.mark.parametrize("command", ["paint", "gatys", "compare"])
+def test_a_weight_that_is_no_number(cli: Cli, photo: Path, style: Path, command: str, tmp_path: Path) -> None:
+    for typed, got in ((f"{style}:abc", "'abc'"), (f"{style}:0,5", "'0,5'"), (f"{style}:x@{photo}", "'x'")):
+        cli(command, photo, typed, "-o", "out.png").refused(2, f"style weight is {got}", f"as in {style}:0.3")
+    named = tmp_path / "a:b.png"
+    style.rename(named)
+    cli(command, photo, f"{named}:abc", "-o", "out.png").refused(2, "style weight is 'abc'")
+    cli(command, tmp_path / "none.png", named, "-o", "out.png").refused(2, "no file", "none.png")
+
+
+def test_a_style_of_the_gallery_is_no_picture(cli: Cli, photo: Path, style: Path) -> None:
+    for command in ("paint", "swap"):
+        cli(command, photo, "great-wave", "-o", "out.png").refused(
+            2, "great-wave is not a picture file", f"impasto johnson {photo} --net great-wave"
+        )
+    cli("compare", photo, "great-wave").refused(2, "great-wave is not", "--methods", "johnson:great-wave")
+    Path("great-wave").write_bytes(style.read_bytes())
+    ran = cli("adain", photo, "great-wave", "-o", "nowhere/out.png")
+    ran.refused(2, "nowhere")
+
+
+def test_an_output_that_exists_hides_no_other_mistake(cli: Cli, photo: Path, style: Path) -> None:
+    Path("out.png").write_bytes(b"mine")
+    Path("text.png").write_text("no picture")
+    for arguments, words in (
+        (("none.png", style), ("no file none.png",)),
+        ((photo, "none.png"), ("no file none.png",)),
+        ((photo, "text.png"), ("text.png is not a picture",)),
+        ((photo, f"{style}@{style.with_name('mask.png')}"), ("no file", "mask.png")),
+        ((photo, style, "--start", "none.png"), ("no file none.png",)),
+        ((photo, style, "--loss-plot", "plot.gif"), ("plot.gif",)),
+        ((photo, style), ("out.png exists already",)),
+    ):
+        cli("gatys", *arguments, "-o", "out.png").refused(2, *words)
+    cli("compare", photo, "none.png", "-o", "out.png").refused(2, "no file none.png")
+    cli("compare", photo, style, "-o", "out.png").refused(2, "out.png exists already")
+    assert Path("out.png").read_bytes() == b"mine"
+
+
 def test_style_weight_of_nothing(cli: Cli, photo: Path, style: Path) -> None:
     cli("paint", photo, f"{style}:0", "-o", "out.png").refused(2, "positive number", "scream.jpg:0.3")
 
 
 def test_unknown_command(cli: Cli) -> None:
-    cli("pant", "photo.png").refused(2, "pant", 'Did you mean "paint"')
+    cli("pant", "photo.png").refused(2, "no command 'pant'", "did you mean paint")
     cli("presets", "gatis").refused(2, "did you mean gatys")
     cli("paint").refused(2, "PHOTO", "requires an argument")
 
@@ -247,6 +286,9 @@ def test_an_output_never_replaces_an_input(which: str, cli: Cli, photo: Path, st
     ran = cli("adain", photo, f"{style}@{mask}", "-o", place, "--overwrite", "--size", 32)
     ran.refused(2, "painted from", "expected another name")
     assert place.read_bytes() == before
+    if which != "mask":
+        cli("compare", photo, style, "-o", place, "--overwrite").refused(2, "painted from")
+        assert place.read_bytes() == before
 
 
 def test_numbers_that_are_none_say_what_is_expected(cli: Cli, photo: Path, style: Path) -> None:

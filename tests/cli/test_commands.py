@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from impasto.cli.app import build
 from impasto.demo.styles import STYLES
 from impasto.methods import METHODS
 from impasto.methods.effort import way
@@ -118,9 +120,33 @@ def test_a_picture_in_the_place_of_a_command(cli: Cli) -> None:
     cli("my photo.jpg", "b.png", "--size", 64).refused(2, "impasto paint 'my photo.jpg' b.png --size 64")
     cli("a.jpg").refused(2, "expected impasto paint a.jpg painting.jpg")
     cli("a.jpg", "--size", 64).refused(2, "expected impasto paint a.jpg painting.jpg --size 64")
-    cli("pain").refused(2, 'Did you mean "paint"', "See impasto --help")
+    cli("pain").refused(2, "did you mean paint", "see impasto --help")
     assert cli("help", "paint").out == cli("paint", "--help").out
     assert cli("help").out == cli("--help").out
+
+
+def test_an_unknown_command_is_answered_with_all_of_them(cli: Cli) -> None:
+    names = [name for name in build() if not name.startswith("-")]
+    assert {*METHODS, "paint", "compare", "train", "weights"} <= set(names)
+    cli("frame", "photo.jpg").refused(2, "no command 'frame'", f"expected one of {', '.join(names)}")
+    cli("weights", "lost").refused(2, "impasto weights has no command 'lost'", "list", "verify", "fetch", "convert")
+
+
+@pytest.mark.parametrize("name", ["train", "weights", "demo"])
+def test_a_command_has_one_summary(cli: Cli, name: str) -> None:
+    _, summary, *_ = filter(None, cli(name, "--help").out.splitlines())
+    assert summary.endswith(".")
+    assert summary in " ".join(re.sub("[│╭╰]", " ", cli("--help").out).split())
+
+
+@pytest.mark.parametrize("name", ["compare", "score", "export"])
+def test_help_is_wrapped_to_the_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "78")
+    paragraphs = cli(name, "--help").out.partition("╭")[0].split("\n\n")
+    for paragraph in paragraphs:
+        lines = paragraph.splitlines()
+        for line, following in itertools.pairwise(lines):  # the next word had no room
+            assert len(line.rstrip()) + 1 + len(following.split()[0]) > 78
 
 
 def test_the_list_of_commands_says_what_each_does(cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -89,6 +90,35 @@ def test_every_method(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, P
         Path("b.png").unlink()
     tiny_nets[method].rename(tiny_nets[method].with_suffix(".gone"))
     cli("replay", "a.png", "--inputs", photo.parent, "-o", "b.png").refused(2, tiny_nets[method].name, "not there")
+
+
+@pytest.mark.parametrize("flag", [("--boldness", "0.9"), ("--effort=best",)])
+def test_a_dial_of_paint_is_none_of_a_recipe(cli: Cli, painted: Path, flag: tuple[str, ...]) -> None:
+    name = flag[0].partition("=")[0]
+    cli("replay", painted, *flag).refused(
+        2,
+        f"{name} is a dial of `impasto paint`",
+        "settings of gatys",
+        f"impasto paint photo.png style.png:0.5 {name}",
+    )
+    cli("replay", painted, "--boldnes", 1).refused(2, "Unknown option")
+
+
+def test_the_defaults_in_the_help_are_those_of_the_picture(cli: Cli, photo: Path, style: Path) -> None:
+    done(cli("gatys", photo, f"{style}:0.5", "-o", "a.jpg", "--quality", 71, "--strength", 0.25, *SHORT))
+    shown = " ".join(re.sub("[│╭╰]", " ", cli("replay", "a.jpg", "--help-all").out).split())
+    assert "a.jpg was painted with `impasto gatys`. The defaults of the flags below" in shown
+    for flag, default in (
+        ("--photo", "photo.png"),
+        ("--style", "style.png:0.5"),
+        ("--size", "48"),
+        ("--steps", "2"),
+        ("--strength", "0.25"),
+        ("--precision", "exact"),
+        ("--quality", "71"),
+    ):
+        first = re.search(r"\[default: (.*?)\]", shown.partition(f" {flag} ")[2])
+        assert first and first[1] == default, flag
 
 
 def test_where_inputs_are_looked_for(cli: Cli, painted: Path, photo: Path, style: Path, tmp_path: Path) -> None:

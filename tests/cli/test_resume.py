@@ -88,7 +88,7 @@ class TestInProcess:
         finally:
             signal.signal(signal.SIGINT, before)
         assert ran.status == 130
-        assert "go on with --resume a.safetensors" in ran.err
+        assert "continue with --resume a.safetensors" in ran.err
         assert Path("a.safetensors").is_file()
 
     def test_a_finished_painting_is_written_again(self, cli: Cli, photo: Path, style: Path) -> None:

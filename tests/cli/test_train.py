@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.cli.train import build
+from impasto.cli.app import build
 from impasto.training import run
 from impasto.training.loop import CHECKPOINT
 from impasto.training.tasks import adain as train_adain
@@ -95,7 +95,7 @@ def test_every_training_option_is_a_flag(name: str, cli: Cli) -> None:
     for field in presets["impasto"].options.__class__.model_fields:
         assert f"--{field.replace('_', '-')}" in shown
     assert all(preset in shown for preset in presets)
-    assert name in build() and "train" in cli("--help").out
+    assert name in build("train")["train"] and "train" in cli("--help").out
 
 
 def test_a_network_of_styles_is_trained_and_paints(cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
@@ -149,7 +149,14 @@ def test_bad_requests_are_answered_in_one_line(cli: Cli, pictures: Path, tmp_pat
     refused("--resume", words=("run",))
     refused("--net", "nothing", words=("nothing",))
     cli("train", "swap", "--photos", pictures, "--out", "run").refused(2, "--paintings")
-    cli("train", "johnsen").refused(2, "johnsen")
+    cli("train", "johnsen").refused(2, "johnsen", "did you mean johnson")
+
+
+def test_no_trainer_is_answered_with_all_of_them(cli: Cli) -> None:
+    cli("train", "photos/", "style.jpg").refused(
+        2, "no trainer 'photos/'", *ALL, "impasto train johnson --photos photos/ --style painting.jpg --out run/"
+    )
+    cli("train", "photos/").refused(2, *ALL, "impasto train adain --photos photos/ --paintings paintings/ --out run/")
 
 
 def test_an_interrupted_run_says_how_to_go_on(cli: Cli, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

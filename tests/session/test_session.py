@@ -260,7 +260,7 @@ def test_what_is_given_in_memory_is_not_taken_for_a_file(recipe, picture, tmp_pa
     for given in ({"masks": [impasto.read(mask)]}, {"start": by_path.image}):
         session.paint(recipe(size=48), photo, **given).done().save(tmp_path / "a.png", overwrite=True)
         assert main([*again, "--overwrite"]) == 2
-        assert "a picture in memory was no file" in capsys.readouterr().err
+        assert "a picture in memory was not a file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -1,4 +1,4 @@
-"""The command line. Nothing heavy is imported before a command needs it."""
+"""The command line. A library that is slow to import is imported only by the commands that need it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 WELCOME = """\
 impasto turns a photograph into a painting in the manner of another picture.
 
-  impasto demo                              a first painting, of pictures that are installed with it
+  impasto demo                              a first painting, from pictures that come with impasto
   impasto paint photo.jpg painting.jpg      your photo in the manner of a painting
   impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png
-  impasto johnson photo.jpg --net the-scream    in a blink, in a style of the gallery
+  impasto johnson photo.jpg --net the-scream    in under a second, in a style of the gallery
   impasto johnson --list                    the styles of the gallery
-  impasto doctor                            what this machine has, for reports of errors
+  impasto doctor                            what this machine has, for error reports
 
 impasto --help lists the commands, impasto paint --help the flags of one."""
-"""What the program says where nothing is asked of it."""
+"""What the program prints without arguments."""
 
-_OBJECTS = 100_000  # new ones, after which garbage is looked for
+_NEW_OBJECTS = 100_000  # after which Python looks for garbage
 
 
 class _LoneHyphen(str):
-    """``-``, the standard stream: a value, where cyclopts goes by the first letter and would see an option."""
+    """``-``, the standard stream. cyclopts would take it for an option because of its first letter."""
 
     __slots__ = ()
 
@@ -40,12 +40,12 @@ class _LoneHyphen(str):
 
 
 def program() -> int:
-    """`main` as all that a process does.
+    """Run `main` as the only work of a process.
 
-    Importing makes a million objects, none of them garbage. Looking for it among them, at every 700 and once more
-    at the end, takes a second where importing takes three.
+    Importing makes a million objects, none of them garbage. Looking for garbage among them as often as Python does,
+    and again at the end, takes a second; importing takes three.
     """
-    gc.set_threshold(_OBJECTS, 50, 1000)
+    gc.set_threshold(_NEW_OBJECTS, 50, 1000)
     try:
         return main()
     finally:
@@ -56,13 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed while working, 2 wrong request, 130 interrupted.
 
     Args:
-        argv: the arguments after the program's name; those of the process where None.
+        argv: the arguments after the program's name; None for those of the process.
     """
     from .app import build
     from .flags import HELP, HELP_ALL
     from .status import DONE, report
 
-    # Read by torch when it is first imported: what Apple's GPUs cannot do is done on the processor, with a warning.
+    # torch reads this when it is imported, and then does on the processor what Apple's GPUs cannot do.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["help"]:
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(WELCOME)
         return DONE
     try:
-        with _warnings_in_a_line(quiet=bool({"--quiet", "-q"} & set(arguments))):
+        with _one_line_warnings(quiet=bool({"--quiet", "-q"} & set(arguments))):
             app = build(None if arguments[0] in HELP else arguments[0], everything=HELP_ALL in arguments)
             status = run_app(app, arguments)
         sys.stdout.flush()
@@ -81,22 +81,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_app(app: App, arguments: Sequence[str]) -> Any:
-    """What the command that the arguments name returns; whatever goes wrong is raised."""
+    """Run the command that the arguments name, and return what it returns. Errors are raised.
+
+    Raises:
+        CycloptsError: the arguments do not fit a command.
+    """
     tokens = [_LoneHyphen(token) if token == "-" else token for token in arguments]
     return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
 
 
 @contextlib.contextmanager
-def _warnings_in_a_line(*, quiet: bool) -> Generator[None]:
-    """Say impasto's own warnings as its errors are said; other libraries' as they are."""
+def _one_line_warnings(*, quiet: bool) -> Generator[None]:
+    """Print impasto's own warnings in one line, as its errors; those of other libraries stay as they are."""
     from ..errors import ImpastoWarning
 
     with warnings.catch_warnings():
-        plain = warnings.showwarning
+        show_other = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
             if not issubclass(category, ImpastoWarning):
-                plain(message, category, *where)
+                show_other(message, category, *where)
             elif not quiet:
                 print(f"impasto: {message}", file=sys.stderr)
 

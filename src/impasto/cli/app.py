@@ -1,4 +1,4 @@
-"""The application: which commands there are. All but those that paint are imported when they are asked for."""
+"""The application: all commands. A command that does not paint is imported only when it is asked for."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from .flags import HELP, epilogue, shown
 from .paint import commands, examples
 
 
-def build(named: str | None = None, *, everything: bool = False) -> App:
-    """Put the commands together.
+def build(name: str | None = None, *, everything: bool = False) -> App:
+    """Make the application.
 
     Args:
-        named: the one that is asked for; None where all are listed, each imported for its summary.
-        everything: have their help show every flag, not the plain ones alone.
+        name: the command that is asked for; None if all are listed, which imports each for its summary.
+        everything: show every flag in the help, not only the plain ones.
     """
-    for name, why in FAULTY.items():
-        warnings.warn(f"the method {name} cannot be used: {why}", ImpastoWarning, stacklevel=2)
+    for method, reason in FAULTY.items():
+        warnings.warn(f"the method {method} cannot be used: {reason}", ImpastoWarning, stacklevel=2)
     app = App(
         name="impasto",
         help="Turn a photograph into a painting in the manner of another picture.",
         version=_version,
         help_format="plaintext",
         help_flags=HELP,
-        suppress_keyboard_interrupt=False,  # `main` says what was kept
+        suppress_keyboard_interrupt=False,  # `main` reports what was kept
     )
-    for name, command in commands(everything=everything).items():
-        styles = "STYLE [STYLE ...] " if name not in METHODS or METHODS[name].styles else ""
+    for each, command in commands(everything=everything).items():
+        styles = "STYLE [STYLE ...] " if each not in METHODS or METHODS[each].styles else ""
         app.command(
             command,
-            name=name,
-            usage=f"Usage: impasto {name} PHOTO {styles}[OPTIONS]",
+            name=each,
+            usage=f"Usage: impasto {each} PHOTO {styles}[OPTIONS]",
             default_parameter=shown(everything=everything),
-            help_epilogue=epilogue(f"impasto {name}", examples(name), command, everything=everything),
+            help_epilogue=epilogue(f"impasto {each}", examples(each), command, everything=everything),
         )
 
-    def lazily(name: str, **more: Any) -> None:
-        place, of = f"impasto.cli.{name}", "app" if name == "weights" else name
-        app.command(
-            getattr(importlib.import_module(place), of) if named is None else f"{place}:{of}", name=name, **more
-        )
+    def add(command: str, **more: Any) -> None:
+        """Add a command of the module of the same name. cyclopts imports it unless all are listed."""
+        module, function = f"impasto.cli.{command}", "app" if command == "weights" else command
+        target = getattr(importlib.import_module(module), function) if name is None else f"{module}:{function}"
+        app.command(target, name=command, **more)
 
-    lazily("compare", usage="Usage: impasto compare (PHOTO STYLE [STYLE ...] | --pairs FILE) [OPTIONS]")
-    lazily("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
-    for name in ("demo", "doctor", "export", "presets", "score", "show", "weights"):
-        lazily(name)
-    if named == "train":  # its flags come from options that need torch
-        app.command(importlib.import_module("impasto.cli.train").build(everything=everything))
-    else:
-        app.command(App(name="train", help="Train a network, to paint with by --net FILE."))
+    add("compare", usage="Usage: impasto compare (PHOTO STYLE [STYLE ...] | --pairs FILE) [OPTIONS]")
+    add("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
+    for command in ("demo", "doctor", "export", "presets", "score", "show", "weights"):
+        add(command)
+    train = App(name="train", help="Train a network, to paint with by --net FILE.", help_flags=HELP)
+    if name == "train":  # the flags of its commands come from options that need torch
+        importlib.import_module("impasto.cli.train").add_trainers(train, everything=everything)
+    app.command(train)
     return app
 
 

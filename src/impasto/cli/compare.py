@@ -1,4 +1,4 @@
-"""``impasto compare``: photos in several ways, side by side on a sheet."""
+"""``impasto compare``: paints photos in several ways, side by side on one sheet."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from ..comparison.ways import SIZE, WAYS, parse_ways, split_ways
 from ..errors import ImpastoError, RequestError
 from ..images.read import read
 from ..recipe import Style
-from ..session.inputs import open_pictures
+from ..session.inputs import open_pictures, parse_style
 from ..session.session import Session
 from .comparing import Request, compare_pairs, describe, hide, outcome, paint_shown
-from .paint import refuse_file_as_init, stem
+from .flags import reflow
+from .paint import is_gallery_style, refuse_file_as_init, stem
 from .painting import place
 from .status import DONE, FAILED, INTERRUPTED
 
 
+@reflow
 def compare(
     photo: str | None = None,
     /,
@@ -43,30 +45,30 @@ def compare(
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Paint photos small in several ways, on one sheet with the seconds under each: to choose by.
+    """Paint small versions of photos in several ways on one sheet, with the seconds that each took.
 
-    Of one photo, a row is a way and a column a strength. With --pairs or --blind, a row is a photo and its style, and
-    a column a way. A painting that fails, or that Ctrl-C cuts short, is left out of the sheet, which says so.
+    For one photo, each row of the sheet is a way and each column a strength. With --pairs or --blind, each row is a
+    photo and its style, and each column a way. A painting that fails or is interrupted is left out, with a message.
 
     Args:
         photo: The photograph; - reads standard input.
-        styles: Pictures to paint like, as FILE[:WEIGHT][@MASK]; several are mixed.
-        pairs: CSV file of photos and styles, in place of them: columns `photo` and `style`, paths relative to the
-            file. A bare name may also be of a file in `photos` or `paintings` beside it.
-        methods: The ways, with commas between or given again and again, each as METHOD[:PRESET][:SETTING=VALUE]...;
-            johnson, which takes no style picture, as johnson:NET.
-        strengths: A column each, from 0 to 1, with commas between.
-        size: Longest side of each painting in pixels, where its way says nothing of it.
-        output: PNG, JPEG, WebP or TIFF by extension.
-        cell: Longest side of each picture on the sheet in pixels; by default one that suits the number of pictures.
-        paintings: Folder to write each painting to as well, as PHOTO.STYLE.WAY.png.
-        blind: Call the columns A, B, C, in another order in each row, and say nothing that tells which is which.
-        key: Where --blind writes which is which, with the seconds of each; JSON.
-        seed: Of the order of --blind; by default nobody knows it before the key is written.
+        styles: Pictures to paint like, each as FILE[:WEIGHT][@MASK]; several are mixed.
+        pairs: CSV file of photos and styles, instead of a photo and a style. Its columns are `photo` and `style`;
+            paths are relative to the file. A name without a folder may also be in `photos` or `paintings` beside it.
+        methods: The ways, separated by commas or given several times. Each is an effort of `impasto paint`, or
+            METHOD[:PRESET][:SETTING=VALUE]...; for johnson, which takes no style picture, johnson:NET.
+        strengths: Strengths from 0 to 1, separated by commas; each is a column.
+        size: Longest side of each painting in pixels, unless its way states one.
+        output: File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.
+        cell: Longest side of each picture on the sheet in pixels; by default it depends on the number of pictures.
+        paintings: Folder to write each painting to, as PHOTO.STYLE.WAY.png.
+        blind: Name the columns A, B, C, in a different order in each row, and hide which way is which.
+        key: JSON file in which --blind writes which way each column is, and the seconds it took.
+        seed: Seed of the order of --blind; by default a random one, which only the key has.
         overwrite: Replace files that exist.
         device: auto, cpu, cuda, cuda:N or mps.
-        quiet: Say nothing but errors.
-        json: One JSON object on standard output, with the seconds of each painting.
+        quiet: Print nothing but errors.
+        json: Print one JSON object on standard output, with the seconds of each painting.
     """
     ways = parse_ways([way for text in methods or WAYS for way in split_ways(text)], size)
     for way in ways:
@@ -84,9 +86,11 @@ def compare(
     )
     if pairs is None and not blind:
         columns = list(STRENGTHS) if strengths is None else _numbers(strengths)
-        return _compare_strengths(request, str(photo), [Style.parse(style) for style in styles], columns)
-    couples = [(str(photo), styles[0])] if pairs is None else read_pairs(pairs)
-    return compare_pairs(request, couples, hide(request, key, seed) if blind else None)
+        return _compare_strengths(request, str(photo), _parse_styles(styles), columns)
+    if pairs is None:
+        _parse_styles(styles)
+    chosen = [(str(photo), styles[0])] if pairs is None else read_pairs(pairs)
+    return compare_pairs(request, chosen, hide(request, key, seed) if blind else None)
 
 
 def _check_flags(
@@ -98,7 +102,7 @@ def _check_flags(
     strengths: str | None,
     hidden: Mapping[str, Any],
 ) -> None:
-    """Refuse flags that do not go together."""
+    """Refuse flags that contradict each other."""
     for name, value in hidden.items():
         if value is not None and not blind:
             raise RequestError(f"--{name} is given without --blind; expected both")
@@ -120,8 +124,24 @@ def _default_name(photo: str | None, styles: Sequence[str], pairs: Path | None) 
     return f"{stem(str(photo))}.{stem(Style.parse(styles[0]).path)}.sheet.png"
 
 
+def _parse_styles(texts: Sequence[str]) -> list[Style]:
+    """Read style pictures as they are typed.
+
+    Raises:
+        RequestError: a weight is wrong, or what should be a picture is the name of a style in the gallery.
+    """
+    styles = [parse_style(text) for text in texts]
+    for style in styles:
+        if is_gallery_style(style.path):
+            raise RequestError(
+                f"{style.path} is not a picture file but a style of the gallery; expected a picture, and the style "
+                f"among the ways: --methods {','.join(WAYS)},johnson:{style.path}"
+            )
+    return styles
+
+
 def _compare_strengths(request: Request, photo: str, styles: Sequence[Style], strengths: Sequence[float]) -> int:
-    """Paint one photo in all ways, a row each; the exit status."""
+    """Paint one photo in all ways, one row each, and return the exit status."""
     began = time.monotonic()
     check_strengths(strengths, request.ways)
     cell = request.cell and cell_size(request.ways, 1, request.cell)
@@ -152,16 +172,17 @@ def _compare_strengths(request: Request, photo: str, styles: Sequence[Style], st
             raise
         interrupted = True
     painted = {label: trial.painting for label, trial in trials.items()}
-    listed = [
+    entries = [
         {**describe(way), **outcome(painted.get(way.label), failed.get(way.label))}
         for way in request.ways
         if way.label in trials or way.label in failed
     ]
-    made = strength_sheet(content, pictures, list(trials.values()), strengths, cell)
-    request.finish(made, {"strengths": list(strengths), "paintings": listed}, len(trials), began)
+    sheet = strength_sheet(content, pictures, list(trials.values()), strengths, cell)
+    request.finish(sheet, {"strengths": list(strengths), "paintings": entries}, len(trials), began)
     if interrupted:
-        shown = f"{place(request.target)} shows what was done: {', '.join(trials)}"
-        print(f"impasto: interrupted; {shown}", file=sys.stderr)
+        print(
+            f"impasto: interrupted; {place(request.target)} shows what was done: {', '.join(trials)}", file=sys.stderr
+        )
         return INTERRUPTED
     return FAILED if failed else DONE
 

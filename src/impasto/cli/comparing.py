@@ -1,4 +1,4 @@
-"""What ``impasto compare`` does with pairs of photo and style, and what it writes for one photo too."""
+"""The rest of ``impasto compare``: pairs of photo and style, and the files that are written."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..errors import OutputError, RequestError
 from ..images.atomic import check_place, write_atomically
 from ..images.read import read
 from ..images.source import STANDARD_STREAM
-from ..images.write import FORMATS, check_target, write
+from ..images.write import FORMATS, write
 from ..recipe import Recipe, Style
 from ..session.painting import Painting
 from ..session.session import Session
 from ..session.work import Work
 from .paint import stem
-from .painting import check_streams, place
+from .painting import check_output, check_streams, place
 from .progress import display
 from .status import DONE, FAILED, INTERRUPTED
 
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for, whatever the sheet shows.
+    """What to paint in, and where the results go.
 
     Attributes:
-        ways: to paint in.
-        target: of the sheet.
-        folder: of the paintings; None where they are not kept.
-        cell: of the sheet; None for one that suits.
-        overwrite: files that exist.
-        device: to paint on.
-        quiet: say nothing but errors.
-        json: print a report.
+        ways: the ways to paint in.
+        target: file of the sheet.
+        folder: folder for the paintings; None if they are not written.
+        cell: longest side of each picture on the sheet in pixels; None to choose one.
+        overwrite: existing files may be replaced.
+        device: where to paint.
+        quiet: print nothing but errors.
+        json: print a report as JSON.
     """
 
     ways: Sequence[Way]
@@ -62,9 +62,18 @@ class Request:
     json: bool
 
     def check(self, sources: Sequence[str], names: Sequence[str]) -> None:
-        """Refuse what cannot be written, before any work; `names` are of the paintings."""
-        check_target(self.target, self.overwrite)
+        """Check before any work that the results can be written.
+
+        Args:
+            sources: the pictures to read.
+            names: file names of the paintings.
+
+        Raises:
+            RequestError: a file exists, its folder does not, or it is one of `sources`.
+            OutputError: no file can be created in a folder.
+        """
         check_streams(sources, self.target, json=self.json)
+        check_output(self.target, sources, overwrite=self.overwrite)
         if self.folder is None:
             return
         if not self.folder.is_dir():
@@ -76,7 +85,7 @@ class Request:
                 raise RequestError(f"{self.folder / name} exists already; expected a new folder, or --overwrite")
 
     def keep(self, painting: Painting, name: str, *, bare: bool = False) -> None:
-        """Write a painting to the folder, if there is one; `bare`, without the recipe in it."""
+        """Write a painting to the folder, if there is one; if `bare`, without its recipe."""
         if self.folder is None:
             return
         try:
@@ -89,7 +98,14 @@ class Request:
             painting.save(self.folder / name, overwrite=self.overwrite)
 
     def finish(self, sheet: Image.Image, report: dict[str, Any], count: int, began: float) -> None:
-        """Write the sheet and tell."""
+        """Write the sheet and print a report.
+
+        Args:
+            sheet: the sheet.
+            report: more data for the report as JSON.
+            count: number of paintings on the sheet.
+            began: when the work began, by `time.monotonic`.
+        """
         write(read(sheet), self.target, overwrite=self.overwrite)
         seconds = time.monotonic() - began
         if self.json:
@@ -104,12 +120,12 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Hiding:
-    """What --blind needs.
+    """How the ways are hidden with --blind.
 
     Attributes:
-        key: file that says which column is which way.
-        seed: of the order of the columns.
-        letters: what the columns are called.
+        key: file to write which way each column is.
+        seed: seed of the order of the columns.
+        letters: names of the columns.
     """
 
     key: Path
@@ -118,7 +134,16 @@ class Hiding:
 
 
 def hide(request: Request, key: Path | None, seed: int | None) -> Hiding:
-    """What --blind needs, the key's place checked."""
+    """Choose what --blind needs, and check that the key can be written.
+
+    Args:
+        request: what to paint.
+        key: file of the key; None for one beside the sheet.
+        seed: seed of the order of the columns; None for a random one.
+
+    Raises:
+        RequestError: the seed is out of range, or the key's file exists or is the sheet's.
+    """
     if key is None:
         name = "sheet.png" if request.target == STANDARD_STREAM else request.target
         key = Path(name).with_suffix(".key.json")
@@ -129,7 +154,7 @@ def hide(request: Request, key: Path | None, seed: int | None) -> Hiding:
 
 
 def compare_pairs(request: Request, pairs: Sequence[tuple[str, str]], hiding: Hiding | None) -> int:
-    """Paint pairs in all ways, a row each; the exit status."""
+    """Paint pairs in all ways, one row each, and return the exit status."""
     began = time.monotonic()
     cell = cell_size(request.ways, len(pairs), request.cell)
     if request.target != STANDARD_STREAM:
@@ -164,7 +189,7 @@ def compare_pairs(request: Request, pairs: Sequence[tuple[str, str]], hiding: Hi
 def _paint_row(
     request: Request, table: Table, pair: tuple[str, str], note: str, keep: Callable[[Row], None], *, hidden: bool
 ) -> None:
-    """Paint a pair, and tell how far it is: where `hidden` only which, since the time each takes gives a way away."""
+    """Paint a pair and show the progress. If `hidden`, show only the pair: the time of a painting reveals its way."""
     if hidden:
         with display(quiet=request.quiet) as shown:
             shown.say(f"painting {note}")
@@ -183,7 +208,7 @@ def _paint_row(
 def paint_shown(
     request: Request, session: Session, label: str, recipe: Recipe, content: Picture, styles: Sequence[Picture]
 ) -> Painting:
-    """Paint one picture, and tell how far it is."""
+    """Paint one picture and show the progress."""
     with display(quiet=request.quiet) as shown:
 
         def watch(progress: Progress) -> None:
@@ -197,17 +222,17 @@ def paint_shown(
 
 
 def _keep(request: Request, name: str, columns: Sequence[str], row: Row, *, bare: bool) -> None:
-    """Write a row's paintings, all at once: in between, the time each took would show."""
+    """Write the paintings of a row, all at once, so that the files do not show how long each took."""
     for column, attempt in zip(columns, row.attempts, strict=True):
         if attempt.painting is not None:
             request.keep(attempt.painting, f"{name}.{column}.png", bare=bare)
 
 
 def _write(request: Request, table: Table, hiding: Hiding | None, began: float) -> None:
-    """Write sheet and key."""
+    """Write the sheet, and the key if the ways are hidden."""
     count = sum(row.painted for row in table.rows)
     if hiding is None:
-        rows = [{"photo": row.photo, "style": row.style, **_figures(row)} for row in table.rows]
+        rows = [{"photo": row.photo, "style": row.style, **_results(row)} for row in table.rows]
         request.finish(pair_sheet(table), {"pairs": rows}, count, began)
         return
     text = json_text.dumps(blind.key(table, hiding.seed), indent=2) + "\n"
@@ -215,7 +240,8 @@ def _write(request: Request, table: Table, hiding: Hiding | None, began: float) 
     request.finish(pair_sheet(table, hiding.letters), {"key": str(hiding.key)}, count, began)
 
 
-def _figures(row: Row) -> dict[str, Any]:
+def _results(row: Row) -> dict[str, Any]:
+    """What became of the paintings of a row, as JSON data."""
     if row.error is not None:
         return {"error": str(row.error)}
     return {
@@ -228,10 +254,10 @@ def _figures(row: Row) -> dict[str, Any]:
 
 
 def describe(way: Way) -> dict[str, Any]:
-    """A way, in a report."""
+    """Describe a way, as JSON data."""
     return {"way": way.label, "method": way.recipe.method, "preset": way.recipe.preset}
 
 
 def outcome(result: Painting | Attempt | None, error: Exception | None) -> dict[str, Any]:
-    """What became of a painting, in a report."""
+    """Say what became of a painting, as JSON data."""
     return {"error": str(error)} if result is None else {"seconds": round(result.seconds, 3)}

@@ -1,4 +1,4 @@
-"""``impasto demo``: a first painting, from pictures that are there after installing."""
+"""``impasto demo``: a first painting, from pictures that come with impasto."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def demo(
     draw_styles: Path | None = None,
     output: Annotated[Output | None, Parameter(name="*")] = None,
 ) -> int:
-    """Paint a demo photograph in a demo style, both already installed.
+    """Paint a demo photo in a demo style, which both come with impasto.
 
     Args:
-        photo: astronaut, chelsea, coffee or rocket.
-        style: wave, night, window, river or rhythm.
+        photo: Name of the photo: astronaut, chelsea, coffee or rocket.
+        style: Name of the style: wave, night, window, river or rhythm.
         size: Longest side of the result in pixels.
-        draw_styles: Only draw all demo styles, SIZE pixels a side, into this folder.
+        draw_styles: Instead of painting, write all demo styles to this folder, SIZE pixels a side.
         output: Where the result goes.
     """
     from ..demo.photos import demo_photo

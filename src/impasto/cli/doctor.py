@@ -1,4 +1,4 @@
-"""``impasto doctor``: what this machine has and what of it is used, on one screen, for reports of errors."""
+"""``impasto doctor``: what impasto finds on this machine, on one screen, for error reports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _MARKS = {"ok": "", "missing": "- ", "broken": "! "}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        state: ok; missing: it can be had; broken: impasto does not work well so.
-        said: in words.
+        about: what was checked.
+        state: ``ok``; ``missing`` if it can be installed; ``broken`` if impasto does not work well like this.
+        said: the result in words.
     """
 
     about: str
@@ -38,10 +39,12 @@ class Finding:
 
 
 def doctor(*, json: bool = False) -> int:
-    """Say what this machine has and what of it impasto uses: for reports of errors; status 1 where it cannot paint.
+    """Show what impasto finds on this machine, for error reports.
+
+    The exit status is 1 if something is broken.
 
     Args:
-        json: One JSON object on standard output.
+        json: Print one JSON object.
     """
     found = examine()
     if json:
@@ -57,15 +60,14 @@ def doctor(*, json: bool = False) -> int:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; what raises is a finding too."""
+    """Run all checks. A check that raises an error gives a finding too."""
     found: list[Finding] = []
-    for about, look in _LOOKS.items():
+    for about, check in _CHECKS.items():
         try:
-            looked = look()
-        except Exception as error:  # what is broken is what is asked for
+            found += check()
+        except Exception as error:
             reason = str(error) if isinstance(error, ImpastoError) else f"{type(error).__name__}: {error}"
-            looked = [Finding(about, "broken", " ".join(reason.split()))]
-        found += looked
+            found.append(Finding(about, "broken", " ".join(reason.split())))
     return found
 
 
@@ -102,7 +104,7 @@ def _gpu() -> list[Finding]:
     if used.type == "cuda":
         names = ", ".join(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
         return [Finding("GPU", "ok", f"{names}; CUDA {torch.version.cuda}")]
-    return [Finding("GPU", "ok", "Apple's, by MPS" if used.type == "mps" else "none that torch can use")]
+    return [Finding("GPU", "ok", "Apple's, through MPS" if used.type == "mps" else "none that torch can use")]
 
 
 def _memory() -> list[Finding]:
@@ -111,8 +113,8 @@ def _memory() -> list[Finding]:
 
     from ..memory import available
 
-    free, all_of_it = available(torch.device("cpu")), psutil.virtual_memory().total
-    return [Finding("memory", "ok", f"{describe(free)} free of {describe(all_of_it)}")]
+    free, total = available(torch.device("cpu")), psutil.virtual_memory().total
+    return [Finding("memory", "ok", f"{describe(free)} free of {describe(total)}")]
 
 
 def _encoders() -> list[Finding]:
@@ -128,7 +130,7 @@ def _encoders() -> list[Finding]:
     elif not status.intact:
         first = Finding("encoder", "broken", f"{usual} is damaged: {status.path}; get it again: {repair}")
     else:
-        first = Finding("encoder", "ok", f"{usual} is whole: {status.path}")
+        first = Finding("encoder", "ok", f"{usual} is intact: {status.path}")
     others = [each.entry.name for each in list_weights() if each.present and each.entry.name != usual]
     return [
         first,
@@ -193,7 +195,7 @@ def _places() -> list[Finding]:
     return found
 
 
-_LOOKS: dict[str, Callable[[], list[Finding]]] = {
+_CHECKS: dict[str, Callable[[], list[Finding]]] = {
     "impasto": _versions,
     "libraries": _libraries,
     "processor": _processor,

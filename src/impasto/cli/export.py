@@ -1,4 +1,4 @@
-"""``impasto export``: a trained net as an ONNX file."""
+"""``impasto export``: writes a trained network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from .flags import reflow
 from .status import DONE
 
 
+@reflow
 def export(
     net: str,
     /,
@@ -21,16 +23,19 @@ def export(
     overwrite: bool = False,
     json: bool = False,
 ) -> int:
-    """Write a trained net as ONNX, for programs without PyTorch; compared with PyTorch before it is written.
+    """Write a trained network as an ONNX file, for programs without PyTorch.
 
-    Its metadata says what goes in and comes out. Needs the extra impasto[onnx].
+    Its results are compared with PyTorch's before it is written. Its metadata describes its inputs and outputs. This
+    needs the extra impasto[onnx].
 
     Args:
-        net: A shipped net's name, a style of the gallery, or a .safetensors file made by `impasto train`.
-        output: File to write; NET.onnx in the current folder where left out.
-        style: Style of a per-style net, as NAME[:WEIGHT]; of several, the blend. Without, weights are an input.
-        overwrite: Replace the file if it exists.
-        json: One JSON object on standard output.
+        net: Name of a network that comes with impasto, name of a style in the gallery, or a .safetensors file of
+            `impasto train`.
+        output: File to write; NET.onnx in the current folder if left out.
+        style: Style of a network that knows several, as NAME[:WEIGHT]; several are blended. If left out, the
+            weights of all styles are an input of the ONNX network.
+        overwrite: Replace an existing file.
+        json: Print one JSON object.
     """
     from ..methods.export import SUFFIX
     from ..methods.export import export as export_net

@@ -1,13 +1,13 @@
-"""``impasto paint``, which has two dials, and one command a method: flags are the fields of recipe and options."""
+"""``impasto paint``, and one command for each method. Their flags are the fields of recipe and options."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter as Argument
-from inspect import Signature
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,72 +15,109 @@ from ..errors import RequestError
 from ..methods import METHODS, Method, make_recipe
 from ..methods.effort import Dials, owner, way
 from ..recipe import DECIDED, Recipe, Style
-from .flags import PICTURES, flags, given
+from ..session.inputs import parse_style
+from .flags import PICTURES, flags, given, with_signature
 from .gallery import with_gallery
 from .painting import STANDARD_STREAM, Output, run
 
 COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in DECIDED}
-SHARED = {name: field for name, field in COMMON.items() if name != "preset"}  # a preset is a method's
+"""The settings of every recipe, by name."""
+
+_WITHOUT_PRESET = {name: field for name, field in COMMON.items() if name != "preset"}  # which belongs to a method
 
 _OUTPUT = Argument(
     "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
 )
 
 
+def commands(*, everything: bool = False) -> dict[str, Callable[..., int]]:
+    """Make ``paint`` and the commands of all methods, by name; `everything`: their help shows every flag."""
+    return {"paint": paint_command(everything=everything)} | {
+        m.name: (command if m.styles else with_gallery(command))
+        for m in METHODS.values()
+        for command in [method_command(m, everything=everything)]
+    }
+
+
+def examples(name: str) -> tuple[str, ...]:
+    """Two command lines, for the help of one of `commands`."""
+    if name == "paint":
+        return (
+            "impasto paint photo.jpg painting.jpg",
+            "impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png",
+        )
+    return METHODS[name].examples
+
+
 def paint_command(*, everything: bool = False) -> Callable[..., int]:
-    """The everyday command: two dials choose the method and its settings."""
+    """Make the everyday command, in which effort and boldness choose the method and its settings."""
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
         name, preset, settings = way(**given(Dials.model_fields, values))
-        recipe = make_recipe(
-            name,
-            [Style.parse(style) for style in styles],
-            preset=preset,
-            settings={**settings, **given(SHARED, values)},
-        )
+        settings |= given(_WITHOUT_PRESET, values)
+        recipe = make_recipe(name, parse_styles(styles, photo), preset=preset, settings=settings)
         return _paint(recipe, photo, output or Output())
 
-    fields = {"size": SHARED["size"], **Dials.model_fields, **SHARED}
+    fields = {"size": COMMON["size"], **Dials.model_fields, **_WITHOUT_PRESET}
     arguments = [*_pictures(), *flags(fields, everything=everything), _OUTPUT]
-    return signed(command, "paint", "Paint a photograph in the manner of other pictures.", arguments)
+    return with_signature(command, "paint", "Paint a photograph in the manner of other pictures.", arguments)
 
 
-def painting_command(method: Method, *, everything: bool = False) -> Callable[..., int]:
-    """The command that paints with a method."""
+def method_command(method: Method, *, everything: bool = False) -> Callable[..., int]:
+    """Make the command that paints with a method."""
     own = method.options.model_fields
 
     def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
         settings = given({**COMMON, **own}, values)
         refuse_file_as_init(settings)
-        recipe = make_recipe(
-            method.name,
-            [Style.parse(style) for style in styles],
-            preset=settings.pop("preset", None),
-            settings=settings,
-        )
+        preset = settings.pop("preset", None)
+        recipe = make_recipe(method.name, parse_styles(styles, photo), preset=preset, settings=settings)
         return _paint(recipe, photo, output or Output())
 
     fields = {"size": COMMON["size"], **own, **COMMON}
-    defaults = defaults_of(make_recipe(method.name))
+    defaults = settings_of(make_recipe(method.name))
     arguments = [*_pictures(styles=method.styles), *flags(fields, defaults, everything=everything), _OUTPUT]
-    return signed(command, method.name, f"{method.summary}.", arguments)
+    return with_signature(command, method.name, f"{method.summary}.", arguments)
 
 
-def defaults_of(recipe: Recipe) -> dict[str, Any]:
-    """What a recipe's settings are, by name."""
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of a recipe and of its method, by name."""
     return {name: getattr(recipe, name) for name in COMMON} | {
         name: getattr(recipe.options, name) for name in type(recipe.options).model_fields
     }
 
 
-def _paint(recipe: Recipe, photo: str, output: Output) -> int:
-    if output.output is None:
-        output = replace(output, output=default_name(photo, recipe))
-    return run(recipe, photo, [style.path for style in recipe.styles], output)
+def parse_styles(texts: Sequence[str], photo: str) -> list[Style]:
+    """Read style pictures as they are typed; see `parse_style`.
+
+    Args:
+        texts: the styles.
+        photo: the photograph, for the message.
+
+    Raises:
+        RequestError: a weight is wrong, or what should be a picture is the name of a style in the gallery.
+    """
+    styles = [parse_style(text) for text in texts]
+    for style in styles:
+        if is_gallery_style(style.path):
+            raise RequestError(
+                f"{style.path} is not a picture file but a style of the gallery; expected impasto johnson "
+                f"{shlex.quote(photo)} --net {style.path}"
+            )
+    return styles
+
+
+def is_gallery_style(name: str) -> bool:
+    """Say whether a name is that of a style in the gallery, and not of a file."""
+    if Path(name).name != name or Path(name).suffix:
+        return False
+    from ..methods.johnson.gallery import gallery
+
+    return name in gallery() and not Path(name).exists()
 
 
 def explain_unknown(flag: str) -> str | None:
-    """What to do where `impasto paint` is given a flag that a method has; None where none has it."""
+    """Say what to do about a flag that `impasto paint` does not have but a method has; None if no method has it."""
     name = flag.partition("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_")
     if (method := owner(name)) is None:
         return None
@@ -88,29 +125,31 @@ def explain_unknown(flag: str) -> str | None:
 
 
 def refuse_file_as_init(settings: Mapping[str, Any]) -> None:
-    """Refuse a picture as gatys's `init`: recipes may still name one."""
+    """Refuse a picture as gatys's `init`. Old recipes may name one, so its type accepts it.
+
+    Raises:
+        RequestError: it is a picture.
+    """
     init = settings.get("init", "content")
     if init not in ("content", "style", "random"):
         raise RequestError(f"--init is {init!r}; expected content, style or random: give a picture as --start {init}")
 
 
-def signed(command: Callable[..., int], name: str, summary: str, arguments: Sequence[Argument]) -> Callable[..., int]:
-    """The command with a signature, off which cyclopts reads its flags."""
-    command.__name__, command.__doc__ = name, summary
-    command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
-    cast(Any, command).__signature__ = Signature(arguments, return_annotation=int)
-    return command
-
-
 def default_name(photo: str, recipe: Recipe) -> str:
     """``PHOTO.STYLE.png`` in the current folder."""
-    with_what = recipe.styles[0].path if recipe.styles else recipe.options.manner or recipe.method
-    return f"{stem(photo)}.{stem(with_what)}.png"
+    style = recipe.styles[0].path if recipe.styles else recipe.options.style_name or recipe.method
+    return f"{stem(photo)}.{stem(style)}.png"
 
 
 def stem(path: str) -> str:
-    """What the names of results call a picture."""
+    """The name of a picture inside the names of results."""
     return "stdin" if path == STANDARD_STREAM else Path(path).stem
+
+
+def _paint(recipe: Recipe, photo: str, output: Output) -> int:
+    if output.output is None:
+        output = replace(output, output=default_name(photo, recipe))
+    return run(recipe, photo, [style.path for style in recipe.styles], output)
 
 
 def _pictures(*, styles: bool = True) -> list[Argument]:
@@ -121,22 +160,3 @@ def _pictures(*, styles: bool = True) -> list[Argument]:
 
 def _picture(name: str, kind: Any, text: str) -> Argument:
     return Argument(name, kind, annotation=Annotated[str, Parameter(help=text, group=PICTURES, show=True)])
-
-
-def commands(*, everything: bool = False) -> dict[str, Callable[..., int]]:
-    """``paint`` and every method's command, by name; `everything`: their help shows every flag."""
-    return {"paint": paint_command(everything=everything)} | {
-        m.name: (command if m.styles else with_gallery(command))
-        for m in METHODS.values()
-        for command in [painting_command(m, everything=everything)]
-    }
-
-
-def examples(name: str) -> tuple[str, ...]:
-    """Two lines to type, for the help of one of `commands`."""
-    if name == "paint":
-        return (
-            "impasto paint photo.jpg painting.jpg",
-            "impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png",
-        )
-    return METHODS[name].examples

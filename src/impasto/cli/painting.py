@@ -1,4 +1,4 @@
-"""One painting from the command line: its flags, its signals, and what is said of it."""
+"""One painting from the command line: the flags of its output, its signals, and the report on it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from ..errors import RequestError
-from ..images.source import STANDARD_STREAM
+from ..images.source import STANDARD_STREAM, load_bytes, open_image
 from ..images.write import check_target
 from ..painter import Checkpoint
-from ..recipe import Recipe
+from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
 from .flags import OUTPUT, RECORDS, shown_if
@@ -46,12 +46,12 @@ def _option(
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """Where the results go and what is said meanwhile; one field a flag."""
+    """Where the results go and what is printed; each field is a flag."""
 
     output: Annotated[
         str | None,
         _option(
-            "PNG, JPEG, WebP or TIFF by extension; - writes PNG to standard output.",
+            "File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.",
             name=("--output", "-o"),
             default="PHOTO.STYLE.png",
             plain=True,
@@ -59,34 +59,36 @@ class Output:
     ] = None
     overwrite: Annotated[bool, _option("Replace files that exist.", default=False, plain=True)] = False
     quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.", plain=True)] = 95
-    bits: Annotated[int, _option("Bits a channel: 8, or 16 for PNG and TIFF.")] = 8
+    bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG and TIFF.")] = 8
     keep_gps: Annotated[
-        bool, _option("Keep where the photograph was taken; the rest of its EXIF is always kept.", default=False)
+        bool, _option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
     ] = False
     device: Annotated[str, _option("auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    quiet: Annotated[bool, _option("Say nothing but errors.", name=("--quiet", "-q"), default=False)] = False
+    quiet: Annotated[bool, _option("Print nothing but errors.", name=("--quiet", "-q"), default=False)] = False
     json: Annotated[
-        bool, _option("One JSON object on standard output, all else on standard error.", default=False)
+        bool, _option("Print one JSON object on standard output, and all else on standard error.", default=False)
     ] = False
     snapshot_every: Annotated[
-        int | None, _option("Keep every Nth step as a PNG file; at the end an animation and a strip.", RECORDS)
+        int | None,
+        _option("Write every Nth step as a PNG file, and at the end an animation and a strip of them.", RECORDS),
     ] = None
     snapshot_dir: Annotated[Path | None, _option("Folder for the snapshots.", RECORDS, default="OUTPUT-steps")] = None
-    loss_log: Annotated[Path | None, _option("Write the losses here, a JSON line a step.", RECORDS)] = None
-    loss_plot: Annotated[Path | None, _option("Plot the losses here (.png, .svg, .pdf).", RECORDS)] = None
+    loss_log: Annotated[Path | None, _option("File for the losses: one JSON line for each step.", RECORDS)] = None
+    loss_plot: Annotated[Path | None, _option("File for a plot of the losses (.png, .svg, .pdf).", RECORDS)] = None
     state: Annotated[
         Path | None,
         _option(
-            "Keep the state in this .safetensors file: every minute, at Ctrl-C, at the end of each size.",
+            "Save the painting's state in this .safetensors file, for --resume: every minute, at Ctrl-C, and after "
+            "each size.",
             RECORDS,
             default="FILE of --resume",
         ),
     ] = None
-    resume: Annotated[Path | None, _option("Go on with the painting whose state is in this file.", RECORDS)] = None
+    resume: Annotated[Path | None, _option("Continue the painting whose state is in this file.", RECORDS)] = None
 
     @property
     def target(self) -> str:
-        """Where the picture goes, once decided."""
+        """Where the picture goes, once that is decided."""
         assert self.output is not None
         return self.output
 
@@ -99,12 +101,22 @@ def run(
     *,
     nets: Mapping[str, str] | None = None,
 ) -> int:
-    """Paint, write, tell; the exit status. `nets` are the sha256 of networks that an earlier painting was made with.
+    """Paint a picture, write it and report on it.
+
+    Args:
+        recipe: what to paint with.
+        photo: the photograph.
+        styles: the style pictures.
+        output: where the results go.
+        nets: sha256 by name of the networks of an earlier painting.
+
+    Returns:
+        The exit status.
 
     Raises:
-        RequestError: something asked for is wrong; as far as can be known, found before any work.
+        RequestError: the request is wrong. As much as possible is checked before any work.
         OutputError: the result cannot be written.
-        KeyboardInterrupt: before there was anything to keep.
+        KeyboardInterrupt: there was no step yet to write.
     """
     from ..session.session import Session
 
@@ -112,7 +124,7 @@ def run(
     records = _check([photo, *styles, *(part.mask for part in recipe.parts), recipe.start], output)
     checkpoint = _checkpoint(output)
     interrupted = False
-    with display(quiet=output.quiet) as shown, _terminable(), Session(device=output.device) as session:
+    with display(quiet=output.quiet) as shown, _sigterm_as_interrupt(), Session(device=output.device) as session:
         work = session.paint(
             recipe,
             photo,
@@ -123,7 +135,7 @@ def run(
             nets=nets,
         )
         try:
-            with contextlib.closing(work):  # at once when interrupted, which saves its state
+            with contextlib.closing(work):  # which saves the state of an interrupted painting
                 for step in work:
                     shown.step(step)
         except KeyboardInterrupt:
@@ -139,28 +151,51 @@ def run(
             bits=output.bits,
             keep_gps=output.keep_gps,
         )
-        made = work.finish_records()
-    _tell(painting, output, made, time.monotonic() - started)
+        files = work.finish_records()
+    _report(painting, output, files, time.monotonic() - started)
     if interrupted:
-        last = painting.step
-        kept = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
-        if state := output.state or output.resume:
-            kept += f"; go on with --resume {state}"
-        print(f"impasto: {kept}", file=sys.stderr)
+        _report_interruption(painting, output)
         return INTERRUPTED
     return DONE
 
 
 def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
-    """Refuse what cannot end well, before anything is read."""
-    _check_not_an_input(sources, output.target)
-    check_target(output.target, output.overwrite, quality=output.quality, bits=output.bits)
+    """Check before any work that the results can be written, and return the records of the painting."""
     check_streams(sources, output.target, json=output.json)
-    return _records(output)
+    records = _records(output)
+    check_output(output.target, sources, overwrite=output.overwrite, quality=output.quality, bits=output.bits)
+    return records
 
 
-def _check_not_an_input(sources: Sequence[ImageLike | None], target: str) -> None:
-    """Refuse to replace what is painted from, even where files may be replaced."""
+def check_output(
+    target: str, sources: Sequence[ImageLike | None], *, overwrite: bool, quality: int = 95, bits: int = 8
+) -> None:
+    """Check before any work that a picture can be written, and does not replace one that it is made from.
+
+    If the file exists already, the inputs are looked at too: a mistake in them is reported first.
+
+    Args:
+        target: where the picture goes.
+        sources: the pictures that it is made from.
+        overwrite: an existing file may be replaced.
+        quality: see `check_target`.
+        bits: see `check_target`.
+
+    Raises:
+        RequestError: see `check_target`; or `target` is one of `sources`.
+        OutputError: see `check_target`.
+    """
+    _refuse_input_as_output(sources, target)
+    check_target(target, True, quality=quality, bits=bits)
+    if not overwrite and target != STANDARD_STREAM and Path(target).exists():
+        for source in sources:
+            if isinstance(source, str | Path) and str(source) not in (STANDARD_STREAM, ALPHA):
+                open_image(*load_bytes(source))
+        check_target(target, quality=quality, bits=bits)
+
+
+def _refuse_input_as_output(sources: Sequence[ImageLike | None], target: str) -> None:
+    """Refuse to replace a picture that is painted from, even if files may be replaced."""
     files = [source for source in sources if isinstance(source, str | Path) and Path(source).is_file()]
     if Path(target).is_file() and any(Path(target).samefile(source) for source in files):
         raise RequestError(
@@ -170,7 +205,7 @@ def _check_not_an_input(sources: Sequence[ImageLike | None], target: str) -> Non
 
 
 def _records(output: Output) -> list[Record]:
-    """What follows the steps, where anything is to."""
+    """The records of the steps that are asked for."""
     wanted = (output.snapshot_every, output.snapshot_dir, output.loss_log, output.loss_plot)
     if all(each is None for each in wanted):
         return []
@@ -202,7 +237,7 @@ def check_streams(sources: Sequence[ImageLike | None], target: str, *, json: boo
 
 
 def _checkpoint(output: Output) -> Checkpoint | None:
-    """Where the painting's state is kept and found, if anywhere."""
+    """Where the painting's state is saved and loaded; None if it is not."""
     path = output.state or output.resume
     if path is None:
         return None
@@ -212,8 +247,8 @@ def _checkpoint(output: Output) -> Checkpoint | None:
 
 
 @contextlib.contextmanager
-def _terminable() -> Generator[None]:
-    """Have SIGTERM end a painting as Ctrl-C does."""
+def _sigterm_as_interrupt() -> Generator[None]:
+    """Let SIGTERM end a painting as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -228,7 +263,8 @@ def _terminable() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell(painting: Painting, output: Output, made: list[Path], seconds: float) -> None:
+def _report(painting: Painting, output: Output, files: list[Path], seconds: float) -> None:
+    """Print what was painted; `files` are those written besides the picture."""
     from .. import __version__
     from ..memory import peak_memory_mb
     from ..runtime import pick_device
@@ -248,7 +284,7 @@ def _tell(painting: Painting, output: Output, made: list[Path], seconds: float) 
             "weights": recipe.nets,
             "seed": recipe.seed,
             "device": painting.device,
-            "files": [str(path) for path in made],
+            "files": [str(path) for path in files],
             "recipe": recipe.portable(),
             "version": __version__,
         }
@@ -259,10 +295,19 @@ def _tell(painting: Painting, output: Output, made: list[Path], seconds: float) 
         print(f"{place(output.target)}  {width}×{height}, {steps}{seconds:.1f} s", file=stream)
         if painting.stopped not in (FINISHED, INTERRUPTED_WORK):
             print(f"stopped early: {painting.stopped}", file=stream)
-        for path in made:
+        for path in files:
             print(path, file=stream)
 
 
+def _report_interruption(painting: Painting, output: Output) -> None:
+    """Print how far a painting came, and how to continue it."""
+    last = painting.step
+    message = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
+    if state := output.state or output.resume:
+        message += f"; continue with --resume {state}"
+    print(f"impasto: {message}", file=sys.stderr)
+
+
 def place(target: str) -> str:
-    """Where a result went, in words."""
+    """Say in words where a result went."""
     return "on standard output" if target == STANDARD_STREAM else target

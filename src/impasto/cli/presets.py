@@ -12,11 +12,11 @@ from ..methods import METHODS, method
 
 
 def presets(name: str | None = None, /, *, json: bool = False) -> None:
-    """List the presets of a method, or of all.
+    """List the presets of a method, or of all methods: sets of settings under one name.
 
     Args:
-        name: The method; all where left out.
-        json: One JSON object on standard output.
+        name: The method; all of them if left out.
+        json: Print one JSON object.
     """
     chosen = [method(name)] if name else list(METHODS.values())
     if json:
@@ -42,7 +42,7 @@ def presets(name: str | None = None, /, *, json: bool = False) -> None:
         table.add_column("name", style="bold", no_wrap=True)
         table.add_column("encoder", no_wrap=True)
         table.add_column("size", justify="right")
-        table.add_column("what it is")
+        table.add_column("description")
         for key, preset in m.presets.items():
             table.add_row(key, preset.encoder, str(preset.size or "photo's"), preset.description)
         console.print(table)

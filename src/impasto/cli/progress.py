@@ -1,4 +1,4 @@
-"""What a person sees while a picture is painted."""
+"""What is printed while a picture is painted."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ..painter import Step
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-_QUIET = 10.0  # seconds without a line after which one says how far the work is
-_ENOUGH = 0.02  # of the work, from which on the time left is shown
-_TOO_LARGE = 1e6  # losses from there on are not shown on the bar
-_LINES = 10  # a painting, where there is no terminal to draw a bar on
+_SILENCE = 10.0  # seconds without a line after which one is printed
+_ENOUGH = 0.02  # share of the work that must be done to estimate the time left
+_TOO_LARGE = 1e6  # larger losses are not shown on the bar
+_LINES = 10  # lines of a painting, if there is no terminal to draw a bar on
 
 
 class Display(Protocol):
     """Where progress is shown."""
 
     def say(self, text: str) -> None:
-        """What is being done now."""
+        """Show what is being done now."""
 
     def step(self, step: Step) -> None:
-        """One more step is done."""
+        """Show that one more step is done."""
 
     def progress(self, progress: Progress) -> None:
-        """So much of the work is done."""
+        """Show how much of the work is done."""
 
 
 @contextlib.contextmanager
 def display(*, quiet: bool) -> Generator[Display]:
-    """A bar on standard error; a line now and then where that is no terminal; nothing where `quiet`."""
+    """Show progress on standard error: a bar, or some lines if it is not a terminal. If `quiet`, show nothing."""
     if quiet:
         yield _Silent()
     elif not sys.stderr.isatty():
@@ -73,7 +73,7 @@ class _Silent:
 
 
 class _Bar:
-    """Spins with an open end until it is known how much there is to do."""
+    """A bar that spins without an end until it is known how much there is to do."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
@@ -92,7 +92,7 @@ class _Bar:
     def step(self, step: Step) -> None:
         count = f"{step.index}/{step.total}" if step.total > 1 else ""
         self._bar.update(
-            self._task, description=f"painting {step.note}".rstrip(), count=count, losses=_total(step.losses)
+            self._task, description=f"painting {step.note}".rstrip(), count=count, losses=_total_loss(step.losses)
         )
 
 
@@ -106,9 +106,9 @@ class _Lines:
         pass
 
     def progress(self, progress: Progress) -> None:
-        """A line now and then, of work that gives no steps for long."""
+        """Print a line if there was none for a while, as during a long step."""
         seconds = self._seconds()
-        if seconds + self._began - self._said_at >= _QUIET and _ENOUGH < progress.done < 1:
+        if seconds + self._began - self._said_at >= _SILENCE and _ENOUGH < progress.done < 1:
             left = seconds * (1 - progress.done) / progress.done
             self._print(f"{progress.done:.0%}", progress.note, f"{seconds:.0f} s, about {left:.0f} s left")
 
@@ -116,7 +116,9 @@ class _Lines:
         tenth = step.index * _LINES // max(step.total, 1)
         if tenth > self._tenths_said:
             self._tenths_said = tenth
-            self._print(f"step {step.index}/{step.total}", step.note, _terms(step.losses), f"{self._seconds():.0f} s")
+            self._print(
+                f"step {step.index}/{step.total}", step.note, _all_losses(step.losses), f"{self._seconds():.0f} s"
+            )
 
     def _print(self, *parts: str) -> None:
         print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
@@ -126,13 +128,13 @@ class _Lines:
         return time.monotonic() - self._began
 
 
-def _total(losses: Mapping[str, float]) -> str:
-    """The loss in a word: a bar has no room for its terms, and sums over features are too large to mean anything."""
+def _total_loss(losses: Mapping[str, float]) -> str:
+    """The total loss, for a bar, which has no room for the terms. A sum over features is too large to be of use."""
     total = losses.get("total")
     return "" if total is None or total >= _TOO_LARGE else f"loss {total:.3g}"
 
 
-def _terms(losses: Mapping[str, float]) -> str:
-    """The sum first, then its parts."""
+def _all_losses(losses: Mapping[str, float]) -> str:
+    """The total loss, then its terms."""
     names = sorted(losses, key=lambda name: name != "total")
     return "  ".join(f"{name} {losses[name]:.3g}" for name in names)

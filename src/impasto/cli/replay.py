@@ -1,7 +1,8 @@
-"""``impasto replay``: a painting painted again, from what it carries; any flag overrides that."""
+"""``impasto replay``: paints a finished picture again with the recipe inside it, which any flag overrides."""
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
@@ -9,42 +10,70 @@ from inspect import Parameter as Argument
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, UnknownOptionError
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import ImpastoWarning, RequestError
 from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS
 from ..methods import make_recipe, method, read_recipe
-from ..recipe import Recipe, Style, explain, unset
+from ..methods.effort import Dials
+from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
+from ..values import explain, parse_none
 from . import run_app
-from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown
-from .paint import COMMON, defaults_of, refuse_file_as_init, signed, stem
+from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, with_signature
+from .paint import COMMON, parse_styles, refuse_file_as_init, settings_of, stem
 from .painting import Output, run
 from .status import DONE
 
-_SUMMARY = "Paint a finished picture again, or another photo as it was painted."
+_SUMMARY = "Paint a finished picture again, or paint another photo in the same way."
 
 
 def replay(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:
-    """Paint a finished picture again, or another photo as it was painted."""
-    # Which flags there are depends on the method, and that on the picture: it is read before they are.
+    """Paint a finished picture again, or paint another photo in the same way."""
+    # The flags are those of the method that painted the picture, so the picture is read before the flags.
     if not tokens:
         raise RequestError("no picture; expected impasto replay PICTURE [OPTIONS]")
     source, *rest = tokens
     if source in HELP:
-        also = "PICTURE is one that impasto wrote, or a recipe as `impasto show` prints it (.toml)."
-        more = "Every setting it was painted with is a flag as well: impasto replay PICTURE --help lists them."
-        general = signed(_general, "replay", f"{_SUMMARY}\n\n{also} {more}", _arguments(_Output))
+        summary = (
+            f"{_SUMMARY}\n\nPICTURE is a picture that impasto wrote, or a .toml file with a recipe as `impasto show` "
+            "prints it. Each setting of the recipe is a flag too, which replaces the recorded value: impasto replay "
+            "PICTURE --help lists them."
+        )
+        general = with_signature(_general, "replay", summary, _arguments(_Output))
         _app("PICTURE", general, everything=source == HELP_ALL).help_print()
         return DONE
     if source.startswith("-") and source != STANDARD_STREAM:
         raise RequestError(f"{source} stands before the picture; expected it first: impasto replay PICTURE {source}")
-    kept = read_provenance(source)
+    record = read_provenance(source)
+    recipe = _recipe_in(source, record)
     everything = HELP_ALL in rest
-    command = _command(source, kept, _recipe_in(source, kept), everything=everything)
-    return run_app(_app(source, command, everything=everything), rest)
+    command = _command(source, record, recipe, everything=everything)
+    try:
+        return run_app(_app(source, command, everything=everything), rest)
+    except UnknownOptionError as error:
+        if dial := _dial(error.token.keyword or error.token.value):
+            raise _no_dial(dial, source, record, recipe) from None
+        raise
+
+
+def _dial(flag: str) -> str | None:
+    """The dial of `impasto paint` that a flag names; None if it names none."""
+    name = flag.partition("=")[0].removeprefix("--")
+    return name if name in Dials.model_fields else None
+
+
+def _no_dial(dial: str, source: str, record: Provenance, recipe: Recipe) -> RequestError:
+    """The error for a dial of `impasto paint`, which a recipe does not have."""
+    styles = [str(style) for style in recipe.styles] or ["STYLE"]
+    paint = shlex.join(["impasto", "paint", record.photo or "PHOTO", *styles, f"--{dial}"])
+    return RequestError(
+        f"--{dial} is a dial of `impasto paint`, which chooses a method and its settings by it; {source} holds the "
+        f"settings of {recipe.method}, and not the dial; expected one of these settings (impasto replay {source} "
+        f"--help-all), or a new painting: {paint} ..."
+    )
 
 
 def _app(source: str, command: Callable[..., int], *, everything: bool) -> App:
@@ -63,16 +92,16 @@ def _app(source: str, command: Callable[..., int], *, everything: bool) -> App:
 
 
 def _general(**_: Any) -> int:
-    raise AssertionError("it is only asked for its help")
+    raise AssertionError("this command is only there for its help")
 
 
-def _recipe_in(source: str, kept: Provenance) -> Recipe:
-    """The recipe, its styles still by name: two of different folders may share one."""
-    data = unset(Recipe.model_fields, kept.recipe)
+def _recipe_in(source: str, record: Provenance) -> Recipe:
+    """Read the recipe of a record. Two styles may still have the same name, if they were in different folders."""
+    data = parse_none(Recipe.model_fields, record.recipe)
     styles, options = data.pop("styles", ()), data.get("options")
     try:
         if isinstance(options, Mapping) and isinstance(data.get("method"), str):
-            data["options"] = unset(method(data["method"]).options.model_fields, options)
+            data["options"] = parse_none(method(data["method"]).options.model_fields, options)
         named = TypeAdapter(tuple[Style, ...]).validate_python(styles)
         return read_recipe(data).model_copy(update={"styles": named})
     except ValidationError as error:
@@ -81,10 +110,10 @@ def _recipe_in(source: str, kept: Provenance) -> Recipe:
         raise RequestError(f"{source}: {error}") from None
 
 
-def _command(source: str, kept: Provenance, recipe: Recipe, *, everything: bool) -> Callable[..., int]:
-    """The command whose flags have, as their defaults, what the picture says."""
+def _command(source: str, record: Provenance, recipe: Recipe, *, everything: bool) -> Callable[..., int]:
+    """Make the command for a picture. The defaults of its flags are what the picture was painted with."""
     own = type(recipe.options).model_fields
-    as_before = _output_of(kept)
+    output_type = _output_type(record)
 
     def command(
         *,
@@ -94,46 +123,68 @@ def _command(source: str, kept: Provenance, recipe: Recipe, *, everything: bool)
         output: Output | None = None,
         **values: Any,
     ) -> int:
-        output = output or as_before()
+        output = output or output_type()
         if output.output is None:
             output = replace(output, output=_default_name(source, photo))
         settings = given({**COMMON, **own}, values)
         refuse_file_as_init(settings)
-        instead = [Style.parse(each) for each in style or ()]
-        finder = Finder(kept.inputs, [*_places(inputs or ()), Path(source).parent, Path()])
-        photo, found = _found(source, kept.photo, photo, recipe, instead, settings, finder)
-        if kept.stopped:
+        others = parse_styles(style or (), photo or record.photo or "PHOTO")
+        finder = Finder(record.inputs, [*_check_places(inputs or ()), Path(source).parent, Path()])
+        photo, found = _resolve(source, record.photo, photo, recipe, others, settings, finder)
+        if record.stopped:
             warnings.warn(
-                f"{source} was not painted to its end ({kept.stopped}): the picture may differ",
+                f"{source} was not painted to its end ({record.stopped}): the picture may differ",
                 ImpastoWarning,
                 stacklevel=2,
             )
-        another_way = settings.keys() & {*own, "encoder", "preset"}
-        nets = None if another_way else recipe.nets
+        other_nets = settings.keys() & {*own, "encoder", "preset"}
+        nets = None if other_nets else recipe.nets
         return run(found, photo, [each.path for each in found.styles], output, nets=nets)
 
-    summary = f"{_SUMMARY}\n\n{source} was painted by {recipe.method}; its settings are the defaults."
+    summary = (
+        f"{_SUMMARY}\n\n{source} was painted with `impasto {recipe.method}`. The defaults of the flags below are "
+        "what it was painted and written with."
+    )
+    styles = [str(style) for style in recipe.styles]
     arguments = [
-        *_arguments(as_before, styles=method(recipe.method).styles),
-        *flags({"size": COMMON["size"], **own, **COMMON}, defaults_of(recipe), everything=everything),
+        *_arguments(output_type, record.photo, styles, with_styles=method(recipe.method).styles),
+        *flags({"size": COMMON["size"], **own, **COMMON}, settings_of(recipe), everything=everything),
     ]
-    return signed(command, "replay", summary, arguments)
+    return with_signature(command, "replay", summary, arguments)
 
 
-def _arguments(output: type[Output], *, styles: bool = True) -> list[Argument]:
-    def several(name: str, kind: Any, help: str, *, show: bool = True) -> Argument:
-        parameter = Parameter(help=help, group=PICTURES, negative="", consume_multiple=True, show=show)
+def _arguments(
+    output: type[Output], photo: str | None = None, styles: Sequence[str] = (), *, with_styles: bool = True
+) -> list[Argument]:
+    """Make the arguments that every picture's command has.
+
+    Args:
+        output: the flags of the output, a dataclass.
+        photo: the recorded photograph, if any.
+        styles: the recorded style pictures.
+        with_styles: the method takes style pictures. If not, ``--style`` is hidden, and refused when given.
+    """
+
+    def several(name: str, kind: Any, help: str, default: str = "", *, show: bool = True) -> Argument:
+        parameter = Parameter(
+            help=help, group=PICTURES, negative="", consume_multiple=True, show=show, show_default=default or False
+        )
         return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
 
-    about = "Other pictures to paint like, as FILE[:WEIGHT][@MASK], in place of all."
     return [
-        several("photo", str, "Another photograph to paint; - reads standard input."),
-        several("style", list[str], about, show=styles),  # where there are none, to be refused
+        several("photo", str, "Another photograph to paint; - reads standard input.", photo or ""),
+        several(
+            "style",
+            list[str],
+            "Other pictures to paint like, each as FILE[:WEIGHT][@MASK]; they replace all that were used.",
+            " ".join(styles),
+            show=with_styles,
+        ),
         several(
             "inputs",
             list[Path],
-            "Folders to look for photo, styles and masks in, before the picture's own and this one; or the files "
-            "themselves, whatever they are called now.",
+            "Where to find the photo, styles and masks: folders that have them, or the files themselves, which may "
+            "have other names now. The picture's folder and the current one are always searched.",
         ),
         Argument(
             "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[output | None, Parameter(name="*")]
@@ -147,7 +198,7 @@ class _Output(Output):
         str | None,
         Parameter(
             name=("--output", "-o"),
-            help="PNG, JPEG, WebP or TIFF by extension; - writes PNG to standard output.",
+            help="File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.",
             group=OUTPUT,
             show_default="PICTURE.replay.png",
             show=True,
@@ -155,18 +206,23 @@ class _Output(Output):
     ] = None
 
 
-def _output_of(kept: Provenance) -> type[Output]:
-    """`Output`, whose defaults are what the picture was written with."""
-    before = {"bits": kept.bits, "quality": kept.quality, "keep_gps": kept.keep_gps, "device": _device(kept.device)}
+def _output_type(record: Provenance) -> type[Output]:
+    """Make a subclass of `Output` whose defaults are what the picture was written with."""
+    recorded = {
+        "bits": record.bits,
+        "quality": record.quality,
+        "keep_gps": record.keep_gps,
+        "device": _usable_device(record.device),
+    }
     kinds = get_type_hints(_Output, include_extras=True)
-    # cyclopts looks up hints that are text in the module a class is of, and into no class of the standard library.
-    each = [(f.name, kinds[f.name], field(default=before.get(f.name, f.default))) for f in fields(_Output)]
+    each = [(f.name, kinds[f.name], field(default=recorded.get(f.name, f.default))) for f in fields(_Output)]
+    # cyclopts resolves the type hints of a class by its module, and ignores classes of the standard library.
     here = {"__module__": __name__}
-    return make_dataclass("_OutputAsBefore", each, bases=(_Output,), namespace=here, frozen=True, kw_only=True)
+    return make_dataclass("_RecordedOutput", each, bases=(_Output,), namespace=here, frozen=True, kw_only=True)
 
 
-def _device(name: str) -> str:
-    """The device that the picture was painted on; auto where it is not available here."""
+def _usable_device(name: str) -> str:
+    """The device that a picture was painted on; ``auto`` if this machine does not have it."""
     from ..runtime import pick_device
 
     try:
@@ -176,16 +232,21 @@ def _device(name: str) -> str:
     return name
 
 
-def _places(named: Sequence[Path]) -> Sequence[Path]:
-    for place in named:
+def _check_places(places: Sequence[Path]) -> Sequence[Path]:
+    """Return the places that inputs are looked for in.
+
+    Raises:
+        RequestError: one does not exist.
+    """
+    for place in places:
         if not place.exists():
             raise RequestError(
-                f"--inputs {place} is not a folder or a file; expected what holds the photo or a style, or is it"
+                f"--inputs {place} is not a folder or a file; expected the photo, a style, or a folder with them"
             )
-    return named
+    return places
 
 
-def _found(
+def _resolve(
     source: str,
     recorded_photo: str | None,
     photo: str | None,
@@ -194,7 +255,19 @@ def _found(
     settings: Mapping[str, Any],
     finder: Finder,
 ) -> tuple[str, Recipe]:
-    """The photograph's path, and the recipe with settings and styles overridden and every name in it a path.
+    """Find the inputs of a painting.
+
+    Args:
+        source: the picture, for messages.
+        recorded_photo: name of its photograph, if it is recorded.
+        photo: a photograph to paint instead.
+        recipe: its recipe.
+        styles: style pictures to use instead.
+        settings: settings to use instead, by name.
+        finder: finds the recorded files.
+
+    Returns:
+        The path of the photograph, and the recipe with these changes and with paths instead of names.
 
     Raises:
         RequestError: a setting is wrong, or an input is missing or is another file than it was.
@@ -204,9 +277,9 @@ def _found(
             f"{recipe.method} takes no style picture (got {styles[0].path}): its networks know their styles; "
             "name another with --net"
         )
-    recipe = _overridden(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
+    recipe = _override(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
     if photo is None and recorded_photo is None:
-        raise RequestError(f"{source} does not say what photo it is of; expected --photo FILE")
+        raise RequestError(f"{source} does not record what photo it was painted from; expected --photo FILE")
     if photo is None:
         photo = finder.find(str(recorded_photo))
     elif recorded_photo is not None:
@@ -221,10 +294,10 @@ def _found(
     return photo, read_recipe(data)
 
 
-def _overridden(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe without styles and networks, with `settings` in place of its own.
+def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with other settings, without styles and networks.
 
-    A preset replaces the method's settings, encoder and size; a plain `steps` a schedule.
+    A preset also replaces the method's settings, encoder and size; ``steps`` also replaces a schedule.
     """
     preset = settings.get("preset")
     common = {name: getattr(recipe, name) for name in COMMON if name != "preset"}
@@ -240,7 +313,7 @@ def _overridden(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
 
 def _default_name(source: str, photo: str | None) -> str:
-    """``SOURCE.replay.EXT`` in the current folder; of another photo ``PHOTO.SOURCE.EXT``."""
+    """``SOURCE.replay.EXT`` in the current folder; for another photo, ``PHOTO.SOURCE.EXT``."""
     extension = Path(source).suffix
     name = f"{stem(source)}.replay" if photo is None else f"{stem(photo)}.{stem(source)}"
     return f"{name}{extension if extension.lower() in FORMATS else '.png'}"

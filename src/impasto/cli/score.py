@@ -1,4 +1,4 @@
-"""``impasto score``: how near pictures are to their style and to their photograph, as figures."""
+"""``impasto score``: measures how near pictures are to their style and to their photograph."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.table import Table
 from ..errors import RequestError
 from ..methods import make_recipe
 from ..recipe import Style
+from .flags import reflow
 from .status import DONE
 
 _COLUMNS = ("photo", "painting")
@@ -23,7 +24,14 @@ _COLUMNS = ("photo", "painting")
 
 @dataclass(frozen=True)
 class _Row:
-    """One picture's figures."""
+    """The scores of one picture.
+
+    Attributes:
+        of: the picture, or the method that painted it.
+        photo: name of its photograph.
+        style: name of its style picture.
+        figures: the scores by name.
+    """
 
     of: str
     photo: str
@@ -31,6 +39,7 @@ class _Row:
     figures: dict[str, float] = field(default_factory=dict[str, float])
 
 
+@reflow
 def score(
     picture: str | None = None,
     /,
@@ -48,27 +57,28 @@ def score(
     device: str = "auto",
     json: bool = False,
 ) -> int:
-    """Measure a picture, or a method over pairs of photographs and paintings; smaller is nearer.
+    """Measure how near a picture is to its style and its photo, or the same for a method. Smaller is nearer.
 
-    Style is the mean relative distance of Gram matrices at relu1_1 … relu4_1, content the relative distance of
-    features at relu4_1, both of VGG-19 at 512 px. Texture is the sliced Wasserstein distance of pixel patches to
-    the style's, at 512, 256, 128 and 64 px, relative to how far the style's own are spread.
+    Three scores are given. "style": the mean relative distance of Gram matrices at relu1_1 … relu4_1 of VGG-19, at
+    512 px. "content": the relative distance of features at relu4_1, at 512 px. "texture": the sliced Wasserstein
+    distance between the pixel patches of picture and style at 512, 256, 128 and 64 px, relative to the spread of the
+    style's patches.
 
     Args:
-        picture: A painted picture; with --photo and --style.
-        photo: What it was painted from.
-        style: What it was painted like.
-        pairs: CSV file whose columns `photo` and `painting` name files.
-        photos: Folder of the photographs.
-        paintings: Folder of the paintings.
-        method: Paint the pairs with this method, or with each of several.
+        picture: A painted picture, with --photo and --style.
+        photo: The photo it was painted from.
+        style: The style picture it was painted with.
+        pairs: CSV file of photos and paintings to use as styles, with the columns `photo` and `painting`.
+        photos: Folder of the photos in --pairs.
+        paintings: Folder of the paintings in --pairs.
+        method: Method to paint the pairs with, and to measure; may be given several times.
         preset: Preset of the method.
-        pictures: Measure finished pictures in this folder instead, named PHOTO.PAINTING.png as `impasto paint` does.
-        size: Longest side to paint at, in pixels.
-        inverse: Also the relative error of features turned into a picture and back: the photo's own, the
-            painting's own, and the transformed ones. Takes three more paintings a pair.
+        pictures: Folder of finished pictures to measure instead, named PHOTO.PAINTING.png as `impasto paint` does.
+        size: Longest side of what is painted in pixels.
+        inverse: Also measure the relative error of turning features into a picture and back: those of the photo, of
+            the painting, and the transformed ones. This paints three more pictures for each pair.
         device: auto, cpu, cuda, cuda:N or mps.
-        json: One JSON object on standard output.
+        json: Print one JSON object.
     """
     if pairs is None:
         if picture is None or photo is None or style is None:
@@ -81,18 +91,18 @@ def score(
             raise RequestError("--pairs needs the folders the names are in: add --photos DIR --paintings DIR")
         if bool(method) == (pictures is not None):
             raise RequestError("--pairs needs what to measure: expected --method NAME, or --pictures DIR")
-        couples = [(photos / one, paintings / other) for one, other in _read_pairs(pairs)]
+        files = [(photos / photo, paintings / painting) for photo, painting in _read_pairs(pairs)]
         if pictures is not None:
             finished = [
                 (pictures.name, str(pictures / f"{one.stem}.{other.stem}.png"), str(one), str(other))
-                for one, other in couples
+                for one, other in files
             ]
             rows = list(_measured(device, finished))
         else:
             rows = [
                 row
                 for name in method or ()
-                for row in _painted(name, preset, couples, size=size, inverse=inverse, device=device)
+                for row in _painted(name, preset, files, size=size, inverse=inverse, device=device)
             ]
     _show(rows, as_json=json)
     return DONE
@@ -110,7 +120,7 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def _measured(device: str, finished: list[tuple[str, str, str, str]]) -> Iterator[_Row]:
-    """Figures of pictures that are there: (what they are of, picture, photo, style)."""
+    """Measure finished pictures, each given as (what it is called, picture, photo, style)."""
     from ..images.read import read
     from ..metrics.score import Scorer
     from ..runtime import pick_device
@@ -122,9 +132,9 @@ def _measured(device: str, finished: list[tuple[str, str, str, str]]) -> Iterato
 
 
 def _painted(
-    name: str, preset: str | None, couples: list[tuple[Path, Path]], *, size: int, inverse: bool, device: str
+    name: str, preset: str | None, pairs: list[tuple[Path, Path]], *, size: int, inverse: bool, device: str
 ) -> Iterator[_Row]:
-    """Figures of pictures painted here and now."""
+    """Paint pairs of photo and style by a method, and measure the results."""
     from ..metrics.score import FeatureInverter, Scorer
     from ..session.session import Session
 
@@ -132,7 +142,7 @@ def _painted(
     recipe = make_recipe(name, preset=preset, settings={"size": size})
     with Session(device=device) as session:
         scorer = Scorer(session.device)
-        for photo, painting in couples:
+        for photo, painting in pairs:
             own = recipe.model_copy(update={"styles": (Style(path=str(painting)),)})
             painter = session.bind(own)
             made = painter.paint(photo).done()
@@ -142,14 +152,14 @@ def _painted(
                 inner = painter.painter
                 if not isinstance(inner, FeatureInverter):
                     raise RequestError(
-                        f"{name} turns no features into pictures; expected adain or swap with --inverse"
+                        f"{name} does not turn features into pictures; expected adain or swap with --inverse"
                     )
                 figures |= {f"{kind} error": value for kind, value in inner.feature_errors(content).items()}
             yield _Row(label, photo.stem, painting.stem, figures)
 
 
 def _means(rows: list[_Row]) -> dict[str, dict[str, float]]:
-    """Mean of each figure, by what was measured."""
+    """The mean of each score, for each method or folder."""
     groups: dict[str, list[dict[str, float]]] = {}
     for row in rows:
         groups.setdefault(row.of, []).append(row.figures)
@@ -168,10 +178,10 @@ def _show(rows: list[_Row], *, as_json: bool) -> None:
         own = [row for row in rows if row.of == of]
         table = Table(title=of, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
         for name in _COLUMNS:
-            # With the errors beside them, names give way: the whole fits 80 characters.
+            # With the errors there are more columns, and names are cut so that the table fits 80 characters.
             table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=11 if len(mean) > 3 else None)
         for name in mean:
-            widest = max(map(len, name.split()))  # figures are never cut; names are
+            widest = max(map(len, name.split()))  # so that scores are never cut
             table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, min_width=widest)
         for row in own:
             table.add_row(row.photo, row.style, *(f"{value:.3f}" for value in row.figures.values()))

@@ -1,4 +1,4 @@
-"""From anything that went wrong to one line and an exit status."""
+"""Reports an error in one line, with the exit status that belongs to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from ..errors import ImpastoError
+from ..errors import ImpastoError, near_misses
 from ..memory import is_out_of_memory
 from ..methods import METHODS
 from ..recipe import is_picture
@@ -26,15 +26,15 @@ DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
-    """Say what went wrong, in one line on standard error (and as JSON on standard output); the exit status.
+    """Print one line about an error on standard error, and as JSON on standard output; return the exit status.
 
-    ``IMPASTO_DEBUG=1`` shows the traceback as well.
+    ``IMPASTO_DEBUG=1`` prints the traceback as well.
     """
     if isinstance(error, BrokenPipeError):
-        # The reader has left; what is still buffered must not be tried again when Python closes down.
+        # Nobody reads standard output any more. Python would try to write what is buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    status, message = _explained(error)
+    status, message = _describe(error)
     message = " ".join(message.split())
     if os.environ.get("IMPASTO_DEBUG", "") not in ("", "0"):
         traceback.print_exception(error, file=sys.stderr)
@@ -44,33 +44,12 @@ def report(error: BaseException, *, as_json: bool) -> int:
     return status
 
 
-def _explained(error: BaseException) -> tuple[int, str]:
+def _describe(error: BaseException) -> tuple[int, str]:
+    """The exit status and the message of an error."""
     if isinstance(error, ImpastoError):
         return error.exit_status, str(error)
-    if isinstance(error, UnusedCliTokensError):
-        chain, unused = list(error.command_chain or ()), error.unused_tokens or []
-        command = " ".join(["impasto", *chain])
-        if chain and chain[0] in METHODS and not METHODS[chain[0]].styles and is_picture(unused[0]):
-            return WRONG_REQUEST, (
-                f"{chain[0]} takes no style picture (got {unused[0]}): its networks know their styles; expected "
-                f"--net NAME (see {command} --list), or impasto paint"
-            )
-        return WRONG_REQUEST, (
-            f"{command} has no place for {', '.join(unused)}; expected it after the flag that it "
-            f"belongs to: see {command} --help"
-        )
-    if isinstance(error, UnknownCommandError) and (offered := _painting_meant(error.unused_tokens or ())):
-        return WRONG_REQUEST, offered
-    if isinstance(error, UnknownOptionError) and error.command_chain == ("paint",):
-        from .paint import explain_unknown
-
-        if explained := explain_unknown(error.token.keyword or error.token.value):
-            return WRONG_REQUEST, explained
     if isinstance(error, CycloptsError):
-        error.verbose = False
-        asked = " ".join(["impasto", *(error.command_chain or ()), "--help"])
-        more = f" See {asked}." if isinstance(error, UnknownCommandError | MissingArgumentError) else ""
-        return WRONG_REQUEST, f"{str(error).rstrip('.')}.{more}"
+        return WRONG_REQUEST, _describe_usage(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, str(error) or "interrupted; nothing was written"
     if is_out_of_memory(error):
@@ -79,16 +58,62 @@ def _explained(error: BaseException) -> tuple[int, str]:
         where = f"{error.filename}: " if error.filename else ""
         return FAILED, f"{where}{error.strerror or error}"
     return FAILED, (
-        f"unexpected {type(error).__name__}: {error}; expected no such thing: please report it, "
-        "with what IMPASTO_DEBUG=1 shows"
+        f"unexpected {type(error).__name__}: {error}; this is a mistake in impasto: please report it, with "
+        "what IMPASTO_DEBUG=1 prints"
     )
 
 
-def _painting_meant(arguments: Sequence[str]) -> str | None:
-    """What to type where a picture stands in the place of a command; None where none does."""
-    if not arguments or not is_picture(arguments[0]):
-        return None
-    typed = shlex.join(arguments)
-    if len(arguments) == 1 or arguments[1].startswith("-"):
-        typed = f"{shlex.quote(arguments[0])} painting.jpg{typed.removeprefix(shlex.quote(arguments[0]))}"
-    return f"{arguments[0]} is no command; expected impasto paint {typed}"
+def _describe_usage(error: CycloptsError) -> str:
+    """The message for arguments that do not fit the command line."""
+    if isinstance(error, UnknownCommandError):
+        return _describe_unknown_command(error)
+    chain = list(error.command_chain or ())
+    command = " ".join(["impasto", *chain])
+    if isinstance(error, UnusedCliTokensError):
+        unused = error.unused_tokens or []
+        if chain and chain[0] in METHODS and not METHODS[chain[0]].styles and is_picture(unused[0]):
+            return (
+                f"{chain[0]} takes no style picture (got {unused[0]}): its networks know their styles; expected "
+                f"--net NAME (see {command} --list), or impasto paint"
+            )
+        return (
+            f"{command} has no place for {', '.join(unused)}; expected it after the flag that it belongs to: see "
+            f"{command} --help"
+        )
+    if isinstance(error, UnknownOptionError) and chain == ["paint"]:
+        from .paint import explain_unknown
+
+        if explained := explain_unknown(error.token.keyword or error.token.value):
+            return explained
+    error.verbose = False
+    more = f" See {command} --help." if isinstance(error, MissingArgumentError) else ""
+    return f"{str(error).rstrip('.')}.{more}"
+
+
+def _describe_unknown_command(error: UnknownCommandError) -> str:
+    """The message for a command that does not exist; it lists those that do."""
+    tokens, chain = list(error.unused_tokens or ()), list(error.command_chain or ())
+    if not chain and is_picture(tokens[0]):
+        return _suggest_paint(tokens)
+    names = [name for name in error.app or () if not name.startswith("-")]
+    command = " ".join(["impasto", *chain])
+    rest = f"{tokens[0]!r}{near_misses(tokens[0], names, limit=1)}; expected one of {', '.join(names)}"
+    if chain == ["train"]:
+        return f"impasto train has no trainer {rest}, as in {_train_example(tokens)}"
+    return f"{command} has no command {rest}: see {command} --help"
+
+
+def _suggest_paint(tokens: Sequence[str]) -> str:
+    """The message for a picture in the place of a command."""
+    typed = shlex.join(tokens)
+    if len(tokens) == 1 or tokens[1].startswith("-"):
+        typed = f"{shlex.quote(tokens[0])} painting.jpg{typed.removeprefix(shlex.quote(tokens[0]))}"
+    return f"{tokens[0]} is no command; expected impasto paint {typed}"
+
+
+def _train_example(tokens: Sequence[str]) -> str:
+    """A command of ``impasto train``: of a trainer that learns single styles, if a picture is among the tokens."""
+    from .train import TRAINERS, StylesRun
+
+    for_styles = any(map(is_picture, tokens))
+    return next(trainer.example for trainer in TRAINERS if (trainer.run is StylesRun) == for_styles)

@@ -1,4 +1,4 @@
-"""Plain data as TOML; `recipe.read_toml` reads it back."""
+"""Writes plain data as TOML; `values.read_toml` reads it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ..recipe import NONE
+from ..values import NONE
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def to_toml(data: Mapping[str, Any]) -> str:
-    """TOML of what JSON can hold; null, which TOML has not, becomes the text that flags take for it."""
+    """Write JSON data as TOML. TOML has no null: it is written as ``none``, as on the command line."""
     return "\n".join(_lines(data, ())).strip() + "\n"
 
 
 def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """A table's own values first: what follows a heading belongs to it."""
+    """The lines of a table. Its own values come first, since all that follows a heading belongs to that."""
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping) or _is_tables(value)}
     for key, value in table.items():
         if key not in tables:
@@ -51,13 +51,13 @@ def _value(value: Any) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, cast(Sequence[Any], value)))}]"
-    if isinstance(value, Mapping):  # among other things in an array
+    if isinstance(value, Mapping):  # inside an array that is not of tables alone
         pairs = cast(Mapping[str, Any], value).items()
         return f"{{{', '.join(f'{_key(key)} = {_value(each)}' for key, each in pairs)}}}"
     return _text(str(value))
 
 
 def _text(text: str) -> str:
-    # Undecodable bytes of a file name are no Unicode; JSON leaves DEL bare, TOML does not.
+    # A file name may have bytes that are not Unicode. TOML needs DEL escaped, which JSON does not.
     whole = text.encode("utf-8", "replace").decode()
     return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,6 +1,6 @@
-"""``impasto train``: a command for each trainer, whose flags are the fields of its options.
+"""``impasto train``: one command for each kind of network, with the fields of its training options as flags.
 
-Imports torch. The application loads this file only for ``impasto train``.
+Imports torch; the application imports this file only for ``impasto train``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
 from ..methods.common.preset import Preset
-from ..recipe import explain, read_toml
 from ..training.loop import CHECKPOINT
 from ..training.options import TrainOptions
 from ..training.progress import display
@@ -28,14 +27,24 @@ from ..training.tasks import adain_options, johnson_options
 from ..training.tasks import johnson as train_johnson
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
+from ..values import explain, read_toml
 from ..weights.container import load_metadata
-from .flags import HELP, TRAINING, epilogue, flags, given, shown, shown_if
+from .flags import TRAINING, epilogue, flags, given, shown, shown_if
 from .status import DONE
 
 
 @dataclass(frozen=True)
-class _Training:
-    """A trainer: its options and presets, the function that trains, and what it learns from."""
+class Trainer:
+    """A kind of network that can be trained.
+
+    Attributes:
+        name: name of its command.
+        summary: what it trains, in a sentence.
+        options: its settings.
+        presets: named settings.
+        train: trains a network and returns its file.
+        run: the flags that name the pictures and the folder of a run.
+    """
 
     name: str
     summary: str
@@ -46,9 +55,9 @@ class _Training:
 
     @property
     def example(self) -> str:
-        """A command line for the help."""
-        source = "--style painting.jpg" if self.run is StylesRun else "--paintings paintings/"
-        return f"impasto train {self.name} --photos photos/ {source} --out run/"
+        """A command to type."""
+        styles = "--style painting.jpg" if self.run is StylesRun else "--paintings paintings/"
+        return f"impasto train {self.name} --photos photos/ {styles} --out run/"
 
 
 def _flag(help: str, *, plain: bool = True, **more: Any) -> Parameter:
@@ -57,26 +66,28 @@ def _flag(help: str, *, plain: bool = True, **more: Any) -> Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Run(ABC):
-    """What to train on, and where the run is kept. Each field is a flag."""
+    """The pictures to train on and the folder of the run; each field is a flag."""
 
     photos: Annotated[
         list[str],
         _flag(
-            "Folders or .tar files of photos, each as PATH or PATH:WEIGHT: with weight 2 its pictures come twice as "
-            "often.",
+            "Photographs: folders of pictures, or .tar files with pictures in them, each as PATH or PATH:WEIGHT. "
+            "Pictures at weight 2 are drawn twice as often as those at weight 1.",
             consume_multiple=True,
         ),
     ]
-    out: Annotated[Path, _flag("Folder for the net, the checkpoint, the log, sample sheets and the curve of losses.")]
-    resume: Annotated[bool, _flag("Continue the run in --out. The settings have to be the same.")] = False
-    preset: Annotated[str, _flag("Named settings, listed below; other flags override them.")] = "impasto"
-    net: Annotated[str | None, _flag("Begin with the weights of this net: name of a shipped one, or file.")] = None
+    out: Annotated[Path, _flag("Folder for the network, the checkpoint, the log and sheets of samples.")]
+    resume: Annotated[bool, _flag("Continue the run in --out, with the same settings.")] = False
+    preset: Annotated[str, _flag("Name of a set of settings, which other flags override; they are listed below.")] = (
+        "impasto"
+    )
+    net: Annotated[str | None, _flag("Network whose weights training begins with: a name or a file.")] = None
     encoder: Annotated[
         str | None,
         _flag(
             "Encoder that the losses use: name from 'impasto weights list', or file.",
             plain=False,
-            show_default="the preset's, usually vgg19",
+            show_default="that of the preset, mostly vgg19",
         ),
     ] = None
     device: Annotated[str, _flag("Where to train: auto, cpu, cuda, cuda:N or mps.", plain=False)] = "auto"
@@ -85,11 +96,11 @@ class Run(ABC):
     @property
     @abstractmethod
     def examples(self) -> list[str]:
-        """What to learn from beside photos."""
+        """The pictures to learn from besides photographs."""
 
     @property
     def more(self) -> dict[str, Any]:
-        """Further arguments for the training function."""
+        """More arguments of the training function."""
         return {}
 
 
@@ -98,7 +109,8 @@ class PaintingsRun(Run):
     """A run that learns from many paintings."""
 
     paintings: Annotated[
-        list[str], _flag("Folders or .tar files of paintings, as for --photos.", consume_multiple=True)
+        list[str],
+        _flag("Paintings: folders or .tar files of pictures, as for --photos.", consume_multiple=True),
     ]
 
     @property
@@ -111,7 +123,7 @@ class PaintingsRun(Run):
 class StepsRun(PaintingsRun):
     """A run that adds learned steps to a net."""
 
-    net: Annotated[str | None, _flag("Net of 'impasto swap' to get the steps: name of a shipped one, or file.")] = (
+    net: Annotated[str | None, _flag("Network of 'impasto swap' that the steps are added to: a name or a file.")] = (
         "swap"
     )
 
@@ -120,14 +132,10 @@ class StepsRun(PaintingsRun):
 class StylesRun(Run):
     """A run that learns a few styles."""
 
-    style: Annotated[
-        list[str], _flag("The style picture, or several. A style gets the name of its file.", consume_multiple=True)
-    ]
+    style: Annotated[list[str], _flag("Style pictures; each style is named after its file.", consume_multiple=True)]
     credits: Annotated[
         Path | None,
-        _flag(
-            "TOML file with a table [NAME] for each style: title, artist and year, to keep in the net.", plain=False
-        ),
+        _flag("TOML file with the title, artist and year of each style, in a table [NAME].", plain=False),
     ] = None
 
     @property
@@ -137,7 +145,7 @@ class StylesRun(Run):
 
     @property
     def more(self) -> dict[str, Any]:
-        """The credits of the styles."""
+        """The credits of the style pictures, which the network's file keeps."""
         if self.credits is None:
             return {}
         try:
@@ -147,29 +155,30 @@ class StylesRun(Run):
         return {"credits": read_toml(text, str(self.credits))}
 
 
-def _settings(training: _Training, preset: str, values: Mapping[str, Any]) -> TrainOptions:
-    if preset not in training.presets:
-        hint = near_misses(preset, training.presets) or ": there is " + ", ".join(training.presets)
-        raise RequestError(f"training {training.name} has no preset {preset!r}{hint}")
-    base = training.presets[preset].options
-    stated = {name: getattr(base, name) for name in base.model_fields_set}
+def _settings(trainer: Trainer, preset: str, values: Mapping[str, Any]) -> TrainOptions:
+    """The settings of a preset, with the values of flags in their place."""
+    if preset not in trainer.presets:
+        hint = near_misses(preset, trainer.presets) or "; expected one of " + ", ".join(trainer.presets)
+        raise RequestError(f"impasto train {trainer.name} has no preset {preset!r}{hint}")
+    options = trainer.presets[preset].options
+    stated = {name: getattr(options, name) for name in options.model_fields_set}
     try:
-        return training.options(**{**stated, **given(training.options.model_fields, values)})
+        return trainer.options(**{**stated, **given(trainer.options.model_fields, values)})
     except ValidationError as error:
         raise explain(error) from None
 
 
-def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
+def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
     def command(*, run: Run, **values: Any) -> int:
-        options = _settings(training, run.preset, values)
+        options = _settings(trainer, run.preset, values)
         try:
             with display(quiet=run.quiet) as report:
-                net = training.train(
+                net = trainer.train(
                     options,
                     run.photos,
                     run.examples,
                     run.out,
-                    encoder=run.encoder or training.presets[run.preset].encoder,
+                    encoder=run.encoder or trainer.presets[run.preset].encoder,
                     preset=run.preset,
                     init=run.net,
                     resume=run.resume,
@@ -180,53 +189,53 @@ def _command(training: _Training, *, everything: bool) -> Callable[..., int]:
         except KeyboardInterrupt:
             if not (run.out / CHECKPOINT).exists():
                 raise
-            raise KeyboardInterrupt(f"interrupted; {run.out} holds the run: continue it with --resume") from None
+            raise KeyboardInterrupt(f"interrupted; the run is kept in {run.out}: continue it with --resume") from None
         print(net)
         if not run.quiet:
-            done = load_metadata(net) or {}
-            lost = f"; unreadable pictures: {done['unreadable']}" if done["unreadable"] else ""
-            print(f"{done['steps']} steps, {done['crops_per_second']} images/s{lost}", file=sys.stderr)
+            record = load_metadata(net) or {}
+            skipped = f"; unreadable pictures: {record['unreadable']}" if record["unreadable"] else ""
+            print(f"{record['steps']} steps, {record['crops_per_second']} images/s{skipped}", file=sys.stderr)
         return DONE
 
-    own = training.options.model_fields
+    own = trainer.options.model_fields
     arguments = [
-        Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[training.run, Parameter(name="*")]),
+        Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[trainer.run, Parameter(name="*")]),
         *flags(own, everything=everything),
     ]
     # cyclopts reads a command's flags off its signature.
-    command.__name__ = training.name
-    command.__doc__ = training.summary
+    command.__name__ = trainer.name
+    command.__doc__ = trainer.summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
     cast(Any, command).__signature__ = Signature(arguments, return_annotation=int)
     return command
 
 
-_TRAININGS = (
-    _Training(
+TRAINERS = (
+    Trainer(
         "adain",
-        "Train a decoder for `impasto adain`, which turns features into a picture.",
+        "Train a network that turns features into pictures (a decoder), for `impasto adain`.",
         adain_options.AdainTraining,
         adain_options.PRESETS,
         cast(Callable[..., Path], train_adain.train),
         PaintingsRun,
     ),
-    _Training(
+    Trainer(
         "swap",
-        "Train an inverse net for `impasto swap`, which turns swapped features into a picture.",
+        "Train a network that turns features into pictures, for `impasto swap`.",
         train_swap.SwapTraining,
         train_swap.PRESETS,
         cast(Callable[..., Path], train_swap.train),
         PaintingsRun,
     ),
-    _Training(
+    Trainer(
         "swap-steps",
-        "Train the learned steps with which `impasto swap` refines its net's picture; the net itself stays as it is.",
+        "Train the steps by which `impasto swap` refines the picture of its network, which itself stays as it is.",
         train_swap_steps.SwapStepsTraining,
         train_swap_steps.PRESETS,
         cast(Callable[..., Path], train_swap_steps.train),
         StepsRun,
     ),
-    _Training(
+    Trainer(
         "johnson",
         "Train a network for one style or several, or add styles to one, for `impasto johnson`.",
         johnson_options.JohnsonTraining,
@@ -237,21 +246,24 @@ _TRAININGS = (
 )
 
 
-def _epilogue(training: _Training, command: Callable[..., int], *, everything: bool) -> str:
-    ends = epilogue(f"impasto train {training.name}", [training.example], command, everything=everything)
-    presets = "\n".join(f"  {name}: {preset.description}" for name, preset in training.presets.items())
-    return f"Presets:\n{presets}\n\n{ends}"
+def _epilogue(trainer: Trainer, command: Callable[..., int], *, everything: bool) -> str:
+    presets = "\n".join(f"  {name}: {preset.description}" for name, preset in trainer.presets.items())
+    end = epilogue(f"impasto train {trainer.name}", [trainer.example], command, everything=everything)
+    return f"Presets:\n{presets}\n\n{end}"
 
 
-def build(*, everything: bool = False) -> App:
-    """Make the application of all trainers; with `everything`, their help shows every flag."""
-    app = App(name="train", help="Train a network to paint with, by --net FILE.", help_flags=HELP)
-    for training in _TRAININGS:
-        command = _command(training, everything=everything)
+def add_trainers(app: App, *, everything: bool = False) -> None:
+    """Add a command for each trainer to ``impasto train``.
+
+    Args:
+        app: the application of ``impasto train``.
+        everything: show every flag in the help.
+    """
+    for trainer in TRAINERS:
+        command = _command(trainer, everything=everything)
         app.command(
             command,
-            name=training.name,
+            name=trainer.name,
             default_parameter=shown(everything=everything),
-            help_epilogue=_epilogue(training, command, everything=everything),
+            help_epilogue=_epilogue(trainer, command, everything=everything),
         )
-    return app

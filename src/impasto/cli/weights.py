@@ -1,4 +1,4 @@
-"""``impasto weights``: what encoders there are, whether they are whole, fetching and converting."""
+"""``impasto weights``: lists, checks, downloads and converts the weights of encoders."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from ..weights.fetch import fetch as fetch_entry
 from ..weights.listing import Status, list_weights, verify_weights
 from .status import DONE, FAILED
 
-app = App(name="weights", help="Encoders: list, verify, fetch or convert their weights.")
+app = App(
+    name="weights", help="List, verify, download or convert the weights of encoders, the networks that see pictures."
+)
 
 
 @app.command(name="list")
 def list_all(*, json: bool = False) -> int:
-    """List every encoder impasto knows, and whether it is on this machine.
+    """List the encoders that impasto knows, and say which are on this machine.
 
     Args:
-        json: One JSON object on standard output.
+        json: Print one JSON object.
     """
     _show(list_weights(), json=json)
     return DONE
@@ -34,11 +36,11 @@ def list_all(*, json: bool = False) -> int:
 
 @app.command
 def verify(name: str | None = None, /, *, json: bool = False) -> int:
-    """Compare the files on this machine with their published hashes; status 1 where one differs.
+    """Compare the files on this machine with their published hashes. The exit status is 1 if one differs.
 
     Args:
-        name: An encoder; all that are present where left out.
-        json: One JSON object on standard output.
+        name: An encoder; all that are on this machine if left out.
+        json: Print one JSON object.
     """
     statuses = verify_weights(name)
     missing = [status.entry.name for status in statuses if not status.present]
@@ -50,12 +52,12 @@ def verify(name: str | None = None, /, *, json: bool = False) -> int:
 
 @app.command
 def fetch(name: str, /, *, json: bool = False, quiet: bool = False) -> int:
-    """Fetch an encoder into the cache, or go on where an earlier attempt stopped.
+    """Download an encoder into the cache, or continue an earlier download.
 
     Args:
         name: An encoder of `impasto weights list`.
-        json: One JSON object on standard output.
-        quiet: Show no progress.
+        json: Print one JSON object.
+        quiet: Show no progress bar.
     """
     bar = Progress(
         TextColumn(name),
@@ -85,15 +87,15 @@ def convert(
     overwrite: bool = False,
     json: bool = False,
 ) -> int:
-    """Turn a weights file into impasto's own: smaller, and safe to read.
+    """Convert a weights file to impasto's own format, which is smaller and safe to read.
 
     Args:
         source: An encoder's name, or a .pth, .mat, .h5, .bin or .safetensors file.
         target: File to write, ending in .safetensors.
-        layout: How the source is laid out, where it does not tell by itself.
-        half: Store 16-bit floats: half the size, about three decimal digits.
-        overwrite: Replace the target if it exists.
-        json: One JSON object on standard output.
+        layout: Layout of the source, if it cannot be recognised.
+        half: Store 16-bit floats, which have half the size and about three decimal digits.
+        overwrite: Replace an existing file.
+        json: Print one JSON object.
     """
     from ..weights.convert import convert as convert_file
 
@@ -110,7 +112,7 @@ def _show(statuses: Sequence[Status], *, json: bool) -> None:
     table.add_column("name", style="bold", no_wrap=True)
     table.add_column("here", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("what it is")
+    table.add_column("description")
     table.add_column("licence")
     for status in statuses:
         entry = status.entry

@@ -81,7 +81,9 @@ def compare(
         if photo is not None or strengths is not None:
             raise RequestError("pairs are given with a photo or strengths; expected pairs alone, at full strength")
         return pair_sheet(_paint_pairs(pairs, ways, cell, device))
-    if photo is None or not styles:
+    if photo is None:
+        raise RequestError("no photo; expected a photo and at least one style picture, or pairs")
+    if not styles:
         raise RequestError("no style picture; give at least one")
     columns = STRENGTHS if strengths is None else strengths
     check_strengths(columns, ways)

@@ -1,4 +1,4 @@
-"""Columns that nothing tells apart, and the key to them. Imports no torch."""
+"""Hides which column of a sheet is which way, and writes the key. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ _SEEDS = 2**63
 
 
 def choose_seed(seed: int | None) -> int:
-    """The seed of the order of columns: the one given, or one that nobody knows.
+    """Return the seed of the order of columns: the one given, or a random one.
+
+    Args:
+        seed: from 0 to 2⁶³ − 1; None for a random one.
 
     Raises:
-        RequestError: it is no seed.
+        RequestError: it is out of range.
     """
     if seed is None:
         return secrets.randbelow(_SEEDS)
@@ -27,13 +30,13 @@ def choose_seed(seed: int | None) -> int:
 
 
 def letters(count: int) -> list[str]:
-    """What columns are called: A, B, C, ..., Z, AA, AB, ..."""
+    """Return the names of columns: A, B, C, ..., Z, AA, AB, ..."""
     lengths = (itertools.product(string.ascii_uppercase, repeat=length) for length in itertools.count(1))
     return ["".join(each) for each in itertools.islice(itertools.chain.from_iterable(lengths), count)]
 
 
 def key(table: Table, seed: int) -> dict[str, Any]:
-    """Which way each column of each row is, with its seconds: plain JSON data."""
+    """Return which way each column of each row is, and the seconds it took, as JSON data."""
     return {"seed": seed, "rows": [_entry(row) for row in table.rows]}
 
 

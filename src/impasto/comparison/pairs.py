@@ -1,4 +1,4 @@
-"""Pairs of a photograph and a style picture, as a table lists them. Imports no torch."""
+"""Reads pairs of photographs and style pictures from a table. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from pathlib import Path
 
 from ..errors import RequestError, near_misses
 
-_PHOTO, _STYLE = ("photo",), ("style", "painting")  # what the columns are called
+_PHOTO, _STYLE = ("photo",), ("style", "painting")  # names that the columns may have
 _FOLDERS = {"photo": "photos", "style": "paintings"}
 
 
 def read_pairs(path: str | Path) -> list[tuple[str, str]]:
-    """Read the paths of photographs and styles from a CSV file, a pair a line.
+    """Read the paths of photographs and styles from a CSV file with one pair in each line.
 
-    The columns are `photo` and `style` (or `painting`). Where no line names them, there are two, in this order. Paths
-    are relative to the file. A name without a folder may also be of a file in ``photos/``, or ``paintings/``, beside
-    it.
+    The columns are `photo` and `style` (or `painting`). If the first line does not name them, there must be two, in
+    this order. Paths are relative to the file. A name without a folder may also be that of a file in the folders
+    ``photos`` or ``paintings`` beside the file.
+
+    Args:
+        path: the CSV file.
+
+    Returns:
+        The paths of photograph and style of each pair.
 
     Raises:
-        RequestError: the file is unreadable, or is no such table; a picture is missing; a pair is there twice.
+        RequestError: the file is unreadable or is no such table, a picture is missing, or a pair is given twice.
     """
     path = Path(path)
     try:
@@ -37,7 +43,7 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     elif any(len(row) != 2 for _, row in lines):
         lines = []
     if not lines:
-        raise RequestError(f"{path}: expected a table with the columns photo and style, a pair a line")
+        raise RequestError(f"{path}: expected a table with the columns photo and style, one pair in each line")
     pairs: list[tuple[str, str]] = []
     for number, row in lines:
         cells = [row[column].strip() if column < len(row) else "" for column in (photo, style)]
@@ -46,12 +52,16 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
         where = f"{path}, line {number}"
         pairs.append((_find(path.parent, cells[0], "photo", where), _find(path.parent, cells[1], "style", where)))
         if pairs[-1] in pairs[:-1]:
-            raise RequestError(f"{where}: {' and '.join(cells)} are a pair already; expected each once")
+            raise RequestError(f"{where}: the pair {' and '.join(cells)} is given twice; expected each once")
     return pairs
 
 
 def _find(folder: Path, name: str, kind: str, where: str) -> str:
-    """The path of a picture that a table names."""
+    """Return the path of a picture that a table names.
+
+    Raises:
+        RequestError: it does not exist.
+    """
     beside = folder / _FOLDERS[kind]
     places = [folder / name] if Path(name).parent != Path() else [folder / name, beside / name]
     for place in places:
@@ -63,7 +73,7 @@ def _find(folder: Path, name: str, kind: str, where: str) -> str:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """The names, each that is there already with a number after it."""
+    """Return the names with a number after each that is there already, so that all differ."""
     made: list[str] = []
     for name in names:
         number, other = 1, name

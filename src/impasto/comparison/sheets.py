@@ -1,4 +1,4 @@
-"""Sheets of a comparison. Imports no torch."""
+"""Lays out the sheets of a comparison. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 STRENGTHS = (0.4, 0.7, 1.0)
 _LARGEST = 512  # pixels of a picture's longest side on the sheet
 _SMALLEST = 16
-_SIDE = 8000  # pixels of a sheet's longest side that cells are made smaller for
-_TEXT = 40  # pixels at most between a picture and the next below, where it is small
+_SIDE = 8000  # pixels of a sheet's longest side; cells are made smaller so that it fits
+_TEXT = 40  # pixels of the text between a picture and the next one below, at most if the cells are small
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One painting of a comparison, at full strength.
+    """One painting of a comparison.
 
     Attributes:
-        label: its way.
-        painting: at full strength.
+        label: label of its way.
+        painting: the painting at full strength.
     """
 
     label: str
@@ -39,28 +39,36 @@ class Trial:
 
 
 def check_strengths(strengths: Sequence[float], ways: Sequence[Way]) -> None:
-    """Refuse strengths that no sheet can show, and ways that have one of their own."""
+    """Check the strengths of a sheet's columns.
+
+    Args:
+        strengths: one for each column.
+        ways: what is painted.
+
+    Raises:
+        RequestError: a strength is not from 0 to 1, there is none, or a way has a strength of its own.
+    """
     if not strengths or not all(0 <= strength <= 1 for strength in strengths):
         shown = ", ".join(f"{strength:g}" for strength in strengths) or "none"
         raise RequestError(f"strengths are {shown}; expected at least one, each from 0 to 1")
     for way in ways:
         if way.recipe.strength != 1:
             raise RequestError(
-                f"{way.label}: strength is {way.recipe.strength:g}, but each column has its own; expected it in the "
-                "strengths of the columns"
+                f"{way.label}: strength is {way.recipe.strength:g}, but each column has its own strength; expected "
+                "it among the strengths of the columns"
             )
 
 
 def cell_size(ways: Sequence[Way], pairs: int, cell: int | None = None) -> int:
-    """Longest side of each picture on a sheet in pixels.
+    """Return the longest side of each picture on a sheet in pixels.
 
     Args:
         ways: what is painted.
-        pairs: rows.
-        cell: what is asked for; None for that of the paintings, but smaller on a large sheet.
+        pairs: number of rows.
+        cell: the size that is asked for; None for that of the paintings, or less if the sheet would be too large.
 
     Raises:
-        RequestError: what is asked for is not 16 to 4096.
+        RequestError: `cell` is not from 16 to 4096.
     """
     if cell is not None:
         if not _SMALLEST <= cell <= 4096:
@@ -72,10 +80,16 @@ def cell_size(ways: Sequence[Way], pairs: int, cell: int | None = None) -> int:
 
 
 def check_sheet(ways: int, pairs: int, cell: int, longest: int) -> None:
-    """Refuse a sheet of pairs that its file may be too small for.
+    """Check that the format of a file can hold a sheet of pairs.
+
+    Args:
+        ways: number of ways.
+        pairs: number of pairs.
+        cell: longest side of each picture on the sheet in pixels.
+        longest: longest side that the format can hold in pixels.
 
     Raises:
-        RequestError: a side may be over `longest` pixels.
+        RequestError: a side may be longer.
     """
     side = max(pairs * (cell + _TEXT + cell // 12), (ways + 2) * (cell + _TEXT))
     if side > longest:
@@ -92,7 +106,20 @@ def strength_sheet(
     strengths: Sequence[float],
     cell: int | None = None,
 ) -> Image.Image:
-    """Photo and styles down the first column, then a row a painting and a column a strength, seconds under each."""
+    """Lay out one photograph painted in several ways, with the seconds that each took.
+
+    The first column has the photograph and the styles. Then each row is a painting, and each column a strength.
+
+    Args:
+        content: the photograph.
+        styles: the style pictures.
+        trials: the paintings.
+        strengths: one for each column.
+        cell: longest side of each picture on the sheet in pixels; None for that of the paintings, at most 512.
+
+    Returns:
+        An RGB image.
+    """
     from ..images.contact import contact_sheet, framed
 
     width, height = trials[0].painting.size
@@ -102,7 +129,7 @@ def strength_sheet(
     for row in range(max(len(trials), len(inputs))):
         label, picture = inputs[row] if row < len(inputs) else ("", None)
         labels.append(label)
-        # As large as the paintings: a tall style beside wide ones would stretch its whole row.
+        # All are as large as the paintings, since a tall style beside wide paintings would make its row taller.
         cells.append(picture and framed(picture.to_pil(), (width, height)))
         if row < len(trials):
             painting = trials[row].painting
@@ -121,11 +148,14 @@ def strength_sheet(
 
 
 def pair_sheet(table: Table, letters: Sequence[str] = ()) -> Image.Image:
-    """A row a pair: photo, style, then a column a way.
+    """Lay out pairs, one in each row: the photograph, the style, then a column for each way.
 
     Args:
-        table: at least one of its paintings is done. A row without any is left out.
-        letters: what the columns are called in place of their ways. No seconds are shown then.
+        table: the paintings, at least one. A row without any is left out.
+        letters: names of the columns, to hide their ways. Then no seconds are shown.
+
+    Returns:
+        An RGB image.
     """
     from PIL import Image
 
@@ -148,7 +178,7 @@ def pair_sheet(table: Table, letters: Sequence[str] = ()) -> Image.Image:
 
 
 def _notes(row: Row, *, blind: bool) -> list[str]:
-    """What stands under the paintings of a row."""
+    """The texts under the paintings of a row."""
     if blind:
         return [""] * len(row.attempts)
     return [

@@ -1,4 +1,4 @@
-"""`Table`: pairs of photograph and style, each painted in several ways. Imports no torch until it paints."""
+"""`Table`: pairs of photograph and style, each painted in several ways. Imports torch only when it paints."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Attempt:
-    """One pair in one way.
+    """One pair painted in one way.
 
     Attributes:
-        way: what it is painted with.
-        painting: the result, as long as it is needed in full.
-        picture: the result as the sheet shows it; None where there is none.
-        seconds: it took.
-        error: why there is no result; None also where it was not come to.
+        way: how it is painted.
+        painting: the result, as long as it is needed at full size.
+        picture: the result as the sheet shows it; None if there is no result.
+        seconds: how long it took.
+        error: why it failed; None if it did not fail or was not begun.
     """
 
     way: Way
@@ -44,8 +44,8 @@ class Attempt:
     seconds: float = 0.0
     error: ImpastoError | None = None
 
-    def settle(self, cell: int) -> None:
-        """Keep of the painting what the sheet shows."""
+    def shrink(self, cell: int) -> None:
+        """Replace the painting by what the sheet shows, whose longest side is `cell` pixels."""
         from ..images.contact import thumbnail
 
         if self.painting is not None:
@@ -56,15 +56,15 @@ class Attempt:
 
 @dataclass(slots=True)
 class Row:
-    """One pair in all ways.
+    """One pair painted in all ways.
 
     Attributes:
-        photo: its name.
-        style: its name.
-        attempts: one a way, in the order of the columns.
-        error: why the pair could not be read.
-        content: the photograph as the sheet shows it; None where it could not be read.
-        example: the style picture, likewise.
+        photo: name of the photograph.
+        style: name of the style picture.
+        attempts: one for each way, in the order of the columns.
+        error: why the pair could not be read; None if it could.
+        content: the photograph as the sheet shows it; None if it could not be read.
+        example: the style picture as the sheet shows it; None if it could not be read.
     """
 
     photo: str
@@ -76,17 +76,17 @@ class Row:
 
     @property
     def painted(self) -> int:
-        """How many paintings there are."""
+        """The number of paintings."""
         return sum(attempt.picture is not None for attempt in self.attempts)
 
     @property
     def errors(self) -> list[ImpastoError]:
-        """What went wrong, with the pair or with its paintings."""
+        """The errors of the pair and of its paintings."""
         own = [attempt.error for attempt in self.attempts]
         return [error for error in (self.error, *own) if error is not None]
 
     def complaints(self, *, blind: bool = False) -> list[str]:
-        """A line for each thing that is left out; where `blind`, without what it is."""
+        """Return a line for each thing that is left out; if `blind`, without naming the ways."""
         pair = f"{PurePath(self.photo).name} and {PurePath(self.style).name}"
         if self.error is not None:
             return [f"{pair} are left out: {self.error}"]
@@ -96,7 +96,7 @@ class Row:
         return [f"{label} of {pair} is left out: {error}" for label, error in failed]
 
     def show(self, photo: Picture, style: Picture, cell: int) -> None:
-        """Make what the sheet shows of photograph and style."""
+        """Make what the sheet shows of photograph and style; `cell` is the longest side in pixels."""
         from ..images.contact import framed, thumbnail
 
         self.content = thumbnail(photo.to_pil(), cell)
@@ -104,13 +104,16 @@ class Row:
 
 
 class Table:
-    """Paints pairs row by row. What is done is in `rows`, also where the work is cut short.
+    """Paints pairs row by row.
 
     Args:
-        session: networks and styles are loaded once in it.
-        ways: of each pair.
+        session: paints; it loads each network only once.
+        ways: the ways to paint each pair in.
         cell: longest side of each picture on the sheet in pixels.
-        seed: of the order of the columns, which is then another in each row; None for that of `ways` in all.
+        seed: seed of the order of the columns, which then differs from row to row; None for the order of `ways`.
+
+    Attributes:
+        rows: the rows so far, also after an interruption.
     """
 
     def __init__(self, session: Session, ways: Sequence[Way], cell: int, seed: int | None = None) -> None:
@@ -119,12 +122,12 @@ class Table:
         self._order = None if seed is None else random.Random(seed)
 
     def paint(self, pair: Pair, paint: PaintOne | None = None, keep: Callable[[Row], None] | None = None) -> Row:
-        """Paint a pair in all ways; one that fails leaves its place empty.
+        """Paint a pair in all ways. A way that fails leaves its place empty.
 
         Args:
-            pair: photograph and style, each whatever `impasto.paint` takes.
-            paint: paints one of them, in place of the session.
-            keep: is given the row while it has its paintings in full, also where the work is cut short.
+            pair: photograph and style, of the kinds that `impasto.paint` takes.
+            paint: paints one picture, instead of the session.
+            keep: called with the row while it has its paintings at full size, also after an interruption.
         """
         from ..images.read import read
 
@@ -143,7 +146,7 @@ class Table:
         try:
             with warnings.catch_warnings():
                 if self._order is not None:
-                    warnings.simplefilter("ignore", ImpastoWarning)  # they may tell which way is at work
+                    warnings.simplefilter("ignore", ImpastoWarning)  # a warning may reveal the way
                 for attempt in row.attempts:
                     try:
                         recipe = attempt.way.with_styles(named)
@@ -154,11 +157,15 @@ class Table:
             if keep is not None:
                 keep(row)
             for attempt in row.attempts:
-                attempt.settle(self.cell)
+                attempt.shrink(self.cell)
         return row
 
     def require_any(self) -> None:
-        """Raise the first error, where nothing was painted."""
+        """Check that something was painted.
+
+        Raises:
+            ImpastoError: nothing was; it is the first error.
+        """
         errors = [error for row in self.rows for error in row.errors]
         if errors and not any(row.painted for row in self.rows):
             raise errors[0]

@@ -1,4 +1,4 @@
-"""Ways to paint, as they are written in a comparison. Imports no torch."""
+"""Reads the ways to paint in a comparison from text. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from ..errors import RequestError, near_misses
 from ..methods import METHODS, make_recipe, method
 from ..methods.effort import EFFORTS, check_shared, way
-from ..recipe import Recipe, Style, explain, unset
+from ..recipe import DECIDED, Recipe, Style
+from ..values import explain, parse_none
 
 WAYS = ("draft", "quick", "fine", "best")
 SIZE = 320
 _SETTING = re.compile(r"[A-Za-z][\w-]*=")
-_DECIDED = ("version", "method", "options", "styles", "preset", "nets")  # not by a setting
+_NO_SETTINGS = (*DECIDED, "preset")  # fields of a recipe that a way cannot set
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Way:
     """One way to paint.
 
     Attributes:
-        label: how it is called, as in ``gatys quick steps=40``.
-        recipe: without style pictures.
+        label: name of the way, such as ``gatys quick steps=40``.
+        recipe: its recipe without style pictures.
     """
 
     label: str
@@ -34,11 +35,11 @@ class Way:
 
     @property
     def file_name(self) -> str:
-        """The label, fit for a part of a file's name."""
+        """The label as a part of a file name."""
         return re.sub(r"[^\w=.+-]+", "-", self.label)[:100]
 
     def with_styles(self, styles: Sequence[Style]) -> Recipe:
-        """The recipe for these style pictures; as it is where its networks know their styles.
+        """Return the recipe with style pictures; without them if its networks know their styles.
 
         Raises:
             RequestError: a style is given twice.
@@ -54,18 +55,19 @@ class Way:
 
 
 def parse_way(text: str, size: int | None = SIZE) -> Way:
-    """Read ``METHOD[:PRESET][:SETTING=VALUE]...``, or ``METHOD:NET`` where a method's networks know their styles.
+    """Read a way: ``METHOD[:PRESET][:SETTING=VALUE]...``, or ``EFFORT[:SETTING=VALUE]...``.
 
-    One of EFFORTS stands for what `impasto paint` paints with at that effort; ``boldness`` is a setting of it.
-    A setting is a field of the method's options or of `Recipe`; hyphens stand for underscores, and ``none`` for
-    unset. What follows a colon and begins with no setting belongs to what stands before it.
+    For a method whose networks know their styles, the name of a network takes the place of the preset. An effort
+    stands for what `impasto paint` uses for it, and has the setting ``boldness``. Other settings are fields of the
+    method's options or of `Recipe`; hyphens may be used for underscores, and ``none`` is None. A part without a
+    setting's name belongs to the value before it.
 
     Args:
         text: the way.
-        size: longest side in pixels, where the way says nothing of it.
+        size: longest side in pixels, unless the way states one.
 
     Raises:
-        RequestError: an unknown name, a value out of range, or a missing net.
+        RequestError: a name is unknown, a value is out of range, or the network is missing.
 
     Examples:
         >>> parse_way("gatys:quick:steps=40").label
@@ -80,7 +82,7 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
         raise RequestError(f"no method or effort {name!r}{near}")
     chosen = method(name)
     fields = {**Recipe.model_fields, **chosen.options.model_fields}
-    given = {"size": size, **unset(fields, settings)}
+    given = {"size": size, **parse_none(fields, settings)}
     try:
         if chosen.styles:
             recipe = make_recipe(name, preset=named or None, settings=given)
@@ -97,22 +99,26 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
 
 
 def _by_effort(text: str, effort: str, settings: Mapping[str, str], size: int | None) -> Recipe:
-    """What `impasto paint` paints with at an effort."""
+    """Return the recipe of `impasto paint` for an effort."""
     shared = {name: value for name, value in settings.items() if name != "boldness"}
     try:
         check_shared(shared)
         name, preset, chosen = way(effort, settings.get("boldness"))
-        given = {"size": size, **unset(Recipe.model_fields, shared)}
+        given = {"size": size, **parse_none(Recipe.model_fields, shared)}
         return make_recipe(name, preset=preset, settings={**chosen, **given})
     except RequestError as error:
         raise RequestError(str(error) if text == effort else f"{text}: {error}") from None
 
 
 def parse_ways(texts: Iterable[str], size: int | None = SIZE) -> list[Way]:
-    """Read several ways, each once.
+    """Read several ways.
+
+    Args:
+        texts: the ways; see `parse_way`.
+        size: see `parse_way`.
 
     Raises:
-        RequestError: see `parse_way`; there is none, or one is given twice.
+        RequestError: see `parse_way`; or there is none, or one is given twice.
     """
     ways = [parse_way(text, size) for text in texts]
     labels = [way.label for way in ways]
@@ -122,10 +128,10 @@ def parse_ways(texts: Iterable[str], size: int | None = SIZE) -> list[Way]:
 
 
 def split_ways(text: str) -> list[str]:
-    """Ways out of a text with commas between.
+    """Split a text into ways at its commas.
 
-    A comma after a setting belongs to its value, unless what follows it begins as a way does:
-    ``adain,gatys:style_layers=relu1_1,relu2_1,swap`` has three.
+    A comma after a setting belongs to the value, unless the name of a method or effort follows:
+    ``adain,gatys:style_layers=relu1_1,relu2_1,swap`` has three ways.
     """
     ways: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -143,7 +149,7 @@ def _begins_way(name: str) -> bool:
 
 
 def _split(text: str) -> tuple[str, dict[str, str]]:
-    """What stands before the settings, and these by name."""
+    """Split a way into the part before its settings, and the settings by name."""
     head: list[str] = []
     settings: dict[str, str] = {}
     last = ""
@@ -153,7 +159,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
             last = key.replace("-", "_")
             if last in settings:
                 raise RequestError(f"{text}: {key} is given twice; expected each setting once")
-            if last in _DECIDED:
+            if last in _NO_SETTINGS:
                 raise RequestError(f"{text}: {key} is no setting; expected METHOD[:PRESET][:SETTING=VALUE]...")
             settings[last] = value
         elif last:

@@ -1,1 +1,1 @@
-"""Pictures to try impasto with: style pictures drawn by code, and photographs already installed."""
+"""Pictures to try impasto with: style pictures drawn by code, and photographs that scikit-image installs."""

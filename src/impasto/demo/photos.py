@@ -1,4 +1,4 @@
-"""Demo photographs in the public domain that scikit-image's own package carries: none is downloaded."""
+"""Demo photographs in the public domain, from the files of the package scikit-image. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ PHOTOS: Mapping[str, str] = {
 
 
 def demo_photo(name: str = "chelsea") -> Image.Image:
-    """A demo photograph, RGB.
+    """Load a demo photograph.
+
+    Args:
+        name: a key of `PHOTOS`.
+
+    Returns:
+        An RGB image.
 
     Raises:
-        RequestError: no demo photograph has that name.
+        RequestError: there is no such photograph.
     """
     if name not in PHOTOS:
         raise RequestError(f"demo photo is {name!r}; expected one of {', '.join(PHOTOS)}{near_misses(name, PHOTOS)}")

@@ -1,4 +1,4 @@
-"""The demo styles: pictures drawn by code alone, rich in brushwork all over, to paint with."""
+"""The demo styles: pictures drawn by code, with brushwork everywhere, to use as style pictures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from ..errors import OutputError, RequestError, near_misses
 from ..images.read import read
 from ..images.write import check_target, write
 from .artworks import night, rhythm, river, wave, window
-from .artworks.atelier import SUPERSAMPLE, Array, Random, Sheet
+from .artworks.tools import SUPERSAMPLE, Array, Random, Sheet
 
 SMALLEST, LARGEST = 64, 4096
 
 
 @dataclass(frozen=True, slots=True)
 class DemoStyle:
-    """An artwork: what it is called, what it shows, and how to draw it."""
+    """An artwork.
+
+    Attributes:
+        name: name of the style.
+        title: title of the picture.
+        description: what it looks like.
+        artwork: draws it on a sheet, with a generator of random numbers; returns H×W×3 in [0, 1].
+    """
 
     name: str
     title: str
@@ -46,7 +53,10 @@ def draw(name: str, size: int | tuple[int, int] = 512, seed: int = 0) -> Image.I
     Args:
         name: a key of `STYLES`.
         size: side of a square, or width and height, in pixels.
-        seed: 0 or more; the same seed gives the same pixels, another the same motif by another hand.
+        seed: 0 or more. The same seed gives the same pixels; another seed gives other strokes of the same motif.
+
+    Returns:
+        An RGB image.
 
     Raises:
         RequestError: the name, the size or the seed is wrong.
@@ -67,10 +77,16 @@ def draw(name: str, size: int | tuple[int, int] = 512, seed: int = 0) -> Image.I
 def draw_all(
     folder: str | Path, size: int | tuple[int, int] = 512, *, seed: int = 0, overwrite: bool = False
 ) -> list[Path]:
-    """Draw every demo style into ``FOLDER/NAME.png``, making the folder; all places are checked first.
+    """Draw every demo style to ``FOLDER/NAME.png``. All files are checked before the first is drawn.
+
+    Args:
+        folder: made if it does not exist.
+        size: see `draw`.
+        seed: see `draw`.
+        overwrite: replace existing files.
 
     Returns:
-        The files written.
+        The files.
 
     Raises:
         RequestError: the size or the seed is wrong, or a file exists and `overwrite` is false.

@@ -135,7 +135,8 @@ def _format_of(target: str | Path) -> _Format:
     extension = Path(target).suffix
     if extension.lower() not in FORMATS:
         shown = f"has the extension {extension}" if extension else "has no extension"
-        raise RequestError(f"output {target} {shown}; expected one of {', '.join(FORMATS)}")
+        named = f"{Path(target).with_suffix('.png')}" if Path(target).name else "painting.png"
+        raise RequestError(f"output {target} {shown}; expected one of {', '.join(FORMATS)}: write {named}")
     return FORMATS[extension.lower()]
 
 

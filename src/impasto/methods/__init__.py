@@ -9,7 +9,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
-from ..recipe import Recipe, Style, explain, may_be_unset
+from ..recipe import Recipe, Style
+from ..values import explain, is_optional
 from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
 from .cascade.options import CascadeOptions, Rung
@@ -250,9 +251,9 @@ def _check_rung(rung: Rung) -> dict[str, Any]:
         if name not in own:
             hint = ": it belongs to the whole painting" if name in Recipe.model_fields else near_misses(name, own)
             raise RequestError(f"rung {rung}: {rung.method} has no setting {name!r}{hint}")
-    # TOML and the text of a rung have no null, so "none" means None, except for a few settings that have that word.
-    none_values = {name: None if may_be_unset(own[name]) else "none" for name in own}
-    given = {name: none_values[name] if value in (None, "none") else value for name, value in rung.settings.items()}
+    # TOML has no null, and a rung as text has only words; to a few settings "none" is one.
+    unset = {name: None if is_optional(own[name]) else "none" for name in own}
+    given = {name: unset[name] if value in (None, "none") else value for name, value in rung.settings.items()}
     try:
         options = make_recipe(rung.method, settings=given).options
     except RequestError as error:

@@ -1,1 +1,1 @@
-"""Painting as a whole: pictures in, networks and style statistics kept, pictures with their recipes out."""
+"""Painting from files to files: reads pictures, keeps networks and style statistics, writes pictures with recipes."""

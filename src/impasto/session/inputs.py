@@ -28,13 +28,36 @@ _SMALLEST = 2  # pixels a side
 
 
 def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLike]]:
-    """Return styles for a recipe, and what to read each from."""
+    """Return styles for a recipe, and what to read each from.
+
+    Raises:
+        RequestError: see `parse_style`.
+    """
     named = [
-        Style.parse(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n} {IN_MEMORY}")
+        parse_style(str(s)) if isinstance(s, str | Path) else Style(path=f"style {n} {IN_MEMORY}")
         for n, s in enumerate(styles, 1)
     ]
     pairs = zip(named, styles, strict=True)
     return named, [name.path if isinstance(style, str | Path) else style for name, style in pairs]
+
+
+def parse_style(text: str) -> Style:
+    """Read a style from text as `Style.parse` does, and refuse a weight that is not a number.
+
+    Args:
+        text: the style, ``PATH[:WEIGHT][@MASK]``.
+
+    Raises:
+        RequestError: the weight is not a positive number; or there is no file of that path, but there is one of the
+            path before a colon in it.
+    """
+    style = Style.parse(text)
+    path, colon, weight = style.path.rpartition(":")
+    if colon and Path(path).is_file() and not Path(style.path).exists():
+        raise RequestError(
+            f"style weight is {weight.partition('@')[0]!r} in {text!r}; expected a positive number, as in {path}:0.3"
+        )
+    return style
 
 
 def name_of(picture: ImageLike) -> str:

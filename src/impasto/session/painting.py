@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from ..errors import RequestError
 from ..painter import Regions, Step
-from ..recipe import Recipe, explain
+from ..recipe import Recipe
+from ..values import explain
 from .inputs import regions_of
 
 if TYPE_CHECKING:

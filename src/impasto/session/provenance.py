@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 from ..errors import ImpastoWarning, RequestError
 from ..images.metadata import read_metadata
 from ..images.source import STANDARD_STREAM
-from ..recipe import Frozen, Recipe, explain, read_toml
+from ..recipe import Frozen, Recipe
+from ..values import explain, read_toml
 from ..weights.files import sha256_of
 from ..weights.releases import RELEASES
 from .inputs import IN_MEMORY
@@ -39,7 +40,7 @@ class Provenance(Frozen):
     the same name, their order tells which is which.
     """
 
-    version: str | None = Field(default=None, description="Of impasto.")
+    version: str | None = Field(default=None, description="Version of impasto.")
     photo: str | None = Field(default=None, description="File name of the photograph.")
     device: str = "auto"
     bits: int = 8
@@ -69,14 +70,14 @@ def read_provenance(source: str) -> Provenance:
             raise RequestError(f"{source} cannot be read ({reason}); expected a recipe in TOML") from None
         found = read_toml(text, source)
     else:
-        found = kept_in(source)
+        found = read_record(source)
     try:
         return Provenance.model_validate(found)
     except ValidationError as error:
         raise explain(error, source) from None
 
 
-def kept_in(picture: str) -> dict[str, Any]:
+def read_record(picture: str) -> dict[str, Any]:
     """Read the record from a picture, as plain data.
 
     Raises:
@@ -89,11 +90,12 @@ def kept_in(picture: str) -> dict[str, Any]:
 
 
 def inputs_of(recipe: Recipe, content: Picture, styles: Sequence[Picture]) -> tuple[Input, ...]:
-    """List the files that a picture is made from, with their hashes now."""
+    """List the files that a picture is made from, with their present hashes."""
     found = [(content.source, content.sha256)]
     read = {style.path: picture.sha256 for style, picture in zip(recipe.styles, styles, strict=True)}
 
     def note(name: str) -> str:
+        """Add the file that a name in the recipe stands for, if it is one."""
         file, _ = _file_of(name, Path(name).is_file())
         if name in read:
             found.append((name, read[name]))
@@ -119,7 +121,7 @@ class Finder:
         self._digests: dict[str, deque[str]] = {}
         for each in inputs:
             self._digests.setdefault(each.name, deque()).append(each.sha256)
-        self._troubles: list[str] = []
+        self._problems: list[str] = []
 
     def expected(self, name: str) -> str | None:
         """The recorded sha256 of a name, or None; of several with that name, the next one."""
@@ -133,7 +135,7 @@ class Finder:
         file, style = _file_of(name, name in self._digests)
         digest = self.expected(file)
         if name.endswith(IN_MEMORY):
-            self._troubles.append(f"{name} was no file")
+            self._problems.append(f"{name} was not a file")
             return name
         if digest is None and not _is_file_name(file):
             return name
@@ -145,9 +147,9 @@ class Finder:
                 return f"{path}{style}"
         recorded = f" (sha256 {digest})" if digest else ""
         if there:
-            self._troubles.append(f"{there[0]} is another file (sha256 {_sha256(there[0])}) than recorded{recorded}")
+            self._problems.append(f"{there[0]} is another file (sha256 {_sha256(there[0])}) than recorded{recorded}")
         else:
-            self._troubles.append(f"{file}{recorded} is not there")
+            self._problems.append(f"{file}{recorded} is not there")
         return name
 
     def check(self, source: str) -> None:
@@ -156,16 +158,16 @@ class Finder:
         Raises:
             RequestError: a file is missing or has changed.
         """
-        if self._troubles:
+        if self._problems:
             places = ", ".join("the current folder" if folder == Path() else str(folder) for folder in self._folders)
             raise RequestError(
-                f"{source}: {'; '.join(self._troubles)}; looked in {places}: add the folder or the file with "
+                f"{source}: {'; '.join(self._problems)}; looked in {places}: add the folder or the file with "
                 "--inputs, or paint with another: --photo FILE, --style FILE, --start FILE"
             )
 
 
 def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The names of the networks whose sha256 has changed, sorted."""
+    """Return the names of the networks whose sha256 has changed, sorted."""
     return sorted(name for name, sha256 in then.items() if now.get(name) != sha256)
 
 

@@ -195,7 +195,7 @@ def _plot(
             axes.plot(steps, values, label=name, color="0.8", linewidth=5)
         else:
             axes.plot(steps, values, label=name, linewidth=1.4)
-    # A rejected step of a line search may be millions of times worse, so it may lie outside the frame.
+    # A rejected step may have a loss that is millions of times larger. It may lie outside the frame.
     seen = [value for points in terms.values() for _, value in points if value > 0]
     if seen:
         low, high = np.percentile(seen, (3, 97))

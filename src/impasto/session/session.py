@@ -201,8 +201,8 @@ class Session:
         """
         shares = tuple((part.weight, part.mask is not None) for part in recipe.parts)
         settings = recipe.options.model_dump_json()
-        whose = (recipe.method, settings, shares, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
-        return CacheView(self.cache, whose)
+        key = (recipe.method, settings, shares, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
+        return CacheView(self.cache, key)
 
 
 def _sources(recipe: Recipe, styles: Sequence[ImageLike] | None) -> Sequence[ImageLike]:

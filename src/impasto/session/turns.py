@@ -8,7 +8,7 @@ from types import TracebackType
 from ..control import Cancel
 from ..errors import Cancelled
 
-_POLL = 0.05  # seconds between two checks whether a waiting painting is cancelled
+_POLL = 0.05  # seconds between two checks of whether a waiting painting is cancelled
 
 
 class Turns:

@@ -5,7 +5,7 @@ import pytest
 from impasto import RequestError, Style, make_recipe
 from impasto.methods import METHODS, read_recipe
 from impasto.methods.cascade.options import QUICK, CascadeOptions, Rung
-from impasto.recipe import read_toml
+from impasto.values import read_toml
 
 
 def _recipe(rungs, **settings):

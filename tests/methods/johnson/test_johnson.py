@@ -159,4 +159,4 @@ def test_shares_are_read_from_text() -> None:
         "the-scream": 0.2,
         "a.b/c.safetensors#x": 1,
     }
-    assert options.manner == "great-wave+the-scream+x"
+    assert options.style_name == "great-wave+the-scream+x"

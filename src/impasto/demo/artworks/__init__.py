@@ -1,1 +1,1 @@
-"""The artworks, one a file; each draws itself on a `Sheet` with a seeded generator."""
+"""The artworks, one in each file. Each has a function ``draw``, which gets a `Sheet` and a seeded generator."""

@@ -1,17 +1,17 @@
-"""Wind swirling over a village at night: short loaded strokes along a vector field (after Van Gogh, 1889)."""
+"""Wind over a village at night, in short strokes along a field of directions (after Van Gogh, 1889)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .atelier import Array, Paint, Random, Sheet, over, palette, ramp, scatter, smoothstep, vary
+from .tools import Array, Paint, Random, Sheet, over, palette, ramp, scatter, smoothstep, vary
 
 SKY = palette("0b1440 142a6e 1f4c9c 3f7fc0 8db9cf d6dfc0")
 HALO = palette("fff6c8 ffdf6a f2b632 b9c08a 6fa3b8 2d5fa8")
 LAND = palette("081a2c 10374a 1d5a5c 4c7d58 8a9a52")
 CYPRESS = palette("07130f 12291c 27432a 4b5a2c")
 
-# Fractions of the sheet; radius in units; spin.
+# Position as fractions of the sheet, radius in units, and for whirls the direction of rotation.
 WHIRLS = ((0.47, 0.34, 0.17, 1.0), (0.66, 0.45, 0.10, -1.0), (0.12, 0.12, 0.12, -1.0))
 STARS = (
     (0.30, 0.10, 0.055), (0.47, 0.07, 0.040), (0.62, 0.14, 0.050), (0.10, 0.42, 0.045), (0.33, 0.52, 0.050),
@@ -45,15 +45,15 @@ def draw(sheet: Sheet, rng: Random) -> Array:
             px, py = px[kept], py[kept]
         reach = (length * rng.uniform(0.65, 1.2, px.size)).astype(np.float32)
         broad = (width * rng.uniform(0.7, 1.15, px.size)).astype(np.float32)
-        path = paint.follow(px, py, angle + 0.10 * sheet.noise(rng, 0.03), reach)
+        path = paint.make_paths(px, py, angle + 0.10 * sheet.noise(rng, 0.03), reach)
         here = vary(rng, sheet.sample(scene, px, py), 6.5, 6.5)
         there = vary(rng, sheet.sample(scene, path[0][:, -1], path[1][:, -1]) * 0.5 + here * 0.5, 2.5, 4)
-        paint.strokes(rng, path, broad, here, there, bristle=0.085)
-    return paint.lit()
+        paint.draw_strokes(rng, path, broad, here, there, bristle=0.085)
+    return paint.shaded()
 
 
 def _hills(sheet: Sheet, rng: Random, x: Array) -> list[Array]:
-    """Heights y(x) of three ridges, far to near, each one row W long."""
+    """Return the heights y(x) of three ridges, from far to near, each of shape W."""
     across = x[0] / sheet.right
     phase = rng.uniform(0, 6.28, 3)
     far = (
@@ -65,7 +65,7 @@ def _hills(sheet: Sheet, rng: Random, x: Array) -> list[Array]:
 
 
 def _sky(sheet: Sheet, rng: Random, x: Array, y: Array, horizon: Array) -> tuple[Array, Array]:
-    """Colour and direction of the sky: one wind, bent by whirls and by every star."""
+    """Return the colours and directions of the sky: a wind that whirls and stars bend."""
     u = 1 + 0 * x
     v = 0.35 * np.sin(x / sheet.right * 6.0 + 0.6) + 0.12 * sheet.noise(rng, 0.25)
     glow = np.zeros_like(x)
@@ -84,7 +84,7 @@ def _sky(sheet: Sheet, rng: Random, x: Array, y: Array, horizon: Array) -> tuple
         u, v = u - pull * dy, v + pull * dx
     angle = np.arctan2(v, u).astype(np.float32)
 
-    # Noise smeared along the wind: bands that run with it.
+    # Noise is smeared along the wind, which gives bands in its direction.
     seed = sheet.noise(rng, 0.022)
     smeared = np.zeros_like(x)
     for sign in (-1, 1):
@@ -116,7 +116,7 @@ def _sky(sheet: Sheet, rng: Random, x: Array, y: Array, horizon: Array) -> tuple
 def _land(
     sheet: Sheet, rng: Random, x: Array, y: Array, hills: list[Array], scene: Array, angle: Array, busy: Array
 ) -> tuple[Array, Array, Array]:
-    """Rolling hills, and a village with lit windows in the valley."""
+    """Add hills, and a village with lit windows in the valley; return the three arrays."""
     rough = sheet.noise(rng, 0.05, 2, (2, 0.6))
     for ridge, tone in zip(hills, (0.26, 0.44, 0.16), strict=True):
         inside = y > ridge
@@ -130,7 +130,7 @@ def _land(
         slope = np.arctan2(np.gradient(ridge) * sheet.unit, np.ones_like(ridge))
         angle = np.where(inside, slope[None] + 0.35 * np.sin(below * 4 + x * 6), angle).astype(np.float32)
         busy = np.where(inside, 0.25, busy)
-    # Houses stand in the valley between the second ridge and the nearest.
+    # The houses stand in the valley between the second ridge and the nearest one.
     count = int(11 * sheet.right)
     for k in range(count):
         fx = (0.30 + 0.66 * (k + rng.uniform(-0.3, 0.3)) / count) * sheet.right
@@ -159,7 +159,7 @@ def _land(
 def _cypress(
     sheet: Sheet, rng: Random, x: Array, y: Array, scene: Array, angle: Array, busy: Array
 ) -> tuple[Array, Array, Array]:
-    """Two dark flames of cypress on the left, strokes licking upward."""
+    """Add two dark cypresses on the left, like flames; return the three arrays."""
     rough = sheet.noise(rng, 0.05, 2, (0.5, 1.4))
     for fx, top, girth in ((0.235, 0.50, 0.045), (0.155, 0.16, 0.085)):
         t = np.clip((y / sheet.bottom - top) / (1.02 - top), 0, 1)

@@ -1,16 +1,17 @@
-"""Discs of contrasting colour turning through one another (after Robert and Sonia Delaunay, 1912 to 1938)."""
+"""Overlapping discs in contrasting colours (after Robert and Sonia Delaunay, 1912 to 1938)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .atelier import Array, Paint, Random, Sheet, over, palette, scatter, vary
+from .tools import Array, Paint, Random, Sheet, over, palette, scatter, vary
 
 WARM = palette("c8281e e8551e f49a1c f8cf3e f3e2b4 a81e4a e87a8c 7a1f2b")
 COOL = palette("14306e 1f5fae 3f9ac8 0f6a5a 5aa86a 3a2a7a 7a5ab0 111a33")
 INK, CREAM = palette("14131c f4ead2")
 
-# Fractions of the sheet, radius in units, number of rings, quarter turn; later discs lie over earlier ones.
+# Position as fractions of the sheet, radius in units, number of rings, and rotation in turns. Later discs cover
+# earlier ones.
 DISCS = (
     (0.50, 0.50, 0.86, 13, 0.35),
     (0.86, 0.16, 0.30, 5, 0.10),
@@ -43,7 +44,7 @@ def draw(sheet: Sheet, rng: Random) -> Array:
         quarter = np.floor(around * 4).astype(int) % 4
         hues = _hues(rng, rings)
         colour = hues[ring, quarter]
-        # Within a ring each quarter turns a little towards the next one's hue.
+        # In a ring, the colour of each quarter blends a little into that of the next.
         swing = (around * 4) % 1
         colour = over(colour, hues[ring, (quarter + 1) % 4], (0.26 * swing**3).astype(np.float32))
         inside = away < 1
@@ -52,13 +53,13 @@ def draw(sheet: Sheet, rng: Random) -> Array:
         scene = np.where(inside[..., None], colour, scene).astype(np.float32)
         angle = np.where(inside, np.arctan2(dy, dx) + np.pi / 2, angle).astype(np.float32)
         edge = np.where(inside, np.exp(-((np.minimum(gap, side) / 0.018) ** 2)), edge)
-        # Borders are drawn along themselves: round the rings, outward between quarters.
+        # Strokes at borders follow them: round the rings, and outward between quarters.
         border = np.where(inside, np.arctan2(dy, dx) + np.where(side < gap, 0, np.pi / 2), border)
-    return _brushed(sheet, rng, scene, angle, border.astype(np.float32), edge.astype(np.float32))
+    return _paint_discs(sheet, rng, scene, angle, border.astype(np.float32), edge.astype(np.float32))
 
 
 def _hues(rng: Random, rings: int) -> Array:
-    """Colours of a disc, rings×4×3: warm against cool across every border, sometimes cream or ink."""
+    """Return the colours of a disc, rings×4×3: warm beside cool at every border, sometimes cream or black."""
     table = np.zeros((rings, 4, 3), np.float32)
     for ring in range(rings):
         warm, cool = rng.permutation(len(WARM)), rng.permutation(len(COOL))
@@ -71,8 +72,8 @@ def _hues(rng: Random, rings: int) -> Array:
     return table
 
 
-def _brushed(sheet: Sheet, rng: Random, scene: Array, angle: Array, border: Array, edge: Array) -> Array:
-    """Brush the discs along their turning, finer at the borders."""
+def _paint_discs(sheet: Sheet, rng: Random, scene: Array, angle: Array, border: Array, edge: Array) -> Array:
+    """Paint the discs with strokes round their centres, finer ones at the borders."""
     paint = Paint(sheet, palette("d8c8a4")[0])
     cloud = 0.10 * sheet.noise(rng, 0.12, 2)[..., None]
     scene = np.clip(scene * (1 + cloud), 0, 1)
@@ -85,7 +86,7 @@ def _brushed(sheet: Sheet, rng: Random, scene: Array, angle: Array, border: Arra
             px, py = px[kept], py[kept]
         reach = (length * rng.uniform(0.6, 1.2, px.size)).astype(np.float32)
         broad = (width * rng.uniform(0.65, 1.15, px.size)).astype(np.float32)
-        path = paint.follow(px, py, border if fine else angle + sway, reach)
+        path = paint.make_paths(px, py, border if fine else angle + sway, reach)
         here = vary(rng, sheet.sample(scene, px, py), 4.5, 4)
-        paint.strokes(rng, path, broad, here, vary(rng, here, 3, 4), bristle=0.07)
-    return paint.lit(0.045)
+        paint.draw_strokes(rng, path, broad, here, vary(rng, here, 3, 4), bristle=0.07)
+    return paint.shaded(0.045)

@@ -1,11 +1,11 @@
-"""Evening on a river, in dots of unmixed colour that the eye mixes (after Seurat and Signac, about 1886)."""
+"""Evening on a river, in dots of pure colours (after Seurat and Signac, about 1886)."""
 
 from __future__ import annotations
 
 import numpy as np
 from skimage.color import rgb2lab
 
-from .atelier import Array, Paint, Random, Sheet, over, palette, ramp, scatter, smoothstep, vary
+from .tools import Array, Paint, Random, Sheet, over, palette, ramp, scatter, smoothstep, vary
 
 PIGMENTS = palette(
     "fff6dc ffe98a ffc83c ff9a3c f26a3a d63f4c e88aa0 b04a94 6a3f9c 3a3fa6 2f6fc4 6fb4e0 bfe0e6 "
@@ -31,8 +31,8 @@ def draw(sheet: Sheet, rng: Random) -> Array:
     ):
         px, py = scatter(rng, sheet, size / cover**0.5)
         target = vary(rng, sheet.sample(scene, px, py), 3, 3)
-        # The pigment nearest to the colour seen, after a push in a random direction of CIE Lab: the pushes
-        # cancel over neighbouring dots, so the eye mixes them back, and complements turn up side by side.
+        # Each dot has the pigment nearest to its colour after a random shift in CIE Lab. Over neighbouring dots the
+        # shifts cancel out, so that the eye mixes the right colour, and complementary colours are side by side.
         push = rng.standard_normal((px.size, 3)).astype(np.float32) * np.array([0.55, 1.15, 1.15], np.float32)
         wanted = rgb2lab(target).astype(np.float32) + spread * push
         gap = ((wanted[:, None] - lab) * np.array([1.25, 1, 1], np.float32)) ** 2
@@ -40,19 +40,19 @@ def draw(sheet: Sheet, rng: Random) -> Array:
         colour = np.clip(target * (1 - pure) + pigment * pure, 0, 1)
         angle = level + rng.uniform(0, 3.14)
         broad = (size * rng.uniform(0.75, 1.15, px.size)).astype(np.float32)
-        path = paint.follow(px, py, angle, (broad * 1.2).astype(np.float32), knots=3)
-        paint.strokes(rng, path, broad, colour, colour, bristle=0.03, ragged=0.05, blunt=2)
-    return paint.lit(0.035)
+        path = paint.make_paths(px, py, angle, (broad * 1.2).astype(np.float32), knots=3)
+        paint.draw_strokes(rng, path, broad, colour, colour, bristle=0.03, ragged=0.05, blunt=2)
+    return paint.shaded(0.035)
 
 
 def _scene(sheet: Sheet, rng: Random) -> Array:
-    """What the dots paint: sky, hills, the far bank and its mirror image, then the near bank and its tree."""
+    """Return what the dots show: sky, hills, the far bank and its reflection, the near bank with a tree."""
     x, y = sheet.grid()
     u, v = x / sheet.right, y / sheet.bottom
     shore = 0.50
     upper = _far(sheet, rng, u, v, shore)
 
-    # Water mirrors everything above the shore, squeezed and broken by ripples.
+    # The water reflects everything above the shore, squeezed and broken by ripples.
     depth = np.clip(v - shore, 0, 1)
     ripple = sheet.noise(rng, 0.03, 2, (3.5, 0.5)) * (0.006 + 0.05 * depth)
     mirrored = sheet.sample(upper, x + ripple * 0.6, (shore - depth * 0.92 - ripple) * sheet.bottom)
@@ -67,7 +67,7 @@ def _scene(sheet: Sheet, rng: Random) -> Array:
 
 
 def _far(sheet: Sheet, rng: Random, u: Array, v: Array, shore: float) -> Array:
-    """Sky with banked clouds and a low sun, violet hills, a line of trees and poplars."""
+    """Return what is above the shore: a sky with clouds and a low sun, violet hills, a row of trees, and poplars."""
     clouds = sheet.noise(rng, 0.16, 3, (2.6, 0.6))
     scene = ramp(v / shore + 0.05 * clouds, SKY)
     bank = smoothstep(0.25, 1.3, clouds) * (0.65 - 0.5 * v)
@@ -100,7 +100,7 @@ def _far(sheet: Sheet, rng: Random, u: Array, v: Array, shore: float) -> Array:
 
 
 def _boats(scene: Array, u: Array, v: Array, sheet: Sheet) -> None:
-    """Three sailing boats with their broken reflections."""
+    """Add three sailing boats with broken reflections."""
     for fu, foot, tall in ((0.455, 0.600, 0.170), (0.715, 0.540, 0.085), (0.345, 0.528, 0.050)):
         du, dv = (u - fu) * sheet.right, foot - v
         t = dv / tall
@@ -116,7 +116,7 @@ def _boats(scene: Array, u: Array, v: Array, sheet: Sheet) -> None:
 
 
 def _near_bank(scene: Array, sheet: Sheet, rng: Random, u: Array, v: Array) -> None:
-    """Grass with long shadows, a tree leaning in from the left, and a woman with a parasol."""
+    """Add grass with long shadows, a leaning tree on the left, and a woman with a parasol."""
     rough = sheet.noise(rng, 0.04, 3, (1.6, 0.6))
     edge = 0.735 + 0.30 * smoothstep(0.22, 1.05, u) - 0.02 * np.sin(u * 9) + 0.006 * rough
     edge = edge - 0.05 * smoothstep(0.86, 1.0, u)

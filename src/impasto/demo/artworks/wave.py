@@ -8,15 +8,16 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.interpolate import CubicSpline
 
-from .atelier import Array, Random, Sheet, over, palette, ramp, smoothstep
+from .tools import Array, Random, Sheet, over, palette, ramp, smoothstep
 
 PAPER, INK, FOAM, SHADE = palette("f0e3c4 10203f f7f0dc a9c3cf")
 BLUES = palette("142c5e 1f4c86 3f79a8 7fabc0 16376c")
 SKY = palette("4c5f74 8d9a9c d8cfb4 f0dfba eec79a")
 SUN, SNOW, ROCK = palette("c8452e f6f0de 5f7a92")
-SUN_AT, SUN_RADIUS = (0.83, 0.235), 0.082  # fractions of the sheet; units
+SUN_AT, SUN_RADIUS = (0.83, 0.235), 0.082  # as fractions of the sheet; in units
 
-# A great wave within a box 1 wide, foot at y = 0, y upwards: back of the wave and hollow, both from the tip.
+# The outline of a great wave in a box of width 1, with its foot at y = 0 and y upwards: its back and its hollow, both
+# from the tip.
 BACK = np.array(
     [
         (0.735, 0.50),
@@ -45,7 +46,7 @@ HOLLOW = np.array(
 
 @dataclass
 class Block:
-    """A drawing in units on the sheet's own pixels."""
+    """A drawing on the pixels of a sheet, in its units."""
 
     sheet: Sheet
     image: Image.Image
@@ -55,11 +56,11 @@ class Block:
         self.pen = ImageDraw.Draw(self.image)
 
     def fill(self, points: Array, colour: Array) -> None:
-        """A filled outline, N×2."""
+        """Fill an outline, N×2."""
         self.pen.polygon([(float(px), float(py)) for px, py in points * self.sheet.unit], fill=_ink(colour))
 
     def cut(self, points: Array, width: float, colour: Array, taper: float = 1.0) -> None:
-        """A carved line, N×2, swelling to `width` in its middle; `taper` 0 keeps it even."""
+        """Draw a line, N×2, that is `width` wide in the middle; it tapers to its ends, not at all with `taper` 0."""
         along = np.gradient(points, axis=0)
         normal = np.stack([-along[:, 1], along[:, 0]], 1) / (np.hypot(along[:, 0], along[:, 1])[:, None] + 1e-9)
         swell = np.sin(np.linspace(0.04, np.pi - 0.04, len(points))) ** 0.6
@@ -67,7 +68,7 @@ class Block:
         self.fill(np.concatenate([points + normal * half, (points - normal * half)[::-1]]), colour)
 
     def dots(self, circles: list[tuple[float, float, float]], grow: float, colour: Array) -> None:
-        """Discs (x, y, radius), each `grow` larger."""
+        """Draw discs (x, y, radius), each with a radius larger by `grow`."""
         ink, unit = _ink(colour), self.sheet.unit
         for cx, cy, radius in circles:
             r = (radius + grow) * unit
@@ -90,7 +91,7 @@ def draw(sheet: Sheet, rng: Random) -> Array:
     _swell(block, rng, 0.970 * bottom, 0.024, 5, 0)
     _spray(block, rng)
     _seal(block)
-    return _pull(sheet, rng, np.asarray(block.image, np.float32) / 255)
+    return _add_texture(sheet, rng, np.asarray(block.image, np.float32) / 255)
 
 
 def _ink(colour: Array) -> tuple[int, int, int]:
@@ -99,19 +100,19 @@ def _ink(colour: Array) -> tuple[int, int, int]:
 
 
 def _smooth(knots: Array, count: int = 140) -> Array:
-    """A smooth curve through `knots`, N×2."""
+    """Return `count` points of a smooth curve through `knots`, N×2."""
     t = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(knots, axis=0).T) ** 0.6)])
     return CubicSpline(t / t[-1], knots)(np.linspace(0, 1, count)).astype(np.float32)
 
 
 def _print_sky(sheet: Sheet, rng: Random) -> Image.Image:
-    """Bokashi: a band wiped dark at the top, fading to warm paper; drifting clouds and a low sun."""
+    """Return the sky: dark at the top, fading to warm paper (bokashi), with clouds and a low sun."""
     x, y = sheet.grid()
     v = y / sheet.bottom
     grain = sheet.noise(rng, 0.02, 2, (9, 0.35))
     sky = ramp(v + 0.018 * grain, SKY, (0, 0.10, 0.30, 0.48, 0.74))
     drift = sheet.noise(rng, 0.20, 2, (2.4, 0.55))
-    # Contour lines of the clouds, carved finely.
+    # Fine contour lines of the clouds.
     lines = 0.5 + 0.5 * np.cos((drift * 1.1 + v * 9) * 2 * np.pi)
     sky = over(sky, palette("c2b48e")[0], 0.55 * smoothstep(0.86, 0.97, lines) * smoothstep(0.9, 0.2, v))
     away = np.hypot(x - SUN_AT[0] * sheet.right, y - SUN_AT[1] * sheet.bottom)
@@ -125,7 +126,7 @@ def _print_sky(sheet: Sheet, rng: Random) -> Image.Image:
 
 
 def _mountain(block: Block, rng: Random, cx: float, foot: float, tall: float) -> None:
-    """A snow-capped cone."""
+    """Draw a mountain with snow on its top."""
     t = np.linspace(-1, 1, 90)
     outline = np.stack([cx + t * tall * 2.1, foot - tall * np.clip(1 - np.abs(t), 0, 0.93) ** 1.35], 1).astype(
         np.float32
@@ -145,7 +146,7 @@ def _mountain(block: Block, rng: Random, cx: float, foot: float, tall: float) ->
 
 
 def _swell(block: Block, rng: Random, base: float, tall: float, count: int, caps: int) -> None:
-    """A rank of low swells across the sheet, ruled with following lines; `caps` of them break in foam."""
+    """Draw a row of low waves across the sheet, with lines that follow them; `caps` of them have foam."""
     right, bottom = block.sheet.right, block.sheet.bottom
     t = np.linspace(-0.05, right + 0.05, 260)
     phase = rng.uniform(0, 2 * np.pi)
@@ -175,7 +176,7 @@ def _swell(block: Block, rng: Random, base: float, tall: float, count: int, caps
 
 
 def _breaker(block: Block, rng: Random, foot: tuple[float, float], wide: float, tall: float) -> None:
-    """A curling wave; a negative width curls to the left."""
+    """Draw a breaking wave; with a negative width it breaks to the left."""
     scale = np.array([wide, -tall], np.float32)
     size = min(abs(wide), tall)
     back, hollow = (
@@ -185,7 +186,7 @@ def _breaker(block: Block, rng: Random, foot: tuple[float, float], wide: float, 
     deep = np.array([[hollow[-1, 0], foot[1] + 0.3], [back[-1, 0], foot[1] + 0.3]], np.float32)
     block.fill(np.concatenate([hollow, deep, back[::-1]]), BLUES[1])
 
-    # Lines that follow the water up the hollow and over: a family between hollow and back.
+    # Lines between hollow and back follow the water up and over.
     spans = np.concatenate([[0], np.cumsum(rng.uniform(0.75, 1.3, 15))])
     spans /= spans[-1]
     order = (FOAM, BLUES[0], BLUES[2], BLUES[4], BLUES[3], BLUES[0], BLUES[1])
@@ -202,7 +203,7 @@ def _breaker(block: Block, rng: Random, foot: tuple[float, float], wide: float, 
         block.cut(curve[6:], 0.0042 * size**0.5, INK, 0.8)
     block.cut(hollow, 0.006 * size**0.5, INK, 0.5)
 
-    # Foam rides the back and curls over the lip; claws reach from it into the hollow.
+    # Foam lies on the back and over the lip; claws reach from it into the hollow.
     rim = np.concatenate([hollow[34:0:-1], back[:92]])
     sign = np.sign(wide)
     body: list[tuple[float, float, float]] = []
@@ -220,7 +221,7 @@ def _breaker(block: Block, rng: Random, foot: tuple[float, float], wide: float, 
     edge = 0.0030 * max(size, 0.35) ** 0.5 + 0.0012
     block.dots(claws + body, edge, INK)
     block.dots(claws + body, 0, FOAM)
-    # Blue modelling within the foam.
+    # Blue shades in the foam.
     shaded = [(cx + sign * 0.2 * r, cy + 0.35 * r, r * 0.55) for cx, cy, r in body[::2]]
     block.dots(shaded, 0, SHADE)
     block.dots([(cx - sign * 0.10 * r, cy - 0.20 * r, r) for cx, cy, r in shaded], 0, FOAM)
@@ -236,7 +237,7 @@ def _claw(
     sign: float,
     depth: int,
 ) -> None:
-    """A hooked finger of foam as shrinking discs, with smaller fingers branching from it."""
+    """Add a hooked finger of foam, made of shrinking discs, from which smaller fingers branch."""
     steps = 9
     px, py = at
     curl = sign * rng.uniform(0.16, 0.30)
@@ -250,7 +251,7 @@ def _claw(
 
 
 def _spray(block: Block, rng: Random) -> None:
-    """Flung drops round the great crest, none before the sun."""
+    """Draw drops round the great crest, but none in front of the sun."""
     right, bottom = block.sheet.right, block.sheet.bottom
     px = (0.50 + rng.normal(0, 0.17, 110)) * right
     py = (0.15 + np.abs(rng.normal(0, 0.17, 110))) * bottom
@@ -262,7 +263,7 @@ def _spray(block: Block, rng: Random) -> None:
 
 
 def _seal(block: Block) -> None:
-    """A small red cartouche."""
+    """Draw a small red seal."""
     x0, y0 = 0.045, 0.05
     box = np.array([(0, 0), (0.042, 0), (0.042, 0.10), (0, 0.10)], np.float32) + np.array((x0, y0))
     block.fill(box, SUN)
@@ -276,8 +277,8 @@ def _seal(block: Block) -> None:
             block.cut(np.array(points, np.float32) + np.array((x0, row)), 0.0034, PAPER, 0)
 
 
-def _pull(sheet: Sheet, rng: Random, print_: Array) -> Array:
-    """Pull the print: wood grain and baren marks in the ink, fibres and tone of the paper."""
+def _add_texture(sheet: Sheet, rng: Random, print_: Array) -> Array:
+    """Return the print with wood grain and rubbing marks in the ink, and fibres and tones of the paper."""
     _, y = sheet.grid()
     rings = np.sin(
         (y * 46 + 1.7 * sheet.noise(rng, 0.22, 2, (3, 1)) + 0.35 * sheet.noise(rng, 0.03, 1, (6, 0.5))) * 2 * np.pi

@@ -56,7 +56,7 @@ class JohnsonOptions(Options):
         return self.model_copy(update={"net": tuple(s.model_copy(update={"mask": mask}) for s, mask in pairs)})
 
     @property
-    def manner(self) -> str:
+    def style_name(self) -> str:
         """The styles' names."""
         named = (share.name.rpartition("#") for share in self.net if share.weight)
         return "+".join(style if hash_ else PurePath(style).stem for _, hash_, style in named)

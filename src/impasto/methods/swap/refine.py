@@ -9,6 +9,7 @@ from torch import Tensor
 from ...encoders.vgg import VGG
 from ...losses.cost import Optimisation, Tiling
 from ...losses.descent import Descent
+from ...losses.functional import sum_of_squares
 from ...losses.objective import ContentTerm, NormalisedGradient, TVTerm
 from ...losses.optimisers import LBFGS, Adam, LearnedSteps, Optimiser, frequency_preconditioner
 from ...losses.tiled import TiledObjective
@@ -70,6 +71,8 @@ class Refiner:
     def steps(self, target: Tensor, picture: Tensor, plan: Plan[Tiling], count: int) -> Iterator[Painted]:
         """Yield the picture after each step, in [0, 1], with the losses before the step.
 
+        Losses are relative to ``‖target‖²``, so that they do not grow with the picture.
+
         Args:
             target: features to approach, 1×C×h×w.
             picture: picture to begin with, 1×3×H×W; it is changed in place.
@@ -89,8 +92,9 @@ class Refiner:
         objective = TiledObjective(self._encoder, [term], tv, tile=plan.way.tile)
         descent = Descent(objective, picture, self._optimiser(picture, plan.way.history, count), clamp=clamped)
         needs = self._needs((picture.shape[2], picture.shape[3]), 0)
+        scale = float(sum_of_squares(target)) or 1.0
         for _ in range(count):
-            losses = descent.step()
+            losses = {name: loss / scale for name, loss in descent.step().items()}
             parts = needs.notes(plan.way._replace(tile=descent.tile))
             if parts or self._memory:  # this peak may exceed that of encoding and matching
                 parts = [*(parts or ["optimised whole"]), f"about {describe(plan.peak)}"]

@@ -1,0 +1,110 @@
+"""Types of settings' values, how values are read from text, and what is said of wrong ones.
+
+The types can also be imported from `impasto.recipe`, where other packages find them beside `Options`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BeforeValidator, ByteSize, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from . import memory
+from .errors import RequestError
+from .settings import FileName, setting
+
+Precision = Literal["auto", "exact"]
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
+Detail = Annotated[float, Field(ge=0, le=4)]
+Size = Annotated[int, Field(ge=16, le=32_768)]
+Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
+
+Grain = Annotated[
+    UnitInterval,
+    setting(
+        "photo",
+        "advanced",
+        description="Least contrast that the network sees in the photo, from 0 to 1. Noise is added where there is "
+        "less, so that flat areas get strokes too; 0 adds none.",
+    ),
+]
+StyleScale = Annotated[
+    float,
+    Field(ge=1 / 16, le=16),
+    setting(
+        "strokes",
+        description="Longest side of the style picture as a multiple of the result's: larger values give larger, "
+        "bolder strokes.",
+        step=0.1,
+    ),
+]
+NetName = Annotated[
+    FileName,
+    setting("network", "advanced", description="Network: the name of one that comes with impasto, or a file."),
+]
+
+GRAIN = 0.01
+"""The default of `Grain`, which the shipped networks were trained with. Such noise cannot be seen in a photograph."""
+
+NONE = "none"
+"""The word that stands for None on the command line."""
+
+
+def parse_none(fields: Mapping[str, FieldInfo], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values by field name, with ``none`` turned into None for fields that may be None."""
+    return {
+        name: None if value == NONE and name in fields and is_optional(fields[name]) else value
+        for name, value in values.items()
+    }
+
+
+def is_optional(field: FieldInfo) -> bool:
+    """Say whether a field may be None."""
+    annotation = field.annotation
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
+_EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "bool_parsing": "expected yes or no",
+    "extra_forbidden": "there is no such setting",
+    "missing": "it is missing; expected a value",
+}
+"""What to say instead of pydantic's own message, by pydantic's name of the error."""
+
+
+def explain(error: ValidationError, where: str = "") -> RequestError:
+    """Turn pydantic's report into an error of one line, about the first wrong value.
+
+    Args:
+        error: the report.
+        where: names what was read, such as a file; may be empty.
+    """
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    got = first.get("input")
+    shown = "" if isinstance(got, dict) else f" (got {got!r})"
+    message = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
+    prefix = f"{where}: " if where else ""
+    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
+
+
+def read_toml(text: str, where: str) -> dict[str, Any]:
+    """Parse TOML text; `where` names its source in the error.
+
+    Raises:
+        RequestError: it is not valid TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{where} is not valid TOML: {error}") from None
