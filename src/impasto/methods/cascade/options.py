@@ -185,9 +185,9 @@ class CascadeOptions(Options):
         "picture",
         "advanced",
         default=QUICK,
-        description=f"The methods to paint with in turn, called rungs, as {Rung.FORM},... Sizes are longest sides "
-        "in pixels for a picture of 512 px or more. Smaller pictures have smaller rungs, in proportion, and look bolder. "
-        "The last rung has no size: it has the picture's own.",
+        description=f"The methods to paint with in turn, called rungs, as {Rung.FORM},... Sizes are longest sides in "
+        "pixels for a picture of 512 px or more. Smaller pictures have smaller rungs, in proportion, and look "
+        "bolder. The last rung has no size: it has the picture's own.",
     )
     style_scale: StyleScale = setting(
         "strokes",
