@@ -72,7 +72,7 @@ def test_strength_0_is_the_photograph_and_more_is_further(painted):
 def test_colour(name, painted, colour):
     photo, paint = painted
     if colour == "coral" and not METHODS[name].styles:
-        with pytest.raises(RequestError, match=r"coral recolours a style picture.*luminance, oklab or histogram"):
+        with pytest.raises(RequestError, match=r"coral recolours the style picture.*luminance, oklab or histogram"):
             paint(colour=colour)
         return
     made, plain = paint(colour=colour), paint()

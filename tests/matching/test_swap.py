@@ -292,7 +292,7 @@ def test_refuses_what_it_cannot_do() -> None:
             prepare([noise(1, 3, 20, 20)], **bad)
     toned = prepare([noise(1, 3, 8, 8)], tones=[noise(1, 1, 8, 8)], luminance_weight=0.3)
     for tones, got in ((None, "none"), (noise(1, 1, 7, 8), "1×1×7×8")):
-        with pytest.raises(RequestError, match=f"the photo's are {got}; expected one for each position"):
+        with pytest.raises(RequestError, match=f"the photo's tones are {got}; expected one for each position"):
             match_patches(noise(1, 3, 8, 8), toned, tones=tones)
     with pytest.raises(RequestError, match="1 styles and 0 tones"):
         prepare([noise(1, 3, 8, 8)], luminance_weight=0.3)

@@ -195,7 +195,7 @@ def test_a_file_that_paints_otherwise_is_not_written(tmp_path: Path, monkeypatch
 def test_the_least_side_is_the_least_that_works(architecture: str) -> None:
     spec = TransformerSpec(architecture)
     net, mix = Transformer(spec), torch.ones(1, 1)
-    least = exporting._least(spec)
+    least = exporting._min_strides(spec)
     side = least * spec.stride
     assert net(torch.rand(1, 3, side, side), mix).shape == (1, 3, side, side)
     with pytest.raises(RuntimeError, match=r"[Pp]adding size"):

@@ -234,8 +234,12 @@ def test_nets_that_do_not_fit_are_refused(net, tiny_nets, tmp_path, picture):
         save_net(
             tmp_path / "d.safetensors", tensors, {k: v for k, v in metadata.items() if k != "decoder"}
         ): "does not state its decoder",
-        save_net(tmp_path / "r.safetensors", tensors, {**metadata, "recipe": ["?"]}): "no covariance from 0 to 1",
-        save_net(tmp_path / "c.safetensors", tensors, {**metadata, "recipe": {"covariance": 2}}): "no covariance",
+        save_net(
+            tmp_path / "r.safetensors", tensors, {**metadata, "recipe": ["?"]}
+        ): "covariance in its recipe is None",
+        save_net(
+            tmp_path / "c.safetensors", tensors, {**metadata, "recipe": {"covariance": 2}}
+        ): "is 2; expected 0 to 1",
         tmp_path / "none.safetensors": "none.safetensors",
         "adainn": "did you mean adain|ships none yet",
     }

@@ -8,7 +8,7 @@ import torch
 from impasto import ImpastoError, RequestError, Style, bind, make_recipe
 from impasto.api import last
 from impasto.images.write import write
-from impasto.methods.common import stages
+from impasto.methods.common import optimise
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
@@ -105,7 +105,7 @@ def test_the_best_picture_is_kept(picture, monkeypatch):
     # Without a style the loss is least at the photo itself, in any arithmetic. The way leads there and beyond.
     photo, away = picture(40, 40), picture(40, 40, 9)
     places = [photo.lerp(away, share) for share in (0.5, 0.0, 0.5, 1.0, 0.7)]
-    monkeypatch.setattr(stages, "_optimiser", lambda *_: _Overshooting(places))
+    monkeypatch.setattr(optimise, "_optimiser", lambda *_: _Overshooting(places))
     settings = {"styles": 0, "style_weight": 0, "init": "random", "steps": len(places)}
     wild = _paint(picture, **settings)
     kept = _paint(picture, keep_best=True, **settings)

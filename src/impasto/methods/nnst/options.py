@@ -84,8 +84,7 @@ class NnstOptions(Options):
     so_far: UnitInterval = setting(
         "strokes",
         default=0.65,
-        description="What is matched with the style: 0 the photo, 1 the picture painted so far, between them a "
-        "mixture. More is bolder.",
+        description="What is matched with the style: 0 the photo, 1 the picture so far; more is bolder.",
     )
     detail: Detail = setting(
         "photo",
