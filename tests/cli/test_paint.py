@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_the_rung_that_is_done(
 
     monkeypatch.setattr(swap.SwapPainter, "run", interrupt)
     ran = cli("paint", photo, style, "-o", "out.png", "--size", 48, "--quiet")
-    ran.refused(130, "interrupted at step 9 of 10", "out.png")
+    ran.refused(130, "interrupted at step 10 of 11", "out.png")
     with Image.open("out.png") as image:
         assert image.size == (48, 36)
     assert (read_metadata("out.png") or {})["stopped"] == "interrupted"

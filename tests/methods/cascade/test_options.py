@@ -60,9 +60,9 @@ def test_presets_end_at_the_final_size(preset):
     assert all(rung.size for rung in coarse)
 
 
-def test_the_default_is_a_short_nnst_and_a_pass_of_swap():
+def test_the_default_is_a_pass_of_adain_a_short_nnst_and_a_pass_of_swap():
     assert make_recipe("cascade").options.rungs == QUICK
-    assert [rung.method for rung in QUICK] == ["nnst", "swap"]
+    assert [rung.method for rung in QUICK] == ["adain", "nnst", "swap"]
 
 
 @pytest.mark.parametrize(

@@ -148,21 +148,23 @@ def _split(value: Any) -> Any:
 
 
 QUICK = (
+    Rung(method="adain", size=336),
     Rung(
         method="nnst",
-        size=224,
+        size=256,
+        keep_tones=False,
         settings={
             "content_weight": 0.2,
             "so_far": 0.45,
-            "detail": 0.4,
+            "detail": 0.6,
             "first_steps": 30,
             "steps": 10,
             "split_steps": 6,
         },
     ),
-    Rung(method="swap", settings={"alpha": 0.75}),
+    Rung(method="swap", start_detail=1.3, settings={"alpha": 0.65}),
 )
-"""Large forms and colours by a short optimisation, then strokes that follow them."""
+"""Colours by one pass, large forms by a short optimisation, then strokes that follow them."""
 
 PASSES = (
     Rung(method="adain", size=336, settings={"style_scale": 1.75}),
