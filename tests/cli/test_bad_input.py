@@ -161,6 +161,21 @@ def test_an_output_that_exists_hides_no_other_mistake(cli: Cli, photo: Path, sty
     assert Path("out.png").read_bytes() == b"mine"
 
 
+def test_a_second_picture_that_is_missing_was_perhaps_the_output(cli: Cli, photo: Path, style: Path) -> None:
+    cli("paint", photo, style, "made.png").refused(2, "no style picture made.png", "-o made.png")
+
+
+def test_what_a_run_holds_is_named_where_its_net_was_meant(cli: Cli, photo: Path) -> None:
+    Path("run").mkdir()
+    Path("run/checkpoint.pt").write_bytes(b"not a net")
+    cli("johnson", photo, "--net", "run/net.safetensors").refused(2, "no weights file", "when Ctrl-C stops the run")
+    Path("run/net.safetensors").write_bytes(b"x")
+    cli("johnson", photo, "--net", "run").refused(2, "is a folder", "run/net.safetensors")
+    cli("johnson", photo, "--net", "run/checkpoint.pt").refused(
+        2, "not a safetensors file", "give the net of the run"
+    )
+
+
 def test_style_weight_of_nothing(cli: Cli, photo: Path, style: Path) -> None:
     cli("paint", photo, f"{style}:0", "-o", "out.png").refused(2, "positive number", "scream.jpg:0.3")
 
@@ -168,7 +183,8 @@ def test_style_weight_of_nothing(cli: Cli, photo: Path, style: Path) -> None:
 def test_unknown_command(cli: Cli) -> None:
     cli("pant", "photo.png").refused(2, "no command 'pant'", "did you mean paint")
     cli("presets", "gatis").refused(2, "did you mean gatys")
-    cli("paint").refused(2, "PHOTO", "requires an argument")
+    cli("paint").refused(2, "impasto paint needs PHOTO, which is missing", "impasto paint --help")
+    cli("train", "johnson", "--photos", ".").refused(2, "impasto train johnson needs", "which is missing")
 
 
 @pytest.mark.parametrize(

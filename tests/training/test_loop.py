@@ -18,6 +18,7 @@ from impasto.training.data import Batches, Cropping, Pictures
 from impasto.training.loop import learning_rate, train
 from impasto.training.options import TrainOptions
 from impasto.training.progress import Progress
+from impasto.weights.container import load_metadata
 from impasto.weights.shipped import load_net
 
 
@@ -88,6 +89,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp
     with pytest.raises(KeyboardInterrupt):
         start(pictures, tmp_path / "parts", report=interrupt)
     assert checkpoint(tmp_path / "parts")["step"] == stop_at
+    assert (load_metadata(tmp_path / "parts" / loop.NET) or {})["steps"] == stop_at, "the net so far is kept"
     torch.manual_seed(99)  # another process has another random state
     start(pictures, tmp_path / "parts", resume=True)
     assert_same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from ..errors import RequestError
 from ..methods import METHODS, Method, make_recipe
 from ..methods.effort import Dials, owner, way
-from ..recipe import DECIDED, Recipe, Style
+from ..recipe import DECIDED, Recipe, Style, is_picture
 from ..session.inputs import parse_style
 from .flags import PICTURES, flags, given, with_signature
 from .gallery import with_gallery
@@ -95,7 +95,8 @@ def parse_styles(texts: Sequence[str], photo: str) -> list[Style]:
         photo: the photograph, for the message.
 
     Raises:
-        RequestError: a weight is wrong, or what should be a picture is the name of a style in the gallery.
+        RequestError: a weight is wrong, what should be a picture is the name of a style in the gallery, or the last
+            style is no file and was probably meant as the output.
     """
     styles = [parse_style(text) for text in texts]
     for style in styles:
@@ -104,6 +105,12 @@ def parse_styles(texts: Sequence[str], photo: str) -> list[Style]:
                 f"{style.path} is not a picture file but a style of the gallery; expected impasto johnson "
                 f"{shlex.quote(photo)} --net {style.path}"
             )
+    last = styles[-1].path if len(styles) > 1 and styles[-1].mask is None else None
+    if last and is_picture(last) and not Path(last).exists():
+        raise RequestError(
+            f"there is no style picture {last}; expected one that exists: if it is the picture to write, give it as "
+            f"-o {shlex.quote(last)}"
+        )
     return styles
 
 

@@ -85,9 +85,10 @@ def _describe_usage(error: CycloptsError) -> str:
 
         if explained := explain_unknown(error.token.keyword or error.token.value):
             return explained
+    if isinstance(error, MissingArgumentError) and error.argument and error.keyword is None:
+        return f"{command} needs {error.argument.name}, which is missing: see {command} --help"
     error.verbose = False
-    more = f" See {command} --help." if isinstance(error, MissingArgumentError) else ""
-    return f"{str(error).rstrip('.')}.{more}"
+    return f"{str(error).rstrip('.')}."
 
 
 def _describe_unknown_command(error: UnknownCommandError) -> str:

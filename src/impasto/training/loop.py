@@ -74,8 +74,8 @@ def train(
 ) -> Path:
     """Train `task`, and leave in the folder `out` the net, a checkpoint, a log, sample sheets and a curve.
 
-    Ctrl-C or SIGTERM ends the run after the present step, saves a checkpoint, and raises KeyboardInterrupt. `resume`
-    continues with the same weights, optimiser, running mean, random state and pictures.
+    Ctrl-C or SIGTERM ends the run after the present step, saves a checkpoint and the net so far, and raises
+    KeyboardInterrupt. `resume` continues with the same weights, optimiser, running mean, random state and pictures.
 
     Args:
         task: what is learned, its net on its device.
@@ -124,6 +124,8 @@ def train(
             if checkpoint or stop.asked:
                 run.save_checkpoint(step)
             if stop.asked and not last:
+                if not validate:
+                    run.save_net(step, {}, batches, clock)
                 raise KeyboardInterrupt
     return out / NET
 
@@ -210,6 +212,13 @@ class _Run:
                 self.task.net.train()
             journal.write(step, {"validation": figures})
             sheet.save(self.out / f"sheet-{step:06d}.png")
+            self.save_net(step, figures, batches, clock)
+            draw_curve(self.out)
+        self.processes.wait_for_everyone()
+
+    def save_net(self, step: int, figures: Mapping[str, float], batches: Batches, clock: Clock) -> None:
+        """Write the running mean as the net, with the figures of its validation, if there was one."""
+        if self.main:
             done = {
                 "steps": step,
                 "validation": figures,
@@ -217,8 +226,6 @@ class _Run:
                 "crops_per_second": clock.mean(),  # images/s: a crop of a photo or a painting is an image
             }
             save_net(self.out / NET, self.average.weights, {**self.task.metadata(), **self.metadata, **done})
-            draw_curve(self.out)
-        self.processes.wait_for_everyone()
 
 
 def _make_optimiser(task: Task, options: TrainOptions) -> Optimizer:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import WeightsError
-from .files import checked_file, replace_atomically
+from .files import TRAINED, checked_file, replace_atomically
 
 _HEADER = "impasto"
 
@@ -93,7 +93,9 @@ def _opened(path: Path) -> Generator[Any]:
     except WeightsError:  # also a ValueError, and its message is complete
         raise
     except (SafetensorError, OSError, ValueError):
-        raise WeightsError(f"{path} is not a safetensors file, or is cut short: get it again") from None
+        net = path.parent / TRAINED
+        repair = f"give the net of the run, {net}" if path.name != TRAINED and net.exists() else "get it again"
+        raise WeightsError(f"{path} is not a safetensors file, or is cut short: {repair}") from None
 
 
 def _metadata(path: Path, file: Any) -> dict[str, Any] | None:

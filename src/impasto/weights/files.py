@@ -25,11 +25,16 @@ def checked_file(path: str | Path) -> Path:
     path = Path(path).expanduser()
     try:
         if path.is_dir():
-            raise WeightsError(f"{path} is a folder; expected a weights file")
+            inside = f", such as {path / TRAINED}" if (path / TRAINED).exists() else ""
+            raise WeightsError(f"{path} is a folder; expected a weights file{inside}")
         if not path.exists():
-            run = "; training writes it at its first validation (--validate-every)" if path.name == TRAINED else ""
+            if path.name == TRAINED:
+                raise WeightsError(
+                    f"no weights file {path}; training writes it every 500 steps (--validate-every), and when Ctrl-C "
+                    "stops the run"
+                )
             raise WeightsError(
-                f"no weights file {path}{run}; `impasto weights list` names encoders, `impasto johnson --list` styles"
+                f"no weights file {path}; `impasto weights list` names encoders, `impasto johnson --list` styles"
             )
         if path.stat().st_size == 0:
             raise WeightsError(f"{path} is empty (0 bytes); get it again")
