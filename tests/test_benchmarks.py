@@ -15,6 +15,7 @@ from benchmarks import gatys, johnson, ladder, lattice, memory, processes, run, 
 from benchmarks.shapes import RESULTS, SHAPES, read
 from impasto.demo.styles import draw
 from impasto.images.write import write
+from impasto.metrics import texture
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
 
@@ -62,6 +63,7 @@ def tiny(one_process, tiny_encoder, tiny_shipped, monkeypatch):
     monkeypatch.setattr(lattice, "SIDE", 64)
     monkeypatch.setattr(memory, "RUNS", [(64, "auto", None, {}), (96, "exact", None, {})])
     monkeypatch.setattr(strokes, "STYLE_SIDE", 64)
+    monkeypatch.setattr(texture, "PATCHES", 256)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from impasto.api import last
 from impasto.errors import ImpastoError, RequestError
 from impasto.images.regions import make_regions
 from impasto.memory import Cost, in_use, parse
+from impasto.methods.common import scales
 from impasto.strip_plan import MIN_VALUES, StripPlan, plan_strips
 from impasto.strips import VALUES
 
@@ -63,7 +64,8 @@ def test_a_style_is_refused_with_what_does_for_the_photograph_too() -> None:
 @pytest.mark.usefixtures("tiny_encoder")
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("method", ["adain", "swap"])
-def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, masked, tiny_nets, picture):
+def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, masked, tiny_nets, picture, monkeypatch):
+    monkeypatch.setattr(scales, "_SIDE", 240)
     pictures = [picture(150, 160, 1), picture(160, 160, 2)]
     regions = None
     if masked:
@@ -71,16 +73,17 @@ def test_what_a_refusal_asks_for_does_for_every_size_on_the_way(method, masked, 
         regions = make_regions([left, 1 - left], [1.0, 1.0], 60, 80, 0.01, ["left", "right"])
 
     def painter(memory):
-        settings = {"net": str(tiny_nets[method]), "size": 700, "memory": memory}
+        settings = {"net": str(tiny_nets[method]), "size": 320, "memory": memory}
         masks = ("left.png", "right.png") if masked else (None, None)
         styles = [Style(path=path, mask=mask) for path, mask in zip(("one", "two"), masks, strict=True)]
         recipe = make_recipe(method, styles, settings=settings)
         return bind(recipe, styles=pictures, device="cpu")
 
-    with pytest.raises(RequestError, match=r"painting 700×656 pixels takes at least ([\d.]+ GB)") as refusal:
+    assert painter(None).painter.sizes(320) == (240, 320)  # both in several strips
+    with pytest.raises(RequestError, match=r"painting 320×300 pixels takes at least ([\d.]+ GB)") as refusal:
         painter("1GB")
     least = str(refusal.value).partition("at least ")[2].partition(":")[0]
-    assert last(painter(least).paint(picture(60, 80), regions)).image.shape == (1, 3, 525, 700)
+    assert last(painter(least).paint(picture(60, 80), regions)).image.shape == (1, 3, 240, 320)
 
 
 def test_what_johnson_asks_for_does_for_the_last_pass_whose_photograph_is_in_memory(tiny_nets, picture, monkeypatch):

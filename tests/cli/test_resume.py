@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -41,7 +40,8 @@ def _start(pause: float, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_killed_and_resumed(photo: Path, style: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tiny_encoder")
+def test_killed_and_resumed(cli: Cli, photo: Path, style: Path, tmp_path: Path) -> None:
     state, log = tmp_path / "run.safetensors", tmp_path / "log.jsonl"
     paint = ("gatys", photo, style, *_STEPS, "--json", "-o")
     killed = _start(0.1, *paint, tmp_path / "killed.png", "--state", state, "--loss-log", log)
@@ -56,10 +56,10 @@ def test_killed_and_resumed(photo: Path, style: Path, tmp_path: Path) -> None:
     assert killed.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed.png").exists()
 
-    whole = _start(0, *paint, tmp_path / "whole.png")
-    resumed = _start(0, *paint, tmp_path / "resumed.png", "--resume", state)
-    reports = [json.loads(ran.communicate()[0]) for ran in (whole, resumed)]
-    assert [ran.returncode for ran in (whole, resumed)] == [0, 0]
+    whole = cli(*paint, tmp_path / "whole.png")
+    resumed = cli(*paint, tmp_path / "resumed.png", "--resume", state)
+    assert [ran.status for ran in (whole, resumed)] == [0, 0]
+    reports = [ran.json for ran in (whole, resumed)]
     assert [report["steps"] for report in reports] == [20, 20]
     assert reports[1]["losses"]["total"] == pytest.approx(reports[0]["losses"]["total"], rel=1e-3)
     with Image.open(tmp_path / "whole.png") as one, Image.open(tmp_path / "resumed.png") as other:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from impasto.metrics import score
+from impasto.metrics import score, texture
 from impasto.weights.canonical import tiny_weights
 
 from .conftest import Cli
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("tiny_encoder")
 def _tiny_ruler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "load", lambda name, **_: tiny_weights())
     monkeypatch.setattr(score, "SIZE", 64)
+    monkeypatch.setattr(texture, "PATCHES", 256)
 
 
 @pytest.fixture

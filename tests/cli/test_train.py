@@ -46,6 +46,8 @@ def pictures(tmp_path: Path) -> Path:
 def _tiny(monkeypatch: pytest.MonkeyPatch, tiny_encoder: object) -> None:
     for module in ALL.values():
         monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
+    monkeypatch.setattr(run, "_SCALE_BATCHES", 1)
+    monkeypatch.setattr(run, "_SHEET_SIDE", 64)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -68,11 +70,7 @@ def test_a_trained_net_paints(name: str, cli: Cli, pictures: Path, photo: Path, 
     assert more.status == 0 and not more.err, more.err
 
 
-def test_steps_are_added_to_a_net_and_painted_with(
-    cli: Cli, pictures: Path, photo: Path, style: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "_SCALE_BATCHES", 1)
-    monkeypatch.setattr(run, "_SHEET_SIDE", 64)
+def test_steps_are_added_to_a_net_and_painted_with(cli: Cli, pictures: Path, photo: Path, style: Path) -> None:
     data = ("--photos", pictures, "--paintings", pictures, *QUICK, "-q")
     ran = cli("train", "swap", *data, "--out", "decoder")
     assert ran.status == 0, ran.err

@@ -30,12 +30,13 @@ def nested_loop(content: Tensor, style: Tensor, patch: int, stride: int) -> Tens
         return x[0, :, y : y + patch, x0 : x0 + patch]
 
     pool = [cut(style, *at) for at in corners(style)]
+    lengths = [other.double().norm() + 1e-8 for other in pool]
     places = corners(content)
     height, width = (max(axis) + patch for axis in zip(*places, strict=True))
     total, count = torch.zeros(1, content.shape[1], height, width), torch.zeros(height, width)
     for y, x in places:
         mine = cut(content, y, x).double()
-        scores = [float((mine * other).sum() / (other.double().norm() + 1e-8)) for other in pool]
+        scores = [float((mine * other).sum() / length) for other, length in zip(pool, lengths, strict=True)]
         best = max(range(len(pool)), key=lambda k: (scores[k], -k))
         total[0, :, y : y + patch, x : x + patch] += pool[best]
         count[y : y + patch, x : x + patch] += 1
@@ -91,7 +92,7 @@ def test_the_largest_is_found_where_it_first_occurs(count: int) -> None:
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_budget_changes_nothing(budget_mb: float, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patches, "_CACHE_MB", 0.001)
-    content, style = noise(1, 5, 19, 23), noise(1, 5, 17, 14, seed=1)
+    content, style = noise(1, 5, 13, 15), noise(1, 5, 12, 11, seed=1)
     ready = prepare([style], stride=stride)
     expected = match_patches(content, ready)
     torch.testing.assert_close(match_patches(content, ready, budget_mb=budget_mb), expected)

@@ -116,14 +116,14 @@ def task_of(name: str, device: torch.device) -> Any:
         return SwapStepsTask(options, replace(given, init=net.state_dict()), net.spec)
     styles = dict(zip("ab", given.held_out[1], strict=True))
     look: Any = {"norm": "encoder", "enlarge": "bilinear", "chroma": "soft"}
-    spec = TransformerSpec("c9s1-16,d16,d16,R16×2,u16,u16,c9s1-3", ("a", "b"), "colour", **look)
+    spec = TransformerSpec("c9s1-16,d16,d16,R16,u16,u16,c9s1-3", ("a", "b"), "colour", **look)
     return JohnsonTask(JohnsonTraining(style_size=48), given, styles, spec, [])
 
 
 def step(name: str, device: torch.device) -> tuple[dict[str, float], dict[str, int]]:
     """Loss terms of a task's second step, and waits in it."""
     torch.manual_seed(0)
-    crops = [torch.rand(2, 3, 64, 64).to(device) for _ in range(2)]
+    crops = [torch.rand(2, 3, 32, 32).to(device) for _ in range(2)]
     task = task_of(name, device)
     optimiser = Muon([p for p in task.net.parameters() if p.requires_grad], lr=1e-3, betas=(0.9, 0.99))
     terms: dict[str, Tensor] = {}
@@ -135,14 +135,16 @@ def step(name: str, device: torch.device) -> tuple[dict[str, float], dict[str, i
         torch.nn.utils.clip_grad_norm_(task.net.parameters(), 1.0)
         optimiser.step()
     waits = dict(WAITS)
-    task.validate()
+    if device == GPU:
+        task.validate()
     return {name: float(value.detach()) for name, value in terms.items()}, waits
 
 
 def main() -> None:
     torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…, device=…) comes by here as well
+    on_cpu, _ = step(sys.argv[1], CPU)
     with Pretend():
-        print(json.dumps([*step(sys.argv[1], CPU)[:1], *step(sys.argv[1], GPU)]))
+        print(json.dumps([on_cpu, *step(sys.argv[1], GPU)]))
 
 
 if __name__ == "__main__":

@@ -342,7 +342,7 @@ def test_styles_with_masks_are_all_encoded_before_painting_begins(named, net, pi
     for room, name in ((VGG, "measure"), (method, "swap")):
         work = getattr(room, name)
         monkeypatch.setattr(room, name, lambda *a, name=name, work=work, **k: (log.append(name), work(*a, **k))[1])
-    recipe = make_recipe("swap", styles, settings={"net": str(net), "size": 250, "style_scale": 4.0})
+    recipe = make_recipe("swap", styles, settings={"net": str(net), "size": 130, "style_scale": 4.0})
     painting = bind(recipe, styles=[picture(60, 60, 1), picture(50, 60, 2)], device="cpu")
     last(painting.paint(picture(40, 48), regions))
     first = log.index("swap")

@@ -18,7 +18,7 @@ from impasto.training.tasks.swap_steps import KIND, PRESETS, SwapStepsTask, Swap
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.container import load_metadata
 from impasto.weights.files import sha256_of
-from impasto.weights.shipped import load_net, locate_net
+from impasto.weights.shipped import load_net, locate_net, save_net
 
 SMALL = {
     "steps": 4,
@@ -43,17 +43,24 @@ def _small_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def decoder(encoder: str, pictures: str, tmp_path: Path) -> Callable[..., Path]:
-    """Trains a small swap decoder: decoder(norm="batch")."""
+    """Trains a small swap decoder, whose learned steps will be narrow: decoder(norm="batch")."""
 
     def make(**more: object) -> Path:
         options = SwapTraining(**{**SMALL, **more})
-        return train_swap.train(options, [pictures], [pictures], tmp_path / "decoder", encoder=encoder)
+        net = train_swap.train(options, [pictures], [pictures], tmp_path / "decoder", encoder=encoder)
+        tensors, about = load_net(net, kind=KIND, encoder_sha256=None)
+        return save_net(net, tensors, {**about, "decoder": {**about["decoder"], "step_width": 24}})
 
     return make
 
 
 def test_the_decoder_stays_as_it_is_and_every_step_comes_nearer(
-    decoder: Callable[..., Path], encoder: str, pictures: str, tmp_path: Path, falls: Callable[..., bool]
+    decoder: Callable[..., Path],
+    encoder: str,
+    pictures: str,
+    tmp_path: Path,
+    falls: Callable[..., bool],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = decoder(norm="batch")
     before, about = load_net(first, kind=KIND, encoder_sha256=None)
@@ -69,15 +76,17 @@ def test_the_decoder_stays_as_it_is_and_every_step_comes_nearer(
     # From there on: with more steps, which take over those there are; and the inverse alone, without any.
     cpu = torch.device("cpu")
     setting = Setting(tiny_weights(), cpu, torch.float32, ([], []), [torch.rand(2, 3, 32, 32)], tensors)
-    options = settings(count=3, keep_steps=True, fleck=0, feature=2, pixel=1.5)  # the distance alone
+    more = {"repeats": 0, "fleck": 0, "feature": 2, "pixel": 1.5}  # the distance alone
+    options = settings(count=3, keep_steps=True, **more)
     task = SwapStepsTask(options, setting, DecoderSpec.from_json(metadata["decoder"]))
     assert all(torch.equal(task.net.state_dict()[name], value) for name, value in tensors.items())
     assert [name for name, value in task.net.named_parameters() if value.requires_grad] == [
         name for name, _ in task.net.named_parameters() if name.startswith("steps.")
     ]
     smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8), (32, 32), mode="bicubic").clamp(0, 1)
-    assert falls(task, smooth[:2], smooth[2:], 60, rate=5e-4)
     given = task.objective.examples(smooth[:2], smooth[2:], task.net.spec, 0)
+    monkeypatch.setattr(task.objective, "examples", lambda *_: given)  # of one batch they are always the same
+    assert falls(task, smooth[:2], smooth[2:], 60, rate=1e-3)
     apart = [
         float((seen["relu3_1"] - given.target).norm().detach()) for _, seen in task.descent(given.target, given.stats)
     ]
@@ -157,10 +166,10 @@ def test_the_preset_of_the_shipped_steps_runs(
     preset = PRESETS["impasto"].options
     assert isinstance(preset, SwapStepsTraining) and preset == SwapStepsTraining()
     small = {name: value for name, value in SMALL.items() if name not in ("batch", "precision")}
-    options = preset.model_copy(update={**small, "steps": 20, "crop": 32, "validate_every": 20})
+    options = preset.model_copy(update={**small, "steps": 8, "crop": 32, "validate_every": 8})
     net = train(options, [pictures], [pictures], tmp_path / "run", encoder=encoder, init=str(decoder(steps=1)))
     tensors, metadata = load_net(net, kind=KIND, encoder_sha256=None)
-    assert metadata["steps"] == 20 and metadata["decoder"]["steps"] == 3
+    assert metadata["steps"] == 8 and metadata["decoder"]["steps"] == 3
     assert all(torch.isfinite(value).all() for value in tensors.values())
 
 
