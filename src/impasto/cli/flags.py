@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from inspect import Parameter as Argument
 from inspect import Signature, signature
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 from pydantic import ByteSize
@@ -56,7 +56,7 @@ def with_signature(
     """Give a function the name, docstring and signature that cyclopts makes a command and its flags of."""
     command.__name__, command.__doc__ = name, summary
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
-    setattr(command, "__signature__", Signature(arguments, return_annotation=int))  # noqa: B010
+    cast(Any, command).__signature__ = Signature(arguments, return_annotation=int)
     return command
 
 

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter as Argument
-from inspect import Signature
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -29,7 +28,7 @@ from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
 from ..values import explain, read_toml
 from ..weights.container import load_metadata
-from .flags import TRAINING, epilogue, flags, given, shown, shown_if
+from .flags import TRAINING, epilogue, flags, given, shown, shown_if, with_signature
 from .status import DONE
 
 
@@ -202,12 +201,7 @@ def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
         Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[trainer.run, Parameter(name="*")]),
         *flags(own, everything=everything),
     ]
-    # cyclopts reads a command's flags off its signature.
-    command.__name__ = trainer.name
-    command.__doc__ = trainer.summary
-    command.__annotations__ = {argument.name: argument.annotation for argument in arguments} | {"return": int}
-    cast(Any, command).__signature__ = Signature(arguments, return_annotation=int)
-    return command
+    return with_signature(command, trainer.name, trainer.summary, arguments)
 
 
 TRAINERS = (
