@@ -82,13 +82,14 @@ class MissingExtraError(RequestError, ImportError):
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'impasto[{extra}]'")
 
 
-def near_misses(name: str, known: Iterable[str], *, limit: int = 3) -> str:
+def near_misses(name: str, known: Iterable[str], *, limit: int = 3, likeness: float = 0.5) -> str:
     """A clause such as ``; did you mean relu4_1, relu4_2?``; empty if no known name is similar.
 
     Args:
         name: the unknown name.
         known: the names that exist.
         limit: most names to suggest.
+        likeness: from 0 to 1, least similarity of a name that is suggested.
     """
-    close = difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=limit, cutoff=likeness)
     return f"; did you mean {', '.join(close)}?" if close else ""

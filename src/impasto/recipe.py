@@ -236,7 +236,10 @@ class Recipe(Frozen):
         description="Encoder: a name from `impasto weights list`, or a weights file.",
     )
     size: Size | None = setting(
-        "picture", default=512, description="Longest side of the result in pixels.", unit="px"
+        "picture",
+        default=512,
+        description="Longest side of the result in pixels; none: as the photo.",
+        unit="px",
     )
     strength: UnitInterval = setting(
         "finish",
@@ -246,8 +249,8 @@ class Recipe(Frozen):
     colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = setting(
         "finish",
         default="style",
-        description="Whose colours. style: the style's; luminance, oklab, histogram: the photo's, in three ways; "
-        "coral: the photo's, given to the style picture before painting.",
+        description="Whose colours. luminance, oklab: the photo's, with the painting's lightness; histogram: the "
+        "photo's levels; coral: the photo's, given to the style first.",
     )
     colour_strength: UnitInterval = setting(
         "finish",

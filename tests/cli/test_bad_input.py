@@ -103,7 +103,7 @@ def test_same_style_twice(cli: Cli, photo: Path, style: Path) -> None:
         (["--preset", "gatys-2051"], ["no preset", "did you mean gatys-2015"]),
         (["--encoder", "vgg91"], ["vgg91", "did you mean", "vgg19"]),
         (["--pooling", "maximum"], ["--pooling", '"max"', '"avg"']),
-        (["--stpes", "3"], ["--stpes", "Did you mean --steps"]),
+        (["--stpes", "3"], ["no flag --stpes", "did you mean --steps"]),
         (["--device", "tpu"], ["tpu", "cpu"]),
         (["--quality", "0"], ["quality", "1 to 100"]),
         (["--bits", "12"], ["bits", "8"]),

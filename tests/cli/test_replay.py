@@ -101,7 +101,7 @@ def test_a_dial_of_paint_is_none_of_a_recipe(cli: Cli, painted: Path, flag: tupl
         "settings of gatys",
         f"impasto paint photo.png style.png:0.5 {name}",
     )
-    cli("replay", painted, "--boldnes", 1).refused(2, "Unknown option")
+    cli("replay", painted, "--boldnes", 1).refused(2, "no flag --boldnes")
 
 
 def test_the_defaults_in_the_help_are_those_of_the_picture(cli: Cli, photo: Path, style: Path) -> None:
@@ -282,7 +282,7 @@ def test_what_cannot_be_replayed(cli: Cli, painted: Path, photo: Path) -> None:
     cli("replay", "latin.toml").refused(2, "latin.toml cannot be read")
     cli("replay", "--size", 3, painted).refused(2, "expected it first")
     cli("replay", painted, photo, "--size", 40).refused(2, f"no place for {photo}")
-    cli("replay", painted, "--stpes", 3).refused(2, "Did you mean --steps")
+    cli("replay", painted, "--stpes", 3).refused(2, "did you mean --steps")
     cli("replay", painted, "--inputs", photo.parent, "-o", painted).refused(2, "exists already")
     cli("replay", painted, "--inputs", photo.parent, "--style-weight", -1).refused(2, "style_weight")
     cli("replay", painted, "--inputs", photo.parent, "--bits", 16, "-o", "a.jpg").refused(2, "bits is 16 for JPEG")

@@ -32,7 +32,7 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_the_run_is(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "step 1/30  loss 1.500  12.3 images/s  1:02:05 left"
     assert [int(re.findall(r"\d+", line)[0]) for line in lines] == [1, 13, 15, 27, 30]
-    assert lines[2] == "step 15/30  loss 1.500  12.3 images/s  1:02:05 left  saving checkpoint"
+    assert lines[2] == "step 15/30  12.3 images/s  1:02:05 left  saving checkpoint"
 
 
 def test_without_a_terminal_quick_steps_print_at_most_every_ten_seconds(

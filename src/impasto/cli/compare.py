@@ -66,7 +66,7 @@ def compare(
         key: JSON file in which --blind writes which way each column is, and the seconds it took.
         seed: Seed of the order of --blind; by default a random one, which only the key has.
         overwrite: Replace files that exist.
-        device: auto, cpu, cuda, cuda:N or mps.
+        device: Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.
         quiet: Print nothing but errors.
         json: Print one JSON object on standard output, with the seconds of each painting.
     """

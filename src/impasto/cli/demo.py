@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -40,8 +41,7 @@ def demo(
     if draw_styles is not None:
         if output.output is not None:
             raise RequestError("--draw-styles and -o are both given; expected one: --draw-styles paints nothing")
-        for path in draw_all(draw_styles, size, overwrite=output.overwrite):
-            print(path)
+        draw_all(draw_styles, size, overwrite=output.overwrite, report=functools.partial(print, flush=True))
         return DONE
     method, preset, settings = way()
     recipe = make_recipe(method, [Style(path=style)], preset=preset, settings={**settings, "size": size})

@@ -116,9 +116,8 @@ class _Lines:
         tenth = step.index * _LINES // max(step.total, 1)
         if tenth > self._tenths_said:
             self._tenths_said = tenth
-            self._print(
-                f"step {step.index}/{step.total}", step.note, _all_losses(step.losses), f"{self._seconds():.0f} s"
-            )
+            count, loss = f"step {step.index}/{step.total}", _total_loss(step.losses)
+            self._print(count, step.note, loss, f"{self._seconds():.0f} s")
 
     def _print(self, *parts: str) -> None:
         print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
@@ -129,12 +128,6 @@ class _Lines:
 
 
 def _total_loss(losses: Mapping[str, float]) -> str:
-    """The total loss, for a bar, which has no room for the terms. A sum over features is too large to be of use."""
+    """The total loss; a sum over features is too large to be of use. `--loss-log` has the terms."""
     total = losses.get("total")
     return "" if total is None or total >= _TOO_LARGE else f"loss {total:.3g}"
-
-
-def _all_losses(losses: Mapping[str, float]) -> str:
-    """The total loss, then its terms."""
-    names = sorted(losses, key=lambda name: name != "total")
-    return "  ".join(f"{name} {losses[name]:.3g}" for name in names)

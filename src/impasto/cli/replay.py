@@ -87,6 +87,7 @@ def _app(source: str, command: Callable[..., int], *, everything: bool) -> App:
         version_flags=[],
         default_parameter=shown(everything=everything),
     )
+    app["--help"].show = False  # cyclopts would list it as a command
     app.default(command)
     return app
 

@@ -77,7 +77,7 @@ def score(
         size: Longest side of what is painted in pixels.
         inverse: Also measure the relative error of turning features into a picture and back: those of the photo, of
             the painting, and the transformed ones. This paints three more pictures for each pair.
-        device: auto, cpu, cuda, cuda:N or mps.
+        device: Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.
         json: Print one JSON object.
     """
     if pairs is None:

@@ -21,6 +21,7 @@ from ..errors import ImpastoError, near_misses
 from ..memory import is_out_of_memory
 from ..methods import METHODS
 from ..recipe import is_picture
+from .flags import HELP_ALL
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -80,15 +81,26 @@ def _describe_usage(error: CycloptsError) -> str:
             f"{command} has no place for {', '.join(unused)}; expected it after the flag that it belongs to: see "
             f"{command} --help"
         )
-    if isinstance(error, UnknownOptionError) and chain == ["paint"]:
-        from .paint import explain_unknown
-
-        if explained := explain_unknown(error.token.keyword or error.token.value):
-            return explained
+    if isinstance(error, UnknownOptionError):
+        return _describe_unknown_flag(error, command)
     if isinstance(error, MissingArgumentError) and error.argument and error.keyword is None:
         return f"{command} needs {error.argument.name}, which is missing: see {command} --help"
     error.verbose = False
     return f"{str(error).rstrip('.')}."
+
+
+def _describe_unknown_flag(error: UnknownOptionError, command: str) -> str:
+    """The message for a flag that a command does not have."""
+    typed = error.token.keyword or error.token.value
+    if command == "impasto paint":
+        from .paint import explain_unknown
+
+        if explained := explain_unknown(typed):
+            return explained
+    flag = typed.partition("=")[0]
+    known = [name for each in error.argument_collection if each.parse for name in each.names]
+    hint = near_misses(flag, known, limit=1, likeness=0.7)
+    return f"{command} has no flag {flag}{hint}; expected one of those that {command} {HELP_ALL} lists"
 
 
 def _describe_unknown_command(error: UnknownCommandError) -> str:

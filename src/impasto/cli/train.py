@@ -89,7 +89,9 @@ class Run(ABC):
             show_default="that of the preset, mostly vgg19",
         ),
     ] = None
-    device: Annotated[str, _flag("Where to train: auto, cpu, cuda, cuda:N or mps.", plain=False)] = "auto"
+    device: Annotated[
+        str, _flag("Where to train: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.", plain=False)
+    ] = "auto"
     quiet: Annotated[bool, _flag("Show no progress.", plain=False, name=("--quiet", "-q"))] = False
 
     @property

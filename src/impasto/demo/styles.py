@@ -75,7 +75,12 @@ def draw(name: str, size: int | tuple[int, int] = 512, seed: int = 0) -> Image.I
 
 
 def draw_all(
-    folder: str | Path, size: int | tuple[int, int] = 512, *, seed: int = 0, overwrite: bool = False
+    folder: str | Path,
+    size: int | tuple[int, int] = 512,
+    *,
+    seed: int = 0,
+    overwrite: bool = False,
+    report: Callable[[Path], object] | None = None,
 ) -> list[Path]:
     """Draw every demo style to ``FOLDER/NAME.png``. All files are checked before the first is drawn.
 
@@ -84,6 +89,7 @@ def draw_all(
         size: see `draw`.
         seed: see `draw`.
         overwrite: replace existing files.
+        report: called with each file once it is written.
 
     Returns:
         The files.
@@ -103,4 +109,6 @@ def draw_all(
         check_target(place, overwrite)
     for name, place in places.items():
         write(read(draw(name, size, seed)), place, overwrite=overwrite)
+        if report is not None:
+            report(place)
     return list(places.values())

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Cell: TypeAlias = Image.Image | Tensor
+    _Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 PAPER = (248, 247, 244)
 """Background colour."""
 _INK = (52, 50, 47)
 _GAP = 12
+_SMALLEST = 11  # size of letters in pixels
 _ELLIPSIS = "…"
 _PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "·": "-", "→": ">"})
 
@@ -43,7 +45,8 @@ def contact_sheet(
         pictures: PIL images or 1×3×H×W tensors in [0, 1]; None leaves a place empty.
         columns: pictures in a row.
         cell: longest side of each picture on the sheet, in pixels.
-        labels: one line under each picture, cut to its width; empty for none.
+        labels: one line under each picture, in smaller letters if one is too long, and cut if it is longer still;
+            empty for none.
         headings: one text over each column, wrapped to its width; empty for none.
 
     Returns:
@@ -64,7 +67,8 @@ def contact_sheet(
     widths = [max(thumb.width for thumb in thumbs[column::columns]) for column in range(columns)]
     heights = [max(t.height for t in thumbs[row * columns : (row + 1) * columns]) for row in range(rows)]
 
-    font = ImageFont.load_default(size=max(11, cell // 18))
+    font = ImageFont.load_default(size=max(_SMALLEST, cell // 18))
+    small = _fitting(labels, widths, max(_SMALLEST, cell // 18))
     line = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else _GAP
     below = line + _GAP // 3 if labels else 0
     titles = [_lines(text, width, font) for text, width in zip(headings, widths, strict=False)]
@@ -76,7 +80,7 @@ def contact_sheet(
     )
     draw = ImageDraw.Draw(sheet)
 
-    def write_line(text: str, left: int, top: int, width: int) -> None:
+    def write_line(text: str, left: int, top: int, width: int, font: _Font = font) -> None:
         text = _ascii(text)
         if draw.textlength(text, font) > width:
             while text and draw.textlength(text + _ELLIPSIS, font) > width:
@@ -94,7 +98,7 @@ def contact_sheet(
             left, width = lefts[column], widths[column]
             sheet.paste(thumb, (left + (width - thumb.width) // 2, top + height - thumb.height))
             if labels:
-                write_line(labels[row * columns + column], left, top + height + _GAP // 3, width)
+                write_line(labels[row * columns + column], left, top + height + _GAP // 3, width, small)
         top += height + below + _GAP
     return sheet
 
@@ -143,7 +147,17 @@ def write_gif(
     write_atomically(path, out.getvalue(), overwrite=overwrite)
 
 
-def _lines(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def _fitting(labels: Sequence[str], widths: Sequence[int], size: int) -> _Font:
+    """A font of at most `size` pixels in which all labels fit their columns, if the smallest does."""
+    while size > _SMALLEST:
+        font = ImageFont.load_default(size=size)
+        if all(font.getlength(_ascii(label)) <= widths[n % len(widths)] for n, label in enumerate(labels)):
+            return font
+        size -= 1
+    return ImageFont.load_default(size=_SMALLEST)
+
+
+def _lines(text: str, width: int, font: _Font) -> list[str]:
     """Wrap a text to a width in pixels, between words."""
     lines = [""]
     for word in text.split():

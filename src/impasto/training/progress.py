@@ -83,7 +83,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._printed = -math.inf
-        self._loss = ""
+        self._loss = ""  # read since the last line
 
     def __call__(self, at: Progress) -> None:
         self._loss = _loss(at) or self._loss
@@ -93,7 +93,7 @@ class _Lines:
             if at.saving:
                 parts.append(f"saving {', '.join(at.saving)}")
             print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
-            self._printed = now
+            self._printed, self._loss = now, ""
 
 
 @contextlib.contextmanager

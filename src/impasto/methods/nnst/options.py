@@ -89,8 +89,7 @@ class NnstOptions(Options):
     detail: Detail = setting(
         "photo",
         default=0.2,
-        description="How much of the photo's fine brightness detail is added at each larger size: more keeps small "
-        "things.",
+        description="Brightness detail of the photo added at each larger size: more keeps small things.",
     )
     rotations: bool = setting(
         "matching",

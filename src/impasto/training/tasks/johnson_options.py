@@ -83,7 +83,7 @@ class JohnsonTraining(TrainOptions):
         description="Layers at which features are compared with the photo's, as LAYER[:WEIGHT],...",
     )
     content_weight: NonNegative = setting(
-        "losses", default=0.2, description="Weight of the content loss: more keeps more of the photo."
+        "losses", default=0.2, description="How much of the photo is kept: the weight of the content loss."
     )
     content_form: Form = setting(
         "losses",
@@ -98,7 +98,7 @@ class JohnsonTraining(TrainOptions):
         description="Layers at which Gram matrices are compared with the style's, as LAYER[:WEIGHT],...",
     )
     style_weight: NonNegative = setting(
-        "losses", default=1.0, description="Weight of the style loss: more gives more of the style."
+        "losses", default=1.0, description="How much of the style is taken: the weight of the style loss."
     )
     style_form: Form = setting(
         "losses",
