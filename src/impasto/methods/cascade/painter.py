@@ -22,6 +22,7 @@ from ..common.options import options_of
 from ..common.scales import restored, tones_of, with_tones
 from ..common.stages import StagedPainter
 from .options import CascadeOptions, Rung
+from .resume import Progress, origin
 
 APPROXIMATE = 700
 """Longest side in pixels beyond which `swap` matches approximately: the time of exact matches grows with its fourth
@@ -29,6 +30,9 @@ power."""
 
 _LOST_BELOW = 2
 """Pixels of a rung's picture: shapes smaller than that are often lost in it."""
+
+_USUAL = 512
+"""Longest side in pixels that is taken where a recipe states none and there is no photo."""
 
 _SHOWN = 10
 """Most pictures that a rung shows before its result. Each is enlarged to the final size, which takes time."""
@@ -73,11 +77,13 @@ class CascadePainter(Painter):
         self.device = nets.device
         self._nets, self._styles, self._kept = nets.rungs, [style.to(nets.device) for style in styles], kept
         self._bound: tuple[list[int], list[Painter]] | None = None
+        self.resumable = any(painter.resumable for painter in self._painters(self._square_sizes()))
 
     def run(self, content: Tensor, regions: Regions | None, start: Tensor | None) -> Iterator[Step]:
         """Paint; see `Painter.paint`. Pictures are shown at the final size.
 
-        A rung that optimises shows up to `_SHOWN` pictures on the way. Every rung shows its result.
+        A rung that optimises shows up to `_SHOWN` pictures on the way, and its state is saved. Every rung shows its
+        result.
         """
         content = content.to(self.device)
         shape = (content.shape[2], content.shape[3])
@@ -89,17 +95,27 @@ class CascadePainter(Painter):
         begin = 0 if start is None else max(start.shape[2:])
         shares = _work_shares(painters, shape, sizes, begin)
         ends = _ends(painters, shape, sizes, begin)
-        done = 0
+        begins = [0, *ends]
+        made_from = (
+            origin(self.recipe, self.options, self._styles, content, regions, start) if self.checkpoint else {}
+        )
+        progress = Progress(self.checkpoint, made_from)
+        if progress.start is not None:
+            start = progress.start.to(self.device)
         for number, (painter, rung, size) in enumerate(zip(painters, self.options.rungs, sizes, strict=True)):
+            if number < progress.rung:
+                continue  # done before the painting was interrupted
             what = f"{rung.method} at {size} px"
+            if painter.resumable and (checkpoint := progress.checkpoint(number, start)) is not None:
+                painter = painter.keeping(checkpoint)
             begun = None if start is None else _resize_start(start, shape, size)
             if begun is not None and number > 0:
                 begun = sharpened(begun, content, rung.start_detail)
             tones = tones_of(start) if rung.keep_tones and number > 0 and start is not None else None
             with part(*shares[number], what):
-                for step, is_result in _shown_steps(painter, content, regions, begun):
+                for step, shown in _shown_steps(painter, content, regions, begun):
                     start = step.image if tones is None else with_tones(step.image.clone(), tones)
-                    done = ends[number] if is_result else done + 1
+                    done = ends[number] if shown is None else begins[number] + shown
                     note = "; ".join(filter(None, (what, step.note)))
                     image = resize(start, *given).contiguous()
                     yield replace(step, image=image, index=done, total=ends[-1], note=note)
@@ -109,10 +125,12 @@ class CascadePainter(Painter):
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""
         if self.recipe.size:
-            # As for a square photo. A very narrow photo may have larger rungs, which are encoded when it is painted.
-            sizes = [rung.longest(self.recipe.size, (1, 1)) for rung in self.options.rungs]
-            for painter in self._painters(sizes):
+            for painter in self._painters(self._square_sizes()):
                 painter.encode_ahead(regions=regions)
+
+    def _square_sizes(self) -> list[int]:
+        """The sizes of the rungs for a square photo; of a very narrow photo some rungs may be larger."""
+        return [rung.longest(self.recipe.size or _USUAL, (1, 1)) for rung in self.options.rungs]
 
     def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:
         """See `Painter.estimate_work`."""
@@ -184,20 +202,21 @@ def _interval(steps: int) -> int:
 
 def _shown_steps(
     painter: Painter, content: Tensor, regions: Regions | None, start: Tensor | None
-) -> Iterator[tuple[Step, bool]]:
-    """Yield the steps of a rung that are shown, each with whether it is the result of the rung."""
+) -> Iterator[tuple[Step, int | None]]:
+    """Yield the steps of a rung that are shown, each with its number among them, from 1; None for the result."""
     steps = painter.run(content, regions, start)
     if not isinstance(painter, StagedPainter):
         (last,) = deque(steps, maxlen=1)
-        yield last, True
+        yield last, None
         return
     last, following = None, 1
     for last in steps:
+        interval = _interval(last.total)
         if following <= last.index < last.total:
-            following = last.index + _interval(last.total)
-            yield last, False
+            following = last.index + interval
+            yield last, 1 + (last.index - 1) // interval
     assert last is not None
-    yield last, True
+    yield last, None
 
 
 def _resize_start(picture: Tensor, shape: tuple[int, int], size: int) -> Tensor:
