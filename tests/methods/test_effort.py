@@ -40,14 +40,16 @@ def test_bolder_is_larger_forms_and_less_of_the_photo(effort):
                 assert other.size <= one.size
                 assert other.settings.get("style_scale", 0) >= one.settings.get("style_scale", 0)
                 assert other.settings.get("content_weight", 0) <= one.settings.get("content_weight", 0)
-        if hasattr(less.options, "rungs"):
-            assert more.options.rungs[-1].start_detail < less.options.rungs[-1].start_detail
-            if effort == "quick":
-                assert more.options.rungs[-1].settings["alpha"] > less.options.rungs[-1].settings["alpha"]
-        elif effort == "draft":
+        if effort == "draft":
             assert more.options.style_scale > less.options.style_scale
+            continue
+        last, bolder = less.options.rungs[-1], more.options.rungs[-1]
+        if effort == "best":
+            assert bolder.settings["content_weight"] < last.settings["content_weight"]
+            assert bolder.settings["detail"] < last.settings["detail"]
         else:
-            assert more.options.content_weight < less.options.content_weight
+            assert bolder.start_detail < last.start_detail
+            assert bolder.settings["alpha"] > last.settings["alpha"]
 
 
 def test_the_ends_of_the_dial():

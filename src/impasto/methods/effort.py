@@ -173,15 +173,21 @@ def _from_small(effort: str, boldness: float, **steps: int) -> Way:
 
 
 def _best(boldness: float) -> Way:
-    """Paint by nnst at all sizes. `so_far` is larger than in a first rung, since larger sizes refine the forms."""
+    """Colours by one pass, then nnst at all sizes. Its `so_far` is larger, since larger sizes refine the forms."""
+    settings = {
+        "content_weight": _content_weight(KEPT, boldness),
+        "style_scale": _stroke_scale(boldness),
+        "so_far": 0.65 + 0.7 * (boldness - 0.5),
+        "detail": 0.8 * (1 - boldness),
+    }
     return Way(
-        "nnst",
+        "cascade",
         None,
         {
-            "content_weight": _content_weight(KEPT, boldness),
-            "style_scale": _stroke_scale(boldness),
-            "so_far": 0.65 + 0.7 * (boldness - 0.5),
-            "detail": 0.4 * (1 - boldness),
+            "rungs": (
+                Rung(method="adain", settings={"style_scale": _pass_scale(boldness)}),
+                Rung(method="nnst", keep_tones=False, settings=settings),
+            )
         },
     )
 
