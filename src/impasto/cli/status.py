@@ -100,7 +100,7 @@ def _describe_unknown_flag(error: UnknownOptionError, command: str) -> str:
     flag = typed.partition("=")[0]
     known = [name for each in error.argument_collection if each.parse for name in each.names]
     hint = near_misses(flag, known, limit=1, likeness=0.7)
-    return f"{command} has no flag {flag}{hint}; expected one of those that {command} {HELP_ALL} lists"
+    return f"{command} has no flag {flag}" + (hint or f"; expected one of those that {command} {HELP_ALL} lists")
 
 
 def _describe_unknown_command(error: UnknownCommandError) -> str:

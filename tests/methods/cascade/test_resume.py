@@ -7,7 +7,6 @@ import torch
 
 from impasto import RequestError, StateFile, Style, bind, make_recipe
 from impasto.api import last
-from impasto.painter import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
@@ -18,23 +17,6 @@ RUNGS = {
     "optimised between": f"adain:32:net=ADAIN,{SMALL}:keep_tones=no,swap:net=SWAP",
     "optimised twice": f"{SMALL},swap:32:net=SWAP,{NNST}",
 }
-
-
-class InMemory(Checkpoint):
-    """Keeps every state, as a file would."""
-
-    def __init__(self, state=None):
-        self.state, self.states = state, []
-
-    def load(self, origin):
-        return self.state
-
-    def due(self):
-        return True
-
-    def save(self, state):
-        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-        self.states.append(type(state)(tensors, state.facts, state.origin))
 
 
 @pytest.fixture
@@ -51,23 +33,23 @@ def painter(picture, tiny_nets):
 
 
 @pytest.mark.parametrize("rungs", RUNGS.values(), ids=RUNGS)
-def test_it_goes_on_as_if_never_stopped(painter, picture, rungs):
-    photo, kept = picture(48, 64, 1), InMemory()
+def test_it_goes_on_as_if_never_stopped(painter, picture, rungs, in_memory):
+    photo, kept = picture(48, 64, 1), in_memory()
     whole = list(painter(rungs).keeping(kept).paint(photo))
     assert len(kept.states) > 3
     for state in (kept.states[0], kept.states[len(kept.states) // 2], kept.states[-1]):
-        again = list(painter(rungs).keeping(InMemory(state)).paint(photo))
+        again = list(painter(rungs).keeping(in_memory(state)).paint(photo))
         assert torch.equal(again[-1].image, whole[-1].image)
         assert again[-1].index == again[-1].total == whole[-1].total
         assert [step.index for step in again] == sorted({step.index for step in again})
     assert len(again) < len(whole)
 
 
-def test_a_rung_that_is_done_is_not_painted_again(painter, picture):
-    kept = InMemory()
+def test_a_rung_that_is_done_is_not_painted_again(painter, picture, in_memory):
+    kept = in_memory()
     photo, rungs = picture(48, 64, 1), RUNGS["optimised twice"]
     list(painter(rungs).keeping(kept).paint(photo))
-    notes = [step.note for step in painter(rungs).keeping(InMemory(kept.states[-1])).paint(photo)]
+    notes = [step.note for step in painter(rungs).keeping(in_memory(kept.states[-1])).paint(photo)]
     assert notes and all(note.startswith("nnst at 64 px") for note in notes)
 
 
@@ -85,6 +67,6 @@ def test_closing_saves_what_was_done_in_a_file(painter, picture, tmp_path):
         last(painter(rungs, style=8).keeping(StateFile(path, resume=path)).paint(photo))
 
 
-def test_a_cascade_of_passes_has_no_state(painter):
+def test_a_cascade_of_passes_has_no_state(painter, in_memory):
     with pytest.raises(RequestError, match="cascade has no state to keep"):
-        painter("adain:32:net=ADAIN,swap:net=SWAP").keeping(InMemory())
+        painter("adain:32:net=ADAIN,swap:net=SWAP").keeping(in_memory())

@@ -9,7 +9,6 @@ from impasto import RequestError, StateFile, Style, bind, make_recipe
 from impasto.api import last
 from impasto.losses.optimisers import LBFGS
 from impasto.methods.gatys import painter as gatys
-from impasto.painter import Checkpoint
 from impasto.weights import container
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
@@ -25,23 +24,6 @@ WAYS = {
 TOTAL = 12
 
 
-class InMemory(Checkpoint):
-    """Keeps every state, as a file would."""
-
-    def __init__(self, state=None):
-        self.state, self.states = state, []
-
-    def load(self, origin):
-        return self.state
-
-    def due(self):
-        return True
-
-    def save(self, state):
-        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-        self.states.append(type(state)(tensors, state.facts, state.origin))
-
-
 @pytest.fixture
 def painter(picture):
     def make(style=1, **settings):
@@ -53,11 +35,11 @@ def painter(picture):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("stopped", [1, 3, 7, 11, 12])
-def test_it_goes_on_as_if_never_stopped(painter, picture, way, stopped):
-    content, kept = picture(40, 40), InMemory()
+def test_it_goes_on_as_if_never_stopped(painter, picture, way, stopped, in_memory):
+    content, kept = picture(40, 40), in_memory()
     whole = list(painter(**WAYS[way]).keeping(kept).paint(content))
     assert len(whole) == TOTAL
-    again = list(painter(**WAYS[way]).keeping(InMemory(kept.states[stopped - 1])).paint(content))
+    again = list(painter(**WAYS[way]).keeping(in_memory(kept.states[stopped - 1])).paint(content))
     expected = whole[stopped:] or whole[-1:]
     assert [step.index for step in again] == [step.index for step in expected]
     for one, other in zip(again, expected, strict=True):
@@ -88,8 +70,8 @@ def test_closing_saves_what_was_done(painter, picture, tmp_path):
     assert len(list(painter().keeping(StateFile(path, resume=path)).paint(picture(40, 40)))) == TOTAL - 2
 
 
-def test_an_interrupted_move_is_not_saved(painter, picture, monkeypatch):
-    kept = InMemory()
+def test_an_interrupted_move_is_not_saved(painter, picture, monkeypatch, in_memory):
+    kept = in_memory()
     kept.due = lambda: False
     steps = painter().keeping(kept).paint(picture(40, 40))
     next(steps)
@@ -104,8 +86,8 @@ def test_an_interrupted_move_is_not_saved(painter, picture, monkeypatch):
     assert kept.states == []
 
 
-def test_an_interrupted_evaluation_is(painter, picture, monkeypatch):
-    kept = InMemory()
+def test_an_interrupted_evaluation_is(painter, picture, monkeypatch, in_memory):
+    kept = in_memory()
     kept.due = lambda: False
     steps = painter().keeping(kept).paint(picture(40, 40))
     next(steps)
@@ -119,29 +101,29 @@ def test_an_interrupted_evaluation_is(painter, picture, monkeypatch):
     assert [state.facts["done"] for state in kept.states] == [1]
 
 
-def test_every_size_ends_with_a_state(painter, picture):
-    kept = InMemory()
+def test_every_size_ends_with_a_state(painter, picture, in_memory):
+    kept = in_memory()
     kept.due = lambda: False
     last(painter(schedule="0.5:3,0.8:4,1:5").keeping(kept).paint(picture(40, 40)))
     assert [state.facts["done"] for state in kept.states] == [3, 7, 12]
 
 
-def test_a_finished_painting_may_go_on_for_longer(painter, picture):
-    content, kept = picture(40, 40), InMemory()
+def test_a_finished_painting_may_go_on_for_longer(painter, picture, in_memory):
+    content, kept = picture(40, 40), in_memory()
     last(painter().keeping(kept).paint(content))
-    longer = list(painter(steps=15).keeping(InMemory(kept.states[-1])).paint(content))
+    longer = list(painter(steps=15).keeping(in_memory(kept.states[-1])).paint(content))
     assert [step.index for step in longer] == [13, 14, 15]
     assert torch.equal(longer[-1].image, last(painter(steps=15).paint(content)).image)
 
 
-def test_time_counts_on(painter, picture):
-    content, kept = picture(40, 40), InMemory()
+def test_time_counts_on(painter, picture, in_memory):
+    content, kept = picture(40, 40), in_memory()
     last(painter().keeping(kept).paint(content))
     state = kept.states[2]
     state.facts["seconds"] = 100.0
-    (step,) = painter(max_seconds=50).keeping(InMemory(state)).paint(content)
+    (step,) = painter(max_seconds=50).keeping(in_memory(state)).paint(content)
     assert (step.index, step.note) == (3, "time limit of 50 s reached")
-    assert len(list(painter(max_seconds=10_000).keeping(InMemory(state)).paint(content))) == TOTAL - 3
+    assert len(list(painter(max_seconds=10_000).keeping(in_memory(state)).paint(content))) == TOTAL - 3
 
 
 @pytest.mark.parametrize(
@@ -218,7 +200,7 @@ def test_writing_large_states_takes_little_of_the_time(painter, picture, tmp_pat
     assert looks > 15
 
 
-def test_methods_without_a_state_say_so(tmp_path):
+def test_methods_without_a_state_say_so(tmp_path, in_memory):
     class OnePass(gatys.GatysPainter):
         resumable = False
 
@@ -226,4 +208,4 @@ def test_methods_without_a_state_say_so(tmp_path):
             self.recipe = make_recipe("adain", [Style(path="s")])
 
     with pytest.raises(RequestError, match="adain has no state to keep or to resume"):
-        OnePass().keeping(InMemory())
+        OnePass().keeping(in_memory())

@@ -11,7 +11,7 @@ from impasto.encoders.vgg import VGG
 from impasto.methods import METHODS
 from impasto.methods.common import stages
 from impasto.methods.nnst.options import NnstOptions
-from impasto.painter import Regions, State
+from impasto.painter import Regions
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
@@ -124,32 +124,13 @@ def test_a_start_takes_the_place_of_smaller_sizes(picture):
     assert all("48 px" in notes[-1] for notes in sizes.values())
 
 
-class _Kept:
-    """A checkpoint in memory that saves at each step."""
-
-    def __init__(self):
-        self.states = []
-        self.given = None
-
-    def load(self, origin):
-        return self.given
-
-    def due(self):
-        return True
-
-    def save(self, state):
-        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-        self.states.append(State(tensors, state.facts, state.origin))
-
-
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_resumed_anywhere_it_ends_the_same(picture, optimizer):
-    kept = _Kept()
+def test_resumed_anywhere_it_ends_the_same(picture, optimizer, in_memory):
+    kept = in_memory()
     painter = _painter(picture, optimizer=optimizer).painter
     expected = last(painter.keeping(kept).paint(picture(48, 40))).image
     for number in range(1, len(kept.states), 3):
-        again = _Kept()
-        again.given = kept.states[number]
+        again = in_memory(kept.states[number])
         image = last(painter.keeping(again).paint(picture(48, 40))).image
         torch.testing.assert_close(image, expected, atol=1e-5, rtol=0)
 
