@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from impasto import METHODS, Cancelled, RequestError, Session, Style, bind, make_recipe
+from impasto import METHODS, Cancelled, RequestError, Session, Style, bind, make_recipe, runtime
 from impasto.api import last
 from impasto.images.geometry import fit, fitted_size
 from impasto.images.regions import make_regions
@@ -115,6 +115,14 @@ def test_needs_nothing_that_apples_gpus_lack(name):
     painted = finish(last(bound.paint(content)).image, content, bound.recipe)
     assert isinstance(painted, _OnMps)
     torch.testing.assert_close(painted.cpu(), last(_bound(name, **exact).paint(content.cpu())).image)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_a_processor_with_bfloat16_paints_as_one_without(name, bfloat16, monkeypatch):
+    monkeypatch.setattr(runtime, "_cpu_has_bf16", lambda: bfloat16)
+    picture = _paint(name, _picture(40, 40), size=40)[-1].image
+    assert picture.dtype == torch.float32
+    assert torch.isfinite(picture).all()
 
 
 @pytest.mark.parametrize("content", [_picture(40, 40), torch.zeros(1, 3, 40, 40), torch.ones(1, 3, 40, 40)])

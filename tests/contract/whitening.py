@@ -75,6 +75,7 @@ class WhiteningPainter(OnePassPainter[list[Moments]]):
         x = pass_.strips.run(lambda values: self.encoder.encode(pass_.photo, (LAYER,), values)[LAYER])
         shares = torch.ones(1) if pass_.regions is None else pass_.regions.everywhere(*x.shape[2:])
         made = sum(whitened(x, style) * share for style, share in zip(pass_.stats, shares, strict=True))
+        made = made.to(x.dtype)
         yield Painted(pass_.strips.run(lambda values: self.decoder.paint({LAYER: made}, values=values)).clamp_(0, 1))
 
 
