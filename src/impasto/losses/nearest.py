@@ -235,7 +235,7 @@ class MomentsTerm(Term):
             some = x[start : start + _ROWS].float() - self.mean
             weighed = some if shares is None else some * shares[start : start + _ROWS].float()
             first += weighed.sum(0)
-            second += torch.einsum("pc,pc->c", weighed, some)
+            second += some.mul_(weighed).sum(0)
         return first, second
 
     def settle(self, sums: tuple[Tensor, ...], size: tuple[int, int], /) -> tuple[Tensor, Slope]:

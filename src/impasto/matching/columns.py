@@ -19,6 +19,7 @@ from ..encoders.vgg import VGG
 from ..strips import ranges
 from ..weights.canonical import layer_size
 from ..weights.layers import layer_stride
+from .exact import max_and_first
 
 STRIDE = 4
 """Pixels between the positions of hypercolumns."""
@@ -241,7 +242,8 @@ def nearest_samples(rows: Tensor, samples: Tensor, dtype: torch.dtype, values: i
         Numbers of samples, P int64.
     """
     samples = samples.to(dtype)
-    found = [part.to(dtype).mm(samples.T).argmax(1) for part in rows.split(max(1, values // len(samples)))]
+    parts = rows.split(max(1, values // len(samples)))
+    found = [max_and_first(part.to(dtype).mm(samples.T))[1] for part in parts]
     return torch.cat(found)
 
 

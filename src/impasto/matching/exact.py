@@ -176,7 +176,8 @@ def products(one: Tensor, other: Tensor) -> Tensor:
 
 def _sum_over_columns(product: Tensor, patch: int, stride: int, nx: int, nu: int) -> Tensor:
     """The sum over dx of ``product[x+dx, :, u+dx]`` at every `stride`-th x and u: nx × rows × nu float32."""
-    total = product[: (nx - 1) * stride + 1 : stride, :, : (nu - 1) * stride + 1 : stride].float()
+    product = product.float()  # at once: otherwise each slice below would be converted, element by element
+    total = product[: (nx - 1) * stride + 1 : stride, :, : (nu - 1) * stride + 1 : stride]
     for dx in range(1, patch):
         part = product[dx : dx + (nx - 1) * stride + 1 : stride, :, dx : dx + (nu - 1) * stride + 1 : stride]
         total = _add_to(total, part, dx > 1)

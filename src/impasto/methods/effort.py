@@ -138,7 +138,7 @@ def _draft(boldness: float) -> Way:
 
 def _quick(boldness: float) -> Way:
     """Colours by one pass, forms by a short optimisation at a small size, then strokes by one pass."""
-    return _from_small("quick", boldness, first_steps=30, steps=10, split_steps=6)
+    return _from_small("quick", boldness, first_steps=24, steps=8, split_steps=4)
 
 
 def _fine(boldness: float) -> Way:
