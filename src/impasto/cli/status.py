@@ -86,7 +86,8 @@ def _describe_usage(error: CycloptsError) -> str:
     if isinstance(error, MissingArgumentError) and error.argument and error.keyword is None:
         return f"{command} needs {error.argument.name}, which is missing: see {command} --help"
     error.verbose = False
-    return f"{str(error).rstrip('.')}."
+    text = str(error).rstrip(".")
+    return text if text.endswith("?") else f"{text}."
 
 
 def _describe_unknown_flag(error: UnknownOptionError, command: str) -> str:

@@ -95,7 +95,7 @@ def to_raster(pixels: Tensor, alpha: Tensor | None = None) -> Raster:
     if not np.isfinite(raster).all():
         raise OutputError(
             "the painted pixels hold NaN or infinity; expected numbers in [0, 1]: "
-            "lower the learning rate or the loss weights, or use --precision exact"
+            "use --precision exact, another net, or smaller loss weights"
         )
     return raster
 

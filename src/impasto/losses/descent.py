@@ -75,8 +75,8 @@ class Descent:
         total = losses["total"]
         if not math.isfinite(total):
             raise ImpastoError(
-                f"the loss became {total} at step {self.steps + 1}; lower the learning rate or the weights, "
-                "or use --precision exact"
+                f"the loss became {total} at step {self.steps + 1}; expected a number: use --precision exact, "
+                "another net, a lower learning rate or smaller weights"
             )
         self.whole = False
         self.lowest = min(total, self.lowest)
