@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gc
+import io
 import os
 import sys
 import warnings
@@ -27,6 +29,8 @@ impasto turns a photograph into a painting in the manner of another picture.
 impasto --help lists the commands, impasto paint --help the flags of one."""
 """What the program prints without arguments."""
 
+_REPLACE = "impasto.replace"
+_LIKENESSES = {"×": "x", "…": "...", "–": "-", "—": "-", "’": "'", "·": "."}
 _NEW_OBJECTS = 100_000  # after which Python looks for garbage
 
 
@@ -46,10 +50,26 @@ def program() -> int:
     and again at the end, takes a second; importing takes three.
     """
     gc.set_threshold(_NEW_OBJECTS, 50, 1000)
+    _print_anything()
     try:
         return main()
     finally:
         gc.freeze()
+
+
+def _print_anything() -> None:
+    """Let the streams replace characters that they cannot encode: what is printed never decides the exit status."""
+    codecs.register_error(_REPLACE, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_REPLACE)
+
+
+def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
+    """An error handler for `codecs`: signs have a likeness in ASCII, other characters are escaped."""
+    if isinstance(error, UnicodeEncodeError) and (sign := error.object[error.start]) in _LIKENESSES:
+        return _LIKENESSES[sign], error.start + 1
+    return codecs.backslashreplace_errors(error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

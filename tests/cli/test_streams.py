@@ -1,0 +1,74 @@
+"""What a stream cannot encode is replaced in what is printed, and decides no exit status."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from impasto import cli
+
+pytestmark = pytest.mark.usefixtures("tiny_shipped")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, encoding: str, *arguments: object) -> tuple[int, str, str]:
+    """Run the program as a process of its own would, on streams of an encoding: status, output, errors."""
+    raw = io.BytesIO(), io.BytesIO()
+    for name, stream in zip(("stdout", "stderr"), raw, strict=True):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(stream, encoding=encoding))
+    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    status = cli.program()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out, err = (stream.getvalue().decode(encoding) for stream in raw)
+    return status, out, err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp437", "utf-8"])
+@pytest.mark.parametrize("command", [["presets"], ["johnson", "--list"], ["paint", "--help"], ["--help"], []])
+def test_lists_and_help_are_printed(monkeypatch: pytest.MonkeyPatch, encoding: str, command: list[str]) -> None:
+    status, out, _ = run(monkeypatch, encoding, *command)
+    assert status == 0
+    assert out.strip()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "utf-8"])
+def test_a_painting_is_reported(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, photo: Path, style: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "шторм.png"
+    status, out, _ = run(monkeypatch, encoding, "adain", photo, style, "--size", 32, "-o", target)
+    assert status == 0
+    assert target.exists()
+    assert ("32×" if encoding == "utf-8" else "32x") in out
+
+
+def test_an_error_is_reported(monkeypatch: pytest.MonkeyPatch, style: Path, tmp_path: Path) -> None:
+    status, _, err = run(monkeypatch, "ascii", "adain", tmp_path / "нет.png", style)
+    assert status == 2
+    assert err.startswith("impasto: there is no file")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are Unicode on this system")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_name_of_any_bytes(
+    monkeypatch: pytest.MonkeyPatch, more: list[str], photo: Path, style: Path, tmp_path: Path
+) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    odd.write_bytes(photo.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run(monkeypatch, "utf-8", "adain", odd, style, "--size", 32, *more)
+    assert status == 0
+    written = odd.with_name(f"{odd.stem}.{style.stem}.png")
+    assert written.exists()
+    if more:
+        assert json.loads(out)["size"][0] == 32
+    assert run(monkeypatch, "utf-8", "show", written)[0] == 0
