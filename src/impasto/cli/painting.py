@@ -6,29 +6,33 @@ import contextlib
 import json
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from ..errors import RequestError
+from ..errors import ImpastoError, RequestError
+from ..images.atomic import check_apart
 from ..images.source import STANDARD_STREAM, load_bytes, open_image
-from ..images.write import check_target
-from ..painter import Checkpoint
+from ..images.write import check_longest, check_target
 from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
 from .flags import OUTPUT, RECORDS, shown_if
 from .progress import display
-from .status import DONE, INTERRUPTED
+from .status import DONE, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
+    from ..methods.common.resume import StateFile
     from ..session.inputs import ImageLike
     from ..session.records import Record
+
+_MOST_NAMES = 1000  # names tried for a picture that cannot be written where it should
 
 
 def _option(
@@ -123,9 +127,11 @@ def run(
     from ..session.session import Session
 
     started = time.monotonic()
+    _check_apart(recipe, photo, styles, output)
     records = _check([photo, *styles, *(part.mask for part in recipe.parts), recipe.start], output)
+    _check_longest(output.target, recipe, photo)
     checkpoint = _checkpoint(output)
-    interrupted = False
+    interrupted, unwritable = False, ""
     with display(quiet=output.quiet) as shown, _sigterm_as_interrupt(), Session(device=output.device) as session:
         work = session.paint(
             recipe,
@@ -146,19 +152,45 @@ def run(
             interrupted = True
         painting = work.painting
         shown.say("writing")
-        painting.save(
-            output.target,
-            overwrite=output.overwrite,
-            quality=output.quality,
-            bits=output.bits,
-            keep_gps=output.keep_gps,
-        )
+        try:
+            _save(painting, output, output.target, overwrite=output.overwrite)
+        except ImpastoError as error:
+            unwritable = str(error)
+            output = replace(output, output=_save_elsewhere(painting, output, error))
         files = work.finish_records()
     _report(painting, output, files, time.monotonic() - started)
+    if unwritable:
+        print(f"impasto: {unwritable}; the picture is {output.target}", file=sys.stderr)
     if interrupted:
-        _report_interruption(painting, output)
+        _report_interruption(painting, output, resumable=checkpoint is not None and checkpoint.written)
         return INTERRUPTED
-    return DONE
+    return FAILED if unwritable else DONE
+
+
+def _save(painting: Painting, output: Output, target: str, *, overwrite: bool = False) -> None:
+    painting.save(target, overwrite=overwrite, quality=output.quality, bits=output.bits, keep_gps=output.keep_gps)
+
+
+def _save_elsewhere(painting: Painting, output: Output, error: ImpastoError) -> str:
+    """Save a finished painting under a free name, since it cannot be written where it should; return the name.
+
+    Raises:
+        ImpastoError: `error`, if it can be written nowhere.
+    """
+    if output.target == STANDARD_STREAM:
+        raise error
+    target = Path(output.target)
+    for folder in (target.parent, Path(), Path(tempfile.gettempdir())):
+        for suffix in dict.fromkeys((target.suffix, ".png")):
+            for number in range(2, _MOST_NAMES):
+                free = folder / f"{target.stem}-{number}{suffix}"
+                if free.exists():
+                    continue
+                with contextlib.suppress(ImpastoError):
+                    _save(painting, output, str(free))
+                    return str(free)
+                break
+    raise error
 
 
 def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
@@ -167,6 +199,42 @@ def _check(sources: Sequence[ImageLike | None], output: Output) -> list[Record]:
     records = _records(output)
     check_output(output.target, sources, overwrite=output.overwrite, quality=output.quality, bits=output.bits)
     return records
+
+
+def _check_apart(recipe: Recipe, photo: ImageLike, styles: Sequence[ImageLike], output: Output) -> None:
+    """Check that the files to write are different ones, and that none but the output can be one that is read.
+
+    Raises:
+        RequestError: two of them are one file.
+    """
+    places: dict[str, Path] = {}
+    if output.target != STANDARD_STREAM:
+        places["the output"] = Path(output.target)
+    state = output.state or output.resume
+    others = {
+        "--snapshot-dir": _snapshot_folder(output) if output.snapshot_every is not None else None,
+        "--loss-log": output.loss_log,
+        "--loss-plot": output.loss_plot,
+        "--state": state,
+    }
+    places |= {name: place for name, place in others.items() if place is not None}
+    check_apart(places)
+    named: list[str] = []
+    recipe.rename_files(recipe.model_dump(), lambda name: named.append(name) or name, without=("styles",))
+    read = [photo, *styles, *(part.mask for part in recipe.parts), *named]
+    files = [Path(each) for each in read if isinstance(each, str | Path) and Path(each).is_file()]
+    if output.resume is not None and output.resume != state:
+        files.append(output.resume)
+    check_apart({name: place for name, place in places.items() if name != "the output"}, files)
+
+
+def _check_longest(target: str, recipe: Recipe, photo: ImageLike) -> None:
+    """Check before painting that the format of a file holds pictures of the size that is asked for."""
+    longest = recipe.size
+    if longest is None and isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM:
+        longest = max(open_image(*load_bytes(photo)).size)
+    if longest is not None:
+        check_longest(target, longest)
 
 
 def check_output(
@@ -215,12 +283,7 @@ def _records(output: Output) -> list[Record]:
 
     records: list[Record] = []
     if output.snapshot_every is not None:
-        folder = output.snapshot_dir
-        if folder is None:
-            if output.target == STANDARD_STREAM:
-                raise RequestError("--snapshot-every needs a folder when the picture goes to -: add --snapshot-dir")
-            folder = Path(output.target).with_name(f"{Path(output.target).stem}-steps")
-        records.append(Snapshots(folder, output.snapshot_every, overwrite=output.overwrite))
+        records.append(Snapshots(_snapshot_folder(output), output.snapshot_every, overwrite=output.overwrite))
     elif output.snapshot_dir is not None:
         raise RequestError("--snapshot-dir is given without --snapshot-every; expected both")
     if output.loss_log is not None:
@@ -228,6 +291,15 @@ def _records(output: Output) -> list[Record]:
     if output.loss_plot is not None:
         records.append(LossPlot(output.loss_plot, overwrite=output.overwrite))
     return records
+
+
+def _snapshot_folder(output: Output) -> Path:
+    """The folder for snapshots: by default, one beside the picture."""
+    if output.snapshot_dir is not None:
+        return output.snapshot_dir
+    if output.target == STANDARD_STREAM:
+        raise RequestError("--snapshot-every needs a folder when the picture goes to -: add --snapshot-dir")
+    return Path(output.target).with_name(f"{Path(output.target).stem}-steps")
 
 
 def check_streams(sources: Sequence[ImageLike | None], target: str, *, json: bool) -> None:
@@ -238,7 +310,7 @@ def check_streams(sources: Sequence[ImageLike | None], target: str, *, json: boo
         raise RequestError("--json and -o - both want standard output; expected one: give -o a file")
 
 
-def _checkpoint(output: Output) -> Checkpoint | None:
+def _checkpoint(output: Output) -> StateFile | None:
     """Where the painting's state is saved and loaded; None if it is not."""
     path = output.state or output.resume
     if path is None:
@@ -301,11 +373,11 @@ def _report(painting: Painting, output: Output, files: list[Path], seconds: floa
             print(path, file=stream)
 
 
-def _report_interruption(painting: Painting, output: Output) -> None:
-    """Print how far a painting came, and how to continue it."""
+def _report_interruption(painting: Painting, output: Output, *, resumable: bool) -> None:
+    """Print how far a painting came, and how to continue it if its state was saved."""
     last = painting.step
     message = f"interrupted at step {last.index} of {last.total}; the picture so far is {place(output.target)}"
-    if state := output.state or output.resume:
+    if resumable and (state := output.state or output.resume):
         message += f"; continue with --resume {state}"
     print(f"impasto: {message}", file=sys.stderr)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 
-from ..errors import OutputError, RequestError
+from ..errors import ImpastoWarning, OutputError, RequestError
 from .atomic import check_place, write_atomically
 from .colour import srgb_profile
 from .metadata import METADATA_KEY, as_exif, as_text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PNG_HEADER_END = 33  # signature 8, IHDR 25
+_MOST_JPEG_EXIF = 65_500  # bytes; a segment has 65 533, some of them for its head
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,20 @@ def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 
         check_place(Path(target), overwrite=overwrite)
     elif sys.stdout.isatty():
         raise RequestError("the output - is a terminal; expected a file or a pipe: add > painting.png")
+
+
+def check_longest(target: str | Path, longest: int) -> None:
+    """Check before painting that a format holds pictures whose longest side has this many pixels.
+
+    Raises:
+        RequestError: it does not.
+    """
+    form = _format_of(target)
+    if longest > form.longest:
+        raise RequestError(
+            f"the picture has {longest} pixels on its longest side; {form.pillow} holds at most {form.longest}: "
+            "write .png"
+        )
 
 
 def write(
@@ -102,11 +118,7 @@ def write(
         dpi = picture.dpi if dpi is None else dpi
         picture = picture.pixels
     _check_settings(form, quality, bits)
-    height, width = picture.shape[-2:]
-    if max(height, width) > form.longest:
-        raise RequestError(
-            f"the picture is {width}×{height}; {form.pillow} holds at most {form.longest} a side: write .png"
-        )
+    check_longest(target, max(picture.shape[-2:]))
     raster = to_raster(picture, alpha)
     if alpha is not None and not form.alpha:
         raster = raster[..., :3] * raster[..., 3:] + (1 - raster[..., 3:])
@@ -173,6 +185,7 @@ def _encode(
     joined = as_exif(exif, metadata, keep_gps=keep_gps)
     if form is _JPEG:
         settings |= {"subsampling": 0, "optimize": True}
+        joined = _fitting_jpeg(joined, as_exif(None, metadata, keep_gps=keep_gps))
     elif dpi:  # WebP has no field of its own for the resolution
         joined.update({Base.XResolution: dpi[0], Base.YResolution: dpi[1], Base.ResolutionUnit: 2})
     return _pillow(values, form, settings | {"exif": _block(joined), "quality": quality})
@@ -180,6 +193,18 @@ def _encode(
 
 def _block(exif: Image.Exif) -> bytes:
     return exif.tobytes() if len(exif) else b""
+
+
+def _fitting_jpeg(joined: Image.Exif, recipe: Image.Exif) -> Image.Exif:
+    """The photo's EXIF with the recipe; or the recipe alone, with a warning, if JPEG does not hold both."""
+    if len(_block(joined)) <= _MOST_JPEG_EXIF or len(_block(recipe)) > _MOST_JPEG_EXIF:
+        return joined
+    warnings.warn(
+        "the photo's EXIF is larger than the 64 kB that JPEG holds, and left out: write .png to keep it",
+        ImpastoWarning,
+        stacklevel=2,
+    )
+    return recipe
 
 
 def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any]) -> bytes:

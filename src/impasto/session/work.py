@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from .. import memory
 from ..control import Cancel, Control, Watch, say
-from ..errors import Cancelled, ImpastoError
+from ..errors import Cancelled, ImpastoError, ImpastoWarning, OutputError
 from ..painter import Regions, Step, controlled
 from .painting import FINISHED, INTERRUPTED, Painting
 from .turns import TURNS
@@ -72,9 +73,9 @@ class Work:
         priority: int = 0,
         records: Sequence[Record] = (),
     ) -> None:
-        self._records, self._state = records, _State()
+        self._records, self._state = list(records), _State()
         # The generator refers to the state and not to this object, so it is closed with the last reference to this.
-        self._steps = _in_turn(_paint(begin, self._state, records), cancel, watch, priority)
+        self._steps = _in_turn(_paint(begin, self._state, self._records), cancel, watch, priority)
 
     def __iter__(self) -> Self:
         return self
@@ -108,11 +109,17 @@ class Work:
     def finish_records(self) -> list[Path]:
         """Let the records write what they write at the end, and return the files they made.
 
+        A record that cannot be written is left out, with a warning.
+
         Examples:
             >>> work.finish_records()
             []
         """
-        return [path for record in self._records for path in record.finish()]
+        files: list[Path] = []
+        for record in list(self._records):
+            with _left_out_if_unwritable(record, self._records):
+                files += record.finish()
+        return files
 
     @property
     def last(self) -> Step | None:
@@ -153,6 +160,16 @@ class Work:
         )
 
 
+@contextlib.contextmanager
+def _left_out_if_unwritable(record: Record, records: list[Record]) -> Generator[None]:
+    """Go on without a record that cannot be written: it must not cost the painting."""
+    try:
+        yield
+    except OutputError as error:
+        records.remove(record)
+        warnings.warn(f"{error}; painting goes on without it", ImpastoWarning, stacklevel=2)
+
+
 def _in_turn(painting: Generator[Step], cancel: Cancel | None, watch: Watch | None, priority: int) -> Generator[Step]:
     """Yield the steps of a painting once no other one is painted."""
     cancelled = ""
@@ -171,7 +188,7 @@ def _in_turn(painting: Generator[Step], cancel: Cancel | None, watch: Watch | No
         raise Cancelled(cancelled)
 
 
-def _paint(begin: Callable[[], Inputs], state: _State, records: Sequence[Record]) -> Generator[Step]:
+def _paint(begin: Callable[[], Inputs], state: _State, records: list[Record]) -> Generator[Step]:
     """Yield the steps of a painting with strength, colour and masks applied."""
     from ..methods.common.finish import finish
 
@@ -184,7 +201,8 @@ def _paint(begin: Callable[[], Inputs], state: _State, records: Sequence[Record]
         for step in steps:
             state.last, state.seconds = step, time.monotonic() - began
             shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, inputs.regions))
-            for record in records:
-                record.step(shown, state.seconds)
+            for record in list(records):
+                with _left_out_if_unwritable(record, records):
+                    record.step(shown, state.seconds)
             yield shown
         state.ended = True

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import WeightsError
+from ..errors import OutputError, WeightsError
 from .files import TRAINED, checked_file, replace_atomically
 
 _HEADER = "impasto"
@@ -62,7 +62,10 @@ def save(
         stored[name] = value
     header = {_HEADER: json.dumps(metadata, sort_keys=True, allow_nan=False)}
     with replace_atomically(path, overwrite=overwrite) as draft:
-        save_file(stored, draft, header)
+        try:
+            save_file(stored, draft, header)
+        except SafetensorError as error:  # such as a full disk
+            raise OutputError(f"cannot write {path}: {error}") from None
     return path
 
 

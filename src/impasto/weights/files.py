@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -69,6 +70,8 @@ def _hash(algorithm: str, path: Path, _size: int, _mtime: int) -> str:
 def replace_atomically(target: str | Path, *, overwrite: bool = False) -> Generator[Path]:
     """Give a temporary path in the same folder, which replaces `target` if the block succeeds.
 
+    A file that is replaced keeps its permissions. A symbolic link stays, and the file it leads to is replaced.
+
     Args:
         target: the file to write.
         overwrite: replace an existing file.
@@ -76,7 +79,7 @@ def replace_atomically(target: str | Path, *, overwrite: bool = False) -> Genera
     Raises:
         OutputError: the target exists and `overwrite` is false, or it cannot be written.
     """
-    target = Path(target).expanduser()
+    target = Path(os.path.realpath(Path(target).expanduser()))
     if target.is_dir():
         raise OutputError(f"{target} is a folder; give a file name")
     if target.exists() and not overwrite:
@@ -88,13 +91,19 @@ def replace_atomically(target: str | Path, *, overwrite: bool = False) -> Genera
         os.close(handle)
         draft = Path(name)
         yield draft
-        # mkstemp makes a file that only its owner can read; the result gets the usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        draft.chmod(0o666 & ~umask)
+        draft.chmod(_mode_for(target))
         draft.replace(target)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)
+
+
+def _mode_for(target: Path) -> int:
+    """The permissions of the file that is there, or else those that new files have: mkstemp's are for the owner."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

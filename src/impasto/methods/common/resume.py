@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ...errors import OutputError, RequestError, WeightsError
+from ...errors import ImpastoWarning, OutputError, RequestError, WeightsError
 from ...images.atomic import check_place
 from ...painter import Checkpoint, State
 from ...weights import container
@@ -28,6 +29,9 @@ class StateFile(Checkpoint):
         resume: file to resume from; None to start from the beginning.
         every: seconds between two states, at least; more if writing one takes long.
         overwrite: allow `path` to exist. It may exist anyway if it is the file to resume from.
+
+    Attributes:
+        written: whether a state was written.
 
     Raises:
         RequestError: `path` exists or has another ending, or the file to resume from is missing.
@@ -50,6 +54,8 @@ class StateFile(Checkpoint):
         if self._resume is not None and not self._resume.is_file():
             raise RequestError(f"no state {self._resume} to resume; expected a file that --state wrote")
         check_place(self._path, overwrite=overwrite or self._resume == self._path)
+        self.written = False
+        self._warned = False
         self._every = every
         self._next = time.monotonic() + every
 
@@ -98,13 +104,10 @@ class StateFile(Checkpoint):
         return time.monotonic() >= self._next
 
     def save(self, state: State) -> None:
-        """Write a state, in place of the last one.
+        """Write a state, in place of the last one. If it cannot be written, a warning says so, and painting goes on.
 
         Args:
             state: see `Checkpoint.save`.
-
-        Raises:
-            OutputError: the file cannot be written.
 
         Examples:
             >>> state.save(State({"image": torch.zeros(1, 3, 36, 48)}, facts={}, origin={}))
@@ -113,8 +116,12 @@ class StateFile(Checkpoint):
         metadata = {"kind": KIND, "facts": dict(state.facts), "origin": dict(state.origin)}
         try:
             container.save(self._path, state.tensors, metadata, half=False, overwrite=True)
-        except WeightsError as error:
-            raise OutputError(f"state {self._path} cannot be written: {error}") from None
+            self.written = True
+        except (OutputError, WeightsError) as error:
+            if not self._warned:
+                self._warned = True
+                more = "the last state is an older one" if self.written else "there is no state to resume from"
+                warnings.warn(f"state: {error}; painting goes on, and {more}", ImpastoWarning, stacklevel=2)
         ended = time.monotonic()
         self._next = ended + max(self._every, (ended - began) / _SHARE)
 
