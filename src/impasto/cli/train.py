@@ -28,6 +28,7 @@ from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
 from ..values import explain, read_toml
 from ..weights.container import load_metadata
+from ..weights.files import TRAINED
 from .flags import TRAINING, epilogue, flags, given, shown, shown_if, with_signature
 from .status import DONE
 
@@ -190,7 +191,9 @@ def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
         except KeyboardInterrupt:
             if not (run.out / CHECKPOINT).exists():
                 raise
-            raise KeyboardInterrupt(f"interrupted; the run is kept in {run.out}: continue it with --resume") from None
+            net = run.out / TRAINED
+            use = f"; the net so far is {net}" if net.exists() else ""
+            raise KeyboardInterrupt(f"interrupted{use}; continue the run in {run.out} with --resume") from None
         print(net)
         if not run.quiet:
             record = load_metadata(net) or {}
