@@ -74,7 +74,7 @@ class Evaluation(TypedDict):
 
 @_exact
 class Descent(TypedDict):
-    """An optimisation by one system. Its curve has seconds and loss after each step."""
+    """An optimisation by one system. Its curve has seconds and loss after steps, of which files keep every fifth."""
 
     seconds: float
     steps: int
