@@ -124,7 +124,8 @@ def _is_raw(data: bytes) -> bool:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             for page in file.pages:
                 subs: Any = getattr(page, "pages", None) or ()
-                for each in (page, *subs):
+                pages: tuple[Any, ...] = (page, *subs)
+                for each in pages:
                     if _DNG_VERSION in each.tags or each.tags.valueof(262) in (_CFA, _LINEAR_RAW):
                         return True
     except Exception:  # too damaged to tell; the readers of TIFF say so
