@@ -42,9 +42,9 @@ def to_srgb(samples: Raster, profile: bytes | None, name: str) -> Raster:
         except Exception as error:
             reason = " ".join(str(error).split())
             taken = "plain inks" if samples.shape[2] == 4 else "sRGB"
-            _warn(f"{name}: its colour profile cannot be used ({reason}); taken for {taken}")
+            warn(f"{name}: its colour profile cannot be used ({reason}); taken for {taken}")
     elif samples.shape[2] == 4:
-        _warn(f"{name} is CMYK without a colour profile; taken for plain inks")
+        warn(f"{name} is CMYK without a colour profile; taken for plain inks")
     if samples.shape[2] == 4:
         return (1 - samples[..., :3]) * (1 - samples[..., 3:])
     return samples if samples.shape[2] == 3 else samples.repeat(3, axis=2)
@@ -56,7 +56,8 @@ def lab_to_srgb(image: Any) -> Any:
     return ImageCms.applyTransform(image, ImageCms.buildTransform(lab, rgb, "LAB", "RGB"))
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
+    """Warn of something about a picture that does not stop the work."""
     warnings.warn(message, ImpastoWarning, stacklevel=2)
 
 

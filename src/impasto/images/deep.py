@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ..errors import ImageError
-from .metadata import carried_exif
+from .metadata import carried_exif, orientation_of
 from .picture import Decoded, Raster, sane_dpi, unit_range
 from .source import require_sane_area
 
@@ -25,6 +25,7 @@ from .source import require_sane_area
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _EXIF_ASCII, _EXIF_LONG = 2, 4  # TIFF field types
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SHORT, _LONG, _ENTRY = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<HHII")
 
 
@@ -39,9 +40,9 @@ def read_png(data: bytes) -> tuple[Raster, Raster | None]:
 
 
 def read_tiff(data: bytes, name: str) -> Decoded:
-    """Decode the first page of a TIFF of 9 to 64 bits a channel, integer or float: grey, RGB or CMYK."""
+    """Decode the first full page of a TIFF of 8 to 64 bits a channel, integer or float: grey, RGB or CMYK."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
+        page = _full_page(file)
         require_sane_area(page.imagewidth, page.imagelength, name)
         values: NDArray[Any] = page.asarray()
         channels = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3, "SEPARATED": 4}
@@ -60,7 +61,7 @@ def read_tiff(data: bytes, name: str) -> Decoded:
             top = 2.0 ** (page.bitspersample - (values.dtype.kind == "i")) - 1
             samples = np.clip(values / top, 0, 1).astype(np.float32)
         profile = page.tags.valueof("InterColorProfile")
-        orientation = int(page.tags.valueof("Orientation", 1))
+        orientation = orientation_of(page.tags.valueof("Orientation", 1))
         dpi = sane_dpi(page.get_resolution("INCH"))
         extra = [int(kind) for kind in page.extrasamples]
     count = channels[colour]
@@ -87,14 +88,33 @@ def read_tiff(data: bytes, name: str) -> Decoded:
     )
 
 
-def is_deep_tiff(data: bytes) -> bool:
-    """Whether a TIFF has more than 8 bits a channel; False if it is too damaged to tell."""
+def survey_tiff(data: bytes) -> tuple[bool, int]:
+    """Whether `read_tiff` reads a TIFF better than Pillow, and how many full pages it has.
+
+    It does for more than 8 bits a channel, and where the first page is a preview. A TIFF that is too damaged to tell
+    gives False and 1.
+    """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            dtype = file.pages.first.dtype
-        return dtype is not None and dtype.itemsize > 1
+            first, page = file.pages.first, _full_page(file)
+            dtype = page.dtype
+            count = sum(not _is_preview(each) for each in file.pages)
+            return (dtype is not None and dtype.itemsize > 1) or page is not first, count
     except Exception:
-        return False
+        return False, 1
+
+
+def _is_preview(page: Any) -> bool:
+    return bool(page.subfiletype & (_REDUCED | _MASK))
+
+
+def _full_page(file: tifffile.TiffFile) -> Any:
+    """The first page, or page nested in one, that is not a preview of another nor a mask."""
+    for page in file.pages:
+        for each in (page, *(getattr(page, "pages", None) or ())):
+            if not _is_preview(each):
+                return each
+    return file.pages.first
 
 
 def encode_png(values: NDArray[np.uint16]) -> bytes:

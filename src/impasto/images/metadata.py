@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from .picture import sane_dpi
-from .source import damaged, load_bytes, open_image
+from .source import JXL_CONTAINER, damaged, jxl_boxes, load_bytes, open_image
 
 METADATA_KEY = "impasto"
 _INCHES = {2: 1.0, 3: 2.54}  # units in an inch, by EXIF ResolutionUnit
@@ -39,6 +39,23 @@ def carried_exif(exif: Image.Exif) -> bytes | None:
         return kept.tobytes() if len(kept) else None
     except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
         return None
+
+
+def exif_of(block: bytes) -> Image.Exif | None:
+    """Parse an EXIF block, or the tags of a TIFF; None if there is none that can be read."""
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+    except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
+        return None
+    return exif if len(exif) else None
+
+
+def orientation_of(stated: object) -> int:
+    """The EXIF orientation, 1 to 8, of a tag as it was read; 1 where it makes no sense."""
+    if isinstance(stated, tuple | list):  # a doubled tag
+        stated = cast(Any, stated)[0] if stated else 1
+    return stated if isinstance(stated, int) and 1 <= stated <= 8 else 1
 
 
 def as_text(metadata: Mapping[str, Any]) -> str:
@@ -89,6 +106,8 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
         ImageError: the file cannot be read as a picture.
     """
     data, name = load_bytes(path)
+    if data[:2] == b"\xff\x0a" or data.startswith(JXL_CONTAINER):
+        return _from_exif(exif_of(jxl_boxes(data).get(b"Exif", b"")[4:]) or Image.Exif())
     image = open_image(data, name)
     try:
         if image.format == "PNG":
@@ -97,12 +116,18 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
             return _parse(text)
         exif = image.getexif()
         if image.format == "TIFF":
-            wrapped = _parse(exif.get(Base.ImageDescription))
-        else:
-            comment = exif.get_ifd(IFD.Exif).get(Base.UserComment)
-            wrapped = _parse(comment.removeprefix(_ASCII) if isinstance(comment, bytes) else comment)
+            return _recipe(_parse(exif.get(Base.ImageDescription)))
+        return _from_exif(exif)
     except Exception as error:
         raise damaged(name, error) from None
+
+
+def _from_exif(exif: Image.Exif) -> dict[str, Any] | None:
+    comment = exif.get_ifd(IFD.Exif).get(Base.UserComment)
+    return _recipe(_parse(comment.removeprefix(_ASCII) if isinstance(comment, bytes) else comment))
+
+
+def _recipe(wrapped: dict[str, Any] | None) -> dict[str, Any] | None:
     recipe = wrapped.get(METADATA_KEY) if wrapped else None
     return cast(dict[str, Any], recipe) if isinstance(recipe, dict) else None
 

@@ -13,8 +13,8 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from ..errors import ImageError
-from .colour import lab_to_srgb, to_srgb
-from .metadata import carried_exif, exif_dpi
+from .colour import lab_to_srgb, to_srgb, warn
+from .metadata import carried_exif, exif_dpi, orientation_of
 from .picture import Decoded, Picture, Raster, sane_dpi, unit_range
 from .source import damaged, load_bytes, open_image
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = slice(24, 25)  # the bit depth, always in the first chunk
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
+
+_JPEG_END = b"\xff\xd9"
+_FILLER = bytes(range(1, 255)) * 16  # decodes to noise where data is missing, and is skipped where none is
 
 _UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
     2: lambda a: a[:, ::-1],
@@ -91,22 +94,91 @@ def _from_file(data: bytes, name: str) -> Decoded:
         except Exception as error:
             raise damaged(name, error) from None
         return _described(image, samples, alpha)
-    if data[:4] in _TIFF:
-        from . import deep
+    from . import codecs
 
-        if deep.is_deep_tiff(data):
-            try:
-                return deep.read_tiff(data, name)
-            except ImageError:
-                raise
-            except Exception as error:
-                raise damaged(name, error) from None
-    return _from_pillow(open_image(data, name), name)
+    kind = codecs.kind_of(data)
+    if data[:4] in _TIFF and not kind:
+        return _from_tiff(data, name)
+    if kind == "heif":
+        return _from_pillow(codecs.open_heif(data, name), name)
+    if kind:
+        return codecs.read(kind, data, name)
+    return _from_pillow(_whole(open_image(data, name), data, name), name)
+
+
+def _from_tiff(data: bytes, name: str) -> Decoded:
+    """Read a TIFF by the reader that keeps more of it, or by the other where that one fails."""
+    from . import deep
+
+    def by_pillow() -> Decoded:
+        return _from_pillow(open_image(data, name), name)
+
+    def by_tifffile() -> Decoded:
+        try:
+            return deep.read_tiff(data, name)
+        except ImageError:
+            raise
+        except Exception as error:
+            raise damaged(name, error) from None
+
+    prefer_tifffile, pages = deep.survey_tiff(data)
+    if pages > 1:
+        warn(f"{name} has {pages} pages; the first is painted")
+    readers = (by_tifffile, by_pillow) if prefer_tifffile else (by_pillow, by_tifffile)
+    try:
+        return readers[0]()
+    except ImageError as error:
+        if "megapixels" in str(error) or (prefer_tifffile and "expected [0, 1]" in str(error)):
+            raise
+        try:
+            return readers[1]()
+        except ImageError as second:
+            raise (second if "not a picture" in str(error) else error) from None
+
+
+def _whole(image: Image.Image, data: bytes, name: str) -> Image.Image:
+    """The image, with a warning if it is one of several frames, or if a JPEG lacks its end."""
+    if image.format in ("GIF", "WEBP", "PNG", "AVIF") and (frames := getattr(image, "n_frames", 1)) > 1:
+        warn(f"{name} has {frames} frames; the first is painted")
+    if image.format != "JPEG":
+        return image
+    try:
+        image.load()
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise damaged(name, error) from None
+        return _mended(image, data, name, error)
+    except Exception as error:
+        raise damaged(name, error) from None
+    return image
+
+
+def _mended(image: Image.Image, data: bytes, name: str, error: OSError) -> Image.Image:
+    """A JPEG that lacks its end: whole but for few rows, else refused."""
+    data = data.removesuffix(b"\xff")
+    try:
+        mended = open_image(data + _JPEG_END, name)
+        missing = _missing_rows(mended, open_image(data + _FILLER + _JPEG_END, name))
+    except OSError:
+        raise damaged(name, error) from None
+    height = image.height
+    allowed = 0 if image.info.get("progressive") else min(max(17, height // 20), height // 10)
+    if missing > allowed:
+        raise damaged(name, error) from None
+    lost = f"its last {missing} rows" if missing else "its end mark"
+    warn(f"{name} is cut short and lacks {lost}; the rest is used")
+    return mended
+
+
+def _missing_rows(image: Image.Image, other: Image.Image) -> int:
+    """How many of the last rows depend on what follows the data: those that the data does not hold."""
+    differs = (np.asarray(image) != np.asarray(other)).reshape(image.height, -1).any(axis=1)
+    return image.height - int(differs.argmax()) if differs.any() else 0
 
 
 def _from_pillow(image: Image.Image, name: str) -> Decoded:
     try:
-        rotated = image.format == "TIFF" and image.getexif().get(Base.Orientation, 1) >= 5
+        rotated = image.format == "TIFF" and orientation_of(image.getexif().get(Base.Orientation, 1)) >= 5
         image.load()  # turns a TIFF upright, but does not swap its resolutions
         if rotated and (dpi := sane_dpi(image.info.get("dpi"))):
             image.info["dpi"] = dpi[::-1]
@@ -149,7 +221,7 @@ def _described(image: Image.Image, samples: Raster, alpha: Raster | None) -> Dec
     profile = None if image.mode == "LAB" else image.info.get("icc_profile")
     try:
         exif = image.getexif()
-        orientation = int(exif.get(Base.Orientation, 1))
+        orientation = orientation_of(exif.get(Base.Orientation, 1))
     except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
         return Decoded(samples, alpha, profile)
     dpi = sane_dpi(image.info.get("dpi")) or exif_dpi(exif)  # WebP has only the latter
