@@ -60,7 +60,7 @@ $(VENV)/.impasto: pyproject.toml constraints.txt $(VENV)/.pip
 
 # The tests run, and the type checker reads, what the extras bring.
 $(VENV)/.extras: $(VENV)/.impasto
-	$(INSTALL) --editable ".[keras,onnx,plot,train]"
+	$(INSTALL) --editable ".[all]"
 	touch $@
 
 $(VENV)/.test $(VENV)/.lint: $(VENV)/.extras

@@ -36,6 +36,10 @@ def test_styles_are_written_path_and_weight(text, path, weight):
         ("john.smith@home.jpg:2", Style(path="john.smith@home.jpg", weight=2)),
         ("me@home.jpg@sky.png", Style(path="me@home.jpg", mask="sky.png")),
         ("scream.jpg@home", Style(path="scream.jpg@home")),
+        *(
+            (f"scream.jpg@sky{end}", Style(path="scream.jpg", mask=f"sky{end}"))
+            for end in (".pgm", ".avif", ".heic", ".jxl")
+        ),
     ],
 )
 def test_a_mask_follows_an_at(text, style):

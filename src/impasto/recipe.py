@@ -181,7 +181,35 @@ class Style(Share):
         return self.written(self.path)
 
 
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+_PICTURES = frozenset(
+    {
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jxl",
+        ".jls",
+        ".jxr",
+        ".qoi",
+        ".jp2",
+        ".tif",
+        ".tiff",
+        ".dng",
+        ".bmp",
+        ".gif",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".ico",
+        ".psd",
+    }
+)
 
 
 def is_picture(path: str) -> bool:

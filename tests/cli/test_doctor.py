@@ -62,7 +62,7 @@ def test_no_extras(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.metadata.version
 
     def version(name: str) -> str:
-        if name in ("matplotlib", "onnx", "h5py", "accelerate"):
+        if name in ("matplotlib", "onnx", "h5py", "accelerate", "pi-heif", "pi_heif", "rawpy"):
             raise importlib.metadata.PackageNotFoundError(name)
         return real(name)
 

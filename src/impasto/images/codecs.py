@@ -1,4 +1,7 @@
-"""Pictures that Pillow does not read: JPEG XL, JPEG-LS, JPEG XR, QOI; and by extras HEIC and camera raw."""
+"""Pictures that Pillow does not read: JPEG XL, JPEG-LS, JPEG XR, QOI; and by extras HEIC and camera raw.
+
+Libraries are imported only for the pictures that need them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import io
 import threading
 from typing import Any
 
-import imagecodecs
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from ..errors import ImageError
@@ -47,6 +48,8 @@ def read(kind: str, data: bytes, name: str) -> Decoded:
     try:
         if kind == "raw":
             return _read_raw(data, name)
+        import imagecodecs
+
         values: NDArray[Any] = getattr(imagecodecs, f"{kind}_decode")(data)
     except ImageError:
         raise
@@ -120,6 +123,8 @@ def _is_raw(data: bytes) -> bool:
         return True
     if data[:4] not in _TIFF:
         return False
+    import tifffile
+
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             for page in file.pages:
