@@ -204,3 +204,42 @@ def test_a_state_that_cannot_be_written_costs_no_painting(
     assert ran.err.count("No space left") == 1
     assert "no state to resume from" in ran.err
     assert read_metadata("q.png")
+
+
+@pytest.mark.parametrize("target", ["x.png/", "sub/x.png/"])
+def test_a_folder_is_no_output(cli: Cli, photo: Path, style: Path, target: str) -> None:
+    cli("adain", photo, style, "-o", target).refused(2, "is the name of a folder", "painting.png")
+
+
+@pytest.mark.parametrize("ending", [".jfif", ".jpe"])
+def test_other_names_of_jpeg_are_written(cli: Cli, photo: Path, style: Path, ending: str) -> None:
+    assert cli("adain", photo, style, "-o", f"out{ending}", "--size", 32).status == 0
+    with Image.open(f"out{ending}") as image:
+        assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize("where", ["photo", "style", "output"])
+def test_home_is_expanded(
+    cli: Cli, photo: Path, style: Path, where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    named = {"photo": photo, "style": style, "output": tmp_path / "out.png"}
+    given = {name: f"~/{path.relative_to(tmp_path)}" if name == where else path for name, path in named.items()}
+    assert cli("adain", given["photo"], given["style"], "-o", given["output"], "--size", 32).status == 0
+    assert read_metadata(tmp_path / "out.png")
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.org/a.jpg", "http://example.org/a.jpg", "FTP://example.org/a.jpg"]
+)
+@pytest.mark.parametrize("place", ["photo", "style"])
+def test_an_address_is_no_file(cli: Cli, photo: Path, style: Path, address: str, place: str) -> None:
+    pictures = [address, style] if place == "photo" else [photo, address]
+    cli("adain", *pictures, "-o", "out.png").refused(2, "address on the web", "nothing is downloaded")
+
+
+@pytest.mark.parametrize("place", ["photo", "style"])
+def test_an_empty_name(cli: Cli, photo: Path, style: Path, place: str) -> None:
+    pictures = ["", style] if place == "photo" else [photo, ""]
+    cli("adain", *pictures, "-o", "out.png").refused(2, "empty", "expected a path")

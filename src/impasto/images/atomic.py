@@ -19,6 +19,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         RequestError: the folder is missing, or the file exists and may not be overwritten, or it is not a plain file.
         OutputError: no file can be created in the folder.
     """
+    path = path.expanduser()
     try:
         folder = end_of_links(path).parent
         if not folder.is_dir():
@@ -100,8 +101,8 @@ def check_apart(places: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None
 
 
 def end_of_links(path: Path) -> Path:
-    """Return where a path leads, absolute and without symbolic links; a file need not exist there."""
-    return Path(os.path.realpath(path))
+    """Return where a path leads, absolute, without ``~`` and symbolic links; a file need not exist there."""
+    return Path(os.path.realpath(path.expanduser()))
 
 
 def _overlap(one: Path, other: Path) -> bool:

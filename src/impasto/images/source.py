@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import threading
 from pathlib import Path
@@ -20,6 +21,8 @@ _EXPECTED = "expected a PNG, JPEG, WebP, TIFF, AVIF, JPEG XL, GIF, BMP, JPEG 200
 JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf", b"heif")
 
+_URL = re.compile(r"(https?|ftp|file|data):", re.IGNORECASE)
+
 _pillow_limit = threading.Lock()
 
 
@@ -31,10 +34,14 @@ def load_bytes(source: str | Path) -> tuple[bytes, str]:
     """
     if str(source) == STANDARD_STREAM:
         return sys.stdin.buffer.read(), "standard input"
+    if not str(source):
+        raise ImageError("the name of a picture is empty; expected a path: name a file")
     path = Path(source)
     try:
+        if not path.exists():
+            path = path.expanduser()
         return path.read_bytes(), str(path)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, RuntimeError, ValueError) as error:  # a NUL in the name, or a user who does not exist
         raise _unreadable(path, error) from None
 
 
@@ -110,7 +117,11 @@ def _unidentified(data: bytes, name: str) -> ImageError:
     return ImageError(f"{name} is not a picture that can be read; {_EXPECTED}: convert it to PNG")
 
 
-def _unreadable(path: Path, error: OSError | ValueError) -> ImageError:
+def _unreadable(path: Path, error: Exception) -> ImageError:
+    if _URL.match(str(path)):
+        return ImageError(
+            f"{path} is an address on the web; expected a file: nothing is downloaded, so download it first"
+        )
     if path.is_dir():
         return ImageError(f"{path} is a folder; expected a picture: name a file in it")
     if isinstance(error, FileNotFoundError | NotADirectoryError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ FORMATS = {
     ".webp": _Format("WEBP", 16_383),
     ".tif": _TIFF,
     ".tiff": _TIFF,
+    ".jfif": _JPEG,
+    ".jpe": _JPEG,
 }
 
 
@@ -144,6 +147,10 @@ def _check_settings(form: _Format, quality: int, bits: int) -> None:
 def _format_of(target: str | Path) -> _Format:
     if str(target) == STANDARD_STREAM:
         return _PNG
+    if str(target).endswith(("/", os.sep)):
+        raise RequestError(
+            f"output {target} is the name of a folder; expected a file in it: write {target}painting.png"
+        )
     extension = Path(target).suffix
     if extension.lower() not in FORMATS:
         shown = f"has the extension {extension}" if extension else "has no extension"
