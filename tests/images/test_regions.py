@@ -5,7 +5,7 @@ import torch
 
 from impasto.errors import ImpastoWarning, RequestError
 from impasto.images.picture import Picture
-from impasto.images.regions import make_regions, mask_of, warn_of_shape
+from impasto.images.regions import make_regions, mask_of, warn_of_darkness, warn_of_shape
 
 
 def left(height=20, width=30, until=12):
@@ -104,3 +104,17 @@ def test_other_proportions_are_told_of(recwarn):
     assert not recwarn
     with pytest.warns(ImpastoWarning, match="mask sky.png is 80×80, the photo 150×100"):
         warn_of_shape(Picture(torch.zeros(1, 3, 80, 80), source="sky.png"), photo)
+
+
+@pytest.mark.parametrize("lightest", [1, 2, 8])
+def test_a_mask_of_small_numbers_is_told(lightest):
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 1] = lightest / 255
+    with pytest.warns(ImpastoWarning, match=f"sky.png is {lightest} of 255"):
+        warn_of_darkness(mask, "sky.png")
+
+
+@pytest.mark.parametrize("lightest", [0, 40, 255])
+def test_other_masks_are_not(lightest, recwarn):
+    warn_of_darkness(torch.full((1, 1, 4, 4), lightest / 255), "sky.png")
+    assert not recwarn

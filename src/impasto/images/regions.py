@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _TOLERANCE = 0.02  # relative difference of proportions that rounding can explain
+_DARK = 8  # of 255; masks of numbered regions have such values
 _BLACK = 1 / 512  # half of the darkest 8-bit grey
 
 
@@ -35,6 +36,18 @@ def warn_of_shape(mask: Picture, photo: Picture) -> None:
     if abs(width * down - across * height) > max(width * down, across * height) * _TOLERANCE:
         warnings.warn(
             f"mask {mask.source or 'given'} is {width}×{height}, the photo {across}×{down}: it is stretched to fit",
+            ImpastoWarning,
+            stacklevel=2,
+        )
+
+
+def warn_of_darkness(mask: Tensor, name: str) -> None:
+    """Warn if a mask, 1×1×H×W, is black but for values that hardly count, such as 1 of 255."""
+    lightest = round(255 * float(mask.max()))
+    if 0 < lightest <= _DARK:
+        warnings.warn(
+            f"the lightest value of mask {name} is {lightest} of 255, so its style hardly shows; expected white where it "
+            "applies, which is 255",
             ImpastoWarning,
             stacklevel=2,
         )

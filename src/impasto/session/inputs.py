@@ -111,7 +111,7 @@ def read_masks(
     Raises:
         RequestError: a mask is unreadable, or is the alpha channel of a photograph that has none.
     """
-    from ..images.regions import mask_of, warn_of_shape
+    from ..images.regions import mask_of, warn_of_darkness, warn_of_shape
 
     found: list[Tensor | None] = []
     for source in [part.mask for part in recipe.parts] if masks is None else masks:
@@ -127,7 +127,8 @@ def read_masks(
         else:
             picture = read(source)
             warn_of_shape(picture, photo)
-            found.append(mask_of(picture))
+            found.append(mask := mask_of(picture))
+            warn_of_darkness(mask, picture.source or "given")
     return found
 
 
