@@ -46,8 +46,8 @@ def warn_of_darkness(mask: Tensor, name: str) -> None:
     lightest = round(255 * float(mask.max()))
     if 0 < lightest <= _DARK:
         warnings.warn(
-            f"the lightest value of mask {name} is {lightest} of 255, so its style hardly shows; expected white where it "
-            "applies, which is 255",
+            f"the lightest value of mask {name} is {lightest} of 255, so its style hardly shows; expected white, "
+            "which is 255, where it applies",
             ImpastoWarning,
             stacklevel=2,
         )
