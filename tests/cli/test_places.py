@@ -8,6 +8,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+import imagecodecs
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -107,7 +109,7 @@ def test_a_file_that_appears_while_painting(
     def another_writes(self: AdainPainter, *inputs: object) -> object:
         Path("out.png").write_bytes(b"another's")
         Path("out-2.png").write_bytes(b"another's")
-        return run(self, *inputs)  # type: ignore[arg-type]
+        return run(self, *inputs)
 
     monkeypatch.setattr(AdainPainter, "run", another_writes)
     ran = cli("adain", photo, style, "-o", "out.png", "--size", 32, *(["--json"] if json_too else []))
@@ -209,6 +211,15 @@ def test_a_state_that_cannot_be_written_costs_no_painting(
 @pytest.mark.parametrize("target", ["x.png/", "sub/x.png/"])
 def test_a_folder_is_no_output(cli: Cli, photo: Path, style: Path, target: str) -> None:
     cli("adain", photo, style, "-o", target).refused(2, "is the name of a folder", "painting.png")
+
+
+def test_a_photo_whose_size_only_decoding_tells(cli: Cli, photo: Path, style: Path) -> None:
+    with Image.open(photo) as image:
+        Path("photo.qoi").write_bytes(imagecodecs.qoi_encode(np.asarray(image.convert("RGB"))))
+    flags = ("-o", "out.jpg", "--size", "none")
+    assert cli("adain", "photo.qoi", style, *flags).status == 0
+    cli("adain", "photo.qoi", style, *flags).refused(2, "out.jpg exists already")
+    cli("show", "photo.qoi").refused(2, "recipe")
 
 
 @pytest.mark.parametrize("ending", [".jfif", ".jpe"])

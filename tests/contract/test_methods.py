@@ -118,7 +118,7 @@ def test_needs_nothing_that_apples_gpus_lack(name):
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_a_processor_with_bfloat16_paints_as_one_without(name, bfloat16, monkeypatch):
+def test_it_paints_with_bfloat16_and_without(name, bfloat16, monkeypatch):
     monkeypatch.setattr(runtime, "_cpu_has_bf16", lambda: bfloat16)
     picture = _paint(name, _picture(40, 40), size=40)[-1].image
     assert picture.dtype == torch.float32

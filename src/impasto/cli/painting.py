@@ -18,8 +18,9 @@ from cyclopts import Group, Parameter
 
 from ..errors import ImpastoError, RequestError
 from ..images.atomic import check_apart
-from ..images.source import STANDARD_STREAM, load_bytes, open_image
-from ..images.write import check_longest, check_target
+from ..images.read import stated_size
+from ..images.source import MAX_MEGAPIXELS, STANDARD_STREAM
+from ..images.write import check_longest, check_target, longest_of
 from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
@@ -231,8 +232,9 @@ def _check_apart(recipe: Recipe, photo: ImageLike, styles: Sequence[ImageLike], 
 def _check_longest(target: str, recipe: Recipe, photo: ImageLike) -> None:
     """Check before painting that the format of a file holds pictures of the size that is asked for."""
     longest = recipe.size
-    if longest is None and isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM:
-        longest = max(open_image(*load_bytes(photo)).size)
+    can_be_too_large = longest_of(target) < MAX_MEGAPIXELS * 1_000_000
+    if longest is None and can_be_too_large and isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM:
+        longest = max(stated_size(photo) or (0, 0))
     if longest is not None:
         check_longest(target, longest)
 
@@ -260,7 +262,7 @@ def check_output(
     if not overwrite and target != STANDARD_STREAM and Path(target).exists():
         for source in sources:
             if isinstance(source, str | Path) and str(source) not in (STANDARD_STREAM, ALPHA):
-                open_image(*load_bytes(source))
+                stated_size(source)
         check_target(target, quality=quality, bits=bits)
 
 

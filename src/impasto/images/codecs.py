@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..errors import ImageError
 from .metadata import carried_exif, exif_dpi, exif_of
 from .picture import Decoded, Raster
-from .source import JXL_CONTAINER, damaged, is_heif, jxl_boxes, open_image, require_sane_area
+from .source import JXL_CONTAINER, UnknownFormatError, damaged, is_heif, jxl_boxes, open_image, require_sane_area
 
 _JXL = (b"\xff\x0a", JXL_CONTAINER)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -37,6 +38,16 @@ def kind_of(data: bytes) -> str | None:
     if is_heif(data):
         return "heif"
     return "raw" if _is_raw(data) else None
+
+
+def open_header(data: bytes, name: str) -> Image.Image | None:
+    """Open a picture by Pillow, as `open_image` does; None for a picture that this module reads."""
+    try:
+        return open_image(data, name)
+    except UnknownFormatError:
+        if kind_of(data) is None:
+            raise
+        return None
 
 
 def read(kind: str, data: bytes, name: str) -> Decoded:
@@ -82,9 +93,7 @@ def open_heif(data: bytes, name: str) -> Any:
         pi_heif.register_heif_opener()
     try:
         return open_image(data, name, ("HEIF",))
-    except ImageError as error:
-        if "megapixels" in str(error):
-            raise
+    except UnknownFormatError:
         raise damaged(name, ValueError("no picture in this HEIC file")) from None
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from .picture import sane_dpi
-from .source import JXL_CONTAINER, damaged, jxl_boxes, load_bytes, open_image
+from .source import JXL_CONTAINER, damaged, jxl_boxes, load_bytes
 
 METADATA_KEY = "impasto"
 _INCHES = {2: 1.0, 3: 2.54}  # units in an inch, by EXIF ResolutionUnit
@@ -108,7 +108,11 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     data, name = load_bytes(path)
     if data[:2] == b"\xff\x0a" or data.startswith(JXL_CONTAINER):
         return _from_exif(exif_of(jxl_boxes(data).get(b"Exif", b"")[4:]) or Image.Exif())
-    image = open_image(data, name)
+    from . import codecs  # which imports this module
+
+    image = codecs.open_header(data, name)
+    if image is None:
+        return None
     try:
         if image.format == "PNG":
             image.load()  # text may come after the pixels

@@ -16,7 +16,7 @@ from ..errors import ImageError
 from .colour import lab_to_srgb, to_srgb, warn
 from .metadata import carried_exif, exif_dpi, orientation_of
 from .picture import Decoded, Picture, Raster, sane_dpi, unit_range
-from .source import damaged, load_bytes, open_image
+from .source import TooLargeError, UnknownFormatError, damaged, load_bytes, open_image
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,6 +84,18 @@ def _picture(decoded: Decoded, name: str, file: bytes | None = None) -> Picture:
     )
 
 
+def stated_size(source: str | Path) -> tuple[int, int] | None:
+    """Return width and height as a file's header states them; None for a format that only decoding tells it of.
+
+    Raises:
+        ImageError: the file cannot be read, or has no format that is known.
+    """
+    from . import codecs
+
+    image = codecs.open_header(*load_bytes(source))
+    return None if image is None else image.size
+
+
 def _from_file(data: bytes, name: str) -> Decoded:
     if data[: len(_PNG)] == _PNG and data[_PNG_DEPTH] == b"\x10":
         from . import deep
@@ -107,33 +119,33 @@ def _from_file(data: bytes, name: str) -> Decoded:
 
 
 def _from_tiff(data: bytes, name: str) -> Decoded:
-    """Read a TIFF by the reader that keeps more of it, or by the other where that one fails."""
+    """Read a TIFF by the reader that keeps more of it, or by the other one where that one fails."""
     from . import deep
 
-    def by_pillow() -> Decoded:
-        return _from_pillow(open_image(data, name), name)
-
-    def by_tifffile() -> Decoded:
+    tifffile_first, pages = deep.survey_tiff(data)
+    if pages > 1:
+        warn(f"{name} has {pages} pages; the first is painted")
+    if tifffile_first:
         try:
             return deep.read_tiff(data, name)
         except ImageError:
-            raise
+            raise  # Pillow would read fewer bits, or the preview
         except Exception as error:
-            raise damaged(name, error) from None
-
-    prefer_tifffile, pages = deep.survey_tiff(data)
-    if pages > 1:
-        warn(f"{name} has {pages} pages; the first is painted")
-    readers = (by_tifffile, by_pillow) if prefer_tifffile else (by_pillow, by_tifffile)
+            try:
+                return _from_pillow(open_image(data, name), name)
+            except ImageError:
+                raise damaged(name, error) from None
     try:
-        return readers[0]()
-    except ImageError as error:
-        if "megapixels" in str(error) or (prefer_tifffile and "expected [0, 1]" in str(error)):
-            raise
+        return _from_pillow(open_image(data, name), name)
+    except TooLargeError:
+        raise
+    except ImageError as refused:
         try:
-            return readers[1]()
-        except ImageError as second:
-            raise (second if "not a picture" in str(error) else error) from None
+            return deep.read_tiff(data, name)
+        except ImageError as error:
+            raise (error if isinstance(refused, UnknownFormatError) else refused) from None
+        except Exception:
+            raise refused from None
 
 
 def _whole(image: Image.Image, data: bytes, name: str) -> Image.Image:

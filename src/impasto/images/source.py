@@ -23,6 +23,15 @@ _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs",
 
 _URL = re.compile(r"(https?|ftp|file|data):", re.IGNORECASE)
 
+
+class TooLargeError(ImageError):
+    """A picture has more than `MAX_MEGAPIXELS`."""
+
+
+class UnknownFormatError(ImageError):
+    """A file has none of the formats of `FORMATS`."""
+
+
 _pillow_limit = threading.Lock()
 
 
@@ -72,10 +81,10 @@ def require_sane_area(width: int, height: int, name: str) -> None:
     """Refuse a picture that is too large, such as a decompression bomb, before it is decoded.
 
     Raises:
-        ImageError: it has more than `MAX_MEGAPIXELS`.
+        TooLargeError: it has more than `MAX_MEGAPIXELS`.
     """
     if width * height > MAX_MEGAPIXELS * 1_000_000:
-        raise ImageError(
+        raise TooLargeError(
             f"{name} is {width}×{height}, {width * height / 1e6:.0f} megapixels; "
             f"expected at most {MAX_MEGAPIXELS}: make it smaller first"
         )
@@ -111,10 +120,10 @@ def damaged(name: str, error: Exception) -> ImageError:
     )
 
 
-def _unidentified(data: bytes, name: str) -> ImageError:
+def _unidentified(data: bytes, name: str) -> UnknownFormatError:
     if data.lstrip()[:5].lower() in (b"<?xml", b"<svg ") or data[:4] in (b"%PDF", b"%!PS"):
-        return ImageError(f"{name} is a drawing (SVG, PDF or PostScript); {_EXPECTED}: export it as PNG")
-    return ImageError(f"{name} is not a picture that can be read; {_EXPECTED}: convert it to PNG")
+        return UnknownFormatError(f"{name} is a drawing (SVG, PDF or PostScript); {_EXPECTED}: export it as PNG")
+    return UnknownFormatError(f"{name} is not a picture that can be read; {_EXPECTED}: convert it to PNG")
 
 
 def _unreadable(path: Path, error: Exception) -> ImageError:

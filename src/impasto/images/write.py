@@ -69,6 +69,11 @@ def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 
         raise RequestError("the output - is a terminal; expected a file or a pipe: add > painting.png")
 
 
+def longest_of(target: str | Path) -> int:
+    """Return how many pixels the longest side of a picture in this file may have."""
+    return _format_of(target).longest
+
+
 def check_longest(target: str | Path, longest: int) -> None:
     """Check before painting that a format holds pictures whose longest side has this many pixels.
 
