@@ -78,6 +78,8 @@ FIGURES = {
     **{f"settings-{name}": _settings(name) for name in METHODS},
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
+    "first-pictures": _measured("pictures", tables.first_caption),
+    "method-pictures": _measured("pictures", tables.second_caption),
     "score": _measured("score", tables.scores),
     "large": _measured("large", tables.peaks),
     "strokes": _measured("strokes", tables.stroke_ratios),

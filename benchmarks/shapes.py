@@ -294,6 +294,16 @@ class Score(Run):
     rows: list[ScoreRow]
 
 
+@_exact
+class Pictures(Run):
+    """`benchmarks.pictures`: seconds by way of painting, at the longest side in pixels of each sheet's pictures."""
+
+    size: int
+    seconds: dict[str, float]
+    pair_size: int
+    pair_seconds: dict[str, float]
+
+
 SHAPES: dict[str, type[Any]] = {
     "arbitrary": Arbitrary,
     "gatys": Gatys,
@@ -302,6 +312,7 @@ SHAPES: dict[str, type[Any]] = {
     "large": Large,
     "lattice": Lattice,
     "memory": Memory,
+    "pictures": Pictures,
     "score": Score,
     "strokes": Strokes,
     "worth": Worth,

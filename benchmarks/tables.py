@@ -14,7 +14,19 @@ from pydantic.fields import FieldInfo
 from benchmarks import strokes
 from benchmarks.johnson import PEER
 from benchmarks.large import METHODS
-from benchmarks.shapes import Gatys, Johnson, Ladder, Large, Machine, Score, SizeCost, Strokes, StrokesRow, Worth
+from benchmarks.shapes import (
+    Gatys,
+    Johnson,
+    Ladder,
+    Large,
+    Machine,
+    Pictures,
+    Score,
+    SizeCost,
+    Strokes,
+    StrokesRow,
+    Worth,
+)
 from impasto.cli.flags import show_default
 from impasto.methods.effort import EFFORTS
 from impasto.settings import in_order, place_of
@@ -127,6 +139,29 @@ def scores(results: Score) -> str:
         f"{results['rows'][0]['pairs']} pairs at {results['rows'][0]['size']} px (`benchmarks/results/score.json`)."
     )
     return below(markdown(("", "style", "content", "texture"), rows), where)
+
+
+def first_caption(results: Pictures) -> str:
+    """What is on the first sheet of the docs, and how long it took."""
+    quick, best = (_short(results["seconds"][effort]) for effort in ("quick", "best"))
+    return sentence(
+        "*A photograph that scikit-image ships (Stefan van der Walt, CC0), after van Gogh's The Starry Night, "
+        "Cézanne's Mont Sainte-Victoire and Munch's The Scream: each by `impasto paint` as it is, in "
+        f"{quick} seconds. Below the photo, The Starry Night again by `--effort best`, in {best} seconds. "
+        f"{results['size']} px, {conditions(results['machine'])}, networks loaded.*"
+    )
+
+
+def second_caption(results: Pictures) -> str:
+    """How long the pictures of the second sheet of the docs took."""
+    took = ", ".join(
+        f"`{way.replace(':', ' --preset ')}` {_short(each)} s" for way, each in results["pair_seconds"].items()
+    )
+    return sentence(
+        f"*At {results['pair_size']} px: {took}, on {conditions(results['machine'])}, networks loaded. "
+        "In the third photograph masts become spray in the even sky: `--boldness 0.2` keeps more of the photo. "
+        "Photographs that scikit-image ships, paintings in the public domain (Munch, Cézanne, Hokusai).*"
+    )
 
 
 def _command(name: str) -> str:

@@ -144,4 +144,4 @@ def tiny_shipped(tiny_encoder: VGGWeights, tiny_nets: dict[str, Path], monkeypat
 def onnx_extra() -> None:
     """Skips where the libraries of the extra ``onnx`` are not installed."""
     for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library)
+        pytest.importorskip(library, reason="the extra onnx is not installed")

