@@ -8,9 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .untrusted import LONGEST_MESSAGE, shorten
+
 
 class ImpastoError(Exception):
     """Base of every error that impasto raises on purpose.
+
+    Its message is safe to print, whatever it quotes: control characters are escaped, and its length is bounded.
 
     Attributes:
         exit_status: exit status of the command after this error: 1, or 2 for a `RequestError`.
@@ -24,6 +28,9 @@ class ImpastoError(Exception):
     """
 
     exit_status = 1
+
+    def __init__(self, message: object = "", *more: object) -> None:
+        super().__init__(shorten(message, LONGEST_MESSAGE), *more)
 
 
 class RequestError(ImpastoError, ValueError):

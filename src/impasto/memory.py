@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import re
 import sys
 import weakref
@@ -38,7 +39,12 @@ _UNITS = {"B": 1} | {
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 _SHARE_OF_FREE = 0.8  # share of the free memory to use if there is no budget
 _SETTLED = 50e6  # bytes of earlier work that are still in use when later work begins
-_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate")
+_RAN_OUT = re.compile(
+    r"out of memory|can(?:'t|not) allocate memory|not enough memory|failed to allocate|DefaultCPUAllocator|bad_alloc"
+    # What oneDNN says; without a descriptor it means that there is no such operation.
+    r"|could not create a (?:primitive(?! desc)|memory)",
+    re.IGNORECASE,
+)
 
 
 def parse(amount: Any) -> Any:
@@ -189,7 +195,7 @@ def with_less(
     while True:
         try:
             return work(way)
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError, OSError) as error:
             if not is_out_of_memory(error):
                 raise
             smaller = less(way)
@@ -202,9 +208,10 @@ def with_less(
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out: torch raises RuntimeError on a CPU, a subclass of it on a GPU."""
-    words = str(error).lower()
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(hint in words for hint in _WORDS)
+        isinstance(error, RuntimeError) and _RAN_OUT.search(str(error)) is not None
     )
 
 

@@ -5,7 +5,6 @@ The types can also be imported from `impasto.recipe`, where other packages find 
 
 from __future__ import annotations
 
-import tomllib
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BeforeValidator, ByteSize, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from . import memory
+from . import memory, untrusted
 from .errors import RequestError
 from .settings import FileName, setting
 
@@ -90,10 +89,10 @@ def explain(error: ValidationError, where: str = "") -> RequestError:
         where: names what was read, such as a file; may be empty.
     """
     first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    name = untrusted.shorten(".".join(str(part) for part in first["loc"])) or "settings"
     got = first.get("input")
-    shown = "" if isinstance(got, dict) else f" (got {got!r})"
-    message = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
+    shown = "" if isinstance(got, dict) else f" (got {untrusted.shorten(repr(got))})"
+    message = _EXPECTED.get(first["type"], untrusted.shorten(first["msg"].removeprefix("Value error, "), 400))
     prefix = f"{where}: " if where else ""
     return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
 
@@ -105,6 +104,6 @@ def read_toml(text: str, where: str) -> dict[str, Any]:
         RequestError: it is not valid TOML.
     """
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{where} is not valid TOML: {error}") from None
+        return untrusted.read_toml(text)
+    except ValueError as error:
+        raise RequestError(f"{where} is not valid TOML: {untrusted.shorten(error)}") from None

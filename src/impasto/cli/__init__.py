@@ -114,6 +114,7 @@ def run_app(app: App, arguments: Sequence[str]) -> Any:
 def _one_line_warnings(*, quiet: bool) -> Generator[None]:
     """Print impasto's own warnings in one line, as its errors; those of other libraries stay as they are."""
     from ..errors import ImpastoWarning
+    from ..untrusted import LONGEST_MESSAGE, shorten
 
     with warnings.catch_warnings():
         show_other = warnings.showwarning
@@ -122,7 +123,7 @@ def _one_line_warnings(*, quiet: bool) -> Generator[None]:
             if not issubclass(category, ImpastoWarning):
                 show_other(message, category, *where)
             elif not quiet:
-                print(f"impasto: {message}", file=sys.stderr)
+                print(f"impasto: {shorten(message, LONGEST_MESSAGE)}", file=sys.stderr)
 
         warnings.showwarning = show
         warnings.simplefilter("always", ImpastoWarning)

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ..recipe import Frozen
 from ..settings import GROUPS, Place, in_order, names_file, place_of
+from ..untrusted import printable
 from ..values import NONE, is_optional, parse_none
 
 Fields = Mapping[str, FieldInfo]
@@ -170,7 +171,7 @@ def show_default(default: Any) -> str:
         return ",".join(items) or NONE
     if isinstance(default, bool):
         return "yes" if default else "no"
-    return f"{default:.6g}" if isinstance(default, float) else NONE if default is None else str(default)
+    return f"{default:.6g}" if isinstance(default, float) else NONE if default is None else printable(str(default))
 
 
 def _part(part: Any) -> str:

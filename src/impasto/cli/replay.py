@@ -20,6 +20,7 @@ from ..methods import make_recipe, method, read_recipe
 from ..methods.effort import Dials
 from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
+from ..untrusted import shorten
 from ..values import explain, parse_none
 from . import run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, with_signature
@@ -168,7 +169,12 @@ def _arguments(
 
     def several(name: str, kind: Any, help: str, default: str = "", *, show: bool = True) -> Argument:
         parameter = Parameter(
-            help=help, group=PICTURES, negative="", consume_multiple=True, show=show, show_default=default or False
+            help=help,
+            group=PICTURES,
+            negative="",
+            consume_multiple=True,
+            show=show,
+            show_default=shorten(default) or False,
         )
         return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
 

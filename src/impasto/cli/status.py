@@ -21,6 +21,7 @@ from ..errors import ImpastoError, near_misses
 from ..memory import is_out_of_memory
 from ..methods import METHODS
 from ..recipe import is_picture
+from ..untrusted import LONGEST_MESSAGE, shorten
 from .flags import HELP_ALL
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
@@ -36,7 +37,7 @@ def report(error: BaseException, *, as_json: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     status, message = _describe(error)
-    message = " ".join(message.split())
+    message = shorten(" ".join(message.split()), LONGEST_MESSAGE)
     if os.environ.get("IMPASTO_DEBUG", "") not in ("", "0"):
         traceback.print_exception(error, file=sys.stderr)
     print(f"impasto: {message}", file=sys.stderr)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from ..untrusted import acts_on_terminal
 from ..values import NONE
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -58,6 +59,7 @@ def _value(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    # A file name may have bytes that are not Unicode. TOML needs DEL escaped, which JSON does not.
+    # A file name may have bytes that are not Unicode. What acts on a terminal is escaped, which JSON does not do with all.
     whole = text.encode("utf-8", "replace").decode()
-    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
+    quoted = json.dumps(whole, ensure_ascii=False)
+    return "".join(f"\\u{ord(letter):04x}" if acts_on_terminal(letter) else letter for letter in quoted)

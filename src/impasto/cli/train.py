@@ -26,6 +26,7 @@ from ..training.tasks import adain_options, johnson_options
 from ..training.tasks import johnson as train_johnson
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
+from ..untrusted import read_text
 from ..values import explain, read_toml
 from ..weights.container import load_metadata
 from ..weights.files import TRAINED
@@ -151,8 +152,8 @@ class StylesRun(Run):
         if self.credits is None:
             return {}
         try:
-            text = self.credits.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(self.credits)
+        except (OSError, ValueError) as error:
             raise RequestError(f"cannot read {self.credits}: {getattr(error, 'strerror', None) or error}") from None
         return {"credits": read_toml(text, str(self.credits))}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import RequestError, near_misses
+from ..untrusted import read_text
 
 _PHOTO, _STYLE = ("photo",), ("style", "painting")  # names that the columns may have
 _FOLDERS = {"photo": "photos", "style": "paintings"}
@@ -30,9 +32,9 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     """
     path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(map(str.strip, row))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = csv.reader(io.StringIO(read_text(path), newline=""))
+        lines = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
+    except (OSError, ValueError, csv.Error) as error:
         raise RequestError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     photo, style = 0, 1
     header = [cell.strip().lower() for cell in lines[0][1]] if lines else []

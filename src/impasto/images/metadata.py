@@ -10,6 +10,7 @@ from typing import Any, cast
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from ..untrusted import read_json
 from .picture import sane_dpi
 from .source import JXL_CONTAINER, damaged, jxl_boxes, load_bytes
 
@@ -141,7 +142,7 @@ def _parse(text: object) -> dict[str, Any] | None:
     if not isinstance(text, str | bytes):
         return None
     try:
-        found = json.loads(text)
+        found = read_json(text)
     except ValueError:
         return None
     return cast(dict[str, Any], found) if isinstance(found, dict) else None

@@ -11,8 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import ImageError, near_misses
+from ..untrusted import irregular, read_stream, shorten
 
 STANDARD_STREAM = "-"
+MAX_FILE = 8_000_000_000  # bytes; more than the largest picture that is accepted can take
 MAX_MEGAPIXELS = 400  # 4.8 GB as float32 RGB; a picture of 20 000 × 20 000 pixels is accepted
 
 # A list of its own, since some of Pillow's plugins run other programs (EPS) or accept almost any bytes (TGA).
@@ -42,16 +44,37 @@ def load_bytes(source: str | Path) -> tuple[bytes, str]:
         ImageError: it cannot be read.
     """
     if str(source) == STANDARD_STREAM:
-        return sys.stdin.buffer.read(), "standard input"
+        return read_standard_input(), "standard input"
     if not str(source):
         raise ImageError("the name of a picture is empty; expected a path: name a file")
     path = Path(source)
     try:
         if not path.exists():
             path = path.expanduser()
+        if kind := irregular(path):
+            raise ImageError(f"{path} is {kind}; expected a file: pipe the picture in, and name it -")
+        if (size := path.stat().st_size) > MAX_FILE:
+            raise ImageError(
+                f"{path} has {size / 1e9:.3g} GB; expected a picture of at most {MAX_FILE / 1e9:.0f} GB: "
+                "give another file"
+            )
         return path.read_bytes(), str(path)
+    except ImageError:  # also a ValueError, and its message is complete
+        raise
     except (OSError, RuntimeError, ValueError) as error:  # a NUL in the name, or a user who does not exist
         raise _unreadable(path, error) from None
+
+
+def read_standard_input() -> bytes:
+    """Read standard input to its end.
+
+    Raises:
+        ImageError: it has too many bytes.
+    """
+    try:
+        return read_stream(sys.stdin.buffer)
+    except ValueError as error:
+        raise ImageError(f"standard input does not end where a picture would ({error}); expected one picture") from None
 
 
 def open_image(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -114,7 +137,7 @@ def jxl_boxes(data: bytes) -> dict[bytes, bytes]:
 
 def damaged(name: str, error: Exception) -> ImageError:
     """Make the error for a picture whose decoding failed."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = shorten(" ".join(str(error).split())) or type(error).__name__
     return ImageError(
         f"{name} is damaged or cut short ({reason}); expected a whole picture: copy or download it again"
     )

@@ -15,11 +15,14 @@ from typing import Any, Literal, Self
 from torch import Tensor
 
 from ..errors import RequestError, WeightsError
+from ..untrusted import shorten
 from ..weights.layers import BLOCKS, CHANNELS, layer_stride
 from .enlarge import FORMS, Enlarge
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 """Layers that a decoder can invert."""
+
+_WIDEST, _MOST_CONVOLUTIONS, _MOST_STEPS = 4096, 64, 64  # far beyond any that was trained
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,16 @@ class DecoderSpec:
                 f"decoder stages are {self.stages}; expected {self.block} of them for "
                 f"{self.layer}, ending in 3 channels"
             )
+        widths = (*self.channels, self.step_width, *(width for stage in self.stages for width in stage))
+        if not all(1 <= width <= _WIDEST for width in widths) or sum(map(len, self.stages)) > _MOST_CONVOLUTIONS:
+            raise RequestError(
+                f"decoder widths are {shorten(widths)}; expected 1 to {_WIDEST}, and at most {_MOST_CONVOLUTIONS} "
+                "convolutions"
+            )
+        if len(self.channels) < self.block:
+            raise RequestError(f"decoder channels are {self.channels}; expected at least {self.block} of them")
+        if self.steps not in range(_MOST_STEPS + 1):
+            raise RequestError(f"decoder steps are {self.steps}; expected 0 to {_MOST_STEPS}")
         if self.enlarge not in FORMS:
             raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
         if set(self.skip) - set(self.inject):
@@ -127,11 +140,12 @@ class DecoderSpec:
         try:
             fields = {**data}
             fields["stages"] = tuple(tuple(int(n) for n in stage) for stage in fields["stages"])
-            for name in ("inject", "skip", "channels"):
+            fields["channels"] = tuple(int(n) for n in fields["channels"])
+            for name in ("inject", "skip"):
                 fields[name] = tuple(fields[name])
             return cls(**fields)
-        except (TypeError, KeyError, ValueError) as error:
-            raise WeightsError(f"not a description of a decoder: {error}") from None
+        except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:
+            raise WeightsError(f"not a description of a decoder: {shorten(error)}") from None
 
 
 def mirror(layer: str = "relu4_1", channels: tuple[int, ...] = CHANNELS, **overrides: Any) -> DecoderSpec:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..errors import WeightsError
-from ..weights.canonical import EncoderSpec, VGGWeights
+from ..untrusted import shorten
+from ..weights.canonical import EncoderSpec, Padding, VGGWeights, finite
 from ..weights.files import sha256_of
 from ..weights.shipped import load_net, locate_net
 from .decoder import Decoder
@@ -90,11 +90,18 @@ def load_decoder(
         encoder = {"padding": metadata["encoder_padding"], "pool_ceil": metadata["pool_ceil"]}
     except KeyError as error:
         raise WeightsError(f"{path} does not state its {error.args[0]}; train it again by `impasto train`") from None
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}; get the file again") from None
+    if encoder["padding"] not in get_args(Padding) or not isinstance(encoder["pool_ceil"], bool):
+        raise WeightsError(
+            f"{path}: its encoder is {shorten(encoder)}; expected a padding of {', '.join(get_args(Padding))}, and "
+            "pool_ceil true or false: get the file again"
+        )
     decoder = _make_net(lambda: Decoder(spec), tensors, path)
     recipe = metadata.get("recipe", {})
     share = recipe.get("covariance", 0.0) if isinstance(recipe, Mapping) else None
     if not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise WeightsError(f"{path}: the covariance in its recipe is {share!r}; expected 0 to 1: get the file again")
+        raise WeightsError(f"{path}: the covariance in its recipe is {shorten(repr(share))}; expected 0 to 1: get the file again")
     return TrainedDecoder(decoder.to(device, dtype), encoder, share, sha256_of(path))
 
 
@@ -115,23 +122,17 @@ def load_transformer(path: Path, device: torch.device, dtype: torch.dtype) -> tu
     tensors, metadata = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)
     if "network" not in metadata:
         raise WeightsError(f"{path} does not describe its network; train it again with `impasto train johnson`")
-    spec = TransformerSpec.from_json(metadata["network"])
+    try:
+        spec = TransformerSpec.from_json(metadata["network"])
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}; get the file again") from None
     net = _make_net(lambda: Transformer(spec), tensors, path)
     return net.to(device, dtype), sha256_of(path)
 
 
-class _NoRandomWeights(TorchFunctionMode):
-    """Networks that are made inside this block get no random weights, since those of a file replace them."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
-
-
 def _make_net(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
-    """Make a net with the weights of a file, without gradients."""
-    with _NoRandomWeights():
+    """Make a net with the weights of a file, without gradients. It takes no memory and no random numbers of its own."""
+    with torch.device("meta"):
         net = make()
     expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
     got = {name: tensor.shape for name, tensor in tensors.items()}
@@ -141,6 +142,11 @@ def _make_net(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path
             f"{path}: {name} is {_shape(got.get(name))}; its own description expects {_shape(expected.get(name))}: "
             "get the file again"
         )
+    for name, tensor in tensors.items():
+        if not finite(tensor):
+            raise WeightsError(
+                f"{path}: {name} holds values that are not finite; expected numbers only: get the file again"
+            )
     # Convolutions on the CPU are fastest in channels-last layout.
     arranged = {
         name: tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor

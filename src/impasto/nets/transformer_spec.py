@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 from ..errors import RequestError, WeightsError
+from ..untrusted import shorten
 from .architecture import JOHNSON, Block, parse, stride
 from .enlarge import FORMS, Enlarge
 
@@ -79,5 +80,5 @@ class TransformerSpec:
         try:
             fields: dict[str, Any] = {**data, "styles": tuple(data["styles"])}
             return cls(**fields)
-        except (TypeError, KeyError, RequestError) as error:
-            raise WeightsError(f"not a description of a feed-forward network: {error}") from None
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
+            raise WeightsError(f"not a description of a feed-forward network: {shorten(error)}") from None

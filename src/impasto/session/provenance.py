@@ -15,6 +15,7 @@ from ..errors import ImpastoWarning, RequestError
 from ..images.metadata import read_metadata
 from ..images.source import STANDARD_STREAM
 from ..recipe import Frozen, Recipe
+from ..untrusted import printable, read_text, shorten
 from ..values import explain, read_toml
 from ..weights.files import sha256_of
 from ..weights.releases import RELEASES
@@ -64,8 +65,8 @@ def read_provenance(source: str) -> Provenance:
     """
     if PurePath(source).suffix.lower() == RECIPE_FILE:
         try:
-            text = Path(source).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(source)
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RequestError(f"{source} cannot be read ({reason}); expected a recipe in TOML") from None
         found = read_toml(text, source)
@@ -131,11 +132,18 @@ class Finder:
         return digests.popleft() if len(digests) > 1 else digests[0]
 
     def find(self, name: str) -> str:
-        """Find the file that a recipe calls `name`; return the name itself if it is not a file or is not found."""
+        """Find the file that a recipe calls `name`; return the name itself if it is not a file or is not found.
+
+        A recipe comes from a stranger, so a path in it is never followed: only names are looked for.
+        """
         file, style = _file_of(name, name in self._digests)
+        if not _is_bare(file):
+            what = "was standard input" if file == STANDARD_STREAM else "is not the name of a file"
+            self._problems.append(f"{shorten(name)} {what}")
+            return name
         digest = self.expected(file)
         if name.endswith(IN_MEMORY):
-            self._problems.append(f"{name} was not a file")
+            self._problems.append(f"{shorten(name)} was not a file")
             return name
         if digest is None and not _is_file_name(file):
             return name
@@ -149,7 +157,7 @@ class Finder:
         if there:
             self._problems.append(f"{there[0]} is another file (sha256 {_sha256(there[0])}) than recorded{recorded}")
         else:
-            self._problems.append(f"{file}{recorded} is not there")
+            self._problems.append(f"{shorten(file)}{recorded} is not there")
         return name
 
     def check(self, source: str) -> None:
@@ -161,7 +169,7 @@ class Finder:
         if self._problems:
             places = ", ".join("the current folder" if folder == Path() else str(folder) for folder in self._folders)
             raise RequestError(
-                f"{source}: {'; '.join(self._problems)}; looked in {places}: add the folder or the file with "
+                f"{source}: {'; '.join(self._problems[:9])}; looked in {places}: add the folder or the file with "
                 "--inputs, or paint with another: --photo FILE, --style FILE, --start FILE"
             )
 
@@ -183,6 +191,11 @@ def warn_of_other_nets(recipe: Recipe, then: Mapping[str, str]) -> None:
             ImpastoWarning,
             stacklevel=2,
         )
+
+
+def _is_bare(name: str) -> bool:
+    """Whether a name can only be that of a file in a folder, or of something shipped."""
+    return name not in ("", ".", "..", STANDARD_STREAM) and PurePath(name).name == name and printable(name) == name
 
 
 def _is_file_name(name: str) -> bool:

@@ -14,6 +14,9 @@ from ..errors import WeightsError
 from .layers import CHANNELS, Arch, conv_names, convs_until, layer_names
 
 
+Padding = Literal["zeros", "reflect", "replicate-first"]
+
+
 @dataclass(frozen=True)
 class EncoderSpec:
     """How a network preprocesses its image, pads and pools.
@@ -27,7 +30,7 @@ class EncoderSpec:
     scale: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    padding: Literal["zeros", "reflect", "replicate-first"] = "zeros"
+    padding: Padding = "zeros"
     pooling: Literal["max", "avg", "l2"] = "max"
     pool_gain: float = 1.0
     pool_ceil: bool = False
@@ -90,7 +93,7 @@ class VGGWeights:
                     f"{self.source}: {name} has shape {tuple(weight.shape)} with bias {tuple(bias.shape)}; "
                     f"expected {(outputs, inputs, 3, 3)} with {(outputs,)}"
                 )
-            if not (_finite(weight) and _finite(bias)):
+            if not (finite(weight) and finite(bias)):
                 raise WeightsError(
                     f"{self.source}: {name} holds values that are not finite; expected numbers only: "
                     "get the file again"
@@ -195,7 +198,10 @@ def arch_of(names: Collection[str], source: str) -> Arch:
     )
 
 
-def _finite(tensor: Tensor) -> bool:
+def finite(tensor: Tensor) -> bool:
+    """Whether a tensor has numbers only, neither NaN nor infinity."""
+    if not tensor.numel():
+        return True
     low, high = tensor.aminmax()  # NaN and infinity propagate to these; several times faster than testing each value
     return bool(low.isfinite() and high.isfinite())
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import OutputError, WeightsError
+from ..untrusted import read_json
 from .files import TRAINED, checked_file, replace_atomically
 
 _HEADER = "impasto"
@@ -106,7 +107,7 @@ def _metadata(path: Path, file: Any) -> dict[str, Any] | None:
     if header is None:
         return None
     try:
-        metadata: Any = json.loads(header)
+        metadata: Any = read_json(header)
     except ValueError:
         metadata = None
     if not isinstance(metadata, dict) or not isinstance(metadata.get("kind"), str):

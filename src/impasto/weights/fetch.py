@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 from ..errors import OutputError, WeightsError
+from ..untrusted import shorten
 from .catalogue import Entry
 from .files import matches
 from .locate import cache_dir, entry_of, locate, offline
@@ -19,6 +21,7 @@ Progress = Callable[[int, int | None], None]
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
+_SLACK = 1.1  # how much larger a file may be than a size that is only about right
 _ATTEMPTS = 3  # per mirror; each resumes where the connection broke
 
 
@@ -81,10 +84,11 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
 def _fill(url: str, part: Path, entry: Entry, progress: Progress | None) -> None:
     """Download the entry's file to `part`; remove it if its hash is wrong."""
     resumed = part.exists()
-    _from_mirror(url, part, progress)
+    most = entry.size if entry.exact_size else int(entry.size * _SLACK)
+    _from_mirror(url, part, most, progress)
     if resumed and not _whole(part, entry):  # it may have begun as another file
         part.unlink()
-        _from_mirror(url, part, progress)
+        _from_mirror(url, part, most, progress)
     if not _whole(part, entry):
         size = part.stat().st_size
         part.unlink()
@@ -95,10 +99,10 @@ def _whole(path: Path, entry: Entry) -> bool:
     return path.is_file() and path.stat().st_size > 0 and matches(path, entry.digest)
 
 
-def _from_mirror(url: str, part: Path, progress: Progress | None) -> None:
+def _from_mirror(url: str, part: Path, most: int, progress: Progress | None) -> None:
     for attempt in range(_ATTEMPTS):
         try:
-            _download(url, part, progress)
+            _download(url, part, most, progress)
         except _BrokenError:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -106,8 +110,8 @@ def _from_mirror(url: str, part: Path, progress: Progress | None) -> None:
             return
 
 
-def _download(url: str, part: Path, progress: Progress | None) -> None:
-    """Download what `part` lacks."""
+def _download(url: str, part: Path, most: int, progress: Progress | None) -> None:
+    """Download what `part` lacks, at most until it has `most` bytes; one that would be larger is removed."""
     have = part.stat().st_size if part.exists() else 0
     with _open(url, have) as reply:
         if reply is None:  # the server has no more bytes: the hash decides whether this is the file
@@ -116,18 +120,40 @@ def _download(url: str, part: Path, progress: Progress | None) -> None:
         if not resumed and reply.status == 206:
             raise _MirrorError("the server sent another range than was asked for")
         done = have if resumed else 0  # a server that ignores Range sends the file from the start
-        length = reply.headers.get("Content-Length")
-        total = done + int(length) if length else None
+        length = _length(reply)
+        total = None if length is None else done + length
+        if total is not None and total > most:
+            part.unlink(missing_ok=True)
+            raise _too_large(total, most)
         with part.open("ab" if resumed else "wb") as file:
             if progress:
                 progress(done, total)
             while chunk := _read(reply):
                 file.write(chunk)
                 done += len(chunk)
+                if done > most:
+                    break
                 if progress:
                     progress(done, total)
+    if done > most:
+        part.unlink()
+        raise _too_large(done, most)
     if total is not None and done < total:
         raise _BrokenError(f"the connection ended after {done} of {total} bytes")
+
+
+def _length(reply: http.client.HTTPResponse) -> int | None:
+    """The bytes that a server says it will send; None if it does not say."""
+    stated = reply.headers.get("Content-Length")
+    if not stated:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", stated.strip()):
+        raise _MirrorError(f"the server states the length {shorten(stated)!r}; expected a number of bytes")
+    return int(stated)
+
+
+def _too_large(size: int, most: int) -> _MirrorError:
+    return _MirrorError(f"the server sends at least {size} bytes; expected at most {most}, so nothing was kept")
 
 
 @contextlib.contextmanager
@@ -143,7 +169,7 @@ def _open(url: str, have: int) -> Generator[http.client.HTTPResponse | None]:
             yield None
             return
         kind = _BrokenError if error.code >= 500 else _MirrorError
-        raise kind(f"the server answered {error.code} {error.reason}") from None
+        raise kind(f"the server answered {error.code} {shorten(error.reason)}") from None
     except urllib.error.URLError as error:
         raise _BrokenError(f"no connection ({error.reason})") from None
     except (OSError, http.client.HTTPException) as error:

@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from ..errors import OutputError, WeightsError
+from ..untrusted import irregular
 
 TRAINED = "net.safetensors"
 """What a training run calls its net."""
@@ -37,6 +38,8 @@ def checked_file(path: str | Path) -> Path:
             raise WeightsError(
                 f"no weights file {path}; `impasto weights list` names encoders, `impasto johnson --list` styles"
             )
+        if kind := irregular(path):
+            raise WeightsError(f"{path} is {kind}; expected a weights file")
         if path.stat().st_size == 0:
             raise WeightsError(f"{path} is empty (0 bytes); get it again")
         with path.open("rb"):

@@ -7,6 +7,7 @@ kind ``encoder`` and the `EncoderSpec` as ``spec``.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ..errors import WeightsError
+from ..untrusted import shorten
 from . import container
 from .canonical import EncoderSpec, Stored, VGGWeights, assemble
 from .catalogue import Layout
@@ -36,7 +38,7 @@ def read(
             raise WeightsError(f"{source} has no impasto header; convert the original with `impasto weights convert`")
         return from_state_dict(tensors, path, layout=layout, source=source, until=until)
     if metadata["kind"] != KIND:
-        raise WeightsError(f"{source} is a trained net ({metadata['kind']}); expected an encoder")
+        raise WeightsError(f"{source} is a trained net ({shorten(metadata['kind'])}); expected an encoder")
     if layout not in (None, "impasto"):
         raise WeightsError(f"{source} was to be read as {layout}, but it is impasto's own; leave the layout out")
     spec = _spec(metadata.get("spec"), source)
@@ -63,13 +65,16 @@ def write(path: str | Path, weights: VGGWeights, metadata: Mapping[str, Any], *,
 def _spec(data: Any, source: str) -> EncoderSpec:
     known = {field.name for field in dataclasses.fields(EncoderSpec)}
     if not isinstance(data, dict) or set(data) - known:
-        raise WeightsError(f"{source}: its spec is {data!r}; expected {', '.join(sorted(known))}")
+        raise WeightsError(f"{source}: its spec is {shorten(data)}; expected {', '.join(sorted(known))}")
     try:
-        return TypeAdapter(EncoderSpec).validate_python(data)
+        spec = TypeAdapter(EncoderSpec).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise WeightsError(f"{source}: its spec is wrong at {place} ({first['msg']}); convert it again") from None
+        raise WeightsError(f"{source}: its spec is wrong at {place} ({shorten(first['msg'])}); convert it again") from None
+    if not all(map(math.isfinite, (spec.scale, spec.pool_gain, *spec.mean, *spec.std))) or 0 in spec.std:
+        raise WeightsError(f"{source}: its spec is {shorten(data)}; expected finite numbers: convert it again")
+    return spec
 
 
 def _stored(tensors: Mapping[str, Tensor], source: str) -> dict[str, Stored]:
@@ -77,7 +82,7 @@ def _stored(tensors: Mapping[str, Tensor], source: str) -> dict[str, Stored]:
     for key in tensors:
         match = re.fullmatch(r"(conv\d+_\d+)\.(weight|bias)", key)
         if match is None:
-            raise WeightsError(f"{source}: holds {key}; expected only conv1_1.weight, conv1_1.bias and so on")
+            raise WeightsError(f"{source}: holds {shorten(key)}; expected only conv1_1.weight, conv1_1.bias and so on")
         name = match[1]
         other = f"{name}.{'bias' if match[2] == 'weight' else 'weight'}"
         if other not in tensors:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
+from ..untrusted import shorten
 from .canonical import EncoderSpec, Stored, VGGWeights, assemble, caffe_spec, torchvision_spec
 from .catalogue import CATALOGUE, Layout, by_sha256
 from .files import checked_file, sha256_of
@@ -65,7 +66,7 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
     others = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if others:
         raise WeightsError(
-            f"{path}: {others[0]!r} is a {type(state[others[0]]).__name__}; expected a state dict of named "
+            f"{path}: {shorten(repr(others[0]))} is a {type(state[others[0]]).__name__}; expected a state dict of named "
             "tensors (a training checkpoint keeps one inside: save that alone)"
         )
     return dict(state)
@@ -82,7 +83,7 @@ def from_state_dict(
     found = {int(m[1]) for key in state if (m := re.fullmatch(r"features\.(\d+)\.(weight|bias)", key))}
     if not found:
         raise WeightsError(
-            f"{source}: holds {', '.join(list(state)[:3])} …; expected features.0.weight, features.0.bias …"
+            f"{source}: holds {shorten(', '.join(list(state)[:3]))} …; expected features.0.weight, features.0.bias …"
         )
     arch = _arch(found)
     names = layer_names(arch)

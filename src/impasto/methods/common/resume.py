@@ -7,13 +7,14 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from ...errors import ImpastoWarning, OutputError, RequestError, WeightsError
 from ...images.atomic import check_place
 from ...painter import Checkpoint, State
+from ...untrusted import shorten
 from ...weights import container
 
 KIND = "painting-state"
@@ -82,17 +83,18 @@ class StateFile(Checkpoint):
             tensors, metadata = container.load(path)
         except WeightsError:
             metadata, tensors = None, {}
-        if metadata is None or metadata["kind"] != KIND:
+        facts, then = (metadata.get(name) if metadata else None for name in ("facts", "origin"))
+        if metadata is None or metadata["kind"] != KIND or not isinstance(facts, dict) or not isinstance(then, dict):
             raise RequestError(f"{path} is not a whole state of a painting; expected a file that --state wrote")
-        for name in sorted(metadata["origin"].keys() | origin.keys()):
-            was, now = metadata["origin"].get(name), origin.get(name)
+        for name in sorted(cast(dict[str, Any], then).keys() | origin.keys()):
+            was, now = cast(dict[str, Any], then).get(name), origin.get(name)
             if was != now:
                 raise RequestError(
                     f"{path} is the state of another painting: {name} was {_short(was)}, now it is {_short(now)}; "
                     "expected the same: repeat it, or start over without --resume"
                 )
         # Clones: tensors in the mapped file are aligned differently, which changes the rounding of sums.
-        return State({name: tensor.clone() for name, tensor in tensors.items()}, metadata["facts"], origin)
+        return State({name: tensor.clone() for name, tensor in tensors.items()}, cast(dict[str, Any], facts), origin)
 
     def due(self) -> bool:
         """Return whether the time between two states has passed.
@@ -138,5 +140,5 @@ def _short(value: Any) -> str:
     """Shorten a value for a message: of a hash, the first digits."""
     if value is None:
         return "absent"
-    text = str(value)
+    text = shorten(value)
     return text[:12] if isinstance(value, str) and len(text) == 64 else text

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import WeightsError, near_misses
 from ...nets.files import JOHNSON_KIND
+from ...untrusted import shorten
 from ...weights.container import load_metadata
 from ...weights.shipped import load_net, locate_net, net_names
 
@@ -80,13 +81,18 @@ def find(name: str) -> tuple[Path, str]:
         hint = near_misses(name, known) or f"; known: {', '.join(known)}"
         raise WeightsError(f"no style is called {name!r}, and no file has that path{hint}")
     _, metadata = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)
-    styles = [credit.name for credit in _credits(metadata)]
+    try:
+        styles = [credit.name for credit in _credits(metadata)]
+    except (AttributeError, KeyError, TypeError):
+        styles = []
+    if not styles or not all(isinstance(each, str) for each in styles):
+        raise WeightsError(f"{path} does not name its styles; get the file again")
     if not style and len(styles) == 1:
         return path, styles[0]
     if style not in styles:
         what = f"has no style {style!r}" if style else f"has {len(styles)} styles"
         hint = near_misses(style, styles) if style else ""
-        raise WeightsError(f"{path} {what}{hint or '; expected one of ' + ', '.join(styles)}: write FILE#STYLE")
+        raise WeightsError(f"{path} {what}{hint or '; expected one of ' + shorten(', '.join(styles))}: write FILE#STYLE")
     return path, style
 
 
