@@ -1,3 +1,4 @@
+import errno
 """Amounts of memory, and the errors that say there is none left."""
 
 import psutil
@@ -53,6 +54,38 @@ def test_a_container_has_less_than_the_machine(tmp_path, monkeypatch):
     assert memory.available(cpu) == 50_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available(cpu) > 50_000_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not create a memory object"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes"),
+        RuntimeError("std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+)
+def test_every_way_of_saying_that_memory_ran_out(error: Exception) -> None:
+    assert memory.is_out_of_memory(error)
+    ways: list[int] = []
+
+    def work(way: int) -> int:
+        ways.append(way)
+        if way > 1:
+            raise error
+        return way
+
+    assert memory.with_less(work, 4, lambda way: way // 2, lambda: "too little") == 1
+    assert ways == [4, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("could not create a primitive descriptor for a convolution"), OSError(errno.EIO, "I/O")]
+)
+def test_other_errors_are_not_for_want_of_memory(error: Exception) -> None:
+    assert not memory.is_out_of_memory(error)
 
 
 def test_want_of_memory_is_told_from_other_errors():

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 LONGEST_QUOTE = 160
 """Characters of a foreign text that a message quotes."""
 
-LONGEST_MESSAGE = 2000
+LONGEST_MESSAGE = 1200
 """Characters of a whole message."""
 
 MOST_STREAMED = 1_000_000_000
@@ -146,12 +146,17 @@ def read_text(path: str | Path, most: int = MOST_TOML) -> str:
         return read_stream(file, most).decode("utf-8-sig")
 
 
-def read_stream(stream: IO[bytes], most: int = MOST_STREAMED) -> bytes:
+def read_stream(stream: IO[bytes], most: int | None = None) -> bytes:
     """Read a stream to its end.
 
+    Args:
+        stream: the stream.
+        most: most bytes that it may have; `MOST_STREAMED` by default.
+
     Raises:
-        ValueError: it has more than `most` bytes.
+        ValueError: it has more.
     """
+    most = MOST_STREAMED if most is None else most
     parts: list[bytes] = []
     left = most + 1
     while left > 0 and (part := stream.read(min(left, 1 << 20))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import struct
 import zlib
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from impasto import untrusted
 from impasto.cli import main
 from impasto.methods.gatys import painter as gatys
 
@@ -63,6 +65,30 @@ def test_bad_picture(cli: Cli, photo: Path, style: Path, kind: str, place: str, 
     pictures = (bad, style) if place == "photo" else (photo, bad)
     cli("paint", *pictures, "-o", "out.png", "--quiet").refused(2, "bad.png", word)
     assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("place", ["photo", "style", "mask", "start", "net", "encoder"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_refused_at_once(
+    cli: Cli, photo: Path, style: Path, kind: str, place: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    os.mkfifo(bad) if kind == "pipe" else bad.symlink_to("/dev/zero")
+    arguments = {
+        "photo": ("adain", bad, style),
+        "style": ("adain", photo, bad),
+        "mask": ("adain", photo, f"{style}@{bad}"),
+        "start": ("adain", photo, style, "--start", bad),
+        "net": ("adain", photo, style, "--net", bad),
+        "encoder": ("gatys", photo, style, "--encoder", bad),
+    }[place]
+    cli(*arguments, "-o", "out.png", "--quiet").refused(2, "bad.png", f"is a {kind}")
+
+
+def test_standard_input_is_bounded(cli: Cli, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(untrusted, "MOST_STREAMED", 1000)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(bytes(2000))))
+    cli("paint", "-", style, "-o", "out.png").refused(2, "standard input", "more than 0.001 MB")
 
 
 def test_wide_photo_is_painted(cli: Cli, style: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import tomllib
@@ -230,6 +231,44 @@ def test_a_recipe_may_name_a_file_without_its_sha256(cli: Cli, painted: Path, ph
     Path("recipe.toml").write_text(to_toml(data), "utf-8")
     done(cli("replay", "recipe.toml", "--inputs", photo.parent))
     cli("replay", "recipe.toml", "-o", "b.png").refused(2, "photo.png is not there", "style.png")
+
+
+STRANGE = ["/etc/passwd.png", "../secret.png", "..", "a/b.png", "~/x.png", "-", "a\x1b[2Jb.png", "a\u202eb.png"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("place", ["photo", "style", "mask", "start", "encoder"])
+def test_only_names_are_taken_from_a_recipe(cli: Cli, painted: Path, photo: Path, name: str, place: str) -> None:
+    data = tomllib.loads(cli("show", painted).out)
+    style = data["recipe"]["styles"][0]
+    table, key = {"photo": (data, "photo"), "style": (style, "path"), "mask": (style, "mask")}.get(
+        place, (data["recipe"], place)
+    )
+    table[key] = name
+    Path("recipe.toml").write_text(to_toml(data), "utf-8")
+    for printed in (cli("show", painted).out, Path("recipe.toml").read_text("utf-8")):
+        assert not set(printed) & {"\x1b", "\u202e"}
+    helped = cli("replay", "recipe.toml", "--help-all")
+    ran = cli("replay", "recipe.toml", "--inputs", photo.parent)
+    ran.refused(2, "was standard input" if name == "-" else "is not the name of a file")
+    assert not set(helped.out + ran.err) & {"\x1b", "\u202e"}
+    if place == "photo":
+        done(cli("replay", "recipe.toml", "--inputs", photo.parent, "--photo", photo))
+
+
+@pytest.mark.parametrize("kind", ["deep", "keys", "number", "long", "pipe", "device", "text"])
+def test_a_recipe_that_nobody_wrote(cli: Cli, kind: str) -> None:
+    path = Path("recipe.toml")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        texts = {"deep": "a = " + "[" * 9999, "keys": "a." * 20_000 + "a = 1", "number": "seed = " + "9" * 5000}
+        path.write_text(texts.get(kind, "a = 1\n" * 300_000 if kind == "long" else f'[recipe]\nmethod = "{"x" * 10**6}"'))
+    ran = cli("replay", path)
+    ran.refused(2, "recipe.toml")
+    assert len(ran.err) < 1300
 
 
 @pytest.mark.parametrize(

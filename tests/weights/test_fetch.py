@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import re
@@ -15,6 +16,7 @@ from impasto.weights.fetch import fetch
 from impasto.weights.locate import cache_dir, locate
 
 Offer = Callable[..., Path]
+LENGTHS = {"huge": "400000000", "odd": "a few", "negative": "-5", "fraction": "1e3"}
 CONTENT = bytes(range(256)) * 12_000  # three chunks
 
 
@@ -49,8 +51,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
+        if way in LENGTHS:
+            self.send_header("Content-Length", LENGTHS[way])
+        elif way != "endless":
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
+        if way == "endless":
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(content)
         end = min(start + 1_300_000, len(content)) if way == "breaking" else len(content)
         self.wfile.write(content[start:end])
 
@@ -140,6 +149,23 @@ def test_a_wrong_file_leaves_nothing_behind(offer: Offer) -> None:
     with pytest.raises(WeightsError, match=r"20 bytes\) was not sha256:.* removed"):
         fetch("net")
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["huge", "endless"])
+def test_no_more_is_taken_than_the_entry_has(way: str, offer: Offer) -> None:
+    target = offer(way)
+    with pytest.raises(WeightsError, match=rf"expected at most {len(CONTENT)}, so nothing was kept"):
+        fetch("net")
+    assert list(target.parent.iterdir()) == []
+    target = offer(way, "plain")
+    assert fetch("net") == target
+
+
+@pytest.mark.parametrize("way", ["odd", "negative", "fraction"])
+def test_a_length_that_is_no_number_is_told(way: str, offer: Offer) -> None:
+    offer(way)
+    with pytest.raises(WeightsError, match=f"the length '{LENGTHS[way]}'; expected a number of bytes"):
+        fetch("net")
 
 
 def test_not_found_and_no_network_are_said(offer: Offer, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
