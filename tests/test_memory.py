@@ -1,5 +1,7 @@
-import errno
 """Amounts of memory, and the errors that say there is none left."""
+
+import ctypes
+import errno
 
 import psutil
 import pytest
@@ -105,7 +107,17 @@ def test_peak_memory_grows():
     assert block[0] == 1
 
 
-def test_keeping_freed_memory_is_safe_to_repeat():
+def test_the_c_library_is_only_set_up_in_a_process_of_its_own(monkeypatch):
+    asked = []
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: asked.append(name) or ctypes.CDLL(name))
+    monkeypatch.setattr(memory, "_own_process", False)
+    memory.keep_freed_memory()
+    memory.keep_freed_memory(False)
+    assert asked == []
+
+
+def test_keeping_freed_memory_is_safe_to_repeat(monkeypatch):
+    monkeypatch.setattr(memory, "_own_process", True)
     memory.keep_freed_memory()
     memory.keep_freed_memory()
     assert torch.rand(1000, 1000).sum() > 0

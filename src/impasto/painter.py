@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from abc import ABC, abstractmethod
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from .control import Cancel, Control, Watch
 from .errors import RequestError
 from .recipe import Recipe
+from .runtime import isolated
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -238,14 +240,15 @@ class Painter(ABC):
 
 
 def controlled(steps: Iterator[Made], control: Control | None) -> Generator[Made]:
-    """Yield the steps while a control is active during each; None leaves it out. Closing this closes `steps`."""
-    if control is None:
-        yield from steps
-        return
+    """Yield the steps while a control is active during each; None leaves it out. Closing this closes `steps`.
+
+    What the caller has set for torch holds between the steps, not during them; see `isolated`.
+    """
     try:
         while True:
-            with control.active():
-                control.check()
+            with isolated(), contextlib.nullcontext() if control is None else control.active():
+                if control is not None:
+                    control.check()
                 try:
                     step = next(steps)
                 except StopIteration:
@@ -253,4 +256,5 @@ def controlled(steps: Iterator[Made], control: Control | None) -> Generator[Made
             yield step
     finally:
         if isinstance(steps, Generator):
-            steps.close()
+            with isolated():
+                steps.close()

@@ -1,10 +1,14 @@
-"""The device to work on, its arithmetic, and the processor's name."""
+"""The device to work on, its arithmetic, the processor's name, and what a caller has set in the same process."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import platform
 import re
+import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +17,41 @@ from .values import Precision
 
 if TYPE_CHECKING:
     import torch
+
+
+_forked = False  # this process is the child of one that used torch, and has not worked yet
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = "torch" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+@contextlib.contextmanager
+def isolated() -> Generator[None]:
+    """Work inside the block as if the process were impasto's own, whatever its program has set.
+
+    New tensors are float32 and on the processor, as torch's defaults are. In the child of a fork, torch works with one
+    thread: the threads of its parent do not exist there, and OpenMP would wait for them for ever.
+    """
+    import torch
+
+    global _forked
+    if _forked:
+        torch.set_num_threads(1)
+        _forked = False
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    with contextlib.ExitStack() as restored:
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            restored.callback(torch.set_default_dtype, dtype)
+        if device.type != "cpu":
+            restored.enter_context(torch.device("cpu"))
+        yield
 
 
 def pick_device(name: str = "auto") -> torch.device:

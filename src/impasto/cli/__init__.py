@@ -49,6 +49,9 @@ def program() -> int:
     Importing makes a million objects, none of them garbage. Looking for garbage among them as often as Python does,
     and again at the end, takes a second; importing takes three.
     """
+    from ..memory import own_process
+
+    own_process()
     gc.set_threshold(_NEW_OBJECTS, 50, 1000)
     _print_anything()
     try:

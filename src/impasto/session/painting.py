@@ -66,8 +66,10 @@ class Painting:
             (1, 3, 384, 512)
         """
         from ..methods.common.finish import finish
+        from ..runtime import isolated
 
-        return finish(self.step.image, self.photo.pixels, self.recipe, self.regions)
+        with isolated():
+            return finish(self.step.image, self.photo.pixels, self.recipe, self.regions)
 
     @property
     def size(self) -> tuple[int, int]:

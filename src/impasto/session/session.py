@@ -139,9 +139,12 @@ class Session:
             >>> session.bind(recipe).paint("photo.jpg").done().size
             (512, 384)
         """
+        from ..runtime import isolated
+
         sources = _sources(recipe, styles)
-        bound = self._bound(recipe, [self.read(source) for source in sources], shared=False)
-        bound.painter.encode_ahead()
+        with isolated():
+            bound = self._bound(recipe, [self.read(source) for source in sources], shared=False)
+            bound.painter.encode_ahead()
         return bound
 
     def read(self, source: ImageLike) -> Picture:

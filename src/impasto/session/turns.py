@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from types import TracebackType
 
@@ -18,6 +19,12 @@ class Turns:
         self._changed = threading.Condition()
         self._painting: list[Turn] = []  # the last one paints; those before it are paused
         self._waiting: list[Turn] = []
+
+    def forget_other_threads(self) -> None:
+        """Forget the paintings of other threads, which the child of a fork does not have."""
+        self._changed = threading.Condition()
+        self._painting = [turn for turn in self._painting if turn.thread == threading.get_ident()]
+        self._waiting = []
 
     def take(self, priority: int = 0, cancel: Cancel | None = None) -> Turn:
         """Wait for a turn. It ends with its ``with`` block, or by `Turn.end`.
@@ -141,3 +148,6 @@ class Turn:
 
 TURNS = Turns()
 """The turns of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=TURNS.forget_other_threads)
