@@ -1,3 +1,4 @@
+"""What is claimed about speed, memory and looks, and the measurements."""
 
 from impasto.memory import own_process
 

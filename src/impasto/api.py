@@ -84,11 +84,9 @@ def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | Non
     Raises:
         RequestError: a mask is unreadable or entirely black, or is the alpha channel of a photo that has none.
     """
-    from .runtime import isolated
     from .session.inputs import read_masks, regions_of
 
-    with isolated():
-        return regions_of(recipe, photo, read_masks(recipe, photo, masks, read))
+    return regions_of(recipe, photo, read_masks(recipe, photo, masks, read))
 
 
 def last(steps: Iterable[Step]) -> Step:

@@ -35,8 +35,8 @@ if hasattr(os, "register_at_fork"):
 def isolated() -> Generator[None]:
     """Work inside the block as if the process were impasto's own, whatever its program has set.
 
-    New tensors are float32 and on the processor, as torch's defaults are. In the child of a fork, torch works with one
-    thread: the threads of its parent do not exist there, and OpenMP would wait for them for ever.
+    New tensors are float32 and on the processor, as torch's defaults are. In the child of a fork, torch works with
+    one thread: the threads of its parent do not exist there, and OpenMP would wait for them for ever.
     """
     import torch
 

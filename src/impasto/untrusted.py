@@ -1,4 +1,4 @@
-"""Limits for what strangers made: text inside messages, JSON, TOML, and files that are none. Imports nothing heavy."""
+"""Limits for what strangers made: texts in messages, JSON, TOML, and files that are pipes or devices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ MOST_TOML = 1 << 20
 _MOST_JSON = 1 << 24
 _DEEPEST = 200  # tables inside tables; a net has its parents' descriptions inside its own
 _MOST_PARTS = 32  # of a key; a recipe has three
-_KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 _TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that change the direction of the text around them."""
 

@@ -233,6 +233,7 @@ def test_a_recipe_may_name_a_file_without_its_sha256(cli: Cli, painted: Path, ph
     cli("replay", "recipe.toml", "-o", "b.png").refused(2, "photo.png is not there", "style.png")
 
 
+PIPES = hasattr(os, "mkfifo")
 STRANGE = ["/etc/passwd.png", "../secret.png", "..", "a/b.png", "~/x.png", "-", "a\x1b[2Jb.png", "a\u202eb.png"]
 
 
@@ -256,7 +257,7 @@ def test_only_names_are_taken_from_a_recipe(cli: Cli, painted: Path, photo: Path
         done(cli("replay", "recipe.toml", "--inputs", photo.parent, "--photo", photo))
 
 
-@pytest.mark.parametrize("kind", ["deep", "keys", "number", "long", "pipe", "device", "text"])
+@pytest.mark.parametrize("kind", ["deep", "keys", "number", "long", "text", *(["pipe", "device"] if PIPES else [])])
 def test_a_recipe_that_nobody_wrote(cli: Cli, kind: str) -> None:
     path = Path("recipe.toml")
     if kind == "pipe":
@@ -265,7 +266,9 @@ def test_a_recipe_that_nobody_wrote(cli: Cli, kind: str) -> None:
         path.symlink_to("/dev/zero")
     else:
         texts = {"deep": "a = " + "[" * 9999, "keys": "a." * 20_000 + "a = 1", "number": "seed = " + "9" * 5000}
-        path.write_text(texts.get(kind, "a = 1\n" * 300_000 if kind == "long" else f'[recipe]\nmethod = "{"x" * 10**6}"'))
+        path.write_text(
+            texts.get(kind, "a = 1\n" * 300_000 if kind == "long" else f'[recipe]\nmethod = "{"x" * 10**6}"')
+        )
     ran = cli("replay", path)
     ran.refused(2, "recipe.toml")
     assert len(ran.err) < 1300

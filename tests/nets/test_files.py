@@ -1,4 +1,4 @@
-"""Files of nets that come from strangers: whatever their header holds, they are read or refused in one short error."""
+"""Files of nets from strangers: whatever their header holds, they are read, or refused in one short error."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _value(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    # A file name may have bytes that are not Unicode. What acts on a terminal is escaped, which JSON does not do with all.
+    # A file name may have bytes that are not Unicode. JSON escapes only a part of what acts on a terminal.
     whole = text.encode("utf-8", "replace").decode()
     quoted = json.dumps(whole, ensure_ascii=False)
     return "".join(f"\\u{ord(letter):04x}" if acts_on_terminal(letter) else letter for letter in quoted)

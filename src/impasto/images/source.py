@@ -74,7 +74,9 @@ def read_standard_input() -> bytes:
     try:
         return read_stream(sys.stdin.buffer)
     except ValueError as error:
-        raise ImageError(f"standard input does not end where a picture would ({error}); expected one picture") from None
+        raise ImageError(
+            f"standard input does not end where a picture would ({error}); expected one picture"
+        ) from None
 
 
 def open_image(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Image.Image:

@@ -101,7 +101,9 @@ def load_decoder(
     recipe = metadata.get("recipe", {})
     share = recipe.get("covariance", 0.0) if isinstance(recipe, Mapping) else None
     if not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise WeightsError(f"{path}: the covariance in its recipe is {shorten(repr(share))}; expected 0 to 1: get the file again")
+        raise WeightsError(
+            f"{path}: the covariance in its recipe is {shorten(repr(share))}; expected 0 to 1: get the file again"
+        )
     return TrainedDecoder(decoder.to(device, dtype), encoder, share, sha256_of(path))
 
 
@@ -131,7 +133,7 @@ def load_transformer(path: Path, device: torch.device, dtype: torch.dtype) -> tu
 
 
 def _make_net(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
-    """Make a net with the weights of a file, without gradients. It takes no memory and no random numbers of its own."""
+    """Make a net with the weights of a file, without gradients and without taking random numbers."""
     with torch.device("meta"):
         net = make()
     expected = {name: tensor.shape for name, tensor in net.state_dict().items()}

@@ -140,9 +140,13 @@ def regions_of(recipe: Recipe, photo: Picture, masks: Sequence[Tensor | None]) -
     """
     from ..images.geometry import fitted_size
     from ..images.regions import make_regions
+    from ..runtime import isolated
 
     names = [part.mask for part in recipe.parts]
     width, height = photo.size
     height, width = fitted_size(height, width, recipe.size)
     weights = [part.weight for part in recipe.parts]
-    return make_regions(masks, weights, height, width, recipe.feather, names if len(names) == len(masks) else None)
+    with isolated():
+        return make_regions(
+            masks, weights, height, width, recipe.feather, names if len(names) == len(masks) else None
+        )

@@ -13,7 +13,6 @@ from torch import Tensor
 from ..errors import WeightsError
 from .layers import CHANNELS, Arch, conv_names, convs_until, layer_names
 
-
 Padding = Literal["zeros", "reflect", "replicate-first"]
 
 

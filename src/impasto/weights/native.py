@@ -71,7 +71,9 @@ def _spec(data: Any, source: str) -> EncoderSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise WeightsError(f"{source}: its spec is wrong at {place} ({shorten(first['msg'])}); convert it again") from None
+        raise WeightsError(
+            f"{source}: its spec is wrong at {place} ({shorten(first['msg'])}); convert it again"
+        ) from None
     if not all(map(math.isfinite, (spec.scale, spec.pool_gain, *spec.mean, *spec.std))) or 0 in spec.std:
         raise WeightsError(f"{source}: its spec is {shorten(data)}; expected finite numbers: convert it again")
     return spec
@@ -82,7 +84,9 @@ def _stored(tensors: Mapping[str, Tensor], source: str) -> dict[str, Stored]:
     for key in tensors:
         match = re.fullmatch(r"(conv\d+_\d+)\.(weight|bias)", key)
         if match is None:
-            raise WeightsError(f"{source}: holds {shorten(key)}; expected only conv1_1.weight, conv1_1.bias and so on")
+            raise WeightsError(
+                f"{source}: holds {shorten(key)}; expected only conv1_1.weight, conv1_1.bias and so on"
+            )
         name = match[1]
         other = f"{name}.{'bias' if match[2] == 'weight' else 'weight'}"
         if other not in tensors:

@@ -99,10 +99,14 @@ def load_net(
     if metadata["kind"] != kind:
         raise WeightsError(f"{path}: its kind is {shorten(metadata['kind'])}; expected {kind}: give another net")
     if layer is not None and metadata.get("layer") != layer:
-        raise WeightsError(f"{path} works on {shorten(metadata.get('layer'))}; expected one for {layer}: give another net")
+        raise WeightsError(
+            f"{path} works on {shorten(metadata.get('layer'))}; expected one for {layer}: give another net"
+        )
     trained_on = metadata["encoder_sha256"]
     if not isinstance(trained_on, str | None):
-        raise WeightsError(f"{path}: its encoder_sha256 is {shorten(trained_on)}; expected a hash: get the file again")
+        raise WeightsError(
+            f"{path}: its encoder_sha256 is {shorten(trained_on)}; expected a hash: get the file again"
+        )
     if encoder_sha256 is not None and trained_on is not None and trained_on != encoder_sha256:
         raise WeightsError(
             f"{path} was trained against {encoder_label(trained_on)}, but the encoder in use is "

@@ -66,8 +66,8 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
     others = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if others:
         raise WeightsError(
-            f"{path}: {shorten(repr(others[0]))} is a {type(state[others[0]]).__name__}; expected a state dict of named "
-            "tensors (a training checkpoint keeps one inside: save that alone)"
+            f"{path}: {shorten(repr(others[0]))} is a {type(state[others[0]]).__name__}; expected a state dict of "
+            "named tensors (a training checkpoint keeps one inside: save that alone)"
         )
     return dict(state)
 

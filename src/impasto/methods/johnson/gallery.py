@@ -85,14 +85,16 @@ def find(name: str) -> tuple[Path, str]:
         styles = [credit.name for credit in _credits(metadata)]
     except (AttributeError, KeyError, TypeError):
         styles = []
-    if not styles or not all(isinstance(each, str) for each in styles):
+    if not styles or {type(each) for each in styles} != {str}:
         raise WeightsError(f"{path} does not name its styles; get the file again")
     if not style and len(styles) == 1:
         return path, styles[0]
     if style not in styles:
         what = f"has no style {style!r}" if style else f"has {len(styles)} styles"
         hint = near_misses(style, styles) if style else ""
-        raise WeightsError(f"{path} {what}{hint or '; expected one of ' + shorten(', '.join(styles))}: write FILE#STYLE")
+        raise WeightsError(
+            f"{path} {what}{hint or '; expected one of ' + shorten(', '.join(styles))}: write FILE#STYLE"
+        )
     return path, style
 
 
