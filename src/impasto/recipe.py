@@ -181,40 +181,20 @@ class Style(Share):
         return self.written(self.path)
 
 
-_PICTURES = frozenset(
-    {
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".jxl",
-        ".jls",
-        ".jxr",
-        ".qoi",
-        ".jp2",
-        ".tif",
-        ".tiff",
-        ".dng",
-        ".bmp",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".ico",
-        ".psd",
-    }
+PICTURES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        "png apng jpg jpeg jpe jfif webp tif tiff gif bmp dib avif avifs jp2 j2k jpc jpf jpx j2c "
+        "ppm pgm pbm pnm pfm ico psd jxl jls jxr hdp wdp qoi heic heif hif "
+        "dng cr2 cr3 nef nrw arw raf orf rw2 pef srw"
+    ).split()
 )
+"""Extensions of the pictures that `impasto.read` reads, some with an extra."""
 
 
 def is_picture(path: str) -> bool:
     """Say whether a file name has the extension of a picture."""
-    return PurePath(path).suffix.lower() in _PICTURES
+    return PurePath(path).suffix.lower() in PICTURES
 
 
 def _split_mask(text: str) -> tuple[str, str | None]:

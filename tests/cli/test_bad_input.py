@@ -92,6 +92,16 @@ def test_standard_input_is_bounded(cli: Cli, style: Path, monkeypatch: pytest.Mo
     cli("paint", "-", style, "-o", "out.png").refused(2, "standard input", "more than 0.001 MB")
 
 
+@pytest.mark.parametrize("typed", ["-:0.5", "-@{mask}", "-:2@{mask}"])
+@pytest.mark.parametrize("command", ["paint", "adain"])
+def test_a_style_from_standard_input_has_weight_and_mask(
+    cli: Cli, photo: Path, style: Path, typed: str, command: str, monkeypatch: pytest.MonkeyPatch, tiny_shipped: None
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(style.read_bytes())))
+    ran = cli(command, photo, typed.format(mask=photo), "-o", "out.png", "--size", 32, "--quiet")
+    assert ran.status == 0, ran.err
+
+
 def test_wide_photo_is_painted(cli: Cli, style: Path, tmp_path: Path) -> None:
     wide = tmp_path / "wide.png"
     wide.write_bytes(encoded(20_000, 640))

@@ -34,8 +34,11 @@ _LIKENESSES = {"×": "x", "…": "...", "–": "-", "—": "-", "’": "'", "·"
 _NEW_OBJECTS = 100_000  # after which Python looks for garbage
 
 
-class _LoneHyphen(str):
-    """``-``, the standard stream. cyclopts would take it for an option because of its first letter."""
+class _Stream(str):
+    """``-``, the standard stream, also with a style's weight or mask: ``-:0.5@sky.png``.
+
+    cyclopts would take it for an option because of its first letter.
+    """
 
     __slots__ = ()
 
@@ -109,7 +112,7 @@ def run_app(app: App, arguments: Sequence[str]) -> Any:
     Raises:
         CycloptsError: the arguments do not fit a command.
     """
-    tokens = [_LoneHyphen(token) if token == "-" else token for token in arguments]
+    tokens = [_Stream(token) if token == "-" or token[:2] in ("-:", "-@") else token for token in arguments]
     return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
 from ..painter import Regions
-from ..recipe import ALPHA, Recipe, Style
+from ..recipe import ALPHA, Recipe, Style, is_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,8 @@ def name_styles(styles: Sequence[ImageLike]) -> tuple[list[Style], list[ImageLik
 def parse_style(text: str) -> Style:
     """Read a style from text as `Style.parse` does, and refuse a weight that is not a number.
 
+    Where a file has a part of the text as its name that `Style.parse` would split or strip, the file's name wins.
+
     Args:
         text: the style, ``PATH[:WEIGHT][@MASK]``.
 
@@ -51,6 +54,8 @@ def parse_style(text: str) -> Style:
         RequestError: the weight is not a positive number; or there is no file of that path, but there is one of the
             path before a colon in it.
     """
+    if (named := _named_file(text)) is not None:
+        return named
     style = Style.parse(text)
     path, colon, weight = style.path.rpartition(":")
     if colon and Path(path).is_file() and not Path(style.path).exists():
@@ -58,6 +63,38 @@ def parse_style(text: str) -> Style:
             f"style weight is {weight.partition('@')[0]!r} in {text!r}; expected a positive number, as in {path}:0.3"
         )
     return style
+
+
+def _named_file(text: str) -> Style | None:
+    """The style whose file exists, if the text is read with as much of it as possible as the file's name."""
+    if _is_file(text):
+        return Style(path=text)
+    ats = [at for at, letter in enumerate(text) if letter == "@"]
+    for head, mask in ((text, None), *((text[:at], text[at + 1 :]) for at in reversed(ats))):
+        if mask is not None and not (mask.strip() == ALPHA or is_picture(mask.strip()) or _is_file(mask)):
+            continue
+        path, colon, weight = head.rpartition(":")
+        for name, share in ((head, "1"), (path, weight)) if colon else ((head, "1"),):
+            if _is_file(name) and (number := _positive(share)):
+                kept = mask if mask is None or _is_file(mask) else mask.strip()
+                return Style(path=name, weight=number, mask=kept)
+    return None
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_file()
+    except (OSError, ValueError):  # a name that is too long, or has a NUL
+        return False
+
+
+def _positive(text: str) -> float | None:
+    """The positive number that a text is; None if it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def name_of(picture: ImageLike) -> str:
