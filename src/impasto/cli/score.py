@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json as json_text
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from rich.table import Table
 from ..errors import RequestError
 from ..methods import make_recipe
 from ..recipe import Style
+from ..untrusted import read_text
 from .flags import reflow
 from .status import DONE
 
@@ -110,9 +112,8 @@ def score(
 
 def _read_pairs(path: Path) -> list[tuple[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            found = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        found = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+    except (OSError, ValueError, csv.Error) as error:
         raise RequestError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not found or any(not row.get(column) for row in found for column in _COLUMNS):
         raise RequestError(f"{path}: expected a table with the columns {' and '.join(_COLUMNS)}, a pair a line")
@@ -122,12 +123,13 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
 def _measured(device: str, finished: list[tuple[str, str, str, str]]) -> Iterator[_Row]:
     """Measure finished pictures, each given as (what it is called, picture, photo, style)."""
     from ..images.read import read
+    from ..images.visible import visible
     from ..metrics.score import Scorer
     from ..runtime import pick_device
 
     scorer = Scorer(pick_device(device))
     for of, picture, photo, style in finished:
-        figures = scorer.measure(read(picture).pixels, read(photo).pixels, read(style).pixels)
+        figures = scorer.measure(read(picture).pixels, read(photo).pixels, visible(read(style)).pixels)
         yield _Row(of, Path(photo).stem, Path(style).stem, figures._asdict())
 
 

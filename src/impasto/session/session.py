@@ -186,8 +186,17 @@ class Session:
 
     def _bound(self, recipe: Recipe, styles: Sequence[Picture], *, shared: bool = True) -> BoundPainter:
         self.cache.begin()
+        shown = [self._visible(style) for style in styles]
         nets = method(recipe.method).load(recipe, self.device, self.cache.keep)
-        return BoundPainter(self, recipe, nets, styles, shared=shared)
+        return BoundPainter(self, recipe, nets, shown, shared=shared)
+
+    def _visible(self, style: Picture) -> Picture:
+        """Return what can be seen of a style. It is kept if its file is known."""
+        from ..images.visible import visible
+
+        if style.alpha is None or style.sha256 is None:
+            return visible(style)
+        return self.cache.keep(("visible", style.sha256, style.source), lambda: visible(style))
 
     def statistics(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> CacheView:
         """Return the part of the cache that holds the statistics of style pictures.

@@ -23,6 +23,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import RequestError
+from ..images.visible import fill
 from ..recipe import Style
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -149,7 +150,7 @@ class Pictures:
     def _open(self, entry: _Entry) -> Image.Image | None:
         try:
             with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(entry.read())) as image:
-                picture = ImageOps.exif_transpose(image).convert("RGB")
+                picture = _opaque(ImageOps.exif_transpose(image))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             picture = None
         if picture is None or min(picture.size) < _MIN_SIDE:
@@ -157,6 +158,21 @@ class Pictures:
                 self.broken.add(entry.name)
             return None
         return picture
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The picture in RGB; of a transparent one, what can be seen.
+
+    Raises:
+        ValueError: nothing can be seen.
+    """
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    values = np.asarray(image.convert("RGBA"))
+    alpha = values[..., 3].astype(np.float32)
+    if not alpha.any():
+        raise ValueError("all of it is transparent")
+    return Image.fromarray(values[..., :3].copy() if alpha.min() == 255 else fill(values[..., :3], alpha))
 
 
 def _entries(place: Path, kind: str) -> list[_Entry]:

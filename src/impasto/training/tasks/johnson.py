@@ -22,6 +22,7 @@ from ...images.contact import contact_sheet
 from ...images.geometry import fit
 from ...images.grain import grained
 from ...images.read import read
+from ...images.visible import visible
 from ...losses.functional import GramNorm
 from ...methods.johnson.gallery import Credit
 from ...nets.files import JOHNSON_KIND
@@ -303,7 +304,7 @@ def train(
     """
     if not styles:
         raise RequestError("no style to learn; give --style with at least one picture")
-    pictures = {Path(style).stem: read(style).pixels for style in styles}
+    pictures = {Path(style).stem: visible(read(style)).pixels for style in styles}
     if len(pictures) < len(styles):
         raise RequestError("two styles have the same name; expected each once: rename a file")
     if options.learn == "styles" and init is None:
