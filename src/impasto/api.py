@@ -15,7 +15,7 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from .control import Cancel, Watch
     from .images.picture import Picture
-    from .session.inputs import ImageLike
+    from .session.inputs import ImageLike, Masks
     from .session.painting import Painting
     from .session.session import BoundPainter, Session
 
@@ -26,8 +26,9 @@ def read(source: ImageLike) -> Picture:
     """Read a picture: upright, in sRGB, at its full bit depth. Of an animation, the first frame is read.
 
     Args:
-        source: a path; ``"-"`` for standard input; the bytes of a file; a PIL image; an array H×W, H×W×3 or H×W×4 of
-            uint8, uint16, or float in [0, 1]; a tensor 1×3×H×W of float in [0, 1]; or a `Picture`, which is returned.
+        source: a path; ``"-"`` for standard input; the bytes of a file, or an open file; a PIL image; an array H×W,
+            H×W×3 or H×W×4 of bool, uint8, uint16, or float in [0, 1]; a tensor 1×3×H×W, 3×H×W or H×W of bool, uint8,
+            or float in [0, 1]; or a `Picture`, which is returned.
 
     Returns:
         A `Picture`. Its ``pixels`` are 1×3×H×W float32 RGB in [0, 1]; its ``size`` is width and height in pixels.
@@ -68,7 +69,7 @@ def bind(recipe: Recipe, *, device: str = "auto", styles: Sequence[ImageLike] | 
     return Session(device=device, cache=0).bind(recipe, styles=styles)
 
 
-def read_regions(recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None = None) -> Regions | None:
+def read_regions(recipe: Recipe, photo: Picture, masks: Masks | None = None) -> Regions | None:
     """Read the masks of a recipe, which say where each style applies on a photograph.
 
     A mask of another size is resized to the photograph. If its proportions differ too, there is a warning.
@@ -108,7 +109,7 @@ def paint(
     boldness: float | None = None,
     method: str | None = None,
     preset: str | None = None,
-    masks: Sequence[ImageLike | None] | None = None,
+    masks: Masks | None = None,
     start: ImageLike | None = None,
     device: str = "auto",
     cancel: Cancel | None = None,
@@ -125,8 +126,8 @@ def paint(
         boldness: from 0, which keeps every detail of the photo, to 1, which keeps large forms only; 0.5 by default.
         method: one of `METHODS`, instead of effort and boldness.
         preset: the name of one of the method's presets.
-        masks: where each style applies, white for fully, instead of the masks in the paths; None in the list means
-            everywhere.
+        masks: where each style applies, white or 1 for fully, instead of the masks in the paths: one for each style,
+            of the kinds that `read` takes; None in the list means everywhere. A single one may be given alone.
         start: a picture with the photo's proportions, from which painting continues.
         device: see `bind`.
         cancel: an object with ``is_set()``, such as a `threading.Event`. Painting stops within about a second after

@@ -14,6 +14,7 @@ from .control import Cancel, Control, Watch
 from .errors import RequestError
 from .recipe import Recipe
 from .runtime import isolated
+from .untrusted import shorten
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -197,13 +198,16 @@ class Painter(ABC):
 
         Raises:
             Cancelled: `cancel` was set.
-            RequestError: the start has other proportions than the photograph.
+            RequestError: the start has other proportions than the photograph, or one of them is not such a tensor.
 
         Examples:
             >>> *_, last = painter.paint(torch.rand(1, 3, 30, 40))
             >>> tuple(last.image.shape)
             (1, 3, 48, 64)
         """
+        require_tensor(content, "the photograph")
+        if start is not None:
+            require_tensor(start, "the start")
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
@@ -237,6 +241,24 @@ class Painter(ABC):
             >>> [step.index for step in painter.run(torch.rand(1, 3, 30, 40), None, None)]
             [1, 2]
         """
+
+
+def require_tensor(picture: object, what: str) -> None:
+    """Refuse what is not a picture as a painter takes it.
+
+    Raises:
+        RequestError: it is no tensor 1×3×H×W of float.
+    """
+    import torch
+
+    expected = (
+        "expected a tensor 1×3×H×W of float in [0, 1]: impasto.read(...).pixels, or paint the file itself by "
+        "impasto.bind(recipe).paint(...)"
+    )
+    if not isinstance(picture, torch.Tensor):
+        raise RequestError(f"{what} is {shorten(repr(picture))}; {expected}")
+    if picture.dim() != 4 or picture.shape[:2] != (1, 3) or not picture.is_floating_point() or not picture.numel():
+        raise RequestError(f"{what} is {tuple(picture.shape)} of {picture.dtype}; {expected}")
 
 
 def controlled(steps: Iterator[Made], control: Control | None) -> Generator[Made]:

@@ -184,10 +184,11 @@ class Style(Share):
 PICTURES = frozenset(
     f".{suffix}"
     for suffix in (
-        "png apng jpg jpeg jpe jfif webp tif tiff gif bmp dib avif avifs jp2 j2k jpc jpf jpx j2c "
-        "ppm pgm pbm pnm pfm ico psd jxl jls jxr hdp wdp qoi heic heif hif "
-        "dng cr2 cr3 nef nrw arw raf orf rw2 pef srw"
-    ).split()
+        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "gif", "bmp", "dib"),
+        *("avif", "avifs", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
+        *("ico", "psd", "jxl", "jls", "jxr", "hdp", "wdp", "qoi", "heic", "heif", "hif"),
+        *("dng", "cr2", "cr3", "nef", "nrw", "arw", "raf", "orf", "rw2", "pef", "srw"),
+    )
 )
 """Extensions of the pictures that `impasto.read` reads, some with an extra."""
 

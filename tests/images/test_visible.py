@@ -79,7 +79,7 @@ def test_opaque_pictures_stay_and_invisible_ones_are_refused(tmp_path: Path) -> 
     whole = read(transparent(tmp_path / "a.png", (0, 0, 0), np.full((8, 8), 255, np.uint8)))
     assert visible(whole) is whole
     for alpha in (np.zeros((8, 8), np.uint8), np.eye(8, dtype=np.uint8)[:1] * 255):
-        with pytest.raises(ImageError, match="transparent all over|what can be seen of the style"):
+        with pytest.raises(ImageError, match=r"transparent all over|what can be seen of the style"):
             visible(read(transparent(tmp_path / "b.png", (0, 0, 0), alpha)))
 
 

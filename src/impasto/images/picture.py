@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Raster = NDArray[np.float32]  # H×W×C
+_BEYOND = 1.001e-3  # how far a number may lie outside of [0, 1]; a thousandth, and its rounding
+_BRIGHT = 2.0  # a larger one is not in [0, 1] by its scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +109,7 @@ def quantise(raster: Raster, bits: int = 8) -> NDArray[Any]:
 
 
 def unit_range(values: NDArray[Any], name: str) -> Raster:
-    """Check that samples are finite and in [0, 1], up to a rounding error, and return them as float32.
+    """Check that samples are finite and in [0, 1], up to a thousandth, and return them as float32.
 
     Raises:
         ImageError: they are not.
@@ -115,11 +117,9 @@ def unit_range(values: NDArray[Any], name: str) -> Raster:
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ImageError(f"{name} holds NaN or infinity; expected numbers in [0, 1]: clip it first")
-    if low < -1e-4 or high > 1 + 1e-4:
-        raise ImageError(
-            f"{name} holds numbers from {low:.4g} to {high:.4g}; expected [0, 1]: "
-            "scale it (8-bit values: divide by 255)"
-        )
+    if low < -_BEYOND or high > 1 + _BEYOND:
+        repair = "scale it (8-bit values: divide by 255)" if high > _BRIGHT else "clip it, or scale it"
+        raise ImageError(f"{name} holds numbers from {low:.6g} to {high:.6g}; expected [0, 1]: {repair}")
     return np.clip(values, 0, 1).astype(np.float32)
 
 

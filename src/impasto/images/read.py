@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from PIL.ExifTags import Base
 from ..errors import ImageError
 from .colour import lab_to_srgb, to_srgb, warn
 from .metadata import carried_exif, exif_dpi, orientation_of
+from .objects import from_array, from_tensor, is_open_file, load_open_file
 from .picture import Decoded, Picture, Raster, sane_dpi, unit_range
 from .source import TooLargeError, UnknownFormatError, damaged, load_bytes, open_image
 
@@ -39,7 +40,7 @@ _UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
 }
 
 
-def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor | Picture) -> Picture:
+def read(source: str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any] | Tensor | Picture) -> Picture:
     """Read a picture; see `impasto.read`.
 
     Args:
@@ -60,8 +61,22 @@ def read(source: str | Path | bytes | Image.Image | NDArray[Any] | Tensor | Pict
         name = str(getattr(source, "filename", "") or "the image given")
         return _picture(_from_pillow(source, name), name)
     if isinstance(source, np.ndarray):
-        return _picture(_from_array(source), "the array given")
-    return _picture(_from_tensor(source), "the tensor given")
+        return _picture(from_array(source), "the array given")
+    if is_open_file(source):
+        data, name = load_open_file(source)
+        return _picture(_from_file(data, name), name, data)
+    return _picture(from_tensor(_require_tensor(source)), "the tensor given")
+
+
+def _require_tensor(source: object) -> Tensor:
+    import torch
+
+    if isinstance(source, torch.Tensor):
+        return source
+    raise ImageError(
+        f"a picture was given as {type(source).__name__}; expected a path, bytes, an open file, a PIL image, a numpy "
+        "array or a tensor"
+    )
 
 
 def _picture(decoded: Decoded, name: str, file: bytes | None = None) -> Picture:
@@ -198,6 +213,11 @@ def _from_pillow(image: Image.Image, name: str) -> Decoded:
     except ImageError:
         raise
     except Exception as error:  # damaged bytes can make a plugin raise anything
+        if isinstance(error, ValueError) and "closed" in str(error):
+            raise ImageError(
+                f"{name} is closed ({error}); expected an image whose pixels can be read: load() it first, or give "
+                "its path"
+            ) from None
         raise damaged(name, error) from None
     return _described(image, samples, alpha)
 
@@ -238,32 +258,3 @@ def _described(image: Image.Image, samples: Raster, alpha: Raster | None) -> Dec
         return Decoded(samples, alpha, profile)
     dpi = sane_dpi(image.info.get("dpi")) or exif_dpi(exif)  # WebP has only the latter
     return Decoded(samples, alpha, profile, orientation, carried_exif(exif), dpi)
-
-
-def _from_array(array: NDArray[Any]) -> Decoded:
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or not array.size:
-        raise ImageError(f"the array has shape {array.shape}; expected H×W, H×W×3 or H×W×4, not empty")
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
-        values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
-    elif array.dtype.kind == "f":
-        values = unit_range(array, "the array")
-    else:
-        raise ImageError(f"the array holds {array.dtype}; expected uint8, uint16, or float in [0, 1]: convert it")
-    values = values.reshape(*array.shape[:2], -1)
-    return Decoded(values[..., :3], values[..., 3:]) if values.shape[2] == 4 else Decoded(values)
-
-
-def _from_tensor(tensor: object) -> Decoded:
-    import torch
-
-    if not isinstance(tensor, torch.Tensor):
-        raise ImageError(
-            f"a picture was given as {type(tensor).__name__}; "
-            "expected a path, bytes, a PIL image, a numpy array or a tensor"
-        )
-    shape = tuple(tensor.shape)
-    if not tensor.is_floating_point() or len(shape) != 4 or shape[:2] != (1, 3) or not tensor.numel():
-        raise ImageError(
-            f"the tensor is {shape} of {tensor.dtype}; expected (1, 3, height, width) of float in [0, 1]"
-        )
-    return Decoded(unit_range(tensor.detach()[0].permute(1, 2, 0).float().cpu().numpy(), "the tensor"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def visible(picture: Picture) -> Picture:
     alpha = picture.alpha[0, 0].numpy()
     if float(alpha.max()) < _HIDDEN:
         raise ImageError(
-            f"{picture.source or 'the style'} is transparent all over; expected some of it to show: give another style"
+            f"{picture.source or 'the style'} is transparent all over; expected some of it to show: give another one"
         )
     filled = fill(picture.pixels[0].permute(1, 2, 0).numpy(), alpha)
     shown = dataclasses.replace(
@@ -62,7 +62,7 @@ def fill(pixels: NDArray[Any], alpha: NDArray[np.float32]) -> NDArray[Any]:
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     pixels, shown = pixels[box], shown[box]
     height, width = shown.shape
-    nearest: NDArray[np.intp] = distance_transform_edt(~shown, return_distances=False, return_indices=True)
+    nearest = cast(NDArray[Any], distance_transform_edt(~shown, return_distances=False, return_indices=True))
     here = np.indices(shown.shape)
     across = 2 * nearest - here  # as far behind the border as the pixel is before it
     y, x = across[0].clip(0, height - 1), across[1].clip(0, width - 1)

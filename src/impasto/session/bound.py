@@ -10,7 +10,7 @@ from ..control import Cancel, Watch
 from ..methods import method
 from ..painter import Checkpoint, Painter, Regions
 from ..recipe import Recipe
-from .inputs import name_of, read_masks, regions_of
+from .inputs import mask_list, name_of, read_masks, regions_of
 from .work import Inputs, Work
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..images.picture import Picture
     from ..methods.common.loader import Nets
-    from .inputs import ImageLike
+    from .inputs import ImageLike, Masks
     from .session import Session
 
 
@@ -82,7 +82,7 @@ class BoundPainter:
         bound.painter = self.painter.keeping(checkpoint)
         return bound
 
-    def with_inputs(self, start: ImageLike | None, masks: Sequence[ImageLike | None] | None) -> Self:
+    def with_inputs(self, start: ImageLike | None, masks: Masks | None) -> Self:
         """Return a painter whose recipe names another start and other masks. It reads neither.
 
         Args:
@@ -97,7 +97,8 @@ class BoundPainter:
         if start is not None:
             recipe = recipe.model_copy(update={"start": name_of(start)})
         if masks is not None:
-            recipe = recipe.with_masks([None if mask is None else name_of(mask) for mask in masks])
+            names = [None if mask is None else name_of(mask) for mask in mask_list(masks) or ()]
+            recipe = recipe.with_masks(names)
         bound = copy.copy(self)
         bound.recipe = recipe
         return bound
@@ -110,7 +111,7 @@ class BoundPainter:
         cancel: Cancel | None = None,
         watch: Watch | None = None,
         *,
-        masks: Sequence[ImageLike | None] | None = None,
+        masks: Masks | None = None,
     ) -> Work:
         """Paint a photograph. The work begins with the first step.
 

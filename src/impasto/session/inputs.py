@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import RequestError
 from ..painter import Regions
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from ..images.picture import Picture
 
-    ImageLike = str | Path | bytes | Image.Image | NDArray[np.generic] | Tensor | Picture
+    ImageLike = str | Path | bytes | IO[bytes] | Image.Image | NDArray[np.generic] | Tensor | Picture
+    Masks = ImageLike | Sequence[ImageLike | None]
     Read = Callable[[ImageLike], Picture]
 
 IN_MEMORY = "in memory"
@@ -131,9 +132,20 @@ def open_pictures(photo: ImageLike, styles: Sequence[ImageLike], read: Read) -> 
     return content, pictures
 
 
-def read_masks(
-    recipe: Recipe, photo: Picture, masks: Sequence[ImageLike | None] | None, read: Read
-) -> list[Tensor | None]:
+def mask_list(masks: Masks | None) -> Sequence[ImageLike | None] | None:
+    """Return masks as a list: of a single one, a list with that.
+
+    Raises:
+        RequestError: they are neither a picture nor a list of pictures.
+    """
+    if masks is None or isinstance(masks, list | tuple):
+        return cast("Sequence[ImageLike | None] | None", masks)
+    if isinstance(masks, dict | set):
+        raise RequestError(f"masks are a {type(masks).__name__}; expected a list with one for each style, or None")
+    return [cast("ImageLike", masks)]
+
+
+def read_masks(recipe: Recipe, photo: Picture, masks: Masks | None, read: Read) -> list[Tensor | None]:
     """Read the masks of a recipe's styles.
 
     Args:
@@ -150,6 +162,7 @@ def read_masks(
     """
     from ..images.regions import mask_of, warn_of_darkness, warn_of_shape
 
+    masks = mask_list(masks)
     found: list[Tensor | None] = []
     for source in [part.mask for part in recipe.parts] if masks is None else masks:
         if source is None:

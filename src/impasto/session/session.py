@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..images.picture import Picture
     from ..methods.common.loader import Nets
-    from .inputs import ImageLike
+    from .inputs import ImageLike, Masks
     from .records import Record
 
 CACHE = 512_000_000
@@ -69,7 +69,7 @@ class Session:
         photo: ImageLike,
         *,
         styles: Sequence[ImageLike] | None = None,
-        masks: Sequence[ImageLike | None] | None = None,
+        masks: Masks | None = None,
         start: ImageLike | None = None,
         cancel: Cancel | None = None,
         watch: Watch | None = None,
