@@ -10,6 +10,8 @@ from impasto import borders as room
 from impasto.borders import convolve, undo_convolve
 from impasto.nets.decoder import Affine
 
+pytestmark = pytest.mark.numeric
+
 
 def weights(generator):
     return torch.randn(5, 3, 3, 3, generator=generator), torch.randn(5, generator=generator)

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from impasto.strips import MIN_ROWS, Chain, Edges, Pointwise, Pool, Upsample, Window, ranges, run
 
+pytestmark = pytest.mark.numeric
+
 KERNEL = torch.randn(3, 3, 3, 3, generator=torch.Generator().manual_seed(1))
 
 

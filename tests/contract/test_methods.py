@@ -18,6 +18,8 @@ from impasto.weights.canonical import tiny_weights
 
 from .plugged import plug_in
 
+pytestmark = pytest.mark.numeric
+
 # Ways to run each method that differ in kind: settings, quick where the defaults are not.
 WAYS = {
     "gatys": ("gatys", {"steps": 3}),

@@ -10,6 +10,8 @@ from impasto.statistics.moments import RunningMoments, moments
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.layers import conv_names, layer_channels, layer_names, layer_stride, resolve_layer
 
+pytestmark = pytest.mark.numeric
+
 VARIANTS = [
     {},
     {"pooling": "avg", "pool_gain": 2.0},

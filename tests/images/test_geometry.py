@@ -9,6 +9,8 @@ from PIL import Image
 
 from impasto.images.geometry import fit, fit_area, fitted_size, resize, scale_ladder
 
+pytestmark = pytest.mark.numeric
+
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(1, 4096))
 def test_fitted_size_keeps_the_longer_side_exact(height, width, longest):

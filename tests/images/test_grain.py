@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from impasto.images.grain import grained
 
+pytestmark = pytest.mark.numeric
+
 
 def _deviation(photo):
     """Of the luminance in every whole square of 16 pixels."""

@@ -7,6 +7,8 @@ from skimage.color import rgb2lab
 
 from impasto.images.palette import coral, histogram, luminance, oklab
 
+pytestmark = pytest.mark.numeric
+
 
 def chroma(picture):
     lab = rgb2lab(picture[0].permute(1, 2, 0).numpy())

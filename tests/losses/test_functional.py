@@ -10,6 +10,8 @@ from impasto.losses import functional as L
 from impasto.losses.objective import ContentTerm
 from impasto.statistics.moments import mean_and_variance, moments
 
+pytestmark = pytest.mark.numeric
+
 
 def test_gram_of_a_constant():
     features = torch.full((1, 3, 4, 5), 2.0)

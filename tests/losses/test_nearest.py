@@ -10,6 +10,8 @@ from impasto.losses.nearest import DirectionTerm, MomentsTerm, SquareMeans, Subg
 from impasto.losses.tiled import TiledObjective
 from impasto.weights.canonical import layer_size, tiny_weights
 
+pytestmark = pytest.mark.numeric
+
 TILE = 96
 
 

@@ -11,6 +11,8 @@ from impasto.losses.targets import content_terms, style_terms
 from impasto.painter import Regions
 from impasto.weights.canonical import tiny_weights
 
+pytestmark = pytest.mark.numeric
+
 STYLE = {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 3.0, "relu5_1": 0.5}
 CONTENT = {"relu4_2": 2.0, "conv4_2": 1.0, "relu2_1": 0.3}
 

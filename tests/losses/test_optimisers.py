@@ -5,6 +5,8 @@ import torch
 
 from impasto.losses.optimisers import LBFGS, LearnedSteps, frequency_preconditioner
 
+pytestmark = pytest.mark.numeric
+
 
 def _problem(size=12):
     generator = torch.Generator().manual_seed(0)

@@ -12,6 +12,8 @@ from impasto.painter import Regions
 from impasto.weights.canonical import layer_size, tiny_weights
 from impasto.weights.layers import layer_names
 
+pytestmark = pytest.mark.numeric
+
 STYLE = {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 3.0, "relu4_1": 1.0, "relu5_1": 0.5}
 CONTENT = {"relu4_2": 2.0, "conv3_2": 1.0, "relu2_1": 0.3}
 SIZES = [(256, 320), (203, 331)]

@@ -13,6 +13,8 @@ from impasto.matching.exact import best_patches
 from impasto.matching.styles import Search, prepare, tone
 from impasto.matching.swap import match_patches
 
+pytestmark = pytest.mark.numeric
+
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))

@@ -7,6 +7,8 @@ from impasto.encoders.vgg import VGG
 from impasto.matching import columns as room
 from impasto.matching.columns import STORED, Hypercolumns
 
+pytestmark = pytest.mark.numeric
+
 LAYERS = ["relu1_2", "relu2_1", "relu3_1", "relu4_1"]
 
 

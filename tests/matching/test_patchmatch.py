@@ -12,6 +12,8 @@ from impasto.matching.styles import Match, prepare
 from impasto.matching.swap import match_patches
 from impasto.statistics.moments import moments
 
+pytestmark = pytest.mark.numeric
+
 
 def scene(height: int, width: int, seed: int, channels: int = 24) -> Tensor:
     """1×C×h×w rectified features with structure at several scales, unlike from seed to seed."""

@@ -9,6 +9,8 @@ from impasto.matching import swap as room
 from impasto.matching.styles import Match, prepare, tone
 from impasto.matching.swap import match_patches
 
+pytestmark = pytest.mark.numeric
+
 
 def smooth(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)

@@ -15,6 +15,8 @@ from impasto.matching.swap import Keep, match_patches, swap
 from impasto.statistics import moments as moments_room
 from impasto.statistics.moments import moments
 
+pytestmark = pytest.mark.numeric
+
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))

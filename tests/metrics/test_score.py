@@ -8,6 +8,8 @@ from impasto.metrics import score
 from impasto.metrics.score import LAYERS, Scorer, distances
 from impasto.weights.canonical import tiny_weights
 
+pytestmark = pytest.mark.numeric
+
 
 def picture(height, width, seed=0):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))

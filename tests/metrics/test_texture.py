@@ -8,6 +8,8 @@ import torch
 from impasto.metrics import texture
 from impasto.metrics.texture import texture_distance
 
+pytestmark = pytest.mark.numeric
+
 
 def test_it_is_as_defined(picture, monkeypatch):
     monkeypatch.setattr(texture, "PATCHES", 20)

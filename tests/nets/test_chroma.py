@@ -3,6 +3,8 @@ import torch
 
 from impasto.nets.chroma import soften_chroma
 
+pytestmark = pytest.mark.numeric
+
 LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
 

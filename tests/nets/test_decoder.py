@@ -10,6 +10,8 @@ from impasto.nets.decoder_spec import LAYERS, DecoderSpec, mirror, tail
 from impasto.statistics.moments import Moments, moments
 from impasto.weights.canonical import tiny_weights
 
+pytestmark = pytest.mark.numeric
+
 CHANNELS = (4, 8, 16, 16, 16)
 
 

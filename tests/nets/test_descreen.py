@@ -9,6 +9,8 @@ from torch import Tensor
 from impasto.nets import descreen
 from impasto.nets.descreen import remove_lattice
 
+pytestmark = pytest.mark.numeric
+
 
 def scene(height: int, width: int) -> Tensor:
     """A smooth slope, an edge, and strokes of 5 and 7 pixels."""

@@ -11,6 +11,8 @@ from impasto.nets.enlarge import FORMS, Enlarge, fold_weights, interleave
 from impasto.nets.transformer import Transformer
 from impasto.nets.transformer_spec import TransformerSpec
 
+pytestmark = pytest.mark.numeric
+
 ARCHITECTURE = "c9s1-8,d16,d24,R24,u16,u8,c9s1-3"
 
 

@@ -3,6 +3,8 @@ import torch
 
 from impasto.nets.learned_step import LearnedStep
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("cell, size", [(2, (6, 2)), (4, (4, 4)), (4, (20, 12))])
 def test_it_begins_as_no_step_at_all(cell: int, size: tuple[int, int]) -> None:

@@ -9,6 +9,8 @@ from impasto.nets.chroma import soften_chroma
 from impasto.nets.transformer import Norm, Transformer
 from impasto.nets.transformer_spec import TransformerSpec
 
+pytestmark = pytest.mark.numeric
+
 SMALL = "c9s1-4,d6,d8,R8×2,u6,u4,c9s1-3"
 
 

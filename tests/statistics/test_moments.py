@@ -7,6 +7,8 @@ from impasto.painter import Regions
 from impasto.statistics.moments import Moments, RunningMoments, adain, blend, moments, moments_over
 from impasto.statistics.transfer import impose_correlations, impose_moments
 
+pytestmark = pytest.mark.numeric
+
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))

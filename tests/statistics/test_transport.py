@@ -6,6 +6,8 @@ from impasto.statistics import transport as room
 from impasto.statistics.moments import Moments, RunningMoments, adain, blend, moments, stack_rows
 from impasto.statistics.transport import transport
 
+pytestmark = pytest.mark.numeric
+
 
 def features(channels: int = 5, *, seed: int = 0, height: int = 20, width: int = 15, count: int = 1) -> Tensor:
     """N×C×H×W of channels that depend on each other, means and deviations of every size."""

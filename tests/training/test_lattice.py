@@ -13,6 +13,8 @@ from impasto.training.lattice import (
     waves,
 )
 
+pytestmark = pytest.mark.numeric
+
 
 def _cosine(turns: torch.Tensor) -> torch.Tensor:
     return (turns * 2 * torch.pi).cos()

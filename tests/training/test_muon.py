@@ -7,6 +7,8 @@ import torch
 
 from impasto.training.muon import Muon, orthogonalise
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("shape", [(16, 144), (64, 27), (32, 32)])
 def test_singular_values_come_near_1_and_vectors_stay(shape):

@@ -10,6 +10,8 @@ from impasto.encoders.vgg import VGG
 from impasto.training.terms import colour_distance, encode, excess, grams, relative, roughness
 from impasto.weights.canonical import tiny_weights
 
+pytestmark = pytest.mark.numeric
+
 
 def test_what_encode_keeps_to_go_back_again_is_let_go_with_the_features(monkeypatch: pytest.MonkeyPatch) -> None:
     vgg = VGG(tiny_weights(), until="relu2_1")

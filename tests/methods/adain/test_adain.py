@@ -23,7 +23,7 @@ from impasto.weights import container
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.shipped import save_net
 
-pytestmark = pytest.mark.usefixtures("tiny_encoder")
+pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("tiny_encoder")]
 
 
 def painter(net, styles, weights=None, **settings):

@@ -16,7 +16,7 @@ from impasto.methods.common import loader
 from impasto.methods.common.optimise import Run
 from impasto.methods.swap.painter import SwapPainter
 
-pytestmark = pytest.mark.usefixtures("tiny_encoder")
+pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("tiny_encoder")]
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import torch
 from impasto.images.geometry import resize
 from impasto.methods.common.scales import finer, restored, scales, tones_of, with_tones
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(
     ("final", "style_scale", "sizes"),

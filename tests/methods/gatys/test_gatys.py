@@ -10,7 +10,7 @@ from impasto.api import last
 from impasto.images.write import write
 from impasto.methods.common import optimise
 
-pytestmark = pytest.mark.usefixtures("tiny_encoder")
+pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("tiny_encoder")]
 
 
 def _painter(picture, styles=1, **settings):

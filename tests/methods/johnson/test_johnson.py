@@ -17,6 +17,8 @@ from impasto.nets.transformer_spec import TransformerSpec
 from impasto.weights import container
 from impasto.weights.shipped import save_net
 
+pytestmark = pytest.mark.numeric
+
 ARCHITECTURE = "c3s1-4,d6,R6,u4,c3s1-3"
 
 

@@ -13,7 +13,7 @@ from impasto.methods.common import stages
 from impasto.methods.nnst.options import NnstOptions
 from impasto.painter import Regions
 
-pytestmark = pytest.mark.usefixtures("tiny_encoder")
+pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("tiny_encoder")]
 
 QUICK = {"size": 48, "first_size": 24, "first_steps": 4, "steps": 3, "split_steps": 4, "split_every": 2}
 

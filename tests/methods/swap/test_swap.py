@@ -27,7 +27,7 @@ from impasto.training.terms import encode
 from impasto.weights.canonical import tiny_weights
 from impasto.weights.layers import layer_stride
 
-pytestmark = pytest.mark.usefixtures("tiny_encoder")
+pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("tiny_encoder")]
 
 PAPER = {"match": "plain", "luminance_weight": 0.0, "coherence": 0.0, "moments": "keep", "descreen": False}
 
