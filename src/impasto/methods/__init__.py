@@ -23,6 +23,7 @@ from .johnson.presets import PRESETS as JOHNSON_PRESETS
 from .migrations import drop_removed, migrate
 from .nnst.options import NnstOptions
 from .nnst.presets import PRESETS as NNST_PRESETS
+from .stand_in import with_encoder_here
 from .swap.options import SwapOptions
 from .swap.presets import PRESETS as SWAP_PRESETS
 
@@ -140,6 +141,7 @@ def make_recipe(
     *,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    exact_preset: bool = True,
 ) -> Recipe:
     """Make a recipe from a method's name, a preset, and settings that override the preset.
 
@@ -148,12 +150,15 @@ def make_recipe(
         styles: style pictures with weights.
         preset: one of the method's presets; None begins from the defaults.
         settings: fields of the method's options or of `Recipe`, by name; the two share no name.
+        exact_preset: keep the encoder of the preset, also if it is not on this machine. If False, the installed
+            encoder takes its place, with a warning.
 
     Returns:
         The recipe, checked.
 
     Raises:
-        RequestError: a name is unknown, a value is out of range, or the method takes no style picture.
+        RequestError: a name is unknown, a value is out of range, the method takes no style picture, or the installed
+            encoder lacks a layer of the preset.
 
     Examples:
         >>> style = impasto.Style(path="painting.jpg")
@@ -174,6 +179,8 @@ def make_recipe(
             hint = near_misses(preset, chosen.presets) or "; expected one of " + ", ".join(chosen.presets)
             raise RequestError(f"{name} has no preset {preset!r}{hint}")
         found = chosen.presets[preset]
+        if not exact_preset and "encoder" not in given:
+            found = with_encoder_here(found, f"the preset {preset} of {name}", given)
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
     drop_removed(name, given)
