@@ -15,6 +15,7 @@ from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
 from .cascade.options import CascadeOptions, Rung
 from .cascade.presets import PRESETS as CASCADE_PRESETS
+from .common.preset import Preset
 from .definition import Method as Method
 from .gatys.options import GatysOptions
 from .gatys.presets import PRESETS as GATYS_PRESETS
@@ -175,10 +176,7 @@ def make_recipe(
     common: dict[str, Any] = {}
     options: dict[str, Any] = {}
     if preset is not None:
-        if preset not in chosen.presets:
-            hint = near_misses(preset, chosen.presets) or "; expected one of " + ", ".join(chosen.presets)
-            raise RequestError(f"{name} has no preset {preset!r}{hint}")
-        found = chosen.presets[preset]
+        found = _preset(chosen, preset)
         if not exact_preset and "encoder" not in given:
             found = with_encoder_here(found, f"the preset {preset} of {name}", given)
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
@@ -201,6 +199,18 @@ def make_recipe(
     except ValidationError as error:
         raise explain(error) from None
     return _check_recipe(recipe)
+
+
+def _preset(chosen: Method, name: str) -> Preset:
+    """Return a preset of a method.
+
+    Raises:
+        RequestError: there is none of that name.
+    """
+    if name not in chosen.presets:
+        hint = near_misses(name, chosen.presets) or "; expected one of " + ", ".join(chosen.presets)
+        raise RequestError(f"{chosen.name} has no preset {name!r}{hint}")
+    return chosen.presets[name]
 
 
 def read_recipe(data: Mapping[str, Any]) -> Recipe:

@@ -215,7 +215,17 @@ class Session:
         shares = tuple((part.weight, part.mask is not None) for part in recipe.parts)
         settings = recipe.options.model_dump_json()
         read_as = split_layout(recipe.encoder)[1]
-        key = (recipe.method, settings, shares, read_as, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
+        key = (
+            recipe.method,
+            settings,
+            shares,
+            read_as,
+            recipe.seed,
+            nets.device,
+            nets.dtype,
+            *names,
+            *nets.sha256.values(),
+        )
         return CacheView(self.cache, key)
 
 

@@ -1,4 +1,4 @@
-"""Tells whether the kernels of a file lie height-first or width-first, by comparing them with the installed VGG-19."""
+"""Tells whether kernels in a file lie height-first or width-first, by comparing them with the installed VGG-19."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def load(
     """Read the weights of an encoder. They are decoded once in a process.
 
     Args:
-        name_or_path: a name from the catalogue, or a file; ``FILE#LAYOUT`` also states the layout or the kernel order.
+        name_or_path: a name from the catalogue, or a file; ``FILE#LAYOUT`` also states the layout or kernel order.
         layout: how the file stores the weights, if that cannot be detected; see `FORMATS`.
         kernel_order: for ``.mat`` files, ``height-first`` or ``width-first``; None compares the file with the
             installed VGG-19.
