@@ -119,3 +119,17 @@ def test_flags_of_a_conversion_are_told_to_be_in_the_name(
     command: str, flag: str, cli: Cli, photo: Path, style: Path
 ) -> None:
     cli(command, photo, style, flag, "caffe").refused(2, "--encoder FILE#")
+
+
+def test_a_state_is_of_its_layout_and_replaces_no_encoder(
+    cli: Cli, photo: Path, style: Path, first_layers: Path
+) -> None:
+    layers = ("--content-layers", "relu1_2", "--style-layers", "relu1_2", "--init", "style")
+    paint = ("gatys", photo, style, *layers, *FEW, "--overwrite", "-o", "a.png", "--encoder")
+    whole = first_layers.read_bytes()
+    cli(*paint, f"{first_layers}#caffe", "--state", first_layers).refused(2, "mine.safetensors")
+    assert first_layers.read_bytes() == whole
+    assert cli(*paint, f"{first_layers}#caffe", "--state", "s.safetensors").status == 0
+    again = (*paint, f"{first_layers}#torchvision", "--resume", "s.safetensors")
+    cli(*again).refused(2, "s.safetensors", "encoder")
+    assert cli(*paint, f"{first_layers}#caffe", "--resume", "s.safetensors").status == 0

@@ -96,24 +96,24 @@ def deep_preset(**layers):
 def test_a_layer_that_is_lacking_is_told_with_both_ways_out(setting, layer, only_vgg16):
     preset = deep_preset(**{setting: {layer: 1.0}})
     with pytest.raises(WeightsError) as caught:
-        stand_in.with_encoder_here(preset, "deep")
+        stand_in.with_encoder_here(preset, "gatys", "deep")
     for word in (layer, "vgg16", "impasto weights fetch vgg19-torchvision", f"--{setting.replace('_', '-')}"):
         assert word in str(caught.value)
     with pytest.warns(ImpastoWarning):
-        assert stand_in.with_encoder_here(preset, "deep", {setting}).encoder == "vgg16"
+        assert stand_in.with_encoder_here(preset, "gatys", "deep", {setting}).encoder == "vgg16"
 
 
 def test_counted_layers_keep_their_meaning(only_vgg16):
     preset = deep_preset(content_layers={"conv_9": 1.0}, style_layers={"conv_1": 0.5, "relu_4": 2.0, "relu4_1": 3.0})
     with pytest.warns(ImpastoWarning):
-        options = stand_in.with_encoder_here(preset, "counted").options
+        options = stand_in.with_encoder_here(preset, "gatys", "counted").options
     assert options.content_layers == {"conv4_1": 1.0}
     assert options.style_layers == {"conv_1": 0.5, "relu_4": 2.0, "relu4_1": 3.0}
 
 
 def test_paint_uses_what_is_here(photo, style, tiny_encoder):
     settings = {"method": "gatys", "preset": "pystiche", "size": 40, "steps": 2}
-    with pytest.warns(ImpastoWarning, match="--exact-preset refuses"):
+    with pytest.warns(ImpastoWarning, match="`impasto gatys --exact-preset` refuses"):
         painting = impasto.paint(photo, style, **settings)
     assert painting.recipe.encoder == DEFAULT and DEFAULT in painting.recipe.nets
 

@@ -178,7 +178,7 @@ def make_recipe(
     if preset is not None:
         found = _preset(chosen, preset)
         if not exact_preset and "encoder" not in given:
-            found = with_encoder_here(found, f"the preset {preset} of {name}", given)
+            found = with_encoder_here(found, name, preset, given)
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
     drop_removed(name, given)

@@ -14,14 +14,15 @@ from .common.layer_weights import weighs_layers
 from .common.preset import Preset
 
 
-def with_encoder_here(preset: Preset, label: str, overridden: Collection[str] = ()) -> Preset:
+def with_encoder_here(preset: Preset, method: str, name: str, overridden: Collection[str] = ()) -> Preset:
     """Return a preset with the installed encoder if its own is not on this machine, and warn.
 
     Layers keep their meaning: a name that counts layers, such as ``conv_8``, is replaced where the networks differ.
 
     Args:
         preset: the preset.
-        label: names it in messages.
+        method: its method, for messages.
+        name: its name, for messages.
         overridden: names of options that the preset does not decide.
 
     Returns:
@@ -33,18 +34,19 @@ def with_encoder_here(preset: Preset, label: str, overridden: Collection[str] = 
     wanted, here = CATALOGUE.get(preset.encoder), CATALOGUE[DEFAULT]
     if wanted is None or wanted is here or is_here(wanted) or not is_here(here):
         return preset
+    label = f"the preset {name} of {method}"
     changes: dict[str, Mapping[str, float]] = {}
-    for name, field in type(preset.options).model_fields.items():
-        if name in overridden or not weighs_layers(field):
+    for setting, field in type(preset.options).model_fields.items():
+        if setting in overridden or not weighs_layers(field):
             continue
-        layers: Mapping[str, float] = getattr(preset.options, name)
-        translated = {_translated(layer, wanted, here, label, name): weight for layer, weight in layers.items()}
+        layers: Mapping[str, float] = getattr(preset.options, setting)
+        translated = {_translated(layer, wanted, here, label, setting): weight for layer, weight in layers.items()}
         if translated != layers:
-            changes[name] = translated
+            changes[setting] = translated
     warnings.warn(
         f"{label} is made for the encoder {wanted.name}, which is not on this machine; {here.name} takes its place, "
         f"and the picture differs: `impasto weights fetch {wanted.name}` ({wanted.size_text}) gets the original, "
-        "--exact-preset refuses to paint without it",
+        f"`impasto {method} --exact-preset` refuses to paint without it",
         ImpastoWarning,
         stacklevel=4,
     )
