@@ -109,6 +109,7 @@ def paint(
     boldness: float | None = None,
     method: str | None = None,
     preset: str | None = None,
+    exact_preset: bool = False,
     masks: Masks | None = None,
     start: ImageLike | None = None,
     device: str = "auto",
@@ -126,6 +127,8 @@ def paint(
         boldness: from 0, which keeps every detail of the photo, to 1, which keeps large forms only; 0.5 by default.
         method: one of `METHODS`, instead of effort and boldness.
         preset: the name of one of the method's presets.
+        exact_preset: refuse to paint if the preset's encoder is not on this machine. Otherwise the installed one
+            takes its place, with a warning.
         masks: where each style applies, white or 1 for fully, instead of the masks in the paths: one for each style,
             of the kinds that `read` takes; None in the list means everywhere. A single one may be given alone.
         start: a picture with the photo's proportions, from which painting continues.
@@ -161,6 +164,6 @@ def paint(
             "other"
         )
     named, sources = name_styles(styles)
-    recipe = make_recipe(method, named, preset=preset, settings=settings)
+    recipe = make_recipe(method, named, preset=preset, settings=settings, exact_preset=exact_preset)
     session = _sessions.get(device) or _sessions.setdefault(device, Session(device=device))
     return session.paint(recipe, photo, styles=sources, masks=masks, start=start, cancel=cancel, watch=watch).done()

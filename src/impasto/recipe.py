@@ -242,7 +242,8 @@ class Recipe(Frozen):
         "network",
         "advanced",
         default="vgg19",
-        description="Encoder: a name from `impasto weights list`, or a weights file.",
+        description="Encoder: a name from `impasto weights list`, or a weights file, as FILE[#LAYOUT]. Say the "
+        "layout where the file does not tell it: torchvision, caffe, height-first, width-first.",
     )
     size: Size | None = setting(
         "picture",

@@ -16,7 +16,7 @@ from pydantic import ByteSize
 from pydantic.fields import FieldInfo
 
 from ..recipe import Frozen
-from ..settings import GROUPS, Place, in_order, names_file, place_of
+from ..settings import GROUPS, in_order, names_file, place_of
 from ..untrusted import printable
 from ..values import NONE, is_optional, parse_none
 
@@ -133,7 +133,7 @@ def _flag(name: str, field: FieldInfo, default: Any, *, everything: bool) -> Arg
         # rich would take [@ for the begin of markup
         metavar=None if kind is bool else metavar.replace("[@", r"\[@"),
         negative_iterable=(),
-        group=_heading(place) if everything else SETTINGS,
+        group=heading(field) if everything else SETTINGS,
         **shown_if(plain=place.level == "plain"),
         # so that a negative number is read, and refused with the range
         allow_leading_hyphen=metavar in ("INT", "FLOAT"),
@@ -141,7 +141,9 @@ def _flag(name: str, field: FieldInfo, default: Any, *, everything: bool) -> Arg
     return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
 
 
-def _heading(place: Place) -> Group:
+def heading(field: FieldInfo) -> Group:
+    """The heading of a setting in a help that shows all of them."""
+    place = place_of(field)
     return _REPRODUCTION if place.level == "reproduction" else _TITLED[place.group]
 
 

@@ -16,7 +16,7 @@ from ..methods import METHODS, Method, make_recipe
 from ..methods.effort import Dials, owner, way
 from ..recipe import DECIDED, Recipe, Style, is_picture
 from ..session.inputs import parse_style
-from .flags import PICTURES, flags, given, with_signature
+from .flags import PICTURES, SETTINGS, flags, given, heading, with_signature
 from .gallery import with_gallery
 from .painting import STANDARD_STREAM, Output, run
 
@@ -67,17 +67,33 @@ def method_command(method: Method, *, everything: bool = False) -> Callable[...,
     """Make the command that paints with a method."""
     own = method.options.model_fields
 
-    def command(photo: str, *styles: str, output: Output | None = None, **values: Any) -> int:
+    def command(
+        photo: str, *styles: str, output: Output | None = None, exact_preset: bool = False, **values: Any
+    ) -> int:
         settings = given({**COMMON, **own}, values)
         refuse_file_as_init(settings)
         preset = settings.pop("preset", None)
-        recipe = make_recipe(method.name, parse_styles(styles, photo), preset=preset, settings=settings)
+        named = parse_styles(styles, photo)
+        recipe = make_recipe(method.name, named, preset=preset, settings=settings, exact_preset=exact_preset)
         return _paint(recipe, photo, output or Output())
 
     fields = {"size": COMMON["size"], **own, **COMMON}
     defaults = settings_of(make_recipe(method.name))
-    arguments = [*_pictures(styles=method.styles), *flags(fields, defaults, everything=everything), _OUTPUT]
+    own_flags = [*flags(fields, defaults, everything=everything), _exact_preset(everything=everything)]
+    arguments = [*_pictures(styles=method.styles), *own_flags, _OUTPUT]
     return with_signature(command, method.name, f"{method.summary}.", arguments)
+
+
+def _exact_preset(*, everything: bool) -> Argument:
+    """The flag that refuses a preset whose encoder is not on this machine."""
+    parameter = Parameter(
+        help="Refuse to paint if the preset's encoder is not on this machine. Otherwise the installed one takes its "
+        "place.",
+        group=heading(COMMON["encoder"]) if everything else SETTINGS,
+        negative="",
+        show_default=False,
+    )
+    return Argument("exact_preset", Argument.KEYWORD_ONLY, default=False, annotation=Annotated[bool, parameter])
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

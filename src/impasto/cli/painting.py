@@ -222,6 +222,7 @@ def _check_apart(recipe: Recipe, photo: ImageLike, styles: Sequence[ImageLike], 
     check_apart(places)
     named: list[str] = []
     recipe.rename_files(recipe.model_dump(), lambda name: named.append(name) or name, without=("styles",))
+    named += [name.rpartition("#")[0] for name in named]  # of FILE#STYLE and FILE#LAYOUT
     read = [photo, *styles, *(part.mask for part in recipe.parts), *named]
     files = [Path(each) for each in read if isinstance(each, str | Path) and Path(each).is_file()]
     if output.resume is not None and output.resume != state:

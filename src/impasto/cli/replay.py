@@ -311,7 +311,7 @@ def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     others = {name: value for name, value in settings.items() if name != "preset"}
     if preset is not None:
         kept = {name: value for name, value in common.items() if name not in ("encoder", "size")}
-        return make_recipe(recipe.method, preset=preset, settings={**kept, **others})
+        return make_recipe(recipe.method, preset=preset, settings={**kept, **others}, exact_preset=False)
     own = {name: getattr(recipe.options, name) for name in type(recipe.options).model_fields}
     if "steps" in others and "schedule" not in others:
         own.pop("schedule", None)

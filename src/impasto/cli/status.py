@@ -24,6 +24,8 @@ from ..recipe import is_picture
 from ..untrusted import LONGEST_MESSAGE, shorten
 from .flags import HELP_ALL
 
+_LAYOUTS = {"--layout": "caffe", "--kernel-order": "width-first"}  # an example of each
+
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -101,6 +103,8 @@ def _describe_unknown_flag(error: UnknownOptionError, command: str) -> str:
             return explained
     flag = typed.partition("=")[0]
     known = [name for each in error.argument_collection if each.parse for name in each.names]
+    if flag in _LAYOUTS and "--encoder" in known:
+        return f"{command} has no flag {flag}; expected it in the encoder's name: --encoder FILE#{_LAYOUTS[flag]}"
     hint = near_misses(flag, known, limit=1, likeness=0.7)
     return f"{command} has no flag {flag}" + (hint or f"; expected one of those that {command} {HELP_ALL} lists")
 

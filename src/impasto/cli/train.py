@@ -86,7 +86,7 @@ class Run(ABC):
     encoder: Annotated[
         str | None,
         _flag(
-            "Encoder that the losses use: name from 'impasto weights list', or file.",
+            "Encoder that the losses use: name from 'impasto weights list', or file, as FILE[#LAYOUT].",
             plain=False,
             show_default="that of the preset, mostly vgg19",
         ),

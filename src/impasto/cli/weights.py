@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import App
 from rich import box
@@ -83,6 +83,7 @@ def convert(
     /,
     *,
     layout: str | None = None,
+    kernel_order: Literal["height-first", "width-first"] | None = None,
     half: bool = False,
     overwrite: bool = False,
     json: bool = False,
@@ -92,14 +93,16 @@ def convert(
     Args:
         source: An encoder's name, or a .pth, .mat, .h5, .bin or .safetensors file.
         target: File to write, ending in .safetensors.
-        layout: Layout of the source, if it cannot be recognised.
+        layout: Layout of the source, if it cannot be recognised: torchvision or caffe, for example.
+        kernel_order: Order of the kernels in a .mat file. If it is left out, the file is compared with the installed
+            VGG-19.
         half: Store 16-bit floats, which have half the size and about three decimal digits.
         overwrite: Replace an existing file.
         json: Print one JSON object.
     """
     from ..weights.convert import convert as convert_file
 
-    path = convert_file(source, target, layout=layout, half=half, overwrite=overwrite)
+    path = convert_file(source, target, layout=layout, kernel_order=kernel_order, half=half, overwrite=overwrite)
     print(json_text.dumps({"path": str(path), "bytes": path.stat().st_size}) if json else path)
     return DONE
 

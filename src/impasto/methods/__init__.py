@@ -15,6 +15,7 @@ from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
 from .cascade.options import CascadeOptions, Rung
 from .cascade.presets import PRESETS as CASCADE_PRESETS
+from .common.preset import Preset
 from .definition import Method as Method
 from .gatys.options import GatysOptions
 from .gatys.presets import PRESETS as GATYS_PRESETS
@@ -23,6 +24,7 @@ from .johnson.presets import PRESETS as JOHNSON_PRESETS
 from .migrations import drop_removed, migrate
 from .nnst.options import NnstOptions
 from .nnst.presets import PRESETS as NNST_PRESETS
+from .stand_in import with_encoder_here
 from .swap.options import SwapOptions
 from .swap.presets import PRESETS as SWAP_PRESETS
 
@@ -140,6 +142,7 @@ def make_recipe(
     *,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    exact_preset: bool = True,
 ) -> Recipe:
     """Make a recipe from a method's name, a preset, and settings that override the preset.
 
@@ -148,12 +151,15 @@ def make_recipe(
         styles: style pictures with weights.
         preset: one of the method's presets; None begins from the defaults.
         settings: fields of the method's options or of `Recipe`, by name; the two share no name.
+        exact_preset: keep the encoder of the preset, also if it is not on this machine. If False, the installed
+            encoder takes its place, with a warning.
 
     Returns:
         The recipe, checked.
 
     Raises:
-        RequestError: a name is unknown, a value is out of range, or the method takes no style picture.
+        RequestError: a name is unknown, a value is out of range, the method takes no style picture, or the installed
+            encoder lacks a layer of the preset.
 
     Examples:
         >>> style = impasto.Style(path="painting.jpg")
@@ -170,10 +176,9 @@ def make_recipe(
     common: dict[str, Any] = {}
     options: dict[str, Any] = {}
     if preset is not None:
-        if preset not in chosen.presets:
-            hint = near_misses(preset, chosen.presets) or "; expected one of " + ", ".join(chosen.presets)
-            raise RequestError(f"{name} has no preset {preset!r}{hint}")
-        found = chosen.presets[preset]
+        found = _preset(chosen, preset)
+        if not exact_preset and "encoder" not in given:
+            found = with_encoder_here(found, name, preset, given)
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
     drop_removed(name, given)
@@ -194,6 +199,18 @@ def make_recipe(
     except ValidationError as error:
         raise explain(error) from None
     return _check_recipe(recipe)
+
+
+def _preset(chosen: Method, name: str) -> Preset:
+    """Return a preset of a method.
+
+    Raises:
+        RequestError: there is none of that name.
+    """
+    if name not in chosen.presets:
+        hint = near_misses(name, chosen.presets) or "; expected one of " + ", ".join(chosen.presets)
+        raise RequestError(f"{chosen.name} has no preset {name!r}{hint}")
+    return chosen.presets[name]
 
 
 def read_recipe(data: Mapping[str, Any]) -> Recipe:

@@ -16,6 +16,7 @@ from ..images.source import STANDARD_STREAM
 from ..methods import method
 from ..painter import Checkpoint
 from ..recipe import Recipe
+from ..weights.locate import split_layout
 from .bound import BoundPainter
 from .cache import Cache, CacheView
 from .inputs import open_pictures, read_masks, regions_of
@@ -213,7 +214,18 @@ class Session:
         """
         shares = tuple((part.weight, part.mask is not None) for part in recipe.parts)
         settings = recipe.options.model_dump_json()
-        key = (recipe.method, settings, shares, recipe.seed, nets.device, nets.dtype, *names, *nets.sha256.values())
+        read_as = split_layout(recipe.encoder)[1]
+        key = (
+            recipe.method,
+            settings,
+            shares,
+            read_as,
+            recipe.seed,
+            nets.device,
+            nets.dtype,
+            *names,
+            *nets.sha256.values(),
+        )
         return CacheView(self.cache, key)
 
 

@@ -14,6 +14,7 @@ from ..errors import WeightsError
 from .layers import CHANNELS, Arch, conv_names, convs_until, layer_names
 
 Padding = Literal["zeros", "reflect", "replicate-first"]
+KernelOrder = Literal["OIHW", "HWIO", "WHIO"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class VGGWeights:
         tensors: by name and in order, ``tensors["conv1_1"] = (weight O×I×3×3, bias O)``.
         source: catalogue name or path of the file they came from.
         sha256: hash of that file.
+        kernel_order: axes of the kernels as they were read from that file.
 
     Raises:
         WeightsError: a layer is missing or unknown, a shape is wrong, or a value is not finite.
@@ -76,6 +78,7 @@ class VGGWeights:
     tensors: Mapping[str, tuple[Tensor, Tensor]] = field(repr=False)
     source: str
     sha256: str
+    kernel_order: KernelOrder = "OIHW"
 
     def __post_init__(self) -> None:
         names, expected = tuple(self.tensors), conv_names(self.spec.arch)
@@ -109,9 +112,6 @@ class VGGWeights:
     def width(self) -> float:
         """Channels relative to the published network; below 1 only for the tiny encoders of tests."""
         return next(iter(self.tensors.values()))[0].shape[0] / CHANNELS[0]
-
-
-KernelOrder = Literal["OIHW", "HWIO", "WHIO"]
 
 
 class Stored(NamedTuple):
@@ -170,7 +170,7 @@ def assemble(
         axes = [order.index(axis) for axis in "OIHW"]
         tensors[name] = (weight.permute(axes).float().contiguous(), bias.float().contiguous())
         inputs = outputs
-    return VGGWeights(spec(arch), tensors, source, sha256)
+    return VGGWeights(spec(arch), tensors, source, sha256, order)
 
 
 def arch_of(names: Collection[str], source: str) -> Arch:

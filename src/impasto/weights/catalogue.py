@@ -10,6 +10,12 @@ from .layers import Arch
 Layout = Literal["codebook", "torchvision", "caffe", "matconvnet", "matconvnet-width-first", "keras", "impasto"]
 """How a file stores the weights; its reader describes it, see `impasto.weights.load.FORMATS`."""
 
+KERNEL_ORDERS: dict[str, Layout] = {"height-first": "matconvnet", "width-first": "matconvnet-width-first"}
+"""Orders of the kernels in ``.mat`` files, with the layouts that have them."""
+
+DEFAULT = "vgg19"
+"""The encoder that is installed with impasto."""
+
 
 @dataclass(frozen=True)
 class PackageData:

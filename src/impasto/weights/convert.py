@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from . import native
 from .catalogue import by_sha256
@@ -14,6 +15,7 @@ def convert(
     target: str | Path,
     *,
     layout: str | None = None,
+    kernel_order: str | None = None,
     half: bool = False,
     overwrite: bool = False,
 ) -> Path:
@@ -26,6 +28,7 @@ def convert(
         name_or_path: see `load`.
         target: file to write, ending in ``.safetensors``.
         layout: see `load`.
+        kernel_order: see `load`.
         half: store 16-bit floats: half the size, with a relative error of up to 2⁻¹¹.
         overwrite: replace an existing file.
 
@@ -33,11 +36,12 @@ def convert(
         WeightsError: the source cannot be read, or the target does not end in ``.safetensors``.
         OutputError: the target exists or cannot be written.
     """
-    weights = load(name_or_path, layout=layout)
+    weights = load(name_or_path, layout=layout, kernel_order=kernel_order)
     entry = by_sha256(weights.sha256)
-    metadata = {
+    metadata: dict[str, Any] = {
         "source": entry.name if entry else Path(weights.source).name,
         "source_sha256": weights.sha256,
         "licence": entry.licence if entry else None,
+        "kernel_order": weights.kernel_order,
     }
     return native.write(target, weights, metadata, half=half, overwrite=overwrite)

@@ -10,10 +10,10 @@ from typing import Protocol, cast
 from ..errors import WeightsError, near_misses
 from . import codebook, keras_h5, matconvnet, native, torch_pth
 from .canonical import VGGWeights
-from .catalogue import Layout
+from .catalogue import KERNEL_ORDERS, Layout
 from .files import matches
 from .layers import Arch, convs_until
-from .locate import Located, locate
+from .locate import Located, locate, split_layout
 
 
 class Reader(Protocol):
@@ -70,13 +70,20 @@ _cache: OrderedDict[_Key, tuple[VGGWeights, str | None]] = OrderedDict()  # with
 
 
 def load(
-    name_or_path: str | Path, *, layout: str | None = None, until: str | None = None, verify: bool = True
+    name_or_path: str | Path,
+    *,
+    layout: str | None = None,
+    kernel_order: str | None = None,
+    until: str | None = None,
+    verify: bool = True,
 ) -> VGGWeights:
     """Read the weights of an encoder. They are decoded once in a process.
 
     Args:
-        name_or_path: a name from the catalogue, or a file.
+        name_or_path: a name from the catalogue, or a file; ``FILE#LAYOUT`` also states the layout or kernel order.
         layout: how the file stores the weights, if that cannot be detected; see `FORMATS`.
+        kernel_order: for ``.mat`` files, ``height-first`` or ``width-first``; None compares the file with the
+            installed VGG-19.
         until: deepest canonical layer that is needed, such as ``relu4_1``. Leaving out deeper convolutions saves time
             and most of the memory. None reads all.
         verify: compare the hash of a catalogue file with the published one.
@@ -84,10 +91,12 @@ def load(
     Raises:
         WeightsError: the file is missing, damaged, unsafe, of an unknown kind, or not a VGG.
     """
-    located = locate(name_or_path)
+    name, stated = split_layout(name_or_path)
+    asked = _asked_layout(layout or stated, kernel_order, name)
+    located = locate(name)
     if verify and located.entry and not matches(located.path, located.entry.digest):
         raise WeightsError(_damaged(located))
-    chosen = located.entry.layout if located.entry and layout is None else layout
+    chosen = located.entry.layout if located.entry and asked is None else asked
     path = located.path.resolve()
     stat = path.stat()
     key = (path, stat.st_size, stat.st_mtime_ns, chosen)
@@ -101,11 +110,27 @@ def load(
     return weights.until(until)
 
 
+def _asked_layout(layout: str | None, kernel_order: str | None, name: str | Path) -> str | None:
+    """The layout that is asked for, also by the order of the kernels; None if nothing is."""
+    layout = None if layout is None else KERNEL_ORDERS.get(layout, cast(Layout, layout))
+    if kernel_order is None:
+        return layout
+    if kernel_order not in KERNEL_ORDERS:
+        raise WeightsError(f"the kernel order of {name} is {kernel_order!r}; expected {' or '.join(KERNEL_ORDERS)}")
+    if layout not in (None, *KERNEL_ORDERS.values()):
+        raise WeightsError(
+            f"{name} has the layout {layout} and the kernel order {kernel_order}; expected one of the two: only .mat "
+            "files have an order"
+        )
+    return KERNEL_ORDERS[kernel_order]
+
+
 def _read(located: Located, layout: str | None, until: str | None) -> VGGWeights:
     known = sorted({name for form in FORMATS for name in form.layouts})
     if layout is not None and layout not in known:
+        words = [*known, *KERNEL_ORDERS]
         raise WeightsError(
-            f"no layout is called {layout!r}{near_misses(layout, known) or '; known: ' + ', '.join(known)}"
+            f"no layout is called {layout!r}{near_misses(layout, words) or '; known: ' + ', '.join(words)}"
         )
     path, source = located.path, located.source
     suffix = path.suffix.lower()

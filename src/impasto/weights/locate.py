@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,18 @@ class Located:
     def source(self) -> str:
         """Its name for messages: the catalogue's, or the path."""
         return self.entry.name if self.entry else str(self.path)
+
+
+def split_layout(name_or_path: str | Path) -> tuple[str | Path, str | None]:
+    """Split an encoder's name, ``NAME`` or ``FILE#LAYOUT``; the layout is None if the name states none.
+
+    A # that belongs to the name of a file that exists, or has a dot or a slash after it, begins no layout.
+    """
+    text = str(name_or_path)
+    name, mark, layout = text.rpartition("#")
+    if not (mark and name and re.fullmatch(r"[\w-]*", layout)) or Path(text).expanduser().exists():
+        return name_or_path, None
+    return type(name_or_path)(name), layout
 
 
 def cache_dir() -> Path:
@@ -57,6 +70,12 @@ def expected_path(entry: Entry) -> Path | None:
     spec = importlib.util.find_spec(entry.package.package)  # a top-level name: finding it imports nothing
     folders = spec.submodule_search_locations if spec else None
     return Path(folders[0]) / entry.file if folders else None
+
+
+def is_here(entry: Entry) -> bool:
+    """Whether the entry's file is on this machine."""
+    path = expected_path(entry)
+    return path is not None and path.is_file()
 
 
 def locate(name_or_path: str | Path) -> Located:

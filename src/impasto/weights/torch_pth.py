@@ -27,6 +27,11 @@ from .layers import Arch, layer_names
 
 _SPECS: dict[Layout, Callable[[Arch], EncoderSpec]] = {"torchvision": torchvision_spec, "caffe": caffe_spec}
 
+_REPAIR = (
+    "as an encoder FILE#torchvision or FILE#caffe; with `impasto weights convert` also --layout torchvision or "
+    "--layout caffe"
+)
+
 # jcjohnson's classifier numbers its linear layers 1, 4, 6, and torchvision's 0, 3, 6. Only the former is proof, since
 # people rename the layers to the latter. timm has torchvision's VGGs, and another name for the first of these layers.
 _LAYOUT_BY_KEY: dict[str, Layout] = {"classifier.1.weight": "caffe", "pre_logits.fc1.weight": "torchvision"}
@@ -129,9 +134,9 @@ def _kind(state: Mapping[str, Tensor], sha256: str, path: Path, layout: Layout |
     if namesake:
         raise WeightsError(
             f"{source} is named like {namesake.name} but is not that file (sha256 {sha256[:8]}…; expected "
-            f"{namesake.digest}): get it again, or say what it is with --layout torchvision or --layout caffe"
+            f"{namesake.digest}): get it again, or say what it is: {_REPAIR}"
         )
     raise WeightsError(
         f"{source}: nothing in it tells torchvision's numbers (RGB) from Oxford's for Caffe (BGR), and a "
-        "wrong guess would paint wrongly: say which with --layout torchvision or --layout caffe"
+        f"wrong guess would paint wrongly: say which: {_REPAIR}"
     )

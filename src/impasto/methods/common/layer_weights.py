@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
+from pydantic.fields import FieldInfo
 
 from ...errors import RequestError
 from ...recipe import NonNegative
@@ -49,6 +50,11 @@ def _known_layers(weights: dict[str, float]) -> dict[str, float]:
 
 LayerWeights = Annotated[dict[str, NonNegative], BeforeValidator(_layer_weights), AfterValidator(_known_layers)]
 """A weight by layer, or text such as ``"relu1_1:0.5,relu2_1"``; `resolve_layer` says how layers can be written."""
+
+
+def weighs_layers(field: FieldInfo) -> bool:
+    """Say whether a setting is of the type `LayerWeights`."""
+    return any(isinstance(each, AfterValidator) and each.func is _known_layers for each in field.metadata)
 
 
 def equal(weight: float, *layers: str) -> dict[str, float]:

@@ -85,7 +85,8 @@ class Loader:
     def encoder(self, weights: VGGWeights, until: str, **changes: Any) -> VGG:
         """Make an encoder up to the layer `until`; `changes` replace fields of its `EncoderSpec`."""
         worked()
-        key = ("encoder", weights.sha256, until, *sorted(changes.items()), self.device, self.dtype)
+        read_as = (weights.sha256, weights.spec, weights.kernel_order)
+        key = ("encoder", *read_as, until, *sorted(changes.items()), self.device, self.dtype)
         return self._keep(key, lambda: VGG(weights, device=self.device, dtype=self.dtype, until=until, **changes))
 
     def decoder(self, net: str, *, kind: str, weights: VGGWeights | None, layer: str | None) -> TrainedDecoder:

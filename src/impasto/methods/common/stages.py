@@ -21,6 +21,7 @@ from ...memory import Plan, describe, keep_freed_memory
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
 from ...strips import Size
+from ...weights.locate import split_layout
 from .fitting import check_start
 from .optimise import OptimiserSettings, Run
 from .resume import digest
@@ -192,7 +193,8 @@ def origin_of(
     """Return what a painting is made from, without the method's settings: the recipe's, and hashes of all pixels."""
     apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
     data = recipe.model_dump(mode="json", exclude=apart)
-    data["encoder"] = ", ".join(recipe.nets.values())
+    read_as = split_layout(recipe.encoder)[1]
+    data["encoder"] = ", ".join([*recipe.nets.values(), *([read_as] if read_as else [])])
     data["photo"] = digest(content)
     data["style weights"] = list(recipe.style_shares())
     data |= {f"style {number}": digest(style) for number, style in enumerate(styles, 1)}
