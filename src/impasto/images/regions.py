@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _TOLERANCE = 0.02  # relative difference of proportions that rounding can explain
-_DARK = 8  # of 255; masks of numbered regions have such values
+_DARK = 12  # of 255; masks of numbered regions have such values
 _BLACK = 1 / 512  # half of the darkest 8-bit grey
 
 
