@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
@@ -61,6 +61,16 @@ class Frozen(BaseModel):
                         part.rename_files(table, rename)
 
 
+class SidesUsed(NamedTuple):
+    """The largest longest sides, in pixels, at which a painting uses the photograph and the style pictures.
+
+    None stands for all pixels that a file has, 0 for a method that takes no style pictures.
+    """
+
+    photo: int | None = None
+    style: int | None = None
+
+
 class Options(Frozen):
     """Base of every method's settings.
 
@@ -90,6 +100,13 @@ class Options(Frozen):
     def style_name(self) -> str:
         """The name of the style in file names, if a network knows it; empty if the style is a picture."""
         return ""
+
+    def sides_used(self, size: int) -> SidesUsed:  # noqa: ARG002 (a hook)
+        """Return the largest sides at which a painting of longest side `size` uses its pictures.
+
+        Larger files are read with fewer pixels, at least twice as many on a side. By default they are read whole.
+        """
+        return SidesUsed()
 
 
 class Share(Frozen):
@@ -365,6 +382,15 @@ class Recipe(Frozen):
         data = self.renamed(lambda name: PurePath(name).name)
         data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
+
+    def sides_used(self) -> SidesUsed:
+        """Return the largest sides at which photograph and style pictures are used; see `Options.sides_used`.
+
+        Examples:
+            >>> recipe.sides_used()
+            SidesUsed(photo=512, style=512)
+        """
+        return SidesUsed() if self.size is None else self.options.sides_used(self.size)
 
     def renamed(self, rename: Callable[[str], str]) -> dict[str, Any]:
         """Return the recipe as JSON data with other file names. `memory` is left out: it changes no picture.

@@ -13,7 +13,7 @@ from .picture import Raster
 
 _LARGE = 4_000_000  # pixels; a smaller picture is read whole, since it takes little memory
 _LEFT = 2  # pixels that are left at least, for one of the size that is asked for, on each side
-_STRIP = 2_000_000  # pixels converted at a time
+_STRIP = 500_000  # pixels converted at a time
 
 
 def full_range(values: NDArray[Any]) -> Any:
@@ -37,7 +37,7 @@ def reduction(width: int, height: int, longest: int | None) -> int:
         longest: the longest side that the picture is used at; None if all pixels are needed.
     """
     times = 1
-    if longest is None or width * height <= _LARGE:
+    if not longest or width * height <= _LARGE:
         return times
     wanted = fitted_size(height, width, longest)
     for doubled in (2**power for power in range(1, 16)):
