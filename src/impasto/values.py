@@ -81,12 +81,15 @@ _EXPECTED = {
 """What to say instead of pydantic's own message, by pydantic's name of the error."""
 
 
-def explain(error: ValidationError, where: str = "") -> RequestError:
+def explain(
+    error: ValidationError, where: str = "", fields: Mapping[str, FieldInfo] = types.MappingProxyType({})
+) -> RequestError:
     """Turn pydantic's report into an error of one line, about the first wrong value.
 
     Args:
         error: the report.
         where: names what was read, such as a file; may be empty.
+        fields: the settings. Of one that may be None it is said that ``none`` is expected, too.
     """
     first = error.errors(include_url=False)[0]
     name = untrusted.shorten(".".join(str(part) for part in first["loc"])) or "settings"
@@ -94,7 +97,8 @@ def explain(error: ValidationError, where: str = "") -> RequestError:
     shown = "" if isinstance(got, dict) else f" (got {untrusted.shorten(repr(got))})"
     message = _EXPECTED.get(first["type"], untrusted.shorten(first["msg"].removeprefix("Value error, "), 400))
     prefix = f"{where}: " if where else ""
-    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
+    other = f", or {NONE}" if name in fields and is_optional(fields[name]) else ""
+    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}{other}")
 
 
 def read_toml(text: str, where: str) -> dict[str, Any]:
