@@ -388,7 +388,7 @@ class Recipe(Frozen):
 
         Examples:
             >>> recipe.sides_used()
-            SidesUsed(photo=512, style=512)
+            SidesUsed(photo=1024, style=1024)
         """
         return SidesUsed() if self.size is None else self.options.sides_used(self.size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 _LONG = 1  # this size says that one of 64 bits follows
-_COLOUR = slice(4, 10)  # three numbers of a ``colr`` box, after its type
+_CODES = (4, 6, 8)  # where the numbers of a ``colr`` box are, after its type; each has two bytes
 
 
 def boxes(data: bytes, at: int = 0) -> Iterator[tuple[bytes, bytes]]:
@@ -33,8 +33,8 @@ def colour_codes(data: bytes) -> tuple[int, int, int] | None:
     for number in _of_item(properties.get(b"ipma", b""), _main_item(inside.get(b"pitm", b""))):
         if 1 <= number <= len(stated):
             kind, content = stated[number - 1]
-            if kind == b"colr" and content[:4] == b"nclx" and len(content) >= _COLOUR.stop:
-                primaries, transfer, matrix = (int.from_bytes(content[i : i + 2]) for i in (4, 6, 8))
+            if kind == b"colr" and content[:4] == b"nclx" and len(content) >= _CODES[-1] + 2:
+                primaries, transfer, matrix = (int.from_bytes(content[i : i + 2]) for i in _CODES)
                 return primaries, transfer, matrix
     return None
 

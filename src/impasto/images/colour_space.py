@@ -156,7 +156,7 @@ def png_codes(data: bytes) -> Codes | None:
     return None
 
 
-def _space_of_gamma(info: Mapping[str, Any]) -> ColourSpace:
+def _space_of_gamma(info: Mapping[Any, Any]) -> ColourSpace:
     """The colour space of gamma and chromaticities. A gamma of 0 counts as none, and 1/2.2 as the curve of sRGB."""
     gamma, stated = info.get("gamma", 0), info.get("chromaticity")
     curve = None

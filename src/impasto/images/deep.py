@@ -57,7 +57,7 @@ def read_tiff(data: bytes, name: str) -> Decoded:
         values = values.reshape(*values.shape[:2], -1)
         if values.dtype.kind == "f":
             samples = unit_range(values, name)
-        elif values.dtype in (np.uint8, np.uint16) and page.bitspersample == 8 * values.dtype.itemsize:
+        elif values.dtype.kind == "u" and page.bitspersample == 8 * values.dtype.itemsize <= 16:
             samples = values
         else:
             top = 2.0 ** (page.bitspersample - (values.dtype.kind == "i")) - 1
