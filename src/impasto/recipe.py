@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
@@ -13,9 +13,11 @@ from .settings import FileName, NamesFile, check_places, names_file, setting
 
 # Some of these are only here for methods in other packages, which define their settings with them.
 from .values import GRAIN as GRAIN
-from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval
+from .values import PICTURES as PICTURES
+from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval, is_picture
 from .values import Grain as Grain
 from .values import NetName as NetName
+from .values import SidesUsed as SidesUsed
 from .values import StyleScale as StyleScale
 
 ALPHA = "alpha"
@@ -59,16 +61,6 @@ class Frozen(BaseModel):
                 for part, table in zip(cast(tuple[Any, ...], value), data[name], strict=True):
                     if isinstance(part, Frozen):
                         part.rename_files(table, rename)
-
-
-class SidesUsed(NamedTuple):
-    """The largest longest sides, in pixels, at which a painting uses the photograph and the style pictures.
-
-    None stands for all pixels that a file has, 0 for a method that takes no style pictures.
-    """
-
-    photo: int | None = None
-    style: int | None = None
 
 
 class Options(Frozen):
@@ -196,23 +188,6 @@ class Style(Share):
 
     def __str__(self) -> str:
         return self.written(self.path)
-
-
-PICTURES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "gif", "bmp", "dib"),
-        *("avif", "avifs", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
-        *("ico", "psd", "jxl", "jls", "jxr", "hdp", "wdp", "qoi", "heic", "heif", "hif"),
-        *("dng", "cr2", "cr3", "nef", "nrw", "arw", "raf", "orf", "rw2", "pef", "srw"),
-    )
-)
-"""Extensions of the pictures that `impasto.read` reads, some with an extra."""
-
-
-def is_picture(path: str) -> bool:
-    """Say whether a file name has the extension of a picture."""
-    return PurePath(path).suffix.lower() in PICTURES
 
 
 def _split_mask(text: str) -> tuple[str, str | None]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ByteSize, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -51,6 +52,34 @@ NetName = Annotated[
 
 GRAIN = 0.01
 """The default of `Grain`, which the shipped networks were trained with. Such noise cannot be seen in a photograph."""
+
+
+class SidesUsed(NamedTuple):
+    """The largest longest sides, in pixels, at which a painting uses the photograph and the style pictures.
+
+    None stands for all pixels that a file has, 0 for a method that takes no style pictures.
+    """
+
+    photo: int | None = None
+    style: int | None = None
+
+
+PICTURES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "gif", "bmp", "dib"),
+        *("avif", "avifs", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
+        *("ico", "psd", "jxl", "jls", "jxr", "hdp", "wdp", "qoi", "heic", "heif", "hif"),
+        *("dng", "cr2", "cr3", "nef", "nrw", "arw", "raf", "orf", "rw2", "pef", "srw"),
+    )
+)
+"""Extensions of the pictures that `impasto.read` reads, some with an extra."""
+
+
+def is_picture(path: str) -> bool:
+    """Say whether a file name has the extension of a picture."""
+    return PurePath(path).suffix.lower() in PICTURES
+
 
 NONE = "none"
 """The word that stands for None on the command line."""
