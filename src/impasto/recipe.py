@@ -13,9 +13,11 @@ from .settings import FileName, NamesFile, check_places, names_file, setting
 
 # Some of these are only here for methods in other packages, which define their settings with them.
 from .values import GRAIN as GRAIN
-from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval
+from .values import PICTURES as PICTURES
+from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval, is_picture
 from .values import Grain as Grain
 from .values import NetName as NetName
+from .values import SidesUsed as SidesUsed
 from .values import StyleScale as StyleScale
 
 ALPHA = "alpha"
@@ -90,6 +92,13 @@ class Options(Frozen):
     def style_name(self) -> str:
         """The name of the style in file names, if a network knows it; empty if the style is a picture."""
         return ""
+
+    def sides_used(self, size: int) -> SidesUsed:  # noqa: ARG002 (a hook)
+        """Return the largest sides at which a painting of longest side `size` uses its pictures.
+
+        Larger files are read with fewer pixels, at least twice as many on a side. By default they are read whole.
+        """
+        return SidesUsed()
 
 
 class Share(Frozen):
@@ -179,23 +188,6 @@ class Style(Share):
 
     def __str__(self) -> str:
         return self.written(self.path)
-
-
-PICTURES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "gif", "bmp", "dib"),
-        *("avif", "avifs", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
-        *("ico", "psd", "jxl", "jls", "jxr", "hdp", "wdp", "qoi", "heic", "heif", "hif"),
-        *("dng", "cr2", "cr3", "nef", "nrw", "arw", "raf", "orf", "rw2", "pef", "srw"),
-    )
-)
-"""Extensions of the pictures that `impasto.read` reads, some with an extra."""
-
-
-def is_picture(path: str) -> bool:
-    """Say whether a file name has the extension of a picture."""
-    return PurePath(path).suffix.lower() in PICTURES
 
 
 def _split_mask(text: str) -> tuple[str, str | None]:
@@ -366,6 +358,15 @@ class Recipe(Frozen):
         data = self.renamed(lambda name: PurePath(name).name)
         data["nets"] = {PurePath(name).name: sha256 for name, sha256 in data["nets"].items()}
         return data
+
+    def sides_used(self) -> SidesUsed:
+        """Return the largest sides at which photograph and style pictures are used; see `Options.sides_used`.
+
+        Examples:
+            >>> recipe.sides_used()
+            SidesUsed(photo=1024, style=1024)
+        """
+        return SidesUsed() if self.size is None else self.options.sides_used(self.size)
 
     def renamed(self, rename: Callable[[str], str]) -> dict[str, Any]:
         """Return the recipe as JSON data with other file names. `memory` is left out: it changes no picture.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ByteSize, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -52,6 +53,34 @@ NetName = Annotated[
 GRAIN = 0.01
 """The default of `Grain`, which the shipped networks were trained with. Such noise cannot be seen in a photograph."""
 
+
+class SidesUsed(NamedTuple):
+    """The largest longest sides, in pixels, at which a painting uses the photograph and the style pictures.
+
+    None stands for all pixels that a file has, 0 for a method that takes no style pictures.
+    """
+
+    photo: int | None = None
+    style: int | None = None
+
+
+PICTURES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "gif", "bmp", "dib"),
+        *("avif", "avifs", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
+        *("ico", "psd", "jxl", "jls", "jxr", "hdp", "wdp", "qoi", "heic", "heif", "hif"),
+        *("dng", "cr2", "cr3", "nef", "nrw", "arw", "raf", "orf", "rw2", "pef", "srw"),
+    )
+)
+"""Extensions of the pictures that `impasto.read` reads, some with an extra."""
+
+
+def is_picture(path: str) -> bool:
+    """Say whether a file name has the extension of a picture."""
+    return PurePath(path).suffix.lower() in PICTURES
+
+
 NONE = "none"
 """The word that stands for None on the command line."""
 
@@ -81,12 +110,15 @@ _EXPECTED = {
 """What to say instead of pydantic's own message, by pydantic's name of the error."""
 
 
-def explain(error: ValidationError, where: str = "") -> RequestError:
+def explain(
+    error: ValidationError, where: str = "", fields: Mapping[str, FieldInfo] = types.MappingProxyType({})
+) -> RequestError:
     """Turn pydantic's report into an error of one line, about the first wrong value.
 
     Args:
         error: the report.
         where: names what was read, such as a file; may be empty.
+        fields: the settings. Of one that may be None it is said that ``none`` is expected, too.
     """
     first = error.errors(include_url=False)[0]
     name = untrusted.shorten(".".join(str(part) for part in first["loc"])) or "settings"
@@ -94,7 +126,8 @@ def explain(error: ValidationError, where: str = "") -> RequestError:
     shown = "" if isinstance(got, dict) else f" (got {untrusted.shorten(repr(got))})"
     message = _EXPECTED.get(first["type"], untrusted.shorten(first["msg"].removeprefix("Value error, "), 400))
     prefix = f"{where}: " if where else ""
-    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}")
+    other = f", or {NONE}" if name in fields and is_optional(fields[name]) else ""
+    return RequestError(f"{prefix}{name}: {message[:1].lower()}{message[1:]}{shown}{other}")
 
 
 def read_toml(text: str, where: str) -> dict[str, Any]:

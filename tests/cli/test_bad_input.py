@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -342,6 +345,53 @@ def test_an_output_never_replaces_an_input(which: str, cli: Cli, photo: Path, st
     if which != "mask":
         cli("compare", photo, style, "-o", place, "--overwrite").refused(2, "painted from")
         assert place.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "none"),
+    [
+        ("adain", "size", True),
+        ("gatys", "memory", True),
+        ("gatys", "max-seconds", True),
+        ("swap", "strength", False),
+        ("gatys", "steps", False),
+    ],
+)
+def test_what_may_be_none_is_told(cli: Cli, photo: Path, style: Path, command: str, flag: str, none: bool) -> None:
+    ran = cli(command, photo, style, f"--{flag}", "auto")
+    ran.refused(2, flag.replace("-", "_"), "(got 'auto')", "expected")
+    assert ran.err.rstrip().endswith("(got 'auto'), or none") == none
+
+
+@pytest.mark.parametrize(
+    ("module", "as_json"),
+    [
+        ("impasto.memory", True),
+        ("cyclopts", False),
+        ("pydantic", True),
+        ("impasto.cli.status", False),
+        ("torch", False),
+    ],
+)
+def test_an_interruption_while_modules_load(module: str, as_json: bool, tmp_path: Path) -> None:
+    program = f"""
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from impasto.cli import program
+sys.argv = ["impasto", "adain", "photo.png", "style.png", *{["--json"] if as_json else []}]
+sys.exit(program())
+"""
+    for name, colour in (("photo.png", 0), ("style.png", 200)):
+        Image.new("RGB", (40, 30), (colour, 0, 0)).save(tmp_path / name)
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 130
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("impasto: interrupted") and line.endswith("; nothing was written")
+    assert not as_json or json.loads(ran.stdout)["exit_status"] == 130
 
 
 def test_numbers_that_are_none_say_what_is_expected(cli: Cli, photo: Path, style: Path) -> None:

@@ -29,6 +29,12 @@ impasto turns a photograph into a painting in the manner of another picture.
 impasto --help lists the commands, impasto paint --help the flags of one."""
 """What the program prints without arguments."""
 
+DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+"""The exit statuses."""
+
+NOTHING_WRITTEN = "interrupted; nothing was written"
+"""What is reported of an interruption that says no more."""
+
 _REPLACE = "impasto.replace"
 _LIKENESSES = {"×": "x", "…": "...", "–": "-", "—": "-", "’": "'", "·": "."}
 _NEW_OBJECTS = 100_000  # after which Python looks for garbage
@@ -52,13 +58,15 @@ def program() -> int:
     Importing makes a million objects, none of them garbage. Looking for garbage among them as often as Python does,
     and again at the end, takes a second; importing takes three.
     """
-    from ..memory import own_process
-
-    own_process()
     gc.set_threshold(_NEW_OBJECTS, 50, 1000)
-    _print_anything()
     try:
+        from ..memory import own_process
+
+        own_process()
+        _print_anything()
         return main()
+    except KeyboardInterrupt:  # at the very beginning or end
+        return _report_early_interruption(as_json="--json" in sys.argv)
     finally:
         gc.freeze()
 
@@ -84,10 +92,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None for those of the process.
     """
-    from .app import build
-    from .flags import HELP, HELP_ALL
-    from .status import DONE, report
-
     # torch reads this when it is imported, and then does on the processor what Apple's GPUs cannot do.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -96,14 +100,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         print(WELCOME)
         return DONE
+    as_json = "--json" in arguments
+    try:  # loading modules takes a second, in which a user may interrupt, too
+        from .app import build
+        from .flags import HELP, HELP_ALL
+        from .status import report
+    except KeyboardInterrupt:
+        return _report_early_interruption(as_json=as_json)
     try:
         with _one_line_warnings(quiet=bool({"--quiet", "-q"} & set(arguments))):
             app = build(None if arguments[0] in HELP else arguments[0], everything=HELP_ALL in arguments)
             status = run_app(app, arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        return report(error, as_json="--json" in arguments)
+        return report(error, as_json=as_json)
     return status if isinstance(status, int) else DONE
+
+
+def _report_early_interruption(*, as_json: bool) -> int:
+    """Report an interruption as `status.report` does, which may not be loaded yet; return the exit status."""
+    print(f"impasto: {NOTHING_WRITTEN}", file=sys.stderr)
+    if as_json:
+        print(f'{{"error": "{NOTHING_WRITTEN}", "exit_status": {INTERRUPTED}}}')
+    return INTERRUPTED
 
 
 def run_app(app: App, arguments: Sequence[str]) -> Any:

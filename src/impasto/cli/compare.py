@@ -18,11 +18,11 @@ from ..images.read import read
 from ..recipe import Style
 from ..session.inputs import open_pictures, parse_style
 from ..session.session import Session
+from . import DONE, FAILED, INTERRUPTED
 from .comparing import Request, compare_pairs, describe, hide, outcome, paint_shown
 from .flags import reflow
 from .paint import is_gallery_style, refuse_file_as_init, stem
 from .painting import place
-from .status import DONE, FAILED, INTERRUPTED
 
 
 @reflow

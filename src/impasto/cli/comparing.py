@@ -26,10 +26,10 @@ from ..recipe import Recipe, Style
 from ..session.painting import Painting
 from ..session.session import Session
 from ..session.work import Work
+from . import DONE, FAILED, INTERRUPTED
 from .paint import stem
 from .painting import check_output, check_streams, place
 from .progress import display
-from .status import DONE, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from PIL import Image

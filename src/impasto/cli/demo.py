@@ -13,8 +13,8 @@ from ..errors import RequestError
 from ..methods import make_recipe
 from ..methods.effort import way
 from ..recipe import Style
+from . import DONE
 from .painting import Output, run
-from .status import DONE
 
 
 def demo(

@@ -16,7 +16,7 @@ from typing import Literal
 
 from ..errors import ImpastoError
 from ..memory import describe
-from .status import DONE, FAILED
+from . import DONE, FAILED
 
 State = Literal["ok", "missing", "broken"]
 

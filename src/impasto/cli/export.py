@@ -9,8 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from . import DONE
 from .flags import reflow
-from .status import DONE
 
 
 @reflow

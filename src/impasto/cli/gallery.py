@@ -20,10 +20,10 @@ from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS, write
 from ..methods import METHODS, make_recipe
 from ..recipe import Recipe
+from . import DONE
 from .flags import PICTURES, given, with_signature
 from .painting import Output, check_output, check_streams, place
 from .progress import display
-from .status import DONE
 
 if TYPE_CHECKING:
     from PIL import Image

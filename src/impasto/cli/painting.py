@@ -24,9 +24,9 @@ from ..images.write import check_longest, check_target, longest_of
 from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
+from . import DONE, FAILED, INTERRUPTED
 from .flags import OUTPUT, RECORDS, shown_if
 from .progress import display
-from .status import DONE, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from ..methods.common.resume import StateFile

@@ -22,11 +22,10 @@ from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
 from ..untrusted import shorten
 from ..values import explain, parse_none
-from . import run_app
+from . import DONE, run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, with_signature
 from .paint import COMMON, parse_styles, refuse_file_as_init, settings_of, stem
 from .painting import Output, run
-from .status import DONE
 
 _SUMMARY = "Paint a finished picture again, or paint another photo in the same way."
 

@@ -18,8 +18,8 @@ from ..errors import RequestError
 from ..methods import make_recipe
 from ..recipe import Style
 from ..untrusted import read_text
+from . import DONE
 from .flags import reflow
-from .status import DONE
 
 _COLUMNS = ("photo", "painting")
 

@@ -22,11 +22,10 @@ from ..memory import is_out_of_memory
 from ..methods import METHODS
 from ..recipe import is_picture
 from ..untrusted import LONGEST_MESSAGE, shorten
+from . import FAILED, INTERRUPTED, NOTHING_WRITTEN, WRONG_REQUEST
 from .flags import HELP_ALL
 
 _LAYOUTS = {"--layout": "caffe", "--kernel-order": "width-first"}  # an example of each
-
-DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
@@ -55,7 +54,7 @@ def _describe(error: BaseException) -> tuple[int, str]:
     if isinstance(error, CycloptsError):
         return WRONG_REQUEST, _describe_usage(error)
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, str(error) or "interrupted; nothing was written"
+        return INTERRUPTED, str(error) or NOTHING_WRITTEN
     if is_out_of_memory(error):
         return FAILED, "out of memory; expected it to fit: make --size smaller or close other programs"
     if isinstance(error, OSError):

@@ -30,8 +30,8 @@ from ..untrusted import read_text
 from ..values import explain, read_toml
 from ..weights.container import load_metadata
 from ..weights.files import TRAINED
+from . import DONE
 from .flags import TRAINING, epilogue, flags, given, shown, shown_if, with_signature
-from .status import DONE
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _settings(trainer: Trainer, preset: str, values: Mapping[str, Any]) -> Train
     try:
         return trainer.options(**{**stated, **given(trainer.options.model_fields, values)})
     except ValidationError as error:
-        raise explain(error) from None
+        raise explain(error, fields=trainer.options.model_fields) from None
 
 
 def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from ..errors import WeightsError
 from ..weights.fetch import fetch as fetch_entry
 from ..weights.listing import Status, list_weights, verify_weights
-from .status import DONE, FAILED
+from . import DONE, FAILED
 
 app = App(
     name="weights", help="List, verify, download or convert the weights of encoders, the networks that see pictures."

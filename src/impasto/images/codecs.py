@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..errors import ImageError
 from .metadata import carried_exif, exif_dpi, exif_of
-from .picture import Decoded, Raster
+from .picture import Decoded
 from .source import JXL_CONTAINER, UnknownFormatError, damaged, is_heif, jxl_boxes, open_image, require_sane_area
 
 _JXL = (b"\xff\x0a", JXL_CONTAINER)
@@ -111,13 +111,13 @@ def _read_raw(data: bytes, name: str) -> Decoded:
     return Decoded(_split(values, name)[0], exif=carried_exif(found) if (found := exif_of(data)) else None)
 
 
-def _split(values: NDArray[Any], name: str) -> tuple[Raster, Raster | None]:
+def _split(values: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Samples H×W×(1 or 3) and alpha of decoded values of 8 or 16 bits, or float."""
     values = values.reshape(*values.shape[:2], -1)
     if values.dtype.kind == "f":
         samples = np.clip(np.nan_to_num(values), 0, 1).astype(np.float32)
     elif values.dtype.kind == "u":
-        samples = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+        samples = values
     else:
         raise ImageError(f"{name} holds {values.dtype}; expected 8 or 16 bits, or float: save it as PNG")
     if samples.shape[2] in (2, 4):

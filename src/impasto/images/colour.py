@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from ..errors import ImpastoWarning
+from .colour_space import SRGB, ColourSpace
 from .picture import Raster
 
 _SPACE = slice(16, 20)  # bytes of an ICC header that name the colour space of the samples
@@ -25,29 +27,36 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def to_srgb(samples: Raster, profile: bytes | None, name: str) -> Raster:
-    """Convert samples to sRGB, H×W×3.
+def srgb_conversion(space: bytes | ColourSpace | None, channels: int, name: str) -> Callable[[Raster], Raster]:
+    """Return a function that converts samples to sRGB: H×W×`channels` to H×W×3, float32 in [0, 1].
 
-    Without a profile, grey and RGB are assumed to be sRGB, and CMYK is converted as Pillow does it: each ink is
+    Without a colour space, grey and RGB are assumed to be sRGB, and CMYK is converted as Pillow does it: each ink is
     multiplied with black. A profile that is broken or of another colour space is ignored with a warning.
 
     Args:
-        samples: H×W×(1 grey, 3 RGB or 4 CMYK) float32 in [0, 1]; for inks, 1 is full.
-        profile: the ICC profile of the file.
+        space: the colour space of the file; bytes are an ICC profile.
+        channels: 1 grey, 3 RGB or 4 CMYK; for inks, 1 is full.
         name: name of the file for the warning.
     """
+    if isinstance(space, ColourSpace) and channels != 4:
+        return space.to_srgb
+    profile = space if isinstance(space, bytes) else None
     if profile and not _is_srgb(profile):
         try:
-            return _transform(samples, profile)
+            _transform(np.zeros((1, 1, channels), np.float32), profile)
         except Exception as error:
             reason = " ".join(str(error).split())
-            taken = "plain inks" if samples.shape[2] == 4 else "sRGB"
+            taken = "plain inks" if channels == 4 else "sRGB"
             warn(f"{name}: its colour profile cannot be used ({reason}); taken for {taken}")
-    elif samples.shape[2] == 4:
+        else:
+            return lambda samples: _transform(samples, profile)
+    elif channels == 4:
         warn(f"{name} is CMYK without a colour profile; taken for plain inks")
-    if samples.shape[2] == 4:
-        return (1 - samples[..., :3]) * (1 - samples[..., 3:])
-    return samples if samples.shape[2] == 3 else samples.repeat(3, axis=2)
+    return _from_inks if channels == 4 else SRGB.to_srgb
+
+
+def _from_inks(samples: Raster) -> Raster:
+    return (1 - samples[..., :3]) * (1 - samples[..., 3:])
 
 
 def lab_to_srgb(image: Any) -> Any:

@@ -18,7 +18,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ..errors import ImageError
 from .metadata import carried_exif, orientation_of
-from .picture import Decoded, Raster, sane_dpi, unit_range
+from .picture import Decoded, sane_dpi, unit_range
+from .samples import as_unit, full_range
 from .source import require_sane_area
 
 # tifffile logs what is wrong with a broken file and then raises it.
@@ -29,11 +30,10 @@ _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SHORT, _LONG, _ENTRY = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<HHII")
 
 
-def read_png(data: bytes) -> tuple[Raster, Raster | None]:
-    """Decode a 16-bit PNG of grey or RGB: samples H×W×(1 or 3), and alpha H×W×1 or None."""
+def read_png(data: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+    """Decode a 16-bit PNG of grey or RGB: samples H×W×(1 or 3), and alpha H×W×1 or None, of 16 bits."""
     values: NDArray[Any] = imagecodecs.png_decode(data)
-    values = values.reshape(*values.shape[:2], -1)
-    samples = values.astype(np.float32) / np.float32(65535)
+    samples = values.reshape(*values.shape[:2], -1)
     if samples.shape[2] in (2, 4):
         return samples[..., :-1], samples[..., -1:]
     return samples, None
@@ -57,6 +57,8 @@ def read_tiff(data: bytes, name: str) -> Decoded:
         values = values.reshape(*values.shape[:2], -1)
         if values.dtype.kind == "f":
             samples = unit_range(values, name)
+        elif values.dtype.kind == "u" and page.bitspersample == 8 * values.dtype.itemsize <= 16:
+            samples = values
         else:
             top = 2.0 ** (page.bitspersample - (values.dtype.kind == "i")) - 1
             samples = np.clip(values / top, 0, 1).astype(np.float32)
@@ -67,12 +69,13 @@ def read_tiff(data: bytes, name: str) -> Decoded:
     count = channels[colour]
     samples, others = samples[..., :count], samples[..., count:]
     if colour == "MINISWHITE":
-        samples = 1 - samples
+        samples = full_range(samples) - samples
     alpha = None
     for index, kind in enumerate(extra):
         if kind in (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA):
             alpha = others[..., index : index + 1]
             if kind == tifffile.EXTRASAMPLE.ASSOCALPHA:
+                samples, alpha = as_unit(samples), as_unit(alpha)
                 samples = np.divide(samples, alpha, out=np.zeros_like(samples), where=alpha > 0).clip(0, 1)
             break
     exif = Image.Exif()
@@ -81,7 +84,7 @@ def read_tiff(data: bytes, name: str) -> Decoded:
     return Decoded(
         samples=samples,
         alpha=alpha,
-        profile=profile if isinstance(profile, bytes) else None,
+        space=profile if isinstance(profile, bytes) else None,
         orientation=orientation,
         exif=carried_exif(exif),
         dpi=dpi,

@@ -54,7 +54,7 @@ def from_array(array: NDArray[Any]) -> Decoded:
     if array.dtype.kind == "b":
         values = array.astype(np.float32)
     elif array.dtype.kind == "u" and array.dtype.itemsize <= 2:
-        values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+        values = array
     elif array.dtype.kind == "f":
         values = unit_range(array, "the array")
     else:

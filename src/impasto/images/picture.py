@@ -15,6 +15,8 @@ from ..errors import ImageError, OutputError, RequestError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .colour_space import ColourSpace
+
 Raster = NDArray[np.float32]  # H×W×C
 _BEYOND = 1.001e-3  # how far a number may lie outside of [0, 1]; a thousandth, and its rounding
 _BRIGHT = 2.0  # a larger one is not in [0, 1] by its scale
@@ -25,7 +27,8 @@ class Picture:
     """A decoded picture, upright and in sRGB.
 
     Attributes:
-        pixels: 1×3×H×W float32 RGB in [0, 1], not premultiplied by alpha.
+        pixels: 1×3×H×W float32 RGB in [0, 1], not premultiplied by alpha. A picture that is read for a smaller size
+            may have fewer pixels than its file.
         alpha: 1×1×H×W float32 in [0, 1]; None if the picture has no alpha channel.
         exif: EXIF block to carry over (see `metadata.carried_exif`), or None.
         dpi: horizontal and vertical pixels per inch, or None.
@@ -56,20 +59,23 @@ class Decoded:
     """The samples of a file in its own colour space and orientation.
 
     Attributes:
-        samples: H×W×(1 grey, 3 RGB or 4 CMYK) float32 in [0, 1], not premultiplied.
-        alpha: H×W×1 float32 in [0, 1], or None.
-        profile: ICC profile of the samples, or None.
+        samples: H×W×(1 grey, 3 RGB or 4 CMYK), not premultiplied: float32 in [0, 1], or integers over the whole range
+            of their type.
+        alpha: H×W×1, of the same types, or None.
+        space: colour space of the samples, bytes for an ICC profile; None for sRGB.
         orientation: EXIF orientation, 1 to 8.
         exif: EXIF block to carry over, or None.
         dpi: horizontal and vertical pixels per inch according to the file, or None.
+        reduced: how many of the file's pixels a pixel stands for on each side.
     """
 
-    samples: Raster
-    alpha: Raster | None = None
-    profile: bytes | None = None
+    samples: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    space: bytes | ColourSpace | None = None
     orientation: int = 1
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    reduced: int = 1
 
 
 def to_pil(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,13 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from ..errors import ImageError
-from .colour import lab_to_srgb, to_srgb, warn
+from .boxes import colour_codes
+from .colour import lab_to_srgb, srgb_conversion, warn
+from .colour_space import CODES, png_codes, stated_space
 from .metadata import carried_exif, exif_dpi, orientation_of
 from .objects import from_array, from_tensor, is_open_file, load_open_file
 from .picture import Decoded, Picture, Raster, sane_dpi, unit_range
+from .samples import planes, reduction
 from .source import TooLargeError, UnknownFormatError, damaged, load_bytes, open_image
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ _PNG_DEPTH = slice(24, 25)  # the bit depth, always in the first chunk
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 
 _JPEG_END = b"\xff\xd9"
+_MOST_REDUCED = 8  # by the decoder of JPEG
 _FILLER = bytes(range(1, 255)) * 16  # decodes to noise where data is missing, and is skipped where none is
 
 _UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
@@ -40,11 +45,15 @@ _UPRIGHT: dict[int, Callable[[Raster], Raster]] = {  # by EXIF orientation
 }
 
 
-def read(source: str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any] | Tensor | Picture) -> Picture:
+def read(
+    source: str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any] | Tensor | Picture, longest: int | None = None
+) -> Picture:
     """Read a picture; see `impasto.read`.
 
     Args:
         source: see `impasto.read`.
+        longest: the longest side that the picture is used at, in pixels. A large one is then read with fewer pixels,
+            at least twice as many on a side; see `samples.reduction`. None reads all of them.
 
     Raises:
         ImageError: the picture is missing, unreadable, damaged, or larger than `MAX_MEGAPIXELS`.
@@ -52,20 +61,22 @@ def read(source: str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any] | T
     if isinstance(source, Picture):
         return source
     if isinstance(source, str | Path):
-        data, name = load_bytes(source)
-        return _picture(_from_file(data, name), name, data)
+        return _read_file(*load_bytes(source), longest)
     if isinstance(source, bytes):
-        name = "the picture given as bytes"
-        return _picture(_from_file(source, name), name, source)
+        return _read_file(source, "the picture given as bytes", longest)
+    if is_open_file(source) and not isinstance(source, Image.Image):
+        return _read_file(*load_open_file(source), longest)
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "the image given")
-        return _picture(_from_pillow(source, name), name)
+        return _picture(_from_pillow(source, name), name, longest)
     if isinstance(source, np.ndarray):
-        return _picture(from_array(source), "the array given")
-    if is_open_file(source):
-        data, name = load_open_file(source)
-        return _picture(_from_file(data, name), name, data)
-    return _picture(from_tensor(_require_tensor(source)), "the tensor given")
+        return _picture(from_array(source), "the array given", longest)
+    return _picture(from_tensor(_require_tensor(source)), "the tensor given", longest)
+
+
+def _read_file(data: bytes, name: str, longest: int | None) -> Picture:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return _picture(_from_file(data, name, longest), name, longest, sha256)
 
 
 def _require_tensor(source: object) -> Tensor:
@@ -79,23 +90,26 @@ def _require_tensor(source: object) -> Tensor:
     )
 
 
-def _picture(decoded: Decoded, name: str, file: bytes | None = None) -> Picture:
+def _picture(decoded: Decoded, name: str, longest: int | None, sha256: str | None = None) -> Picture:
     import torch
 
-    def tensor(raster: Raster) -> Tensor:
-        upright = _UPRIGHT.get(decoded.orientation, lambda a: a)(raster)
-        return torch.from_numpy(np.ascontiguousarray(upright.transpose(2, 0, 1)))[None]
+    height, width = (side * decoded.reduced for side in decoded.samples.shape[:2])
+    times = max(1, reduction(width, height, longest) // decoded.reduced)
+    turn = _UPRIGHT.get(decoded.orientation, lambda a: a)
+
+    def tensor(samples: NDArray[Any], convert: Callable[[Raster], Raster]) -> Tensor:
+        return torch.from_numpy(planes(turn(samples), convert, times))[None]
 
     dpi = decoded.dpi
     if dpi and decoded.orientation >= 5:  # stored rotated by 90 degrees
         dpi = (dpi[1], dpi[0])
     return Picture(
-        pixels=tensor(to_srgb(decoded.samples, decoded.profile, name)),
-        alpha=None if decoded.alpha is None else tensor(decoded.alpha),
+        pixels=tensor(decoded.samples, srgb_conversion(decoded.space, decoded.samples.shape[2], name)),
+        alpha=None if decoded.alpha is None else tensor(decoded.alpha, lambda alpha: alpha),
         exif=decoded.exif,
         dpi=dpi,
         source=name,
-        sha256=None if file is None else hashlib.sha256(file).hexdigest(),
+        sha256=sha256,
     )
 
 
@@ -111,26 +125,47 @@ def stated_size(source: str | Path) -> tuple[int, int] | None:
     return None if image is None else image.size
 
 
-def _from_file(data: bytes, name: str) -> Decoded:
+def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
     if data[: len(_PNG)] == _PNG and data[_PNG_DEPTH] == b"\x10":
         from . import deep
 
-        image = open_image(data, name)
+        image = _opened(data, name)
         try:
             samples, alpha = deep.read_png(data)
         except Exception as error:
             raise damaged(name, error) from None
-        return _described(image, samples, alpha)
+        return _described(image, samples, alpha, name)
     from . import codecs
 
     kind = codecs.kind_of(data)
     if data[:4] in _TIFF and not kind:
         return _from_tiff(data, name)
     if kind == "heif":
-        return _from_pillow(codecs.open_heif(data, name), name)
+        image = codecs.open_heif(data, name)
+        _note_codes(image, data)
+        return _from_pillow(image, name)
     if kind:
         return codecs.read(kind, data, name)
-    return _from_pillow(_whole(open_image(data, name), data, name), name)
+    image = _opened(data, name)
+    if image.format == "JPEG":
+        return _from_jpeg(image, data, name, longest)
+    if image.format in ("GIF", "WEBP", "PNG", "AVIF") and (frames := getattr(image, "n_frames", 1)) > 1:
+        warn(f"{name} has {frames} frames; the first is painted")
+    return _from_pillow(image, name)
+
+
+def _opened(data: bytes, name: str) -> Image.Image:
+    """Open a picture by Pillow, with the codes of its colour space in its ``info``."""
+    image = open_image(data, name)
+    _note_codes(image, data)
+    return image
+
+
+def _note_codes(image: Image.Image, data: bytes) -> None:
+    if image.format == "PNG" and (stated := png_codes(data)):
+        image.info[CODES] = stated
+    elif image.format in ("AVIF", "HEIF") and (found := colour_codes(data)):
+        image.info[CODES] = (*found[:2], 0, True, 8)  # the decoder has made RGB of full range of it
 
 
 def _from_tiff(data: bytes, name: str) -> Decoded:
@@ -163,21 +198,21 @@ def _from_tiff(data: bytes, name: str) -> Decoded:
             raise refused from None
 
 
-def _whole(image: Image.Image, data: bytes, name: str) -> Image.Image:
-    """The image, with a warning if it is one of several frames, or if a JPEG lacks its end."""
-    if image.format in ("GIF", "WEBP", "PNG", "AVIF") and (frames := getattr(image, "n_frames", 1)) > 1:
-        warn(f"{name} has {frames} frames; the first is painted")
-    if image.format != "JPEG":
-        return image
+def _from_jpeg(image: Image.Image, data: bytes, name: str, longest: int | None) -> Decoded:
+    """Decode a JPEG, with fewer pixels if that is enough; a warning if it lacks its end."""
+    width, height = image.size
+    times = min(_MOST_REDUCED, reduction(width, height, longest))
+    if times > 1:
+        image.draft(None, (width // times, height // times))
     try:
         image.load()
     except OSError as error:
         if "truncated" not in str(error):
             raise damaged(name, error) from None
-        return _mended(image, data, name, error)
+        image, times = _mended(open_image(data, name), data, name, error), 1
     except Exception as error:
         raise damaged(name, error) from None
-    return image
+    return dataclasses.replace(_from_pillow(image, name), reduced=times)
 
 
 def _mended(image: Image.Image, data: bytes, name: str, error: OSError) -> Image.Image:
@@ -219,10 +254,10 @@ def _from_pillow(image: Image.Image, name: str) -> Decoded:
                 "its path"
             ) from None
         raise damaged(name, error) from None
-    return _described(image, samples, alpha)
+    return _described(image, samples, alpha, name)
 
 
-def _samples(image: Image.Image, name: str) -> tuple[Raster, Raster | None]:
+def _samples(image: Image.Image, name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """The samples H×W×(1, 3 or 4) of a loaded image of any mode, and its alpha."""
     if not image.width * image.height:
         raise ImageError(f"{name} is {image.width}×{image.height} pixels; expected at least one")
@@ -235,26 +270,28 @@ def _samples(image: Image.Image, name: str) -> tuple[Raster, Raster | None]:
         image = lab_to_srgb(image)
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        values = _scaled(image.convert("LA" if grey else "RGBA"))
+        values = _levels(image.convert("LA" if grey else "RGBA"))
         return values[..., :-1], values[..., -1:]
     if image.mode == "CMYK":
-        return _scaled(image), None
-    return _scaled(image.convert("L" if grey else "RGB")), None
+        return _levels(image), None
+    return _levels(image.convert("L" if grey else "RGB")), None
 
 
-def _scaled(image: Image.Image) -> Raster:
-    values = np.asarray(image, np.float32) / np.float32(255)
-    return values.reshape(image.height, image.width, -1)
+def _levels(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image, np.uint8).reshape(image.height, image.width, -1)
 
 
-def _described(image: Image.Image, samples: Raster, alpha: Raster | None) -> Decoded:
+def _described(image: Image.Image, samples: NDArray[Any], alpha: NDArray[Any] | None, name: str) -> Decoded:
     """Join samples with the metadata that Pillow read from the file."""
-    # The profile of a Lab image does not apply to the converted samples.
-    profile = None if image.mode == "LAB" else image.info.get("icc_profile")
+    space = None
+    if image.mode != "LAB":  # whose profile does not apply to the converted samples
+        space, trouble = stated_space(image)
+        if trouble:
+            warn(f"{name}: {trouble}; taken for sRGB")
     try:
         exif = image.getexif()
         orientation = orientation_of(exif.get(Base.Orientation, 1))
     except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
-        return Decoded(samples, alpha, profile)
+        return Decoded(samples, alpha, space)
     dpi = sane_dpi(image.info.get("dpi")) or exif_dpi(exif)  # WebP has only the latter
-    return Decoded(samples, alpha, profile, orientation, carried_exif(exif), dpi)
+    return Decoded(samples, alpha, space, orientation, carried_exif(exif), dpi)

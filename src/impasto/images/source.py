@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import ImageError, near_misses
 from ..untrusted import irregular, read_stream, shorten
+from .boxes import boxes
 
 STANDARD_STREAM = "-"
 MAX_FILE = 8_000_000_000  # bytes; more than the largest picture that is accepted can take
@@ -123,18 +124,10 @@ def is_heif(data: bytes) -> bool:
 
 def jxl_boxes(data: bytes) -> dict[bytes, bytes]:
     """The contents of the boxes of a JPEG XL file by type, the first of each; empty for a bare codestream."""
-    boxes: dict[bytes, bytes] = {}
-    at = 0 if data.startswith(JXL_CONTAINER) else len(data)
-    while at + 8 <= len(data):
-        size, head = int.from_bytes(data[at : at + 4]), 8
-        if size == 1:  # a length of 64 bits follows
-            size, head = int.from_bytes(data[at + 8 : at + 16]), 16
-        end = len(data) if size == 0 else at + size
-        if end < at + head:
-            break
-        boxes.setdefault(data[at + 4 : at + 8], data[at + head : end])
-        at = end
-    return boxes
+    found: dict[bytes, bytes] = {}
+    for kind, content in boxes(data) if data.startswith(JXL_CONTAINER) else ():
+        found.setdefault(kind, content)
+    return found
 
 
 def damaged(name: str, error: Exception) -> ImageError:

@@ -197,7 +197,7 @@ def make_recipe(
     try:
         recipe = Recipe(method=name, options=chosen.options(**options), styles=tuple(styles), preset=preset, **common)
     except ValidationError as error:
-        raise explain(error) from None
+        raise explain(error, fields={**Recipe.model_fields, **own}) from None
     return _check_recipe(recipe)
 
 

@@ -49,7 +49,7 @@ class BoundPainter:
         self, session: Session, recipe: Recipe, nets: Nets, styles: Sequence[Picture], *, shared: bool
     ) -> None:
         self._session, self._nets, self.styles = session, nets, styles
-        names = [style.sha256 or _digest(style.pixels) for style in styles] if shared else []
+        names = [_name(style) for style in styles] if shared else []
         kept = session.statistics(recipe, nets, names) if shared else None
         self.painter = method(recipe.method).bound(recipe, nets, [style.pixels for style in styles], kept)
         self.recipe, self.device = self.painter.recipe, self.painter.device
@@ -137,8 +137,11 @@ class BoundPainter:
         from ..images.read import read
 
         def begin() -> Inputs:
-            content = read(photo)
-            found = [] if regions is not None else read_masks(self.recipe, content, masks, self._session.read)
+            longest = self.recipe.sides_used().photo
+            content = read(photo, longest)
+            found: Sequence[Tensor | None] = []
+            if regions is None:
+                found = read_masks(self.recipe, content, masks, lambda mask: self._session.read(mask, longest))
             where = regions if regions is not None else regions_of(self.recipe, content, found)
             source = self.recipe.start if start is None else start
             return Inputs(
@@ -166,7 +169,8 @@ class BoundPainter:
         return painter if self.checkpoint is None else painter.keeping(self.checkpoint)
 
 
-def _digest(pixels: Tensor) -> str:
+def _name(style: Picture) -> str:
+    """A name for the pixels of a style: a file may be read with all of its pixels or with fewer."""
     from ..methods.common.resume import digest
 
-    return digest(pixels)
+    return digest(style.pixels) if style.sha256 is None else f"{style.sha256} {style.size}"

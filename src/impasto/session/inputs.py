@@ -124,7 +124,8 @@ def open_pictures(photo: ImageLike, styles: Sequence[ImageLike], read: Read) -> 
     for source in styles:
         picture = read(source)
         require_size(picture, _SMALLEST, "the style")
-        if torch.equal(picture.pixels, content.pixels):
+        same_file = picture.sha256 is not None and picture.sha256 == content.sha256
+        if same_file or torch.equal(picture.pixels, content.pixels):
             raise RequestError(
                 f"photo and style are the same picture ({picture.source}); expected two: give another style"
             )

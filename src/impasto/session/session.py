@@ -112,8 +112,10 @@ class Session:
         def begin() -> Inputs:
             say("reading the pictures")
             sources = _sources(recipe, styles)
-            content, pictures = open_pictures(read(photo), sources, self.read)
-            found = read_masks(recipe, content, masks, self.read)
+            used = recipe.sides_used()
+            content = read(photo, used.photo)
+            content, pictures = open_pictures(content, sources, lambda style: self.read(style, used.style))
+            found = read_masks(recipe, content, masks, lambda mask: self.read(mask, used.photo))
             regions = regions_of(recipe, content, found)
             source = recipe.start if start is None else start
             begin_from = None if source is None else read(source).pixels
@@ -144,15 +146,17 @@ class Session:
 
         sources = _sources(recipe, styles)
         with isolated():
-            bound = self._bound(recipe, [self.read(source) for source in sources], shared=False)
+            pictures = [self.read(source, recipe.sides_used().style) for source in sources]
+            bound = self._bound(recipe, pictures, shared=False)
             bound.painter.encode_ahead()
         return bound
 
-    def read(self, source: ImageLike) -> Picture:
+    def read(self, source: ImageLike, longest: int | None = None) -> Picture:
         """Read a picture that may be needed again. A file is kept, and read again only if it has changed.
 
         Args:
             source: the picture; see `impasto.read`.
+            longest: the longest side that it is used at, in pixels; a large picture is then read with fewer pixels.
 
         Raises:
             ImageError: it cannot be read.
@@ -164,10 +168,10 @@ class Session:
         from ..images.read import read
 
         if not isinstance(source, str | Path) or str(source) == STANDARD_STREAM or not Path(source).is_file():
-            return read(source)
+            return read(source, longest)
         stat = Path(source).stat()
-        key = ("picture", str(Path(source).resolve()), stat.st_size, stat.st_mtime_ns, str(source))
-        return self.cache.keep(key, lambda: read(source))
+        key = ("picture", str(Path(source).resolve()), stat.st_size, stat.st_mtime_ns, str(source), longest)
+        return self.cache.keep(key, lambda: read(source, longest))
 
     def close(self) -> None:
         """Free what is kept. The session can still be used, and loads again what it needs.
@@ -197,7 +201,7 @@ class Session:
 
         if style.alpha is None or style.sha256 is None:
             return visible(style)
-        return self.cache.keep(("visible", style.sha256, style.source), lambda: visible(style))
+        return self.cache.keep(("visible", style.sha256, style.size, style.source), lambda: visible(style))
 
     def statistics(self, recipe: Recipe, nets: Nets, names: Sequence[str]) -> CacheView:
         """Return the part of the cache that holds the statistics of style pictures.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ...recipe import Detail, Frozen, Options, Size, StyleScale
+from ...recipe import Detail, Frozen, Options, SidesUsed, Size, StyleScale
 from ...settings import names_file, setting
 
 NAME = "cascade"
@@ -79,6 +79,16 @@ class Rung(Frozen):
             if file is not None and isinstance(value, str) and value not in file.words:
                 data["settings"][name] = rename(value)
 
+    def scaled_options(self, style_scale: float) -> Options:
+        """Return the options of the rung's method, with `style_scale` as a factor on its own."""
+        from .. import make_recipe
+
+        options: Any = make_recipe(self.method, settings=self.settings).options
+        if style_scale == 1 or "style_scale" not in type(options).model_fields:
+            return options
+        scale = min(16.0, max(1 / 16, options.style_scale * style_scale))
+        return options.model_copy(update={"style_scale": scale})
+
     def __str__(self) -> str:
         parts = [self.method, *(() if self.size is None else (str(self.size),))]
         if self.start_detail != 1:
@@ -102,6 +112,12 @@ class Rung(Frozen):
             return final
         least = max(_LEAST, -(-_NARROWEST * max(shape) // min(shape)))
         return min(final, max(least, round(self.size * min(1.0, final / _FULL))))
+
+
+def _largest(sides: Sequence[int | None]) -> int | None:
+    """The largest side; None, which stands for all pixels, is larger than any."""
+    known = [side for side in sides if side is not None]
+    return max(known) if known and len(known) == len(sides) else None
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -210,6 +226,11 @@ class CascadeOptions(Options):
                 f"one, as in {rungs[-1]},swap"
             )
         return rungs
+
+    def sides_used(self, size: int) -> SidesUsed:
+        """See `Options.sides_used`: the most that a rung uses, were it painted at the final size."""
+        rungs = [rung.scaled_options(self.style_scale).sides_used(size) for rung in self.rungs]
+        return SidesUsed(_largest([each.photo for each in rungs]), _largest([each.style for each in rungs]))
 
     def settled(self, settle: Callable[[Rung], Mapping[str, Any]]) -> Self:
         """Return these options with the settings of each rung replaced by what `settle` returns for it."""

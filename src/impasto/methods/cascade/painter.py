@@ -164,16 +164,10 @@ def _recipe_of(rung: Rung, recipe: Recipe, size: int | None) -> Recipe:
 
 def _options_of(rung: Rung, recipe: Recipe, size: int | None) -> Options:
     """Return the options of a rung: its settings, the cascade's stroke scale, and an approximate match if large."""
-    from .. import make_recipe
-
-    scale = options_of(recipe, CascadeOptions).style_scale
-    options: Any = make_recipe(rung.method, settings=rung.settings).options
-    changes: dict[str, Any] = {}
-    if scale != 1 and "style_scale" in type(options).model_fields:
-        changes["style_scale"] = min(16.0, max(1 / 16, options.style_scale * scale))
+    options: Any = rung.scaled_options(options_of(recipe, CascadeOptions).style_scale)
     if rung.method == "swap" and options.search == "auto" and (size or 0) > APPROXIMATE:
-        changes["search"] = "patchmatch"
-    return options.model_copy(update=changes)
+        return options.model_copy(update={"search": "patchmatch"})
+    return options
 
 
 def _work_shares(

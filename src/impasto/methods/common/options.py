@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
 from ...errors import RequestError
-from ...recipe import Options, Positive, Recipe, StyleScale
+from ...recipe import Options, Positive, Recipe, SidesUsed, StyleScale
 from ...settings import setting
 
 Own = TypeVar("Own", bound=Options)
@@ -74,6 +75,13 @@ class AnyStyleOptions(Options):
         default=True,
         description="Remove the faint lattice that the net leaves, which repeats every 2 or 4 pixels.",
     )
+
+    def sides_used(self, size: int) -> SidesUsed:
+        """See `Options.sides_used`."""
+        from .scales import scales
+
+        largest = max(size, *scales(size, self.style_scale))
+        return SidesUsed(largest, math.ceil(largest * self.style_scale))
 
 
 def options_of(recipe: Recipe, kind: type[Own]) -> Own:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ...recipe import NonNegative, Options, Positive
+from ...recipe import NonNegative, Options, Positive, SidesUsed
 from ...settings import NamesFile, setting
 from ..common.layer_weights import LayerWeights
 from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, Precondition, StepCount
@@ -242,6 +242,12 @@ class GatysOptions(Options):
         if content == 0 and style == 0:
             raise ValueError("content and style both weigh nothing; give at least one layer a positive weight")
         return self
+
+    def sides_used(self, size: int) -> SidesUsed:
+        """See `Options.sides_used`. A style that fits otherwise than by its longest side is read whole."""
+        largest = max(size, *(side for side, _ in self.stages(size)))
+        fitted = self.style_fit == "longest" and self.init != "style"
+        return SidesUsed(largest, math.ceil(largest * self.style_scale) if fitted else None)
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """Return the longest side in pixels and the steps of each stage, for a result of longest side `final`."""

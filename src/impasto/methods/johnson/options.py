@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, field_validator
 
-from ...recipe import GRAIN, Grain, NetShare, Options, StyleScale
+from ...recipe import GRAIN, Grain, NetShare, Options, SidesUsed, StyleScale
 from ...settings import setting
 
 
@@ -54,6 +54,12 @@ class JohnsonOptions(Options):
         """See `Options.with_masks`."""
         pairs = zip(self.net, masks, strict=True)
         return self.model_copy(update={"net": tuple(s.model_copy(update={"mask": mask}) for s, mask in pairs)})
+
+    def sides_used(self, size: int) -> SidesUsed:
+        """See `Options.sides_used`."""
+        from ..common.scales import scales
+
+        return SidesUsed(max(size, *scales(size, self.style_scale)), 0)
 
     @property
     def style_name(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ...recipe import Detail, NonNegative, Options, StyleScale, UnitInterval
+from ...recipe import Detail, NonNegative, Options, SidesUsed, StyleScale, UnitInterval
 from ...settings import setting
 from ...weights.layers import resolve_layer
 from ..common.layer_weights import LayerWeights, equal
@@ -133,6 +134,10 @@ class NnstOptions(Options):
         together = round(self.first_steps + (self.steps - self.first_steps) * share)
         larger = count - 1 - number
         return together, self.split_steps >> larger if larger < self.split_sizes else 0
+
+    def sides_used(self, size: int) -> SidesUsed:
+        """See `Options.sides_used`."""
+        return SidesUsed(size, math.ceil(size * self.style_scale))
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """Return the longest side in pixels and the steps of each size, for a result of longest side `final`."""
