@@ -83,9 +83,8 @@ def test_without_any_encoder_the_preset_stays(monkeypatch, no_warning):
     assert make_recipe("gatys", preset="pystiche", exact_preset=False).encoder == "vgg19-torchvision"
 
 
-def test_compared_presets_paint_too():
-    with pytest.warns(ImpastoWarning, match="vgg19 takes its place"):
-        assert parse_way("gatys:pystiche").recipe.encoder == DEFAULT
+def test_compared_presets_are_exact(no_warning):
+    assert parse_way("gatys:pystiche").recipe.encoder == "vgg19-torchvision"
 
 
 @pytest.fixture
