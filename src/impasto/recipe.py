@@ -88,6 +88,10 @@ class Options(Frozen):
         """Return the settings with other masks for `known_styles`, one each; None means everywhere."""
         return self
 
+    def rescaled(self, standard: float, bare: float) -> Self:  # noqa: ARG002 (a hook)
+        """Return the settings for an encoder that sees values so many times as large, normalised or bare."""
+        return self
+
     @property
     def style_name(self) -> str:
         """The name of the style in file names, if a network knows it; empty if the style is a picture."""

@@ -155,7 +155,7 @@ def test_a_network_is_named_where_a_method_paints_by_one(
     assert "2 paintings" in ran.out
 
 
-FAILING = ("--methods", "adain,gatys:neural-style", "--size", 40)
+FAILING = ("--methods", "adain,gatys:pystiche", "--size", 40)
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def without_gatys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_fails_is_left_out_and_said(cli: Cli, photo: Path, style: Path) -> None:
     ran = cli("compare", photo, style, *FAILING, "--json", "--quiet", "-o", "a.png")
     assert ran.status == 1
-    assert ran.err == "impasto: gatys neural-style is left out: no such weights\n"
+    assert ran.err == "impasto: gatys pystiche is left out: no such weights\n"
     assert [p.get("error") for p in ran.json["paintings"]] == [None, "no such weights"]
     assert Path("a.png").exists()
     with pytest.warns(ImpastoWarning, match="gatys is left out: no such weights"):
@@ -328,7 +328,7 @@ def test_paintings_are_written(cli: Cli, photo: Path, style: Path, pairs: Path) 
 def test_what_fails_of_a_pair_is_left_out(cli: Cli, pairs: Path) -> None:
     ran = cli("compare", "--pairs", pairs, *FAILING, "--json")
     assert ran.status == 1
-    assert ran.err.count("gatys neural-style of ") == 2 and "no such weights" in ran.err
+    assert ran.err.count("gatys pystiche of ") == 2 and "no such weights" in ran.err
     assert [[p.get("error") for p in row["paintings"]] for row in ran.json["pairs"]] == [
         [None, "no such weights"]
     ] * 2
@@ -338,7 +338,7 @@ def test_what_fails_of_a_pair_is_left_out(cli: Cli, pairs: Path) -> None:
     columns = json.loads(Path("blind.key.json").read_text())["rows"][0]["columns"]
     assert {found["way"]: found.get("error") for found in columns.values()} == {
         "adain": None,
-        "gatys neural-style": "no such weights",
+        "gatys pystiche": "no such weights",
     }
     ran = cli("compare", "--pairs", pairs, "--methods", "gatys", "-o", "none.png", "-q")
     assert ran.status == 1 and ran.err.endswith("impasto: no such weights\n")

@@ -1,5 +1,6 @@
 """Presets whose encoder is not on this machine."""
 
+import dataclasses
 import warnings
 
 import pytest
@@ -9,13 +10,17 @@ from impasto import Style, make_recipe
 from impasto.comparison.ways import parse_way
 from impasto.errors import ImpastoWarning, WeightsError
 from impasto.methods import METHODS, stand_in
+from impasto.methods.common import loader
 from impasto.methods.common.preset import Preset
 from impasto.methods.gatys.options import GatysOptions
+from impasto.weights.canonical import caffe_spec, tiny_weights, torchvision_spec
 from impasto.weights.catalogue import CATALOGUE, DEFAULT
 from impasto.weights.locate import expected_path
+from impasto.weights.matconvnet import matconvnet_spec
 
 PRESETS = [(method.name, name) for method in METHODS.values() for name in method.presets]
 FOREIGN = [(method, name) for method, name in PRESETS if METHODS[method].presets[name].encoder != DEFAULT]
+WEIGHTS = {"content_weight", "style_weight", "tv_weight"}
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +51,10 @@ def test_the_installed_encoder_takes_the_place_of_a_missing_one(method, name):
     with pytest.warns(ImpastoWarning, match=says):
         recipe = make_recipe(method, preset=name, exact_preset=False)
     assert (recipe.encoder, recipe.preset, recipe.size) == (DEFAULT, name, preset.size)
-    assert recipe.options == make_recipe(method, preset=name).options
+    exact = make_recipe(method, preset=name).options
+    weights = WEIGHTS if preset.encoder.endswith("torchvision") else set()
+    assert recipe.options.model_dump(exclude=weights) == exact.model_dump(exclude=weights)
+    assert all(0 < getattr(recipe.options, each) < getattr(exact, each) for each in weights if getattr(exact, each))
 
 
 @pytest.mark.parametrize(("method", "name"), PRESETS)
@@ -75,9 +83,8 @@ def test_without_any_encoder_the_preset_stays(monkeypatch, no_warning):
     assert make_recipe("gatys", preset="pystiche", exact_preset=False).encoder == "vgg19-torchvision"
 
 
-def test_compared_presets_paint_too():
-    with pytest.warns(ImpastoWarning, match="vgg19 takes its place"):
-        assert parse_way("gatys:pystiche").recipe.encoder == DEFAULT
+def test_compared_presets_are_exact(no_warning):
+    assert parse_way("gatys:pystiche").recipe.encoder == "vgg19-torchvision"
 
 
 @pytest.fixture
@@ -125,3 +132,43 @@ def test_an_exact_preset_refuses(paint, photo, style):
             impasto.paint(photo, style, method="gatys", preset="pystiche", size=40, steps=2, exact_preset=True)
         else:
             impasto.bind(make_recipe("gatys", [Style(path=str(style))], preset="pystiche"))
+
+
+def test_levels_are_those_of_the_layouts():
+    specs = {"torchvision": torchvision_spec, "caffe": caffe_spec, "codebook": caffe_spec, "keras": caffe_spec}
+    for entry in CATALOGUE.values():
+        spec = specs.get(entry.layout, matconvnet_spec)(entry.arch)
+        assert entry.levels == pytest.approx((spec.scale / (sum(spec.std) / 3), spec.scale), rel=0.01)
+
+
+@pytest.mark.parametrize("name", METHODS["gatys"].presets)
+def test_weights_keep_the_balance_of_the_losses(name, picture, monkeypatch):
+    """An encoder without biases has features that grow with what it sees."""
+    preset = preset_of("gatys", name)
+    tiny = tiny_weights()
+    tensors = {layer: (weight, bias * 0) for layer, (weight, bias) in tiny.tensors.items()}
+    here = dataclasses.replace(tiny.spec, scale=8.0, mean=(4.0, 4.0, 4.0), std=(1.0, 1.0, 1.0))
+    assert (tiny.spec.scale, tiny.spec.mean[0], tiny.spec.std[0]) == (1, 0.5, 0.25)
+    found = []
+    for spec, options in ((tiny.spec, preset.options), (here, preset.options.rescaled(8 * 0.25, 8))):
+        weights = dataclasses.replace(tiny, spec=spec, tensors=tensors)
+        monkeypatch.setattr(loader, "load", lambda _, weights=weights, **more: weights)
+        settings = {"size": None, "precision": "exact", **_weights_of(options)}
+        recipe = make_recipe("gatys", [Style(path="s")], preset=name, settings=settings)
+        painter = impasto.bind(recipe, styles=[picture(40, 40, 1)]).painter
+        found.append(painter.objective(picture(40, 40, 2))(picture(40, 40, 3))[0])
+    assert set(found[0]) >= {"content", "style", *(["tv"] if preset.options.tv_weight else [])}
+    for kind in found[0]:
+        assert float(found[0][kind]) == pytest.approx(float(found[1][kind]), rel=1e-2)
+
+
+def _weights_of(options):
+    return {name: getattr(options, name) for name in WEIGHTS}
+
+
+def test_settings_without_losses_of_features_are_not_rescaled():
+    for name, method in METHODS.items():
+        if name != "gatys":
+            assert method.options().rescaled(57.0, 255.0) == method.options()
+    normalised = GatysOptions(normalize_gradients=True)
+    assert normalised.rescaled(57.0, 255.0) == normalised

@@ -85,7 +85,7 @@ def parse_way(text: str, size: int | None = SIZE) -> Way:
     given = {"size": size, **parse_none(fields, settings)}
     try:
         if chosen.styles:
-            recipe = make_recipe(name, preset=named or None, settings=given, exact_preset=False)
+            recipe = make_recipe(name, preset=named or None, settings=given)
         elif named or "net" in given:
             recipe = make_recipe(name, settings={"net": named, **given} if named else given)
         else:

@@ -18,6 +18,7 @@ def with_encoder_here(preset: Preset, method: str, name: str, overridden: Collec
     """Return a preset with the installed encoder if its own is not on this machine, and warn.
 
     Layers keep their meaning: a name that counts layers, such as ``conv_8``, is replaced where the networks differ.
+    Losses keep their balance: see `Options.rescaled`.
 
     Args:
         preset: the preset.
@@ -43,14 +44,17 @@ def with_encoder_here(preset: Preset, method: str, name: str, overridden: Collec
         translated = {_translated(layer, wanted, here, label, setting): weight for layer, weight in layers.items()}
         if translated != layers:
             changes[setting] = translated
+    options = preset.options.model_copy(update=changes)
+    rescaled = options.rescaled(*(now / then for now, then in zip(here.levels, wanted.levels, strict=True)))
+    weights = "" if rescaled == options else ", with weights that suit it"
     warnings.warn(
-        f"{label} is made for the encoder {wanted.name}, which is not on this machine; {here.name} takes its place, "
-        f"and the picture differs: `impasto weights fetch {wanted.name}` ({wanted.size_text}) gets the original, "
-        f"`impasto {method} --exact-preset` refuses to paint without it",
+        f"{label} is made for the encoder {wanted.name}, which is not on this machine; {here.name} takes its place"
+        f"{weights}, and the picture differs: `impasto weights fetch {wanted.name}` ({wanted.size_text}) gets the "
+        f"original, `impasto {method} --exact-preset` refuses to paint without it",
         ImpastoWarning,
         stacklevel=4,
     )
-    return dataclasses.replace(preset, encoder=here.name, options=preset.options.model_copy(update=changes))
+    return dataclasses.replace(preset, encoder=here.name, options=rescaled)
 
 
 def _translated(layer: str, wanted: Entry, here: Entry, label: str, setting: str) -> str:

@@ -67,6 +67,14 @@ class Entry:
         return self.package.file if self.package else self.urls[0].rpartition("/")[2]
 
     @property
+    def levels(self) -> tuple[float, float]:
+        """How far black and white are apart for the network: normalised as it was trained, and bare.
+
+        Its features are about as large.
+        """
+        return (1 / 0.226, 1.0) if self.layout == "torchvision" else (255.0, 255.0)
+
+    @property
     def size_text(self) -> str:
         """Size as text, in megabytes."""
         return f"{self.size / 1e6:.0f} MB"

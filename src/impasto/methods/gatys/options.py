@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -248,6 +248,17 @@ class GatysOptions(Options):
         largest = max(size, *(side for side, _ in self.stages(size)))
         fitted = self.style_fit == "longest" and self.init != "style"
         return SidesUsed(largest, math.ceil(largest * self.style_scale) if fitted else None)
+
+    def rescaled(self, standard: float, bare: float) -> Self:
+        """Return the settings with weights that keep the balance of the losses; see `Options.rescaled`."""
+        gain = standard if self.preprocess == "standard" else bare
+        changes: dict[str, float] = {}
+        if not self.normalize_gradients:
+            changes["content_weight"] = self.content_weight / gain**2
+            changes["style_weight"] = self.style_weight / gain ** (4 if self.style_loss == "gram" else 2)
+            # The total variation is that of the bare values.
+            changes["tv_weight"] = self.tv_weight / bare ** (1 if self.tv_kind.startswith("absolute") else 2)
+        return self.model_copy(update=changes)
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """Return the longest side in pixels and the steps of each stage, for a result of longest side `final`."""
