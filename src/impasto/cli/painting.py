@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import signal
 import sys
 import tempfile
@@ -18,9 +19,10 @@ from cyclopts import Group, Parameter
 
 from ..errors import ImpastoError, RequestError
 from ..images.atomic import check_apart
+from ..images.geometry import fitted_size
 from ..images.read import stated_size
 from ..images.source import MAX_MEGAPIXELS, STANDARD_STREAM
-from ..images.write import check_longest, check_target, longest_of
+from ..images.write import check_size, check_target, holds
 from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
@@ -56,15 +58,15 @@ class Output:
     output: Annotated[
         str | None,
         _option(
-            "File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.",
+            "File to write: .png, .jpg, .webp, .tif, .avif or .jxl; - writes PNG to standard output.",
             name=("--output", "-o"),
             default="PHOTO.STYLE.png",
             plain=True,
         ),
     ] = None
     overwrite: Annotated[bool, _option("Replace files that exist.", default=False, plain=True)] = False
-    quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.", plain=True)] = 95
-    bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG and TIFF.")] = 8
+    quality: Annotated[int, _option("Quality of JPEG, WebP, AVIF and JPEG XL, 1 to 100.", plain=True)] = 95
+    bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG, TIFF and JPEG XL.")] = 8
     keep_gps: Annotated[
         bool, _option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
     ] = False
@@ -231,12 +233,16 @@ def _check_apart(recipe: Recipe, photo: ImageLike, styles: Sequence[ImageLike], 
 
 def _check_longest(target: str, recipe: Recipe, photo: ImageLike) -> None:
     """Check before painting that the format of a file holds pictures of the size that is asked for."""
-    longest = recipe.size
-    can_be_too_large = longest_of(target) < MAX_MEGAPIXELS * 1_000_000
-    if longest is None and can_be_too_large and isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM:
-        longest = max(stated_size(photo) or (0, 0))
-    if longest is not None:
-        check_longest(target, longest)
+    most = MAX_MEGAPIXELS * 1_000_000
+    side = recipe.size or math.isqrt(most)
+    if holds(target, recipe.size or most) and holds(target, side, side):
+        return
+    size = stated_size(photo) if isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM else None
+    if size is not None:
+        height, width = fitted_size(size[1], size[0], recipe.size)
+        check_size(target, width, height)
+    elif recipe.size:
+        check_size(target, recipe.size)
 
 
 def check_output(

@@ -205,7 +205,7 @@ class _Output(Output):
         str | None,
         Parameter(
             name=("--output", "-o"),
-            help="File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.",
+            help="File to write: .png, .jpg, .webp, .tif, .avif or .jxl; - writes PNG to standard output.",
             group=OUTPUT,
             show_default="PICTURE.replay.png",
             show=True,

@@ -164,10 +164,10 @@ class Painting:
         """Write the picture atomically, with its recipe in the metadata: ``impasto replay`` can paint it again.
 
         Args:
-            target: path that ends in .png, .jpg, .webp or .tif; ``-`` writes PNG to standard output.
+            target: path that ends in .png, .jpg, .webp, .tif, .avif or .jxl; ``-`` writes PNG to standard output.
             overwrite: replace an existing file.
-            quality: quality of JPEG and WebP, 1 to 100.
-            bits: bits of a channel: 8, or 16 for PNG and TIFF.
+            quality: quality of JPEG, WebP, AVIF and JPEG XL, 1 to 100.
+            bits: bits of a channel: 8, or 16 for PNG, TIFF and JPEG XL.
             keep_gps: keep the place where the photograph was taken.
 
         Raises:
