@@ -211,6 +211,20 @@ class Painter(ABC):
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
+    def check_memory(self, size: tuple[int, int], *, regions: bool = False) -> None:  # noqa: B027 (a hook)
+        """Check before painting that the memory is enough, as far as that is known then.
+
+        Args:
+            size: height and width of the photograph, before it is resized to ``recipe.size``.
+            regions: it is painted with masks.
+
+        Raises:
+            ShortageError: the recipe's budget is too small.
+
+        Examples:
+            >>> painter.check_memory((480, 640))
+        """
+
     def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002 (a hook)
         """Estimate the work of a painting, without that of encoding the styles.
 

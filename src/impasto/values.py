@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ByteSize, Field, ValidationError
@@ -22,7 +23,8 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Detail = Annotated[float, Field(ge=0, le=4)]
-Size = Annotated[int, Field(ge=16, le=32_768)]
+LEAST_SIZE, LARGEST_SIZE = 16, 32_768  # pixels of the longest side
+Size = Annotated[int, Field(ge=LEAST_SIZE, le=LARGEST_SIZE)]
 Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
 
 Grain = Annotated[
@@ -51,6 +53,41 @@ NetName = Annotated[
 
 GRAIN = 0.01
 """The default of `Grain`, which the shipped networks were trained with. Such noise cannot be seen in a photograph."""
+
+ALPHA = "alpha"
+"""The name of the mask that is the photograph's own alpha channel."""
+
+PICTURES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "gif", "bmp", "dib"),
+        *("avif", "avifs", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
+        *("ico", "psd", "jxl", "jls", "jxr", "hdp", "wdp", "qoi", "heic", "heif", "hif"),
+        *("dng", "cr2", "cr3", "nef", "nrw", "arw", "raf", "orf", "rw2", "pef", "srw"),
+    )
+)
+"""Extensions of the pictures that `impasto.read` reads, some with an extra."""
+
+
+def is_picture(path: str) -> bool:
+    """Say whether a file name has the extension of a picture."""
+    return PurePath(path).suffix.lower() in PICTURES
+
+
+def split_mask(text: str) -> tuple[str, str | None]:
+    """Split ``REST[@MASK]``; an @ belongs to the rest unless what follows can be a mask."""
+    rest, at, mask = text.strip().rpartition("@")
+    return (rest, mask) if at and rest and (mask == ALPHA or is_picture(mask)) else (text.strip(), None)
+
+
+def split_weight(text: str) -> tuple[str, float | None]:
+    """Split ``NAME[:WEIGHT]``; a colon belongs to the name unless a number follows."""
+    name, colon, tail = text.rpartition(":")
+    try:
+        return (name, float(tail)) if colon and name else (text, None)
+    except ValueError:
+        return text, None
+
 
 NONE = "none"
 """The word that stands for None on the command line."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import signal
 import sys
 import tempfile
@@ -19,15 +18,15 @@ from cyclopts import Group, Parameter
 
 from ..errors import ImpastoError, RequestError
 from ..images.atomic import check_apart
-from ..images.geometry import fitted_size
 from ..images.read import stated_size
-from ..images.source import MAX_MEGAPIXELS, STANDARD_STREAM
-from ..images.write import check_size, check_target, holds
+from ..images.source import STANDARD_STREAM
+from ..images.write import check_target
 from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
 from .flags import OUTPUT, RECORDS, shown_if
 from .progress import display
+from .sizes import check_painting_size
 from .status import DONE, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Output:
         ),
     ] = None
     overwrite: Annotated[bool, _option("Replace files that exist.", default=False, plain=True)] = False
-    quality: Annotated[int, _option("Quality of JPEG, WebP, AVIF and JPEG XL, 1 to 100.", plain=True)] = 95
+    quality: Annotated[int, _option("Quality of lossy formats, 1 to 100.", plain=True)] = 95
     bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG, TIFF and JPEG XL.")] = 8
     keep_gps: Annotated[
         bool, _option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
@@ -132,7 +131,7 @@ def run(
     started = time.monotonic()
     _check_apart(recipe, photo, styles, output)
     records = _check([photo, *styles, *(part.mask for part in recipe.parts), recipe.start], output)
-    _check_longest(output.target, recipe, photo)
+    check_painting_size(output.target, recipe, photo)
     checkpoint = _checkpoint(output)
     interrupted, unwritable = False, ""
     with display(quiet=output.quiet) as shown, _sigterm_as_interrupt(), Session(device=output.device) as session:
@@ -229,20 +228,6 @@ def _check_apart(recipe: Recipe, photo: ImageLike, styles: Sequence[ImageLike], 
     if output.resume is not None and output.resume != state:
         files.append(output.resume)
     check_apart({name: place for name, place in places.items() if name != "the output"}, files)
-
-
-def _check_longest(target: str, recipe: Recipe, photo: ImageLike) -> None:
-    """Check before painting that the format of a file holds pictures of the size that is asked for."""
-    most = MAX_MEGAPIXELS * 1_000_000
-    side = recipe.size or math.isqrt(most)
-    if holds(target, recipe.size or most) and holds(target, side, side):
-        return
-    size = stated_size(photo) if isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM else None
-    if size is not None:
-        height, width = fitted_size(size[1], size[0], recipe.size)
-        check_size(target, width, height)
-    elif recipe.size:
-        check_size(target, recipe.size)
 
 
 def check_output(

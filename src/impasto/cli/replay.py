@@ -308,6 +308,10 @@ def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """
     preset = settings.get("preset")
     common = {name: getattr(recipe, name) for name in COMMON if name != "preset"}
+    if settings.get("print") is not None:  # a print and a size replace each other
+        common["size"] = None
+    elif "size" in settings or "print" in settings:
+        common |= {"print": None, "print_crop": False}
     others = {name: value for name, value in settings.items() if name != "preset"}
     if preset is not None:
         kept = {name: value for name, value in common.items() if name not in ("encoder", "size")}

@@ -181,7 +181,7 @@ class Painting:
         from ..images.write import check_target, write
         from .provenance import Provenance, inputs_of
 
-        target = str(target)
+        target, dpi = str(target), self.recipe.file_dpi
         check_target(target, overwrite, quality=quality, bits=bits)
         kept = Provenance(
             version=__version__,
@@ -202,7 +202,7 @@ class Painting:
             metadata=kept.stored(),
             alpha=self._alpha(),
             exif=self.photo.exif,
-            dpi=self.photo.dpi,
+            dpi=self.photo.dpi if dpi is None else (dpi, dpi),
             quality=quality,
             bits=bits,
             keep_gps=keep_gps,

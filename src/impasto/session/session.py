@@ -19,6 +19,7 @@ from ..recipe import Recipe
 from .bound import BoundPainter
 from .cache import Cache, CacheView
 from .inputs import open_pictures, read_masks, regions_of
+from .printing import with_print
 from .provenance import warn_of_other_nets
 from .work import Inputs, Work
 
@@ -113,11 +114,15 @@ class Session:
             sources = _sources(recipe, styles)
             content, pictures = open_pictures(read(photo), sources, self.read)
             found = read_masks(recipe, content, masks, self.read)
-            regions = regions_of(recipe, content, found)
+            sized, cut = with_print(recipe, content, self.device)
             source = recipe.start if start is None else start
             begin_from = None if source is None else read(source).pixels
+            if cut is not None:
+                content, found = cut.picture(content), cut.masks(found)
+                begin_from = None if begin_from is None else cut.start(begin_from)
+            regions = regions_of(sized, content, found)
             say("loading the networks")
-            bound = self._bound(recipe, pictures)
+            bound = self._bound(sized, pictures)
             warn_of_other_nets(bound.recipe, nets or {})
             if checkpoint is not None:
                 bound = bound.keeping(checkpoint)

@@ -91,6 +91,8 @@ class CascadePainter(Painter):
         given = fitted_size(*shape, final)
         sizes = [rung.longest(final, shape) for rung in self.options.rungs]
         painters = self._painters(sizes)
+        for painter in reversed(painters):  # the last is mostly the largest
+            painter.check_memory(shape, regions=regions is not None)
         start = None if start is None else check_start(start, content)
         begin = 0 if start is None else max(start.shape[2:])
         shares = _work_shares(painters, shape, sizes, begin)

@@ -207,6 +207,12 @@ class OnePassPainter(Painter, Generic[Stats]):
         final = self.recipe.size or max(size)
         return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
 
+    def check_memory(self, size: Size, *, regions: bool = False) -> None:
+        """See `Painter.check_memory`."""
+        given = fitted_size(*size, self.recipe.size)
+        cost = self.cost(given, None, apart=regions) + 2 * PICTURE
+        plan_strips(cost, given, self.recipe.memory, self.device, self.dtype, cost)
+
     def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002 (a hook)
         """Compute what a pass of longest side `size` needs of the photograph. This runs before all passes.
 

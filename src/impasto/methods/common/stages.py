@@ -153,6 +153,11 @@ class StagedPainter(Painter):
             if stop:
                 return
 
+    def check_memory(self, size: Size, *, regions: bool = False) -> None:  # noqa: ARG002 (masks change nothing)
+        """See `Painter.check_memory`."""
+        for needs in reversed(self._all_needs(size, self.stages(self.recipe.size or max(size)))):
+            needs.plan(self.recipe.memory)
+
     def estimate_work(self, size: Size, start: int = 0) -> float:
         """See `Painter.estimate_work`."""
         stages = self.stages(self.recipe.size or max(size))
@@ -191,6 +196,7 @@ def origin_of(
 ) -> dict[str, Any]:
     """Return what a painting is made from, without the method's settings: the recipe's, and hashes of all pixels."""
     apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
+    apart |= {"print", "dpi", "print_crop"}  # which the size and the photo hold
     data = recipe.model_dump(mode="json", exclude=apart)
     data["encoder"] = ", ".join(recipe.nets.values())
     data["photo"] = digest(content)
