@@ -215,14 +215,14 @@ class Painter(ABC):
         """Check before painting that the memory is enough, as far as that is known then.
 
         Args:
-            size: height and width of the photograph, before it is resized to ``recipe.size``.
+            size: height and width of the result.
             regions: it is painted with masks.
 
         Raises:
             ShortageError: the recipe's budget is too small.
 
         Examples:
-            >>> painter.check_memory((480, 640))
+            >>> painter.check_memory((48, 64))
         """
 
     def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002 (a hook)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from .errors import RequestError
-from .prints import DPI, Dpi, PrintSize
+from .prints import Dpi, PrintSize
 from .settings import FileName, NamesFile, check_places, names_file, setting
 
 # Some of these are only here for methods in other packages, which define their settings with them.
@@ -307,30 +307,12 @@ class Recipe(Frozen):
     )
     nets: dict[str, str] = Field(default_factory=dict, description="sha256 of each network by name, once loaded.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _sized_by_print(cls, data: Any) -> Any:
-        """With a print, the size is not known before the photo is, unless it is given."""
-        if isinstance(data, dict) and cast(dict[str, Any], data).get("print") is not None:
-            return {"size": None, **cast(dict[str, Any], data)}
-        return cast(Any, data)
-
     @field_validator("styles")
     @classmethod
     def _unique(cls, styles: tuple[Style, ...]) -> tuple[Style, ...]:
         if len({(style.path, style.mask) for style in styles}) < len(styles):
             raise ValueError("the same style is given twice; give it once with the summed weight")
         return styles
-
-    @property
-    def file_dpi(self) -> float | None:
-        """Pixels per inch to state in the file; None for those of the photo.
-
-        Examples:
-            >>> recipe.file_dpi is None
-            True
-        """
-        return self.dpi or (None if self.print is None else DPI)
 
     @property
     def parts(self) -> tuple[Share, ...]:

@@ -14,7 +14,15 @@ from impasto.errors import RequestError
 from impasto.images.picture import Picture
 from impasto.images.write import holds
 from impasto.methods import read_recipe
-from impasto.session.printing import Cut, check_print, explain_shortage, size_of_print, with_print
+from impasto.painter import Painter
+from impasto.session.printing import (
+    Cut,
+    check_print,
+    explain_shortage,
+    require_memory,
+    size_of_print,
+    with_print,
+)
 
 CPU = torch.device("cpu")
 
@@ -82,14 +90,31 @@ def test_larger_than_the_format(name, settings):
     check_print("a.png", asked, photo)
 
 
-def test_larger_than_the_memory():
-    photo = Picture(torch.zeros(1, 3, 20, 30))
-    used = memory.in_use(CPU)
-    with pytest.raises(RequestError, match=r"more than the memory holds.*use --dpi \d+ or --print") as caught:
-        with_print(recipe(print="60x40cm", memory=used + 500_000_000), photo, CPU)
+class Priced(Painter):
+    """A painter that needs so many bytes a pixel."""
+
+    def __init__(self, budget, each):
+        self.budget, self.each = budget, each
+
+    def check_memory(self, size, *, regions=False):
+        memory.fit([(0, memory.Cost.of_pixels(self.each * (1 + regions)))], size, self.budget, CPU)
+
+    def run(self, content, regions, start):
+        yield
+
+
+@pytest.mark.parametrize("regions", [False, True])
+def test_larger_than_the_memory(monkeypatch, regions):
+    monkeypatch.setattr(memory, "in_use", lambda _: 1_000_000_000)
+    asked, painter = recipe(print="60x40cm"), Priced(2_000_000_000, 100)
+    with pytest.raises(RequestError, match=r"at most 2 GB may be used: use --dpi \d+ or --print \S+, or") as caught:
+        require_memory(painter, asked, (300, 200), regions=regions)
     dpi = int(str(caught.value).split("--dpi ")[1].split()[0])
-    sized, cut = with_print(recipe(print="60x40cm", memory=used + 600_000_000, dpi=dpi), photo, CPU)
-    assert cut is None and sized.size == round(60 / 2.54 * dpi)
+    largest = asked.model_copy(update={"dpi": dpi})
+    require_memory(painter, largest, (300, 200), regions=regions)
+    with pytest.raises(RequestError):
+        require_memory(painter, largest.model_copy(update={"dpi": dpi + 1}), (300, 200), regions=regions)
+    require_memory(painter, recipe(), (300, 200), regions=regions)
 
 
 def test_a_method_that_needs_more_memory():

@@ -11,7 +11,7 @@ from ..methods import method
 from ..painter import Checkpoint, Painter, Regions
 from ..recipe import Recipe
 from .inputs import mask_list, name_of, read_masks, regions_of
-from .printing import with_print
+from .printing import require_memory, with_print
 from .work import Inputs, Work
 
 if TYPE_CHECKING:
@@ -143,13 +143,15 @@ class BoundPainter:
             sized, cut = with_print(self.recipe, content, self.device)
             source = self.recipe.start if start is None else start
             begin_from = None if source is None else read(source).pixels
+            bound, masked = self._sized(sized), where is not None or any(mask is not None for mask in found)
+            require_memory(bound.painter, sized, content.size, regions=masked)
             if cut is not None:
                 content, found = cut.picture(content), cut.masks(found)
                 begin_from = None if begin_from is None else cut.start(begin_from)
                 where = None if where is None else cut.regions(where)
             if where is None:
                 where = regions_of(sized, content, found)
-            return Inputs(self._sized(sized).with_inputs(start, masks), content, found, where, begin_from)
+            return Inputs(bound.with_inputs(start, masks), content, found, where, begin_from)
 
         return Work(begin, cancel, watch)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ..errors import RequestError
 from ..painter import Regions, Step
+from ..prints import DPI
 from ..recipe import Recipe
 from ..values import explain
 from .inputs import regions_of
@@ -181,7 +182,7 @@ class Painting:
         from ..images.write import check_target, write
         from .provenance import Provenance, inputs_of
 
-        target, dpi = str(target), self.recipe.file_dpi
+        target, dpi = str(target), self.recipe.dpi or (DPI if self.recipe.print else None)
         check_target(target, overwrite, quality=quality, bits=bits)
         kept = Provenance(
             version=__version__,

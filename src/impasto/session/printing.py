@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
     from ..images.picture import Picture
-    from ..painter import Regions
+    from ..painter import Painter, Regions
 
-_HELD = 6 * memory.PICTURE  # photo, picture and result, and what is written; a method needs more
+_HALVINGS = 20  # of the range in which the largest print is looked for
 
 
 def size_of_print(recipe: Recipe, photo: tuple[int, int]) -> tuple[int, int]:
@@ -89,7 +89,7 @@ def require_fit(
     if fits(width, height):
         return
     low, high = 0.0, 1.0  # largest factor by which the print may be scaled
-    for _ in range(40):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if fits(*_size(recipe, printed, dpi * middle, photo)) else (low, middle)
     repairs: list[str] = []
@@ -122,29 +122,62 @@ def with_print(recipe: Recipe, photo: Picture, on: device) -> tuple[Recipe, Cut 
     """
     if recipe.print is None:
         return recipe, None
-    width, height = size_of_print(recipe, photo.size)
+    size = size_of_print(recipe, photo.size)
     budget = recipe.memory or memory.usual_budget(on)
-    host = budget if on.type == "cpu" else memory.usual_budget(_host())
-    left = host - memory.in_use(_host())
-    require_fit(
-        recipe,
-        photo.size,
-        lambda width, height: _HELD.at((height, width)) <= left,
-        f"that is more than the memory holds ({memory.describe(host)})",
-    )
-    recipe = recipe.model_copy(update={"size": max(width, height), "memory": budget})
-    return recipe, Cut.of(photo.size, (width, height)) if recipe.print_crop else None
+    recipe = recipe.model_copy(update={"size": max(size), "memory": budget})
+    return recipe, Cut.of(photo.size, size) if recipe.print_crop else None
 
 
-def explain_shortage(error: memory.ShortageError, recipe: Recipe, photo: tuple[int, int]) -> RequestError:
-    """Make the error for a print that takes more memory than there is."""
+def require_memory(painter: Painter, recipe: Recipe, photo: tuple[int, int], *, regions: bool) -> None:
+    """Refuse a print that takes more memory than there is, before anything is painted.
+
+    Args:
+        painter: it has the recipe's budget.
+        recipe: from `with_print`; one without a print is not checked.
+        photo: width and height of the photograph.
+        regions: it is painted with masks.
+
+    Raises:
+        RequestError: the print is too large.
+    """
+
+    def fits(width: int, height: int) -> bool:
+        try:
+            painter.check_memory((height, width), regions=regions)
+        except memory.ShortageError:
+            return False
+        return True
+
+    if recipe.print is None:
+        return
+    try:
+        width, height = _size(recipe, _print_of(recipe), recipe.dpi or DPI, photo)
+        painter.check_memory((height, width), regions=regions)
+    except memory.ShortageError as error:
+        raise explain_shortage(error, recipe, photo, fits) from None
+
+
+def explain_shortage(
+    error: memory.ShortageError,
+    recipe: Recipe,
+    photo: tuple[int, int],
+    fits: Callable[[int, int], bool] | None = None,
+) -> RequestError:
+    """Make the error for a print that takes more memory than there is.
+
+    Args:
+        error: what the painter raised.
+        recipe: it has a print.
+        photo: width and height of the photograph.
+        fits: says whether there is memory for a painting of this width and height; None if the error alone tells.
+    """
     width, height = _size(recipe, _print_of(recipe), recipe.dpi or DPI, photo)
     most = error.share * width * height
     try:
         require_fit(
             recipe,
             photo,
-            lambda width, height: width * height <= most,
+            fits or (lambda width, height: width * height <= most),
             f"painting them takes at least {memory.describe(error.needed)} of memory, and at most "
             f"{memory.describe(error.budget)} may be used",
             "raise --memory",
@@ -237,9 +270,3 @@ def _lying(printed: Print, asked: Print, photo: tuple[int, int]) -> Print:
     if not asked.turns or (photo[0] < photo[1]) == (printed.width < printed.height):
         return printed
     return printed._replace(width=printed.height, height=printed.width)
-
-
-def _host() -> device:
-    import torch
-
-    return torch.device("cpu")

@@ -209,9 +209,8 @@ class OnePassPainter(Painter, Generic[Stats]):
 
     def check_memory(self, size: Size, *, regions: bool = False) -> None:
         """See `Painter.check_memory`."""
-        given = fitted_size(*size, self.recipe.size)
-        cost = self.cost(given, None, apart=regions) + 2 * PICTURE
-        plan_strips(cost, given, self.recipe.memory, self.device, self.dtype, cost)
+        cost = self.cost(size, None, apart=regions) + 2 * PICTURE
+        plan_strips(cost, size, self.recipe.memory, self.device, self.dtype, cost)
 
     def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002 (a hook)
         """Compute what a pass of longest side `size` needs of the photograph. This runs before all passes.

@@ -155,7 +155,7 @@ class StagedPainter(Painter):
 
     def check_memory(self, size: Size, *, regions: bool = False) -> None:  # noqa: ARG002 (masks change nothing)
         """See `Painter.check_memory`."""
-        for needs in reversed(self._all_needs(size, self.stages(self.recipe.size or max(size)))):
+        for needs in reversed(self._all_needs(size, self.stages(max(size)))):
             needs.plan(self.recipe.memory)
 
     def estimate_work(self, size: Size, start: int = 0) -> float:
