@@ -233,7 +233,7 @@ class Recipe(Frozen):
     print: PrintSize | None = setting(
         "picture",
         default=None,
-        description="Fit a print, such as 60x40cm or A4.",
+        description="Fit a print, as 60x40cm or A4.",
     )
     dpi: Dpi | None = setting(
         "picture",

@@ -14,7 +14,7 @@ from impasto.errors import RequestError
 from impasto.images.picture import Picture
 from impasto.images.write import holds
 from impasto.methods import read_recipe
-from impasto.painter import Painter
+from impasto.painter import Painter, Regions
 from impasto.session.printing import (
     Cut,
     check_print,
@@ -196,3 +196,34 @@ def test_a_recipe_keeps_the_print_and_not_the_size():
     assert read_recipe(data).portable() == data
     assert not settings.keys() & recipe().portable().keys()
     np.testing.assert_equal(recipe(dpi=72).portable()["dpi"], 72)
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+@pytest.mark.parametrize("crop", [False, True])
+def test_bound_painters_and_sessions_paint_the_same(photo, style, crop):
+    settings = {"print": "9x4cm", "dpi": 25.4, "print_crop": crop, "precision": "exact"}
+    painted = impasto.paint(photo, style, method="adain", **settings)
+    assert painted.size == ((90, 40) if crop else (53, 40))
+    bound = impasto.bind(impasto.make_recipe("adain", [impasto.Style(path=str(style))], settings=settings))
+    torch.testing.assert_close(bound.paint(photo).done().image, painted.image)
+    tall = impasto.read(photo).pixels.transpose(2, 3)
+    assert bound.paint(tall).done().size == ((90, 40) if crop else (30, 40))
+    assert painted.finished(strength=0.5).size == painted.size
+    half = torch.zeros(1, 1, 45, 60)
+    half[..., 30:] = 1
+    masked = bound.paint(photo, masks=[half]).done()
+    regions = bound.paint(photo, Regions(half, half)).done()
+    unpainted = masked.finished(strength=0.0).image
+    for each in (masked, regions):
+        assert (each.image - unpainted)[..., : each.size[0] // 3].abs().max() < 0.01
+        assert (each.image - unpainted)[..., 2 * each.size[0] // 3 :].abs().max() > 0.05
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_a_start_of_the_photo_and_of_the_print(photo, style):
+    settings = {"print": "9x4cm", "dpi": 25.4, "print_crop": True}
+    for size in ((30, 40), (40, 90)):
+        start = torch.rand(1, 3, *size)
+        assert impasto.paint(photo, style, method="adain", start=start, **settings).size == (90, 40)
+    with pytest.raises(RequestError, match="proportions"):
+        impasto.paint(photo, style, method="adain", start=torch.rand(1, 3, 40, 40), **settings)

@@ -150,7 +150,11 @@ def _command(source: str, record: Provenance, recipe: Recipe, *, everything: boo
     styles = [str(style) for style in recipe.styles]
     arguments = [
         *_arguments(output_type, record.photo, styles, with_styles=method(recipe.method).styles),
-        *flags({"size": COMMON["size"], **own, **COMMON}, settings_of(recipe), everything=everything),
+        *flags(
+            {"size": COMMON["size"], "print": COMMON["print"], **own, **COMMON},
+            settings_of(recipe),
+            everything=everything,
+        ),
     ]
     return with_signature(command, "replay", summary, arguments)
 
