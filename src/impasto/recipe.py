@@ -15,6 +15,7 @@ from .settings import FileName, NamesFile, check_places, names_file, setting
 # Some of these are only here for methods in other packages, which define their settings with them.
 from .values import ALPHA as ALPHA
 from .values import GRAIN as GRAIN
+from .values import PICTURES as PICTURES
 from .values import (
     Detail,
     Memory,

@@ -114,7 +114,8 @@ def stated_size(source: str | Path) -> tuple[int, int] | None:
         rotated = image.format != "TIFF" and orientation_of(image.getexif().get(Base.Orientation, 1)) >= 5
     except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
         rotated = False
-    return image.size[::-1] if rotated else image.size  # Pillow states that of a TIFF upright
+    width, height = image.size  # Pillow states that of a TIFF upright
+    return (height, width) if rotated else (width, height)
 
 
 def _from_file(data: bytes, name: str) -> Decoded:
