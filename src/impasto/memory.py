@@ -202,6 +202,11 @@ def fit(
     raise error
 
 
+def memory_left(budget: int | None, spare: int) -> int | None:
+    """Return a budget without what is to be left of it; None if there is none."""
+    return None if budget is None else max(1, budget - spare)
+
+
 def with_less(
     work: Callable[[Way], Made], way: Way, less: Callable[[Way], Way | None], refusal: Callable[[], str]
 ) -> Made:

@@ -211,12 +211,15 @@ class Painter(ABC):
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
-    def check_memory(self, size: tuple[int, int], *, regions: bool = False) -> None:  # noqa: B027 (a hook)
+    def check_memory(  # noqa: B027 (a hook)
+        self, size: tuple[int, int], *, regions: bool = False, spare: int = 0
+    ) -> None:
         """Check before painting that the memory is enough, as far as that is known then.
 
         Args:
             size: height and width of the result.
             regions: it is painted with masks.
+            spare: bytes of the recipe's budget to leave.
 
         Raises:
             ShortageError: the recipe's budget is too small.

@@ -67,7 +67,9 @@ def test_more_memory_than_there_is(cli: Cli, inputs: Inputs, monkeypatch: pytest
     monkeypatch.setattr(memory, "available", lambda _: 100_000_000)
     more = ("--print", "40x30cm", "--dpi", 100, "-o", "b.png")
     ran = cli(command, *inputs(command), *COMMANDS[command], *more)
-    ran.refused(2, "40x30cm takes 1575×1181 pixels at 100 dpi", "at most 1.08 GB may be used", "raise --memory")
+    ran.refused(
+        2, "40x30cm takes 1575×1181 pixels at 100 dpi", "at most 1.08 GB may be used", "allow more with --memory"
+    )
     assert not Path("b.png").exists()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..images.picture import Picture
     from ..painter import Painter, Regions
 
+_SPARE, _SPARE_SHARE = 60e6, 0.03  # bytes that a print named in an error leaves, and share of the budget
 _HALVINGS = 20  # of the range in which the largest print is looked for
 
 
@@ -143,13 +144,14 @@ def require_memory(painter: Painter, recipe: Recipe, photo: tuple[int, int], *, 
 
     def fits(width: int, height: int) -> bool:
         try:
-            painter.check_memory((height, width), regions=regions)
+            painter.check_memory((height, width), regions=regions, spare=spare)
         except memory.ShortageError:
             return False
         return True
 
     if recipe.print is None:
         return
+    spare = round(_SPARE + _SPARE_SHARE * (painter.recipe.memory or 0))
     try:
         width, height = _size(recipe, _print_of(recipe), recipe.dpi or DPI, photo)
         painter.check_memory((height, width), regions=regions)
@@ -180,7 +182,7 @@ def explain_shortage(
             fits or (lambda width, height: width * height <= most),
             f"painting them takes at least {memory.describe(error.needed)} of memory, and at most "
             f"{memory.describe(error.budget)} may be used",
-            "raise --memory",
+            "allow more with --memory",
         )
     except RequestError as refusal:
         return refusal

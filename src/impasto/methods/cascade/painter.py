@@ -123,11 +123,11 @@ class CascadePainter(Painter):
                     del step, image  # otherwise they would be held while painting goes on
             del begun
 
-    def check_memory(self, size: tuple[int, int], *, regions: bool = False) -> None:
+    def check_memory(self, size: tuple[int, int], *, regions: bool = False, spare: int = 0) -> None:
         """See `Painter.check_memory`."""
         sizes = [rung.longest(max(size), size) for rung in self.options.rungs]
         for painter, longest in reversed([*zip(self._painters(sizes), sizes, strict=True)]):
-            painter.check_memory(fitted_size(*size, longest), regions=regions)
+            painter.check_memory(fitted_size(*size, longest), regions=regions, spare=spare)
 
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""

@@ -17,7 +17,7 @@ from ...images.geometry import fit, fitted_size, resize
 from ...losses.cost import Optimisation, Tiling
 from ...losses.descent import run_in_tiles
 from ...losses.tiled import TiledObjective
-from ...memory import Plan, describe, keep_freed_memory
+from ...memory import Plan, describe, keep_freed_memory, memory_left
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
 from ...strips import Size
@@ -153,10 +153,10 @@ class StagedPainter(Painter):
             if stop:
                 return
 
-    def check_memory(self, size: Size, *, regions: bool = False) -> None:  # noqa: ARG002 (masks change nothing)
+    def check_memory(self, size: Size, *, regions: bool = False, spare: int = 0) -> None:  # noqa: ARG002 (a hook)
         """See `Painter.check_memory`."""
         for needs in reversed(self._all_needs(size, self.stages(max(size)))):
-            needs.plan(self.recipe.memory)
+            needs.plan(memory_left(self.recipe.memory, spare))
 
     def estimate_work(self, size: Size, start: int = 0) -> float:
         """See `Painter.estimate_work`."""
