@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import re
 import sys
 import weakref
@@ -100,6 +101,11 @@ class Cost:
         """Return the bytes at the largest moment, for a picture of this height and width."""
         return max(fixed + each * size[0] * size[1] for fixed, each in self.moments)
 
+    def most_pixels(self, amount: float) -> float:
+        """Return how many pixels a picture may have that needs no more than these bytes; 0 if none may."""
+        free = [(amount - fixed, each) for fixed, each in self.moments]
+        return min(0.0 if left < 0 else left / each if each else math.inf for left, each in free)
+
     def __add__(self, other: Cost) -> Cost:
         return Cost(tuple((a + c, b + d) for (a, b), (c, d) in product(self.moments, other.moments)))
 
@@ -125,6 +131,20 @@ class Plan(Generic[Way]):
 
     way: Way
     peak: float
+
+
+class ShortageError(RequestError):
+    """Work does not fit into the memory that it may use.
+
+    Attributes:
+        needed: bytes that it takes at least.
+        budget: bytes that it may use.
+        share: share of the picture's pixels that would fit, or a little less; 0 if none would.
+    """
+
+    needed: float = 0.0
+    budget: float = 0.0
+    share: float = 0.0
 
 
 _releases: list[Callable[[], Callable[[], None] | None]] = []
@@ -154,16 +174,16 @@ def fit(
         RequestError: no way fits the budget.
         ValueError: there is no way.
     """
-    used, plan = in_use(on), None
+    used, plan, least = in_use(on), None, Cost()
     most = budget or used + _SHARE_OF_FREE * available(on)
-    for way, cost in ways:
-        if plan is None and used + cost.at(size) > most:  # freeing what caches keep may be enough
+    for way, least in ways:
+        if plan is None and used + least.at(size) > most:  # freeing what caches keep may be enough
             for each in list(_releases):
                 if (release := each()) is not None:
                     release()
             give_back_freed_memory()
             used = in_use(on)
-        plan = Plan(way, used + cost.at(size))
+        plan = Plan(way, used + least.at(size))
         if plan.peak <= most:
             return plan
     if plan is None:
@@ -172,10 +192,19 @@ def fit(
         return plan
     height, width = size
     needed = plan.peak if later is None else max(plan.peak, used + later.at(size)) + _SETTLED
-    raise RequestError(
+    error = ShortageError(
         f"memory is {describe(budget)}; painting {width}×{height} pixels takes at least "
         f"{describe(1.005 * needed)}: raise --memory, or paint with a smaller --size"
     )
+    left = budget - used - _SETTLED
+    error.needed, error.budget = 1.005 * needed, budget
+    error.share = min(each.most_pixels(left) for each in (least, later or least)) / (height * width)
+    raise error
+
+
+def memory_left(budget: int | None, spare: int) -> int | None:
+    """Return a budget without what is to be left of it; None if there is none."""
+    return None if budget is None else max(1, budget - spare)
 
 
 def with_less(
@@ -213,6 +242,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and _RAN_OUT.search(str(error)) is not None
     )
+
+
+def usual_budget(on: device) -> int:
+    """The bytes that work may use without a budget: those of the process now, and most of the free ones."""
+    return int(in_use(on) + _SHARE_OF_FREE * available(on))
 
 
 def available(on: device) -> int:

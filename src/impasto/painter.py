@@ -211,6 +211,23 @@ class Painter(ABC):
         control = None if cancel is None and watch is None else Control(cancel, watch)
         return controlled(self.run(content, regions, start), control)
 
+    def check_memory(  # noqa: B027 (a hook)
+        self, size: tuple[int, int], *, regions: bool = False, spare: int = 0
+    ) -> None:
+        """Check before painting that the memory is enough, as far as that is known then.
+
+        Args:
+            size: height and width of the result.
+            regions: it is painted with masks.
+            spare: bytes of the recipe's budget to leave.
+
+        Raises:
+            ShortageError: the recipe's budget is too small.
+
+        Examples:
+            >>> painter.check_memory((48, 64))
+        """
+
     def estimate_work(self, size: tuple[int, int], start: int = 0) -> float:  # noqa: ARG002 (a hook)
         """Estimate the work of a painting, without that of encoding the styles.
 

@@ -9,19 +9,29 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from .errors import RequestError
+from .prints import Dpi, PrintSize
 from .settings import FileName, NamesFile, check_places, names_file, setting
 
 # Some of these are only here for methods in other packages, which define their settings with them.
+from .values import ALPHA as ALPHA
 from .values import GRAIN as GRAIN
 from .values import PICTURES as PICTURES
-from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval, is_picture
+from .values import (
+    Detail,
+    Memory,
+    NonNegative,
+    Positive,
+    Precision,
+    Size,
+    UnitInterval,
+    split_mask,
+    split_weight,
+)
 from .values import Grain as Grain
 from .values import NetName as NetName
 from .values import SidesUsed as SidesUsed
 from .values import StyleScale as StyleScale
-
-ALPHA = "alpha"
-"""The name of the mask that is the photograph's own alpha channel."""
+from .values import is_picture as is_picture
 
 MaskName = Annotated[str, NamesFile(words=(ALPHA,))]
 
@@ -141,8 +151,8 @@ class NetShare(Share):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``NAME[:WEIGHT][@MASK]``."""
-        rest, mask = _split_mask(text)
-        name, weight = _split_weight(rest)
+        rest, mask = split_mask(text)
+        name, weight = split_weight(rest)
         return cls(name=name, weight=1.0 if weight is None else weight, mask=mask)
 
     def __str__(self) -> str:
@@ -179,8 +189,8 @@ class Style(Share):
             >>> str(impasto.Style.parse("scream.jpg:0.3@sky.png"))
             'scream.jpg:0.3@sky.png'
         """
-        rest, mask = _split_mask(text)
-        path, weight = _split_weight(rest)
+        rest, mask = split_mask(text)
+        path, weight = split_weight(rest)
         if mask is not None and weight is None and path != "-" and not is_picture(path):
             path, mask = text, None
         try:
@@ -192,19 +202,6 @@ class Style(Share):
 
     def __str__(self) -> str:
         return self.written(self.path)
-
-
-def _split_mask(text: str) -> tuple[str, str | None]:
-    rest, at, mask = text.strip().rpartition("@")
-    return (rest, mask) if at and rest and (mask == ALPHA or is_picture(mask)) else (text.strip(), None)
-
-
-def _split_weight(text: str) -> tuple[str, float | None]:
-    name, colon, tail = text.rpartition(":")
-    try:
-        return (name, float(tail)) if colon and name else (text, None)
-    except ValueError:
-        return text, None
 
 
 DECIDED = frozenset({"version", "method", "options", "styles", "nets"})
@@ -246,6 +243,23 @@ class Recipe(Frozen):
         default=512,
         description="Longest side of the result in pixels; none: as the photo.",
         unit="px",
+    )
+    print: PrintSize | None = setting(
+        "picture",
+        default=None,
+        description="Fit a print, as 60x40cm or A4.",
+    )
+    dpi: Dpi | None = setting(
+        "picture",
+        "advanced",
+        default=None,
+        description="Pixels per inch of the print, and of the file; none: 300 for a print, otherwise as the photo.",
+    )
+    print_crop: bool = setting(
+        "picture",
+        "advanced",
+        default=False,
+        description="Fill the print, and cut off what lies over its edges; otherwise the whole photo fits inside.",
     )
     strength: UnitInterval = setting(
         "finish",
@@ -370,10 +384,12 @@ class Recipe(Frozen):
             >>> recipe.sides_used()
             SidesUsed(photo=1024, style=1024)
         """
-        return SidesUsed() if self.size is None else self.options.sides_used(self.size)
+        return SidesUsed() if self.size is None or self.print is not None else self.options.sides_used(self.size)
 
     def renamed(self, rename: Callable[[str], str]) -> dict[str, Any]:
-        """Return the recipe as JSON data with other file names. `memory` is left out: it changes no picture.
+        """Return the recipe as JSON data with other file names.
+
+        `memory` is left out: it changes no picture. So is `size` where a print decides it.
 
         Args:
             rename: called with each name that may be a file's, in the order of the fields; returns the new name.
@@ -382,11 +398,12 @@ class Recipe(Frozen):
             >>> recipe.renamed(lambda name: f"folder/{name}")["styles"]
             [{'weight': 0.5, 'path': 'folder/painting.jpg'}]
         """
-        data = self.model_dump(mode="json", exclude_none=True, exclude={"memory"})
+        apart = {"memory", "print_crop" if self.print is None else "size"}
+        data = self.model_dump(mode="json", exclude_none=True, exclude=apart)
         for table, model in ((data, self), (data["options"], self.options)):
             # A field that is None, but not by default, has to be written out.
             others = (name for name, field in type(model).model_fields.items() if field.get_default() is not None)
-            table.update({name: None for name in others if getattr(model, name) is None})
+            table.update({name: None for name in others if getattr(model, name) is None and name not in apart})
         for each, table in zip(self.styles, data["styles"], strict=True):
             each.rename_files(table, rename)
         self.options.rename_files(data["options"], rename)

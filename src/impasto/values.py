@@ -23,7 +23,8 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Detail = Annotated[float, Field(ge=0, le=4)]
-Size = Annotated[int, Field(ge=16, le=32_768)]
+LEAST_SIZE, LARGEST_SIZE = 16, 32_768  # pixels of the longest side
+Size = Annotated[int, Field(ge=LEAST_SIZE, le=LARGEST_SIZE)]
 Memory = Annotated[ByteSize, BeforeValidator(memory.parse), Field(gt=0)]
 
 Grain = Annotated[
@@ -64,6 +65,9 @@ class SidesUsed(NamedTuple):
     style: int | None = None
 
 
+ALPHA = "alpha"
+"""The name of the mask that is the photograph's own alpha channel."""
+
 PICTURES = frozenset(
     f".{suffix}"
     for suffix in (
@@ -79,6 +83,21 @@ PICTURES = frozenset(
 def is_picture(path: str) -> bool:
     """Say whether a file name has the extension of a picture."""
     return PurePath(path).suffix.lower() in PICTURES
+
+
+def split_mask(text: str) -> tuple[str, str | None]:
+    """Split ``REST[@MASK]``; an @ belongs to the rest unless what follows can be a mask."""
+    rest, at, mask = text.strip().rpartition("@")
+    return (rest, mask) if at and rest and (mask == ALPHA or is_picture(mask)) else (text.strip(), None)
+
+
+def split_weight(text: str) -> tuple[str, float | None]:
+    """Split ``NAME[:WEIGHT]``; a colon belongs to the name unless a number follows."""
+    name, colon, tail = text.rpartition(":")
+    try:
+        return (name, float(tail)) if colon and name else (text, None)
+    except ValueError:
+        return text, None
 
 
 NONE = "none"

@@ -67,12 +67,15 @@ def test_inputs_are_kept_by_name_and_sha256(painted: Path, photo: Path, style: P
 
 @pytest.mark.parametrize(
     ("name", "more"),
-    [("a.png", ("--bits", 16)), ("a.jpg", ("--quality", 80)), ("a.webp", ("--quality", 80)), ("a.tif", ())],
+    [
+        *(("a.png", ("--bits", 16)), ("a.jpg", ("--quality", 80)), ("a.webp", ("--quality", 80)), ("a.tif", ())),
+        *(("a.avif", ("--quality", 60)), ("a.jxl", ("--bits", 16)), ("b.jxl", ("--quality", 100))),
+    ],
 )
 def test_again_to_the_last_byte(cli: Cli, photo: Path, style: Path, name: str, more: tuple[Any, ...]) -> None:
     done(cli("gatys", photo, style, "-o", name, *more, *SHORT))
     done(cli("replay", name, "--inputs", photo.parent))
-    again = Path(name).with_stem("a.replay")
+    again = Path(name).with_stem(f"{Path(name).stem}.replay")
     assert again.read_bytes() == Path(name).read_bytes()
 
 

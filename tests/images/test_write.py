@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import imagecodecs
+import numpy as np
 import pytest
 import tifffile
 import torch
@@ -17,12 +19,12 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
 from impasto.errors import ImageError, OutputError, RequestError
-from impasto.images import atomic
+from impasto.images import atomic, jxl
 from impasto.images.contact import write_gif
 from impasto.images.metadata import read_metadata
 from impasto.images.picture import Picture
 from impasto.images.read import read
-from impasto.images.write import FORMATS, check_target, write
+from impasto.images.write import FORMATS, check_size, check_target, write
 
 EXTENSIONS = sorted(FORMATS)
 EVERY_WAY = [(each, 8) for each in EXTENSIONS] + [(each, 16) for each in EXTENSIONS if FORMATS[each].deep]
@@ -38,12 +40,33 @@ def noise(height: int = 24, width: int = 31, channels: int = 3) -> torch.Tensor:
     return torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(0))
 
 
+def seen_by_others(path: Path) -> tuple[Image.Exif, bytes | None]:
+    """The EXIF and the colour profile of a file, as other programs see them."""
+    if path.suffix != ".jxl":
+        image = Image.open(io.BytesIO(path.read_bytes()))
+        return image.getexif(), image.info["icc_profile"]
+    data, at, boxes = path.read_bytes(), 0, {}
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4])
+        assert 8 <= size <= len(data) - at
+        boxes[data[at + 4 : at + 8]] = data[at + 8 : at + size]
+        at += size
+    assert (
+        list(boxes)[:2] == [b"JXL ", b"ftyp"] and boxes[b"ftyp"][:4] == b"jxl " and boxes[b"jxlc"][:2] == b"\xff\x0a"
+    )
+    exif = Image.Exif()
+    if b"Exif" in boxes:
+        assert boxes[b"Exif"][:4] == bytes(4) and boxes[b"Exif"][4:6] in (b"II", b"MM")
+        exif.load(boxes[b"Exif"][4:])
+    return exif, None  # its codestream is sRGB without a profile
+
+
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("extension", [".png", ".tif"])
+@pytest.mark.parametrize("extension", [".png", ".tif", ".jxl"])
 @pytest.mark.parametrize("with_alpha", [False, True])
 def test_lossless_formats_keep_every_level(tmp_path, bits, extension, with_alpha):
     image, alpha = noise(), noise(channels=1) if with_alpha else None
-    write(image, tmp_path / f"a{extension}", alpha=alpha, bits=bits)
+    write(image, tmp_path / f"a{extension}", alpha=alpha, bits=bits, quality=100)
     back = read(tmp_path / f"a{extension}")
     top = 2**bits - 1
     assert (back.pixels - image).abs().max() * top < 0.51
@@ -63,11 +86,28 @@ def test_thin_pictures_survive(tmp_path_factory, long, short, upright, bits):
     assert torch.allclose(read(path).pixels, image, atol=0.51 / (2**bits - 1))
 
 
-@pytest.mark.parametrize("extension", [".jpg", ".jpeg", ".webp", ".JPG"])
-def test_lossy_formats_stay_close(tmp_path, extension):
-    smooth = torch.nn.functional.interpolate(noise(4, 4), (48, 64), mode="bicubic").clamp(0, 1)
-    write(smooth, tmp_path / f"a{extension}")
-    assert (read(tmp_path / f"a{extension}").pixels - smooth).abs().mean() < 0.02
+@pytest.mark.parametrize(("extension", "bits"), [*EVERY_WAY, (".JPG", 8), (".AVIF", 8)])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_lossy_formats_stay_close(tmp_path, extension, bits, with_alpha):
+    smooth = torch.nn.functional.interpolate(noise(4, 4, 4), (48, 64), mode="bicubic").clamp(0, 1)
+    image, alpha = smooth[:, :3], smooth[:, 3:] if with_alpha else None
+    path = tmp_path / f"a{extension}"
+    write(image, path, bits=bits, alpha=alpha)
+    back = read(path)
+    if with_alpha and FORMATS[extension.lower()].alpha:
+        assert (back.alpha - alpha).abs().mean() < 0.02
+    elif with_alpha:
+        image = image * alpha + 1 - alpha
+    assert (back.pixels - image).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".webp", ".avif", ".jxl"])
+def test_quality_is_size(tmp_path, extension):
+    sizes = []
+    for quality in (1, 20, 29, 30, 60, 95):
+        write(noise(64, 64), path := tmp_path / f"{quality}{extension}", quality=quality)
+        sizes.append(path.stat().st_size)
+    assert sizes == sorted(sizes) and sizes[-1] > 2 * sizes[0]
 
 
 @pytest.mark.parametrize(("extension", "bits"), EVERY_WAY)
@@ -124,19 +164,18 @@ def test_round_trip_of_what_a_photograph_carries(tmp_path, extension, bits, keep
     shot = kept.get_ifd(IFD.Exif)
     assert {tag: shot[tag] for tag in SHOT} == pytest.approx(SHOT)
     assert kept.get_ifd(IFD.GPSInfo) == (TAKEN if keep_gps else {})
-    with Image.open(path) as image:  # as other programs see it
-        seen = image.getexif()
-        assert seen.get_ifd(IFD.Exif)[Base.ISOSpeedRatings] == 400
-        assert bool(seen.get_ifd(IFD.GPSInfo)) == keep_gps
-        assert seen.get(Base.Orientation, 1) == 1
-        assert image.info["icc_profile"]
+    seen, profile = seen_by_others(path)
+    assert seen.get_ifd(IFD.Exif)[Base.ISOSpeedRatings] == 400
+    assert bool(seen.get_ifd(IFD.GPSInfo)) == keep_gps
+    assert seen.get(Base.Orientation, 1) == 1
+    assert profile or extension == ".jxl"
     assert read_metadata(path) == RECIPE
 
 
-@pytest.mark.parametrize("extension", [".png", ".tif"])
+@pytest.mark.parametrize("extension", [".png", ".tif", ".jxl"])
 def test_sixteen_bits_do_not_band(tmp_path, extension):
     ramp = torch.linspace(0.25, 0.3, 2000).expand(1, 3, 4, 2000)  # 13 levels of 8 bits
-    write(ramp, tmp_path / f"a{extension}", bits=16, alpha=ramp[:, :1])
+    write(ramp, tmp_path / f"a{extension}", bits=16, alpha=ramp[:, :1], quality=100)
     back = read(tmp_path / f"a{extension}")
     assert len(back.pixels.unique()) > 1900
     assert len(back.alpha.unique()) > 1900
@@ -150,8 +189,8 @@ def test_tagged_as_srgb_with_exif_and_resolution(tmp_path, extension, bits):
     photo = Picture(noise(), exif=exif.tobytes(), dpi=(300, 300))
     path = tmp_path / f"a{extension}"
     write(photo, path, metadata=RECIPE, bits=bits)
-    with Image.open(path) as image:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+    if stated := seen_by_others(path)[1]:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(stated))
         assert "sRGB" in ImageCms.getProfileDescription(profile)
     if extension != ".webp":  # it has no place for a resolution
         assert read(path).dpi == pytest.approx((300, 300), abs=0.01)
@@ -168,6 +207,28 @@ def test_the_same_picture_is_the_same_bytes(tmp_path):
         write(noise(), tmp_path / f"a{extension}", metadata=RECIPE)
         write(noise(), tmp_path / f"b{extension}", metadata=RECIPE)
         assert (tmp_path / f"a{extension}").read_bytes() == (tmp_path / f"b{extension}").read_bytes()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (8, 16), (40, 40), (17, 300), (3, 9000)])
+def test_deep_jpeg_xl_states_srgb(size, channels):
+    # Viewers would show samples said to be of linear light too bright.
+    values = np.random.default_rng(0).integers(0, 2**16, (*size, channels), np.uint16)
+    linear = imagecodecs.jpegxl_encode(values, lossless=True, usecontainer=True)
+    linear = linear[linear.index(b"jxlc") + 4 :]
+    stated = jxl.stating_srgb(linear)
+    differs = [a ^ b for a, b in zip(linear, stated, strict=True) if a != b]
+    assert 1 <= len(differs) <= 2 and sum(each.bit_count() for each in differs) == 3  # of 8 to 13, in four bits
+    assert jxl.stating_srgb(stated) == stated
+    np.testing.assert_array_equal(imagecodecs.jpegxl_decode(stated), values)
+
+
+def test_other_jpeg_xl_is_not_changed():
+    values = np.zeros((9, 9, 3), np.uint16)
+    for other in (values.astype(np.float32), values):
+        data = imagecodecs.jpegxl_encode(other, distance=1.0, usecontainer=True)
+        with pytest.raises(ValueError, match="the encoder"):
+            jxl.stating_srgb(data[data.index(b"jxlc") + 4 :])
 
 
 def test_sixteen_bit_files_are_sound(tmp_path):
@@ -327,9 +388,19 @@ def test_settings_out_of_range(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_large_for_the_format(tmp_path):
-    with pytest.raises(RequestError, match="16383"):
-        write(torch.zeros(1, 3, 1, 16_384), tmp_path / "a.webp")
+@pytest.mark.parametrize(("extension", "most"), [(".webp", 16_383), (".jpg", 65_500), (".avif", 32_768)])
+def test_the_longest_side_of_each_format(tmp_path, extension, most):
+    write(torch.zeros(1, 3, 1, most), tmp_path / f"a{extension}")
+    assert read(tmp_path / f"a{extension}").size == (most, 1)
+    with pytest.raises(RequestError, match=str(most)):
+        write(torch.zeros(1, 3, 1, most + 1), tmp_path / f"b{extension}")
+
+
+def test_the_area_of_a_format():
+    check_size("a.avif", 16_384, 16_384)
+    check_size("a.jxl", 20_000, 20_000)
+    with pytest.raises(RequestError, match=r"AVIF holds at most 268: write \.png"):
+        check_size("a.avif", 16_384, 16_385)
 
 
 def test_wrong_or_unfinished_pixels(tmp_path):

@@ -59,7 +59,7 @@ def compare(
             METHOD[:PRESET][:SETTING=VALUE]...; for johnson, which takes no style picture, johnson:NET.
         strengths: Strengths from 0 to 1, separated by commas; each is a column.
         size: Longest side of each painting in pixels, unless its way states one.
-        output: File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.
+        output: File to write: .png, .jpg, .webp, .tif, .avif or .jxl; - writes PNG to standard output.
         cell: Longest side of each picture on the sheet in pixels; by default it depends on the number of pictures.
         paintings: Folder to write each painting to, as PHOTO.STYLE.WAY.png.
         blind: Name the columns A, B, C, in a different order in each row, and hide which way is which.

@@ -152,6 +152,10 @@ def _recipes(names: list[str], values: Mapping[str, Any]) -> list[Recipe]:
         "size": 2 * _CELL,
         **given({**Recipe.model_fields, **METHODS["johnson"].options.model_fields}, values),
     }
+    if printed := [f"--{name.replace('_', '-')}" for name in ("print", "dpi", "print_crop") if name in settings]:
+        raise RequestError(
+            f"{printed[0]} is given with --sheet, which is no print; expected one: --size sets its cells"
+        )
     if "net" in settings:
         raise RequestError("--net is given with --sheet, which shows every style of the gallery; expected one")
     preset = settings.pop("preset", None)

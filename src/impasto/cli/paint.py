@@ -58,7 +58,7 @@ def paint_command(*, everything: bool = False) -> Callable[..., int]:
         recipe = make_recipe(name, parse_styles(styles, photo), preset=preset, settings=settings)
         return _paint(recipe, photo, output or Output())
 
-    fields = {"size": COMMON["size"], **Dials.model_fields, **_WITHOUT_PRESET}
+    fields = {"size": COMMON["size"], "print": COMMON["print"], **Dials.model_fields, **_WITHOUT_PRESET}
     arguments = [*_pictures(), *flags(fields, everything=everything), _OUTPUT]
     return with_signature(command, "paint", "Paint a photograph in the manner of other pictures.", arguments)
 
@@ -77,7 +77,7 @@ def method_command(method: Method, *, everything: bool = False) -> Callable[...,
         recipe = make_recipe(method.name, named, preset=preset, settings=settings, exact_preset=exact_preset)
         return _paint(recipe, photo, output or Output())
 
-    fields = {"size": COMMON["size"], **own, **COMMON}
+    fields = {"size": COMMON["size"], "print": COMMON["print"], **own, **COMMON}
     defaults = settings_of(make_recipe(method.name))
     own_flags = [*flags(fields, defaults, everything=everything), _exact_preset(everything=everything)]
     arguments = [*_pictures(styles=method.styles), *own_flags, _OUTPUT]

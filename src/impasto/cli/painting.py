@@ -19,14 +19,15 @@ from cyclopts import Group, Parameter
 from ..errors import ImpastoError, RequestError
 from ..images.atomic import check_apart
 from ..images.read import stated_size
-from ..images.source import MAX_MEGAPIXELS, STANDARD_STREAM
-from ..images.write import check_longest, check_target, longest_of
+from ..images.source import STANDARD_STREAM
+from ..images.write import check_target
 from ..recipe import ALPHA, Recipe
 from ..session.painting import FINISHED, Painting
 from ..session.painting import INTERRUPTED as INTERRUPTED_WORK
 from . import DONE, FAILED, INTERRUPTED
 from .flags import OUTPUT, RECORDS, shown_if
 from .progress import display
+from .sizes import check_painting_size
 
 if TYPE_CHECKING:
     from ..methods.common.resume import StateFile
@@ -56,15 +57,15 @@ class Output:
     output: Annotated[
         str | None,
         _option(
-            "File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.",
+            "File to write: .png, .jpg, .webp, .tif, .avif or .jxl; - writes PNG to standard output.",
             name=("--output", "-o"),
             default="PHOTO.STYLE.png",
             plain=True,
         ),
     ] = None
     overwrite: Annotated[bool, _option("Replace files that exist.", default=False, plain=True)] = False
-    quality: Annotated[int, _option("Quality of JPEG and WebP, 1 to 100.", plain=True)] = 95
-    bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG and TIFF.")] = 8
+    quality: Annotated[int, _option("Quality of lossy formats, 1 to 100.", plain=True)] = 95
+    bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG, TIFF and JPEG XL.")] = 8
     keep_gps: Annotated[
         bool, _option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
     ] = False
@@ -130,7 +131,7 @@ def run(
     started = time.monotonic()
     _check_apart(recipe, photo, styles, output)
     records = _check([photo, *styles, *(part.mask for part in recipe.parts), recipe.start], output)
-    _check_longest(output.target, recipe, photo)
+    check_painting_size(output.target, recipe, photo)
     checkpoint = _checkpoint(output)
     interrupted, unwritable = False, ""
     with display(quiet=output.quiet) as shown, _sigterm_as_interrupt(), Session(device=output.device) as session:
@@ -228,16 +229,6 @@ def _check_apart(recipe: Recipe, photo: ImageLike, styles: Sequence[ImageLike], 
     if output.resume is not None and output.resume != state:
         files.append(output.resume)
     check_apart({name: place for name, place in places.items() if name != "the output"}, files)
-
-
-def _check_longest(target: str, recipe: Recipe, photo: ImageLike) -> None:
-    """Check before painting that the format of a file holds pictures of the size that is asked for."""
-    longest = recipe.size
-    can_be_too_large = longest_of(target) < MAX_MEGAPIXELS * 1_000_000
-    if longest is None and can_be_too_large and isinstance(photo, str | Path) and str(photo) != STANDARD_STREAM:
-        longest = max(stated_size(photo) or (0, 0))
-    if longest is not None:
-        check_longest(target, longest)
 
 
 def check_output(

@@ -149,7 +149,11 @@ def _command(source: str, record: Provenance, recipe: Recipe, *, everything: boo
     styles = [str(style) for style in recipe.styles]
     arguments = [
         *_arguments(output_type, record.photo, styles, with_styles=method(recipe.method).styles),
-        *flags({"size": COMMON["size"], **own, **COMMON}, settings_of(recipe), everything=everything),
+        *flags(
+            {"size": COMMON["size"], "print": COMMON["print"], **own, **COMMON},
+            settings_of(recipe),
+            everything=everything,
+        ),
     ]
     return with_signature(command, "replay", summary, arguments)
 
@@ -204,7 +208,7 @@ class _Output(Output):
         str | None,
         Parameter(
             name=("--output", "-o"),
-            help="File to write: .png, .jpg, .webp or .tif; - writes PNG to standard output.",
+            help="File to write: .png, .jpg, .webp, .tif, .avif or .jxl; - writes PNG to standard output.",
             group=OUTPUT,
             show_default="PICTURE.replay.png",
             show=True,
@@ -307,6 +311,10 @@ def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """
     preset = settings.get("preset")
     common = {name: getattr(recipe, name) for name in COMMON if name != "preset"}
+    if settings.get("print") is not None:  # a print and a size replace each other
+        common["size"] = None
+    elif "size" in settings or "print" in settings:
+        common |= {"print": None, "print_crop": False}
     others = {name: value for name, value in settings.items() if name != "preset"}
     if preset is not None:
         kept = {name: value for name, value in common.items() if name not in ("encoder", "size")}

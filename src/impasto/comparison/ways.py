@@ -18,7 +18,7 @@ from ..values import explain, parse_none
 WAYS = ("draft", "quick", "fine", "best")
 SIZE = 320
 _SETTING = re.compile(r"[A-Za-z][\w-]*=")
-_NO_SETTINGS = (*DECIDED, "preset")  # fields of a recipe that a way cannot set
+_NO_SETTINGS = (*DECIDED, "preset", "print", "dpi", "print_crop")  # fields of a recipe that a way cannot set
 
 
 @dataclass(frozen=True, slots=True)

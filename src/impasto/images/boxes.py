@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _LONG = 1  # this size says that one of 64 bits follows
 _CODES = (4, 6, 8)  # where the numbers of a ``colr`` box are, after its type; each has two bytes
 
 
-def boxes(data: bytes, at: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """Iterate over the boxes from `at` on: type and content. It ends where the data makes no sense."""
+class Box(NamedTuple):
+    """A box of a file.
+
+    Attributes:
+        kind: its type.
+        content: what it holds.
+        at: the byte where it begins.
+        start: the byte where its content begins.
+    """
+
+    kind: bytes
+    content: bytes
+    at: int
+    start: int
+
+
+def boxes(data: bytes) -> Iterator[Box]:
+    """Iterate over the boxes of a file, or of a box. It ends where the data makes no sense."""
+    at = 0
     while at + 8 <= len(data):
         size, head = int.from_bytes(data[at : at + 4]), 8
         if size == _LONG:
@@ -17,7 +35,7 @@ def boxes(data: bytes, at: int = 0) -> Iterator[tuple[bytes, bytes]]:
         end = len(data) if size == 0 else at + size
         if end < at + head:
             break
-        yield data[at + 4 : at + 8], data[at + head : end]
+        yield Box(data[at + 4 : at + 8], data[at + head : end], at, at + head)
         at = end
 
 
@@ -26,17 +44,21 @@ def colour_codes(data: bytes) -> tuple[int, int, int] | None:
 
     They are in its ``colr`` box of type ``nclx``; None if it has none.
     """
-    meta = next((content[4:] for kind, content in boxes(data) if kind == b"meta"), b"")
-    inside = dict(boxes(meta))
-    properties = dict(boxes(inside.get(b"iprp", b"")))
+    meta = next((box.content[4:] for box in boxes(data) if box.kind == b"meta"), b"")
+    inside = _contents(meta)
+    properties = _contents(inside.get(b"iprp", b""))
     stated = list(boxes(properties.get(b"ipco", b"")))
     for number in _of_item(properties.get(b"ipma", b""), _main_item(inside.get(b"pitm", b""))):
         if 1 <= number <= len(stated):
-            kind, content = stated[number - 1]
+            kind, content = stated[number - 1][:2]
             if kind == b"colr" and content[:4] == b"nclx" and len(content) >= _CODES[-1] + 2:
                 primaries, transfer, matrix = (int.from_bytes(content[i : i + 2]) for i in _CODES)
                 return primaries, transfer, matrix
     return None
+
+
+def _contents(data: bytes) -> dict[bytes, bytes]:
+    return {box.kind: box.content for box in boxes(data)}
 
 
 def _main_item(pitm: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Pictures that Pillow does not read: JPEG XL, JPEG-LS, JPEG XR, QOI; and by extras HEIC and camera raw.
+"""Reading pictures that Pillow does not read: JPEG XL, JPEG-LS, JPEG XR, QOI; and by extras HEIC and camera raw.
 
 Libraries are imported only for the pictures that need them.
 """
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ImageError
+from . import jxl
 from .metadata import carried_exif, exif_dpi, exif_of
 from .picture import Decoded
-from .source import JXL_CONTAINER, UnknownFormatError, damaged, is_heif, jxl_boxes, open_image, require_sane_area
+from .source import UnknownFormatError, damaged, is_heif, open_image, require_sane_area
 
-_JXL = (b"\xff\x0a", JXL_CONTAINER)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _DNG_VERSION, _CFA, _LINEAR_RAW = 50706, 32803, 34892
@@ -27,7 +27,7 @@ _registering = threading.Lock()
 
 def kind_of(data: bytes) -> str | None:
     """Name the format of a picture that this module reads: jpegxl, jpegls, jpegxr, qoi, heif or raw; or None."""
-    if data.startswith(_JXL):
+    if jxl.is_jxl(data):
         return "jpegxl"
     if data[:4] == b"\xff\xd8\xff\xe8" or data[:4] == b"\xff\xd8\xff\xf7":
         return "jpegls"
@@ -70,7 +70,7 @@ def read(kind: str, data: bytes, name: str) -> Decoded:
         values = values[0]
     require_sane_area(values.shape[1], values.shape[0], name)
     samples, alpha = _split(values, name)
-    exif = exif_of(jxl_boxes(data).get(b"Exif", b"")[4:]) if kind == "jpegxl" else None
+    exif = exif_of(jxl.exif_block(data)) if kind == "jpegxl" else None
     if exif is None:
         return Decoded(samples, alpha)
     return Decoded(samples, alpha, exif=carried_exif(exif), dpi=exif_dpi(exif))  # the codec turns it upright

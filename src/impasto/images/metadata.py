@@ -11,8 +11,9 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from ..untrusted import read_json
+from . import jxl
 from .picture import sane_dpi
-from .source import JXL_CONTAINER, damaged, jxl_boxes, load_bytes
+from .source import damaged, load_bytes
 
 METADATA_KEY = "impasto"
 _INCHES = {2: 1.0, 3: 2.54}  # units in an inch, by EXIF ResolutionUnit
@@ -107,8 +108,8 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
         ImageError: the file cannot be read as a picture.
     """
     data, name = load_bytes(path)
-    if data[:2] == b"\xff\x0a" or data.startswith(JXL_CONTAINER):
-        return _from_exif(exif_of(jxl_boxes(data).get(b"Exif", b"")[4:]) or Image.Exif())
+    if jxl.is_jxl(data):
+        return _from_exif(exif_of(jxl.exif_block(data)) or Image.Exif())
     from . import codecs  # which imports this module
 
     image = codecs.open_header(data, name)

@@ -114,7 +114,7 @@ def _picture(decoded: Decoded, name: str, longest: int | None, sha256: str | Non
 
 
 def stated_size(source: str | Path) -> tuple[int, int] | None:
-    """Return width and height as a file's header states them; None for a format that only decoding tells it of.
+    """Return width and height, upright, as a file's header states them; None where only decoding tells them.
 
     Raises:
         ImageError: the file cannot be read, or has no format that is known.
@@ -122,7 +122,14 @@ def stated_size(source: str | Path) -> tuple[int, int] | None:
     from . import codecs
 
     image = codecs.open_header(*load_bytes(source))
-    return None if image is None else image.size
+    if image is None:
+        return None
+    try:
+        rotated = image.format != "TIFF" and orientation_of(image.getexif().get(Base.Orientation, 1)) >= 5
+    except Exception:  # EXIF is often damaged; that is no reason to refuse a picture
+        rotated = False
+    width, height = image.size  # Pillow states that of a TIFF upright
+    return (height, width) if rotated else (width, height)
 
 
 def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:

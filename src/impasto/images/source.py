@@ -12,7 +12,6 @@ from PIL import Image
 
 from ..errors import ImageError, near_misses
 from ..untrusted import irregular, read_stream, shorten
-from .boxes import boxes
 
 STANDARD_STREAM = "-"
 MAX_FILE = 8_000_000_000  # bytes; more than the largest picture that is accepted can take
@@ -21,7 +20,6 @@ MAX_MEGAPIXELS = 400  # 4.8 GB as float32 RGB; a picture of 20 000 × 20 000 pix
 # A list of its own, since some of Pillow's plugins run other programs (EPS) or accept almost any bytes (TGA).
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM", "ICO", "PSD")
 _EXPECTED = "expected a PNG, JPEG, WebP, TIFF, AVIF, JPEG XL, GIF, BMP, JPEG 2000, PPM, ICO or PSD picture"
-JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"miaf", b"heif")
 
 _URL = re.compile(r"(https?|ftp|file|data):", re.IGNORECASE)
@@ -120,14 +118,6 @@ def is_heif(data: bytes) -> bool:
     """Whether the file says it is HEIC or HEIF; AVIF, of the same family, is not."""
     brands = data[8 : min(int.from_bytes(data[:4]), 256)]
     return data[4:8] == b"ftyp" and brands[:4] in _HEIF and b"avif" not in brands
-
-
-def jxl_boxes(data: bytes) -> dict[bytes, bytes]:
-    """The contents of the boxes of a JPEG XL file by type, the first of each; empty for a bare codestream."""
-    found: dict[bytes, bytes] = {}
-    for kind, content in boxes(data) if data.startswith(JXL_CONTAINER) else ():
-        found.setdefault(kind, content)
-    return found
 
 
 def damaged(name: str, error: Exception) -> ImageError:

@@ -34,14 +34,17 @@ _MOST_JPEG_EXIF = 65_500  # bytes; a segment has 65 533, some of them for its he
 @dataclass(frozen=True, slots=True)
 class _Format:
     pillow: str
-    longest: int  # pixels of the longest side that the format can store
+    longest: int  # pixels of the longest side that the format can store, and that readers accept
     alpha: bool = True
     deep: bool = False
+    most: int = 2**62  # pixels in all
 
 
 _PNG = _Format("PNG", 2**31 - 1, deep=True)
 _JPEG = _Format("JPEG", 65_500, alpha=False)
 _TIFF = _Format("TIFF", 2**31 - 1, deep=True)
+_JXL = _Format("JPEG XL", 2**30, deep=True)
+_AVIF = _Format("AVIF", 32_768, most=2**28)
 FORMATS = {
     ".png": _PNG,
     ".jpg": _JPEG,
@@ -51,6 +54,8 @@ FORMATS = {
     ".tiff": _TIFF,
     ".jfif": _JPEG,
     ".jpe": _JPEG,
+    ".avif": _AVIF,
+    ".jxl": _JXL,
 }
 
 
@@ -69,22 +74,34 @@ def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 
         raise RequestError("the output - is a terminal; expected a file or a pipe: add > painting.png")
 
 
-def longest_of(target: str | Path) -> int:
-    """Return how many pixels the longest side of a picture in this file may have."""
-    return _format_of(target).longest
+def holds(target: str | Path, width: int, height: int = 1) -> bool:
+    """Say whether the format of a file holds pictures of this size in pixels."""
+    form = _format_of(target)
+    return max(width, height) <= form.longest and width * height <= form.most
 
 
-def check_longest(target: str | Path, longest: int) -> None:
-    """Check before painting that a format holds pictures whose longest side has this many pixels.
+def check_size(target: str | Path, width: int, height: int = 1, repair: str = "write .png") -> None:
+    """Check before painting that the format of a file holds pictures of a size.
+
+    Args:
+        target: the file.
+        width: pixels; or those of the longest side, where the other is not known.
+        height: pixels.
+        repair: what to do if it does not.
 
     Raises:
         RequestError: it does not.
     """
     form = _format_of(target)
-    if longest > form.longest:
+    if max(width, height) > form.longest:
         raise RequestError(
-            f"the picture has {longest} pixels on its longest side; {form.pillow} holds at most {form.longest}: "
-            "write .png"
+            f"the picture has {max(width, height)} pixels on its longest side; {form.pillow} holds at most "
+            f"{form.longest}: {repair}"
+        )
+    if width * height > form.most:
+        raise RequestError(
+            f"the picture has {width}×{height} pixels, {width * height / 1e6:.0f} megapixels; {form.pillow} holds at "
+            f"most {form.most / 1e6:.0f}: {repair}"
         )
 
 
@@ -105,14 +122,15 @@ def write(
 
     Args:
         picture: a `Picture`, or 1×3×H×W in [0, 1]. `alpha`, `exif` and `dpi` are a `Picture`'s own by default.
-        target: a path, whose extension chooses PNG, JPEG, WebP or TIFF; or ``-`` for PNG on standard output.
+        target: a path, whose extension chooses PNG, JPEG, WebP, TIFF, AVIF or JPEG XL; or ``-`` for PNG on standard
+            output.
         overwrite: replace an existing file.
         metadata: JSON data to store in the file; `metadata.read_metadata` reads it.
         alpha: 1×1×H×W in [0, 1]. JPEG has no alpha: the picture is laid over white.
         exif: EXIF block to carry over.
         dpi: horizontal and vertical pixels per inch; JPEG rounds them.
-        quality: quality of JPEG and WebP, 1 to 100.
-        bits: bits of a channel: 8, or 16 for PNG and TIFF.
+        quality: quality of JPEG, WebP, AVIF and JPEG XL, 1 to 100. 100 is lossless in JPEG XL.
+        bits: bits of a channel: 8, or 16 for PNG, TIFF and JPEG XL, where they are lossless.
         keep_gps: keep the place where the photograph was taken.
 
     Raises:
@@ -126,7 +144,7 @@ def write(
         dpi = picture.dpi if dpi is None else dpi
         picture = picture.pixels
     _check_settings(form, quality, bits)
-    check_longest(target, max(picture.shape[-2:]))
+    check_size(target, picture.shape[-1], picture.shape[-2])
     raster = to_raster(picture, alpha)
     if alpha is not None and not form.alpha:
         raster = raster[..., :3] * raster[..., 3:] + (1 - raster[..., 3:])
@@ -145,7 +163,7 @@ def _check_settings(form: _Format, quality: int, bits: int) -> None:
     if not 1 <= quality <= 100:
         raise RequestError(f"quality is {quality}; expected 1 to 100")
     if bits not in (8, 16) or (bits == 16 and not form.deep):
-        deep = ", ".join(sorted({f.pillow for f in FORMATS.values() if f.deep}))
+        deep = ", ".join(dict.fromkeys(f.pillow for f in FORMATS.values() if f.deep))
         raise RequestError(f"bits is {bits} for {form.pillow}; expected 8, or 16 with {deep}")
 
 
@@ -198,9 +216,22 @@ def _encode(
     if form is _JPEG:
         settings |= {"subsampling": 0, "optimize": True}
         joined = _fitting_jpeg(joined, as_exif(None, metadata, keep_gps=keep_gps))
-    elif dpi:  # WebP has no field of its own for the resolution
+    elif dpi:  # the other formats have no field of their own for the resolution
         joined.update({Base.XResolution: dpi[0], Base.YResolution: dpi[1], Base.ResolutionUnit: 2})
+    if form is _JXL:
+        return _jxl(values, quality, joined)
+    if form is _AVIF:
+        settings["subsampling"] = "4:4:4"
     return _pillow(values, form, settings | {"exif": _block(joined), "quality": quality})
+
+
+def _jxl(values: NDArray[Any], quality: int, exif: Image.Exif) -> bytes:
+    from . import jxl
+
+    try:
+        return jxl.encode(values, quality=quality, exif=_block(exif))
+    except (RuntimeError, ValueError) as error:
+        raise OutputError(f"the picture cannot be encoded as JPEG XL ({error}): write .png") from None
 
 
 def _block(exif: Image.Exif) -> bytes:
@@ -223,7 +254,7 @@ def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any
     out = io.BytesIO()
     try:
         Image.fromarray(values).save(out, form.pillow, **settings)
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"the picture cannot be encoded as {form.pillow} ({error}): write .png") from None
     return out.getvalue()
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ..errors import RequestError, near_misses
 from ..recipe import Recipe, Style
+from ..untrusted import shorten
 from ..values import explain, is_optional
 from .adain.options import AdainOptions
 from .adain.presets import PRESETS as ADAIN_PRESETS
@@ -182,6 +183,8 @@ def make_recipe(
         options.update({field: getattr(found.options, field) for field in found.options.model_fields_set})
         common.update(encoder=found.encoder, size=found.size)
     drop_removed(name, given)
+    if given.get("print") is not None:
+        given["size"] = _size_beside_print(given)
     own = chosen.options.model_fields
     # A schedule would override `steps`. So given steps remove the schedule of a preset.
     if "steps" in given and "schedule" not in given:
@@ -230,10 +233,25 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
             given = dict(cast(Mapping[str, Any], given))
             drop_removed(name, given)
         options = chosen.options.model_validate(given)
+        if fields.get("print") is not None:
+            fields["size"] = _size_beside_print(fields)
         recipe = Recipe.model_validate({**fields, "method": name, "options": options})
     except ValidationError as error:
         raise explain(error, "recipe") from None
     return _check_recipe(recipe)
+
+
+def _size_beside_print(settings: Mapping[str, Any]) -> None:
+    """The size that settings with a print have: none.
+
+    Raises:
+        RequestError: there is one.
+    """
+    if (size := settings.get("size")) is not None:
+        raise RequestError(
+            f"size is {shorten(repr(size))} and print {shorten(repr(settings['print']))}; expected one of them: a "
+            "print states the size, by its dpi"
+        )
 
 
 def _check_recipe(recipe: Recipe) -> Recipe:
@@ -242,6 +260,8 @@ def _check_recipe(recipe: Recipe) -> Recipe:
     Raises:
         RequestError: the method cannot do what the recipe asks for.
     """
+    if recipe.print_crop and recipe.print is None:
+        raise RequestError("print_crop is given without print; expected both, as in --print 60x40cm --print-crop")
     if recipe.colour == "coral" and not method(recipe.method).styles:
         raise RequestError(
             f"colour coral recolours the style picture before painting, but {recipe.method} takes no style picture; "

@@ -60,7 +60,7 @@ class Method:
             return (f"impasto {self.name} photo.jpg --net great-wave", f"impasto {self.name} --list")
         return (
             f"impasto {self.name} photo.jpg painting.jpg",
-            f"impasto {self.name} photo.jpg painting.jpg --size 1024 --colour luminance -o print.png",
+            f"impasto {self.name} photo.jpg painting.jpg --print 30x20cm --colour oklab -o out.png",
         )
 
     def schema(self) -> dict[str, Any]:

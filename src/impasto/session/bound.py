@@ -11,6 +11,7 @@ from ..methods import method
 from ..painter import Checkpoint, Painter, Regions
 from ..recipe import Recipe
 from .inputs import mask_list, name_of, read_masks, regions_of
+from .printing import require_memory, with_print
 from .work import Inputs, Work
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class BoundPainter:
     def __init__(
         self, session: Session, recipe: Recipe, nets: Nets, styles: Sequence[Picture], *, shared: bool
     ) -> None:
-        self._session, self._nets, self.styles = session, nets, styles
+        self._session, self._nets, self.styles, self._shared = session, nets, styles, shared
         names = [_name(style) for style in styles] if shared else []
         kept = session.statistics(recipe, nets, names) if shared else None
         self.painter = method(recipe.method).bound(recipe, nets, [style.pixels for style in styles], kept)
@@ -138,17 +139,31 @@ class BoundPainter:
 
         def begin() -> Inputs:
             longest = self.recipe.sides_used().photo
-            content = read(photo, longest)
+            content, where = read(photo, longest), regions
             found: Sequence[Tensor | None] = []
-            if regions is None:
+            if where is None:
                 found = read_masks(self.recipe, content, masks, lambda mask: self._session.read(mask, longest))
-            where = regions if regions is not None else regions_of(self.recipe, content, found)
+            sized, cut = with_print(self.recipe, content, self.device)
             source = self.recipe.start if start is None else start
-            return Inputs(
-                self.with_inputs(start, masks), content, found, where, None if source is None else read(source).pixels
-            )
+            begin_from = None if source is None else read(source).pixels
+            bound, masked = self._sized(sized), where is not None or any(mask is not None for mask in found)
+            require_memory(bound.painter, sized, content.size, regions=masked)
+            if cut is not None:
+                content, found = cut.picture(content), cut.masks(found)
+                begin_from = None if begin_from is None else cut.start(begin_from)
+                where = None if where is None else cut.regions(where)
+            if where is None:
+                where = regions_of(sized, content, found)
+            return Inputs(bound.with_inputs(start, masks), content, found, where, begin_from)
 
         return Work(begin, cancel, watch)
+
+    def _sized(self, recipe: Recipe) -> BoundPainter:
+        """A painter for a recipe that states the size, with the networks and styles of this one."""
+        if recipe is self.recipe:
+            return self
+        bound = BoundPainter(self._session, recipe, self._nets, self.styles, shared=self._shared)
+        return bound if self.checkpoint is None else bound.keeping(self.checkpoint)
 
     def painter_of(self, content: Tensor) -> Painter:
         """Return the method's painter; with the colour ``coral``, its styles have the photograph's colours.

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ..errors import RequestError
 from ..painter import Regions, Step
+from ..prints import DPI
 from ..recipe import Recipe
 from ..values import explain
 from .inputs import regions_of
@@ -164,10 +165,10 @@ class Painting:
         """Write the picture atomically, with its recipe in the metadata: ``impasto replay`` can paint it again.
 
         Args:
-            target: path that ends in .png, .jpg, .webp or .tif; ``-`` writes PNG to standard output.
+            target: path that ends in .png, .jpg, .webp, .tif, .avif or .jxl; ``-`` writes PNG to standard output.
             overwrite: replace an existing file.
-            quality: quality of JPEG and WebP, 1 to 100.
-            bits: bits of a channel: 8, or 16 for PNG and TIFF.
+            quality: quality of JPEG, WebP, AVIF and JPEG XL, 1 to 100.
+            bits: bits of a channel: 8, or 16 for PNG, TIFF and JPEG XL.
             keep_gps: keep the place where the photograph was taken.
 
         Raises:
@@ -181,7 +182,7 @@ class Painting:
         from ..images.write import check_target, write
         from .provenance import Provenance, inputs_of
 
-        target = str(target)
+        target, dpi = str(target), self.recipe.dpi or (DPI if self.recipe.print else None)
         check_target(target, overwrite, quality=quality, bits=bits)
         kept = Provenance(
             version=__version__,
@@ -202,7 +203,7 @@ class Painting:
             metadata=kept.stored(),
             alpha=self._alpha(),
             exif=self.photo.exif,
-            dpi=self.photo.dpi,
+            dpi=self.photo.dpi if dpi is None else (dpi, dpi),
             quality=quality,
             bits=bits,
             keep_gps=keep_gps,

@@ -20,6 +20,7 @@ from ..weights.locate import split_layout
 from .bound import BoundPainter
 from .cache import Cache, CacheView
 from .inputs import open_pictures, read_masks, regions_of
+from .printing import require_memory, with_print
 from .provenance import warn_of_other_nets
 from .work import Inputs, Work
 
@@ -116,11 +117,16 @@ class Session:
             content = read(photo, used.photo)
             content, pictures = open_pictures(content, sources, lambda style: self.read(style, used.style))
             found = read_masks(recipe, content, masks, lambda mask: self.read(mask, used.photo))
-            regions = regions_of(recipe, content, found)
+            sized, cut = with_print(recipe, content, self.device)
             source = recipe.start if start is None else start
             begin_from = None if source is None else read(source).pixels
             say("loading the networks")
-            bound = self._bound(recipe, pictures)
+            bound = self._bound(sized, pictures)
+            require_memory(bound.painter, sized, content.size, regions=any(mask is not None for mask in found))
+            if cut is not None:
+                content, found = cut.picture(content), cut.masks(found)
+                begin_from = None if begin_from is None else cut.start(begin_from)
+            regions = regions_of(sized, content, found)
             warn_of_other_nets(bound.recipe, nets or {})
             if checkpoint is not None:
                 bound = bound.keeping(checkpoint)

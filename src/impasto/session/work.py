@@ -15,6 +15,7 @@ from ..control import Cancel, Control, Watch, say
 from ..errors import Cancelled, ImpastoError, ImpastoWarning, OutputError
 from ..painter import Regions, Step, controlled
 from .painting import FINISHED, INTERRUPTED, Painting
+from .printing import explain_shortage
 from .turns import TURNS
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _paint(begin: Callable[[], Inputs], state: _State, records: list[Record]) ->
     painter = bound.painter_of(content)
     say("painting")
     began = time.monotonic()
-    with contextlib.closing(painter.paint(content, inputs.regions, inputs.start)) as steps:
+    with _explained(inputs), contextlib.closing(painter.paint(content, inputs.regions, inputs.start)) as steps:
         for step in steps:
             state.last, state.seconds = step, time.monotonic() - began
             shown = dataclasses.replace(step, image=finish(step.image, content, bound.recipe, inputs.regions))
@@ -206,3 +207,13 @@ def _paint(begin: Callable[[], Inputs], state: _State, records: list[Record]) ->
                     record.step(shown, state.seconds)
             yield shown
         state.ended = True
+
+
+@contextlib.contextmanager
+def _explained(inputs: Inputs) -> Generator[None]:
+    """Say of a print that takes too much memory how large it may be."""
+    try:
+        yield
+    except memory.ShortageError as error:
+        recipe, size = inputs.bound.recipe, inputs.content.size
+        raise (error if recipe.print is None else explain_shortage(error, recipe, size)) from None

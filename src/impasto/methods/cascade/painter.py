@@ -91,6 +91,7 @@ class CascadePainter(Painter):
         given = fitted_size(*shape, final)
         sizes = [rung.longest(final, shape) for rung in self.options.rungs]
         painters = self._painters(sizes)
+        self.check_memory(given, regions=regions is not None)
         start = None if start is None else check_start(start, content)
         begin = 0 if start is None else max(start.shape[2:])
         shares = _work_shares(painters, shape, sizes, begin)
@@ -121,6 +122,12 @@ class CascadePainter(Painter):
                     yield replace(step, image=image, index=done, total=ends[-1], note=note)
                     del step, image  # otherwise they would be held while painting goes on
             del begun
+
+    def check_memory(self, size: tuple[int, int], *, regions: bool = False, spare: int = 0) -> None:
+        """See `Painter.check_memory`."""
+        sizes = [rung.longest(max(size), size) for rung in self.options.rungs]
+        for painter, longest in reversed([*zip(self._painters(sizes), sizes, strict=True)]):
+            painter.check_memory(fitted_size(*size, longest), regions=regions, spare=spare)
 
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""

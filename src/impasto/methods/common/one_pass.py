@@ -17,7 +17,7 @@ from torch import Tensor
 from ...control import expect, say
 from ...images.geometry import fitted_size, resize
 from ...images.grain import grained
-from ...memory import PICTURE, Cost, keep_freed_memory
+from ...memory import PICTURE, Cost, keep_freed_memory, memory_left
 from ...nets.descreen import remove_lattice
 from ...painter import Painter, Regions, Step
 from ...recipe import Recipe
@@ -206,6 +206,11 @@ class OnePassPainter(Painter, Generic[Stats]):
         """See `Painter.estimate_work`."""
         final = self.recipe.size or max(size)
         return sum(self.work(fitted_size(*size, each)) for each in self._sizes_from(start, final))
+
+    def check_memory(self, size: Size, *, regions: bool = False, spare: int = 0) -> None:
+        """See `Painter.check_memory`."""
+        cost = self.cost(size, None, apart=regions) + 2 * PICTURE
+        plan_strips(cost, size, memory_left(self.recipe.memory, spare), self.device, self.dtype, cost)
 
     def prepare(self, content: Tensor, size: int, final: int) -> Any:  # noqa: ARG002 (a hook)
         """Compute what a pass of longest side `size` needs of the photograph. This runs before all passes.

@@ -17,7 +17,7 @@ from ...images.geometry import fit, fitted_size, resize
 from ...losses.cost import Optimisation, Tiling
 from ...losses.descent import run_in_tiles
 from ...losses.tiled import TiledObjective
-from ...memory import Plan, describe, keep_freed_memory
+from ...memory import Plan, describe, keep_freed_memory, memory_left
 from ...painter import Checkpoint, Painter, Regions, State, Step
 from ...recipe import Recipe
 from ...strips import Size
@@ -154,6 +154,11 @@ class StagedPainter(Painter):
             if stop:
                 return
 
+    def check_memory(self, size: Size, *, regions: bool = False, spare: int = 0) -> None:  # noqa: ARG002 (a hook)
+        """See `Painter.check_memory`."""
+        for needs in reversed(self._all_needs(size, self.stages(max(size)))):
+            needs.plan(memory_left(self.recipe.memory, spare))
+
     def estimate_work(self, size: Size, start: int = 0) -> float:
         """See `Painter.estimate_work`."""
         stages = self.stages(self.recipe.size or max(size))
@@ -192,6 +197,7 @@ def origin_of(
 ) -> dict[str, Any]:
     """Return what a painting is made from, without the method's settings: the recipe's, and hashes of all pixels."""
     apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
+    apart |= {"print", "dpi", "print_crop"}  # which the size and the photo hold
     data = recipe.model_dump(mode="json", exclude=apart)
     read_as = split_layout(recipe.encoder)[1]
     data["encoder"] = ", ".join([*recipe.nets.values(), *([read_as] if read_as else [])])
