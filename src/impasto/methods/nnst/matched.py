@@ -233,11 +233,16 @@ def match_picture(
         picture: 1×3×H×W in [0, 1].
         table: the styles.
         regions: see `StyleTable.match`.
-        budget_mb: see `StyleTable.match`.
+        budget_mb: see `StyleTable.match`. As much again is used for hypercolumns.
         tile: side in pixels of the tiles to encode in; None for the whole picture.
     """
-    columns = Hypercolumns(encoder, picture, list(table.places), tile)
+    columns = Hypercolumns(encoder, picture, list(table.places), tile, most=values_within(budget_mb))
     return Matches(table.match(columns, regions, budget_mb), {})
+
+
+def values_within(budget_mb: float) -> int:
+    """Return how many values of hypercolumns fit this many MiB."""
+    return int(budget_mb * 2**20 / STORED.itemsize)
 
 
 def lattice_for(layer_size: tuple[int, int], generator: torch.Generator) -> Subgrid:
