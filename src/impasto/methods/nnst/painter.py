@@ -133,7 +133,7 @@ class NnstPainter(StagedPainter):
         )
         content = content_term(self.encoder, photo, table, options.content_weight, options.spare, tile)
         moments = moments_terms(styles[:: len(self._turns)], shares, options.moments_weight, regions)
-        budget = self._match_budget()
+        budget = match_budget(self.recipe.memory)
         total = sum(self._layers.values())
         match = functools.partial(self._match, photo, table, regions, budget, stage[0] == 0)
         return MatchedObjective(
@@ -167,11 +167,6 @@ class NnstPainter(StagedPainter):
             image = image + photo - without_fine_detail(photo)
         mixed = torch.lerp(photo, image.clamp(0, 1), self.options.so_far)
         return match_picture(self.encoder, mixed, table, regions, budget, tile)
-
-    def _match_budget(self) -> float:
-        """MiB that a match may take, and that hypercolumns of a picture may take: each half of what swap's may."""
-        memory = self.recipe.memory
-        return match_budget(None if memory is None else memory // 2)
 
     def encode(self, number: int, photo: Size, turn: int = 0, tile: int | None = None) -> StyleColumns:
         """Encode a style for the match, or take it from the cache.
@@ -211,7 +206,7 @@ class NnstPainter(StagedPainter):
         held = copies * sum(tables) * channels * item + len(tables) * STYLE_SAMPLES * channels * item + 16 * positions
         # The target of the content loss.
         content = encoder.channels(CONTENT_LAYER) * item * positions / 4
-        budget = self._match_budget()
+        budget = match_budget(self.recipe.memory)
         band = min(positions * channels, MAX_VALUES, values_within(budget))
         values = min(channels, PRINCIPAL) * item * (band / channels + max(tables))
         matching = content + band * item + values + budget * 2**20
