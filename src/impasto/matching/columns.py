@@ -119,7 +119,9 @@ class Hypercolumns:
                 band, first = self._empty(rows.stop - rows.start), rows.start
             for layer in self._places.keys() - self._deep.keys():
                 self._put(self._averaged(layer, found[layer]), layer, band, first)
-            if found[GRID_LAYER].columns.stop == width:
+            last = found[GRID_LAYER].columns.stop == width
+            found.clear()  # the features would be held while the band is used
+            if last:
                 self._add_deep(band, first)
                 yield rows, band
                 band = None

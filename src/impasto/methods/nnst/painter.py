@@ -37,7 +37,7 @@ from .terms import CONTENT_LAYER, content_term, moments_terms, without_fine_deta
 _FIRST_MOVE, _LONGEST_MOVE = 1.0, 12.0
 
 # Bytes that smaller sizes leave in use: all sizes are planned before the first begins.
-_LEFT_IN_USE = 160e6
+_LEFT_IN_USE = 64e6
 
 # Settings that may differ when a painting is resumed.
 _MAY_CHANGE = {"max_seconds"}
