@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from ..errors import ImageError
+from . import png
 from .boxes import colour_codes
 from .colour import lab_to_srgb, srgb_conversion, warn
 from .colour_space import CODES, png_codes, stated_space
@@ -26,7 +27,6 @@ from .source import TooLargeError, UnknownFormatError, damaged, load_bytes, open
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = slice(24, 25)  # the bit depth, always in the first chunk
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 
@@ -133,12 +133,12 @@ def stated_size(source: str | Path) -> tuple[int, int] | None:
 
 
 def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
-    if data[: len(_PNG)] == _PNG and data[_PNG_DEPTH] == b"\x10":
+    if data.startswith(png.SIGNATURE) and data[_PNG_DEPTH] == b"\x10":
         from . import deep
 
         image = _opened(data, name)
         try:
-            samples, alpha = deep.read_png(data)
+            samples, alpha = deep.read_png(png.without_damage(data))
         except Exception as error:
             raise damaged(name, error) from None
         return _described(image, samples, alpha, name)
@@ -162,9 +162,14 @@ def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
-    """Open a picture by Pillow, with the codes of its colour space in its ``info``."""
+    """Open a picture by Pillow, with what states its colour space in its ``info``."""
     image = open_image(data, name)
     _note_codes(image, data)
+    if image.format == "PNG":
+        try:
+            image.info["icc_profile"] = png.profile(data)
+        except ValueError as error:
+            warn(f"{name}: {error}; taken for sRGB")
     return image
 
 
