@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -16,12 +17,18 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     """Check before long work that `path` can be written.
 
     Raises:
-        RequestError: the folder is missing, or the file exists and may not be overwritten, or it is not a plain file.
+        RequestError: the folder is missing, or the file exists and may not be overwritten, or it is not a plain file,
+            or the name is too long.
         OutputError: no file can be created in the folder.
     """
     path = path.expanduser()
     try:
-        folder = end_of_links(path).parent
+        end = end_of_links(path)
+        if end.is_symlink():
+            raise RequestError(
+                f"output {path} is a link that leads back to itself; expected a file: give another name"
+            )
+        folder = end.parent
         if not folder.is_dir():
             found = "is not a folder" if folder.exists() else "does not exist"
             link = f", to which {path} is a link," if path.is_symlink() else ""
@@ -124,7 +131,9 @@ def _exists(path: Path) -> RequestError:
     return RequestError(f"{path} exists already; expected a new name, or --overwrite to replace it")
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
+def _unwritable(path: Path, error: OSError) -> OutputError | RequestError:
+    if error.errno == errno.ENAMETOOLONG:
+        return RequestError(f"{path.name} is too long for the name of a file; expected a shorter one: choose another")
     return OutputError(
         f"{path} cannot be written ({error.strerror or error}); "
         "expected a writable folder with free space: choose another or make room"

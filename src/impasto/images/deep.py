@@ -99,8 +99,8 @@ def read_tiff(data: bytes, name: str) -> Decoded:
 def survey_tiff(data: bytes) -> tuple[bool, int]:
     """Whether `read_tiff` reads a TIFF better than Pillow, and how many full pages it has.
 
-    It does for more than 8 bits a channel, for signed numbers, and where the first page is a preview. A TIFF that is too damaged to tell
-    gives False and 1.
+    It does for more than 8 bits a channel, for signed numbers, and where the first page is a preview. A TIFF that is
+    too damaged to tell gives False and 1.
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -60,10 +61,10 @@ def read(
     """
     if isinstance(source, Picture):
         return source
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         return _read_file(*load_bytes(source), longest)
-    if isinstance(source, bytes):
-        return _read_file(source, "the picture given as bytes", longest)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _read_file(bytes(source), "the picture given as bytes", longest)
     if is_open_file(source) and not isinstance(source, Image.Image):
         return _read_file(*load_open_file(source), longest)
     if isinstance(source, Image.Image):
@@ -86,7 +87,7 @@ def _require_tensor(source: object) -> Tensor:
         return source
     raise ImageError(
         f"a picture was given as {type(source).__name__}; expected a path, bytes, an open file, a PIL image, a numpy "
-        "array or a tensor"
+        f"array or a tensor{': give several pictures one by one' if isinstance(source, list | tuple | set) else ''}"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import sys
 import threading
@@ -38,7 +40,7 @@ class UnknownFormatError(ImageError):
 _pillow_limit = threading.Lock()
 
 
-def load_bytes(source: str | Path) -> tuple[bytes, str]:
+def load_bytes(source: str | os.PathLike[str]) -> tuple[bytes, str]:
     """Read a file, or standard input for ``-``; return its bytes and its name for messages.
 
     Raises:
@@ -70,8 +72,10 @@ def read_standard_input() -> bytes:
     """Read standard input to its end.
 
     Raises:
-        ImageError: it has too many bytes.
+        ImageError: it has too many bytes, or is closed.
     """
+    if not hasattr(sys.stdin, "buffer"):  # a program without a terminal has none
+        raise ImageError("standard input is closed; expected a picture: pipe one in, or name a file")
     try:
         return read_stream(sys.stdin.buffer)
     except ValueError as error:
@@ -150,6 +154,8 @@ def _unreadable(path: Path, error: Exception) -> ImageError:
         return ImageError(f"there is no file {path}; expected a picture: check the path{_neighbours(path)}")
     if isinstance(error, PermissionError):
         return ImageError(f"{path} cannot be read (permission denied); expected a readable file: chmod +r it")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return ImageError(f"{path} is too long for the name of a file; expected a picture: check the path")
     reason = getattr(error, "strerror", None) or error
     return ImageError(f"{path} cannot be read ({reason}); expected a readable picture: check the disk")
 
