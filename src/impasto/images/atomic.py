@@ -17,8 +17,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     """Check before long work that `path` can be written.
 
     Raises:
-        RequestError: the folder is missing, or the file exists and may not be overwritten, or it is not a plain file,
-            or the name is too long.
+        RequestError: the folder is missing, or the file exists and may not be overwritten, or it is not a plain file.
         OutputError: no file can be created in the folder.
     """
     path = path.expanduser()
@@ -131,9 +130,9 @@ def _exists(path: Path) -> RequestError:
     return RequestError(f"{path} exists already; expected a new name, or --overwrite to replace it")
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError | RequestError:
+def _unwritable(path: Path, error: OSError) -> OutputError:
     if error.errno == errno.ENAMETOOLONG:
-        return RequestError(f"{path.name} is too long for the name of a file; expected a shorter one: choose another")
+        return OutputError(f"{path} cannot be written (name too long); expected a shorter one: choose another")
     return OutputError(
         f"{path} cannot be written ({error.strerror or error}); "
         "expected a writable folder with free space: choose another or make room"

@@ -71,14 +71,15 @@ def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 
     if str(target) != STANDARD_STREAM:
         check_place(Path(target), overwrite=overwrite)
     elif _is_closed(sys.stdout):
-        raise RequestError("the output - is standard output, which is closed; expected an open one: give -o a file")
+        raise RequestError("the output - is standard output, which is closed; expected an open one: give a file")
     elif sys.stdout.isatty():
         raise RequestError("the output - is a terminal; expected a file or a pipe: add > painting.png")
 
 
 def _is_closed(stream: TextIO | None) -> bool:
-    """Whether a standard stream was closed; the command then has the null device in its place."""
-    return stream is None or stream.closed or getattr(stream, "name", None) == os.devnull
+    """Whether a standard stream takes no bytes: it is text, or was closed, so that the null device stands for it."""
+    closed = getattr(stream, "closed", False) or getattr(stream, "name", None) == os.devnull
+    return closed or not hasattr(stream, "buffer")
 
 
 def holds(target: str | Path, width: int, height: int = 1) -> bool:
