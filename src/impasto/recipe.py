@@ -16,17 +16,7 @@ from .settings import FileName, NamesFile, check_places, names_file, setting
 from .values import ALPHA as ALPHA
 from .values import GRAIN as GRAIN
 from .values import PICTURES as PICTURES
-from .values import (
-    Detail,
-    Memory,
-    NonNegative,
-    Positive,
-    Precision,
-    Size,
-    UnitInterval,
-    split_mask,
-    split_weight,
-)
+from .values import Detail, Memory, NonNegative, Positive, Precision, Size, UnitInterval, split_mask, split_weight
 from .values import Grain as Grain
 from .values import NetName as NetName
 from .values import SidesUsed as SidesUsed
@@ -239,16 +229,9 @@ class Recipe(Frozen):
         "layout where the file does not tell it: torchvision, caffe, height-first, width-first.",
     )
     size: Size | None = setting(
-        "picture",
-        default=512,
-        description="Longest side of the result in pixels; none: as the photo.",
-        unit="px",
+        "picture", default=512, description="Longest side of the result in pixels; none: as the photo.", unit="px"
     )
-    print: PrintSize | None = setting(
-        "picture",
-        default=None,
-        description="Fit a print, as 60x40cm or A4.",
-    )
+    print: PrintSize | None = setting("picture", default=None, description="Fit a print, as 60x40cm or A4.")
     dpi: Dpi | None = setting(
         "picture",
         "advanced",
@@ -262,9 +245,7 @@ class Recipe(Frozen):
         description="Fill the print, and cut off what lies over its edges; otherwise the whole photo fits inside.",
     )
     strength: UnitInterval = setting(
-        "finish",
-        default=1.0,
-        description="How much of the painting shows: 0 gives the photo, 1 the whole painting.",
+        "finish", default=1.0, description="How much of the painting shows: 0 gives the photo, 1 the whole painting."
     )
     colour: Literal["style", "luminance", "oklab", "histogram", "coral"] = setting(
         "finish",
@@ -315,9 +296,7 @@ class Recipe(Frozen):
         "longer. The picture stays the same, but gatys's changes a little where its progress says '12 of 20 pairs'.",
     )
     preset: str | None = setting(
-        "picture",
-        default=None,
-        description="Named settings, which other flags override: see `impasto presets`.",
+        "picture", default=None, description="Named settings, which other flags override: see `impasto presets`."
     )
     nets: dict[str, str] = Field(default_factory=dict, description="sha256 of each network by name, once loaded.")
 

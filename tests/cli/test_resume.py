@@ -114,7 +114,7 @@ class TestInProcess:
         other = ("gatys", style, photo, "--size", 40, "--steps", 3, "--quiet", "-o", "b.png")
         cli(*other, "--resume", "a.safetensors").refused(2, "another painting", "photo was")
         changed = (*paint[:-1], "b.png", "--content-weight", 3)
-        cli(*changed, "--resume", "a.safetensors").refused(2, "content_weight was 0.01, now it is 3.0")
+        cli(*changed, "--resume", "a.safetensors").refused(2, "content_weight was 0.3, now it is 3.0")
 
     def test_methods_without_a_state_refuse_to_keep_one(
         self, cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, Path]

@@ -48,6 +48,7 @@ class Hypercolumns:
         picture: 1×3×H×W in [0, 1].
         layers: canonical layers of blocks 1 to 4; channels are in their order.
         tile: side in pixels of the tiles to encode in; None for the whole picture.
+        most: number of values to store at a time; at most and by default `MAX_VALUES`.
 
     Attributes:
         size: numbers of rows and columns.
@@ -60,14 +61,22 @@ class Hypercolumns:
     """
 
     @torch.no_grad()
-    def __init__(self, encoder: VGG, picture: Tensor, layers: Sequence[str], tile: int | None = None) -> None:
+    def __init__(
+        self,
+        encoder: VGG,
+        picture: Tensor,
+        layers: Sequence[str],
+        tile: int | None = None,
+        most: int | None = None,
+    ) -> None:
         self.size = layer_size(encoder.spec, GRID_LAYER, picture.shape[2], picture.shape[3])
         self._encoder, self._picture, self._tile = encoder, picture, tile
+        self._most = MAX_VALUES if most is None else min(MAX_VALUES, most)
         self._places = channel_slices(encoder, layers)
         self._channels = max(place.stop for place in self._places.values())
         self._deep: dict[str, Tensor] = {}
         height, width = self.size
-        self._whole = self._empty(height) if height * width * self._channels <= MAX_VALUES else None
+        self._whole = self._empty(height) if height * width * self._channels <= self._most else None
         total = torch.zeros(self._channels, device=picture.device)
         for found in self._parts(tile):
             for layer, place in self._places.items():
@@ -101,7 +110,7 @@ class Hypercolumns:
             whole, self._whole = self._whole, None
             yield slice(0, height), whole
             return
-        most = max(1, MAX_VALUES // (width * self._channels)) * STRIDE
+        most = max(1, self._most // (width * self._channels)) * STRIDE
         band: Tensor | None = None
         first = 0
         for found in self._parts(min(most, _TILE, self._tile or _TILE)):
@@ -110,7 +119,9 @@ class Hypercolumns:
                 band, first = self._empty(rows.stop - rows.start), rows.start
             for layer in self._places.keys() - self._deep.keys():
                 self._put(self._averaged(layer, found[layer]), layer, band, first)
-            if found[GRID_LAYER].columns.stop == width:
+            last = found[GRID_LAYER].columns.stop == width
+            found.clear()  # the features would be held while the band is used
+            if last:
                 self._add_deep(band, first)
                 yield rows, band
                 band = None

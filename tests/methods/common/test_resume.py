@@ -129,7 +129,7 @@ def test_time_counts_on(painter, picture, in_memory):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"content_weight": 0.5}, "content_weight was 0.01, now it is 0.5"),
+        ({"content_weight": 0.5}, "content_weight was 0.3, now it is 0.5"),
         ({"seed": 1}, "seed was 0, now it is 1"),
         ({"size": 48}, "size was 40, now it is 48"),
         ({"optimizer": "adam"}, "optimizer was lbfgs, now it is adam"),

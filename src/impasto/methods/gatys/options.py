@@ -50,7 +50,7 @@ class GatysOptions(Options):
         default={"relu4_2": 1.0},
         description="Layers whose features are compared with the photo's, as LAYER[:WEIGHT],...",
     )
-    content_weight: NonNegative = setting("photo", default=0.01, description="Weight of the content loss.")
+    content_weight: NonNegative = setting("photo", default=0.3, description="Weight of the content loss.")
     content_reduction: Literal["mean", "half-sum"] = setting(
         "photo",
         "reproduction",

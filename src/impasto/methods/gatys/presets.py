@@ -26,7 +26,7 @@ _NEURAL_STYLE = GatysOptions(
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
         "A good picture in under a minute on a laptop: most of the steps at half the size.",
-        GatysOptions(schedule=((0.5, 75), (1, 45)), min_size=None, content_weight=0.03, range_weight=100),
+        GatysOptions(schedule=((0.5, 75), (1, 45)), min_size=None, range_weight=100),
     ),
     "gatys-2015": Preset(
         "Gatys, Ecker & Bethge 2015; what the paper leaves open is: conv4_2, conv1_1-conv5_1 each 1/5, "

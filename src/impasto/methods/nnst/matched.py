@@ -28,6 +28,7 @@ from ...matching.columns import (
 )
 from ...matching.styles import Search, SwapStyle, prepare
 from ...matching.swap import candidates, choose_styles, match_patches
+from ...memory import give_back_freed_memory
 from ...painter import Regions
 from ...statistics.moments import RunningMoments
 from ...weights.layers import layer_stride
@@ -144,6 +145,8 @@ class StyleTable:
         several = chosen is None and len(swap.sources) > 1
         bests: list[tuple[Tensor, Tensor]] = []
         for where, band in columns.bands():
+            if band.shape[2] < columns.size[0]:  # blocks of the tiles' features are of no use to the match
+                give_back_freed_memory()
             band = scale_columns(band, columns.mean, self.gains)
             if chosen is not None:
                 rows[where] = self._match_regions(band, swap, chosen[where], budget_mb)
@@ -233,11 +236,16 @@ def match_picture(
         picture: 1×3×H×W in [0, 1].
         table: the styles.
         regions: see `StyleTable.match`.
-        budget_mb: see `StyleTable.match`.
+        budget_mb: see `StyleTable.match`. As much again is used for hypercolumns.
         tile: side in pixels of the tiles to encode in; None for the whole picture.
     """
-    columns = Hypercolumns(encoder, picture, list(table.places), tile)
+    columns = Hypercolumns(encoder, picture, list(table.places), tile, most=values_within(budget_mb))
     return Matches(table.match(columns, regions, budget_mb), {})
+
+
+def values_within(budget_mb: float) -> int:
+    """Return how many values of hypercolumns fit this many MiB."""
+    return int(budget_mb * 2**20 / STORED.itemsize)
 
 
 def lattice_for(layer_size: tuple[int, int], generator: torch.Generator) -> Subgrid:

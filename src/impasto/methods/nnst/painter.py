@@ -27,7 +27,7 @@ from ..common.optimise import OptimiserSettings
 from ..common.options import options_of
 from ..common.scales import restored
 from ..common.stages import SMALLEST, StagedPainter, Stages, origin_of
-from .matched import MOMENT_LAYERS, STYLE_SAMPLES, Matches, StyleTable, encode_style, match_picture
+from .matched import MOMENT_LAYERS, STYLE_SAMPLES, Matches, StyleTable, encode_style, match_picture, values_within
 from .objective import MatchedObjective
 from .options import NnstOptions
 from .terms import CONTENT_LAYER, content_term, moments_terms, without_fine_detail
@@ -206,9 +206,10 @@ class NnstPainter(StagedPainter):
         held = copies * sum(tables) * channels * item + len(tables) * STYLE_SAMPLES * channels * item + 16 * positions
         # The target of the content loss.
         content = encoder.channels(CONTENT_LAYER) * item * positions / 4
-        band = min(positions * channels, MAX_VALUES)
+        budget = match_budget(self.recipe.memory)
+        band = min(positions * channels, MAX_VALUES, values_within(budget))
         values = min(channels, PRINCIPAL) * item * (band / channels + max(tables))
-        matching = content + band * item + values + match_budget(self.recipe.memory) * 2**20
+        matching = content + band * item + values + budget * 2**20
         layers = {*self._layers, *MOMENT_LAYERS, CONTENT_LAYER}
         work = match_work(
             (photo[0] // 4, photo[1] // 4),
