@@ -133,3 +133,59 @@ def test_unreadable_pictures(files):
         impasto.paint(files / "nothing.jpg", files / "style.png", **SHORT)
     with pytest.raises(ImageError):
         impasto.paint(np.full((4, 4, 3), np.nan), files / "style.png", **SHORT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"method": 5}, "the method is 5; expected one of gatys"),
+        ({"device": None}, "device is None; expected auto"),
+        ({"device": 0}, "device is 0; expected auto"),
+        ({"watch": 5}, "watch is 5; expected a function"),
+        ({"cancel": 5}, "cancel is 5; expected what has is_set"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(files, arguments, words):
+    with pytest.raises(impasto.RequestError, match=words):
+        impasto.paint(files / "photo.png", files / "style.png", **SHORT | arguments)
+
+
+def test_a_device_of_torch_is_taken(files):
+    painted = impasto.paint(files / "photo.png", files / "style.png", **SHORT | {"device": torch.device("cpu")})
+    assert painted.device == "cpu"
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set])
+def test_several_styles_are_given_one_by_one(files, kind):
+    with pytest.raises(ImageError, match=f"given as {kind.__name__}; .*: give several pictures one by one"):
+        impasto.paint(files / "photo.png", kind([files / "style.png"]), **SHORT)
+
+
+@pytest.mark.parametrize("settings", [5, "size", ["size"]])
+def test_settings_that_are_no_dictionary_are_refused(settings):
+    with pytest.raises(impasto.RequestError, match="expected a dictionary of values by name"):
+        impasto.make_recipe("adain", settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "words"),
+    [
+        (None, {}, "the output is NoneType; expected the path of a file"),
+        (5, {}, "the output is int"),
+        ("out.jpg", {"quality": 50.5}, "quality is 50.5; expected a whole number"),
+        ("out.jpg", {"quality": "50"}, "quality is '50'"),
+        ("out.png", {"bits": None}, "bits is None"),
+    ],
+)
+def test_a_painting_is_not_saved_by_values_of_another_type(files, target, settings, words):
+    painting = impasto.paint(files / "photo.png", files / "style.png", **SHORT)
+    with pytest.raises(impasto.RequestError, match=words):
+        painting.save(target and (files / target if isinstance(target, str) else target), **settings)
+    assert not list(files.glob("out.*"))
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.png", "out.webp", "out.tif", "out.avif", "out.jxl"])
+def test_numbers_of_numpy_are_taken(files, name):
+    painting = impasto.paint(files / "photo.png", files / "style.png", **SHORT | {"size": np.int64(32)})
+    painting.save(files / name, quality=np.int64(90), bits=np.uint8(8))
+    assert impasto.read(files / name).size == (32, 24)

@@ -15,6 +15,7 @@ Examples:
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Control:
         pause: called between parts of the work; it returns when the work may continue.
 
     Raises:
-        RequestError: `cancel` has no ``is_set``.
+        RequestError: `cancel` has no ``is_set``, or `watch` cannot be called.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class Control:
     ) -> None:
         if cancel is not None and not hasattr(cancel, "is_set"):
             raise RequestError(f"cancel is {cancel!r}; expected what has is_set(), such as a threading.Event")
+        if watch is not None and not callable(watch):
+            raise RequestError(f"watch is {watch!r}; expected a function that takes a Progress")
         self._cancel, self._watch, self._pause = cancel, watch, pause
         self._total = self._done = 0.0
         self._span = (0.0, 1.0, "")
@@ -172,3 +175,12 @@ def part(begin: float, end: float, note: str = "") -> contextlib.AbstractContext
     """Enter `Control.part` of the active control, if there is one."""
     control = _current.get()
     return contextlib.nullcontext() if control is None else control.part(begin, end, note)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """The signals that end a program by default: SIGTERM, and SIGHUP of a connection that is lost.
+
+    One that is ignored is left out, as SIGHUP is after ``nohup``. Windows has no SIGHUP.
+    """
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None)]

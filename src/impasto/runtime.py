@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .errors import RequestError
 from .values import Precision
@@ -54,22 +54,23 @@ def isolated() -> Generator[None]:
         yield
 
 
-def pick_device(name: str = "auto") -> torch.device:
+def pick_device(name: str | torch.device = "auto") -> torch.device:
     """Return the device of a name.
 
     Args:
-        name: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; ``auto`` takes a GPU if there is one.
+        name: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; ``auto`` takes a GPU if there is one. A device is taken too.
 
     Raises:
         RequestError: the name is unknown, or this machine does not have the device.
     """
     import torch
 
+    name = str(name) if isinstance(name, torch.device) else name
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind = name.partition(":")[0]
+    kind = name.partition(":")[0] if isinstance(cast(object, name), str) else None
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if kind not in available:
         raise RequestError(f"device is {name!r}; expected auto, cpu, cuda, cuda:N or mps")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, NamedTuple, cast, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -44,7 +44,13 @@ class NamesFile(NamedTuple):
         return {**handler(schema), "format": "path"}
 
 
-FileName = Annotated[str, NamesFile()]
+def _not_empty(name: str) -> str:
+    if not name.strip():
+        raise ValueError("a name is empty; expected the name of a file, or of something shipped")
+    return name
+
+
+FileName = Annotated[str, NamesFile(), AfterValidator(_not_empty)]
 """Type of a setting that names a file, or something shipped under a name."""
 
 

@@ -397,3 +397,8 @@ sys.exit(program())
 def test_numbers_that_are_none_say_what_is_expected(cli: Cli, photo: Path, style: Path) -> None:
     cli("adain", photo, style, "--size", "big").refused(2, "size: expected a whole number (got 'big')")
     cli("adain", photo, style, "--strength", "70%").refused(2, "strength: expected a number (got '70%')")
+
+
+@pytest.mark.parametrize("flag", ["--encoder", "--net", "--start"])
+def test_an_empty_name_is_named(cli: Cli, photo: Path, style: Path, flag: str) -> None:
+    cli("adain", photo, style, flag, "").refused(2, flag[2:], "a name is empty; expected the name of a file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,9 @@ KINDS: dict[str, Callable[[Path], Any]] = {
     "doubles": lambda _: CHW[None].double() / 255,
     "four channels": lambda _: torch.cat((CHW, torch.full((1, 12, 9), 255, dtype=torch.uint8))),
     "a channel's axis": lambda _: RGB,
+    "an array of bytes": lambda _: bytearray(png()),
+    "a view of memory": lambda _: memoryview(png()),
+    "an entry of a folder": lambda path: next(each for each in os.scandir(path.parent) if each.name == path.name),
 }
 
 
@@ -74,6 +78,8 @@ def test_photos_and_styles_come_as_objects(kind: str, tmp_path: Path) -> None:
         (torch.full((1, 3, 4, 4), 1.01), "from 1.01 to 1.01; .*clip it"),
         (torch.full((1, 3, 4, 4), 200.0), "divide by 255"),
         (torch.zeros(3, 4, 4, dtype=torch.int64), "int64"),
+        (torch.zeros(3, 4, 4).to_sparse(), "in the layout torch.sparse_coo; expected"),
+        (torch.zeros(3, 4, 4, device="meta"), r"without values \(meta\); expected"),
     ],
 )
 def test_what_is_wrong_is_told(given: Any, words: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import gc
-import io
 import os
 import sys
 import warnings
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 NOTHING_WRITTEN = "interrupted; nothing was written"
 """What is reported of an interruption that says no more."""
 
-_REPLACE = "impasto.replace"
-_LIKENESSES = {"×": "x", "…": "...", "–": "-", "—": "-", "’": "'", "·": "."}
 _NEW_OBJECTS = 100_000  # after which Python looks for garbage
 
 
@@ -61,29 +58,15 @@ def program() -> int:
     gc.set_threshold(_NEW_OBJECTS, 50, 1000)
     try:
         from ..memory import own_process
+        from .streams import prepare_streams
 
         own_process()
-        _print_anything()
+        prepare_streams()
         return main()
     except KeyboardInterrupt:  # at the very beginning or end
         return _report_early_interruption(as_json="--json" in sys.argv)
     finally:
         gc.freeze()
-
-
-def _print_anything() -> None:
-    """Let the streams replace characters that they cannot encode: what is printed never decides the exit status."""
-    codecs.register_error(_REPLACE, _replace)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_REPLACE)
-
-
-def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
-    """An error handler for `codecs`: signs have a likeness in ASCII, other characters are escaped."""
-    if isinstance(error, UnicodeEncodeError) and (sign := error.object[error.start]) in _LIKENESSES:
-        return _LIKENESSES[sign], error.start + 1
-    return codecs.backslashreplace_errors(error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
+    if os.environ.get("COLUMNS", "").strip() == "0":  # some terminals say so; nothing would be printed
+        del os.environ["COLUMNS"]
     if not arguments:
         print(WELCOME)
         return DONE
@@ -109,12 +94,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report_early_interruption(as_json=as_json)
     try:
         with _one_line_warnings(quiet=bool({"--quiet", "-q"} & set(arguments))):
+            _check_folder()
             app = build(None if arguments[0] in HELP else arguments[0], everything=HELP_ALL in arguments)
             status = run_app(app, arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return report(error, as_json=as_json)
     return status if isinstance(status, int) else DONE
+
+
+def _check_folder() -> None:
+    """Check that the current folder exists. Without it names mean nothing, and libraries end the process.
+
+    Raises:
+        RequestError: it was removed.
+    """
+    from ..errors import RequestError
+
+    try:
+        Path.cwd()
+    except OSError:
+        raise RequestError(
+            "the current folder is gone; expected one that exists: cd to another, and start again"
+        ) from None
 
 
 def _report_early_interruption(*, as_json: bool) -> int:
@@ -137,7 +139,10 @@ def run_app(app: App, arguments: Sequence[str]) -> Any:
 
 @contextlib.contextmanager
 def _one_line_warnings(*, quiet: bool) -> Generator[None]:
-    """Print impasto's own warnings in one line, as its errors; those of other libraries stay as they are."""
+    """Print impasto's own warnings in one line, as its errors. Other libraries' stay as they are.
+
+    Pillow's are left out: they are about metadata that is damaged, and not carried.
+    """
     from ..errors import ImpastoWarning
     from ..untrusted import LONGEST_MESSAGE, shorten
 
@@ -152,4 +157,5 @@ def _one_line_warnings(*, quiet: bool) -> Generator[None]:
 
         warnings.showwarning = show
         warnings.simplefilter("always", ImpastoWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         yield

@@ -21,7 +21,7 @@ from ..session.session import Session
 from . import DONE, FAILED, INTERRUPTED
 from .comparing import Request, compare_pairs, describe, hide, outcome, paint_shown
 from .flags import reflow
-from .paint import is_gallery_style, refuse_file_as_init, stem
+from .paint import is_gallery_style, joined_name, refuse_file_as_init, stem
 from .painting import place
 
 
@@ -121,7 +121,7 @@ def _check_flags(
 def _default_name(photo: str | None, styles: Sequence[str], pairs: Path | None) -> str:
     if pairs is not None:
         return f"{pairs.stem}.sheet.png"
-    return f"{stem(str(photo))}.{stem(Style.parse(styles[0]).path)}.sheet.png"
+    return joined_name(stem(str(photo)), stem(Style.parse(styles[0]).path), "sheet", "png")
 
 
 def _parse_styles(texts: Sequence[str]) -> list[Style]:

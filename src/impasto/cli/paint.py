@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ COMMON = {name: field for name, field in Recipe.model_fields.items() if name not
 """The settings of every recipe, by name."""
 
 _WITHOUT_PRESET = {name: field for name, field in COMMON.items() if name != "preset"}  # which belongs to a method
+
+_LONGEST_NAME = 240  # bytes; most file systems take 255, and "-steps" may follow
 
 _OUTPUT = Argument(
     "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[Output | None, Parameter(name="*")]
@@ -161,7 +164,21 @@ def refuse_file_as_init(settings: Mapping[str, Any]) -> None:
 def default_name(photo: str, recipe: Recipe) -> str:
     """``PHOTO.STYLE.png`` in the current folder."""
     style = recipe.styles[0].path if recipe.styles else recipe.options.style_name or recipe.method
-    return f"{stem(photo)}.{stem(style)}.png"
+    return joined_name(stem(photo), stem(style), "png")
+
+
+def joined_name(*parts: str) -> str:
+    """Join parts of a file's name by dots. Long parts are cut, so that every file system takes the name."""
+    if len(os.fsencode(".".join(parts))) <= _LONGEST_NAME:
+        return ".".join(parts)
+    return ".".join(_cut(part, _LONGEST_NAME // len(parts) - 1) for part in parts)
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text that has at most so many bytes in a file's name."""
+    while len(os.fsencode(text)) > most:
+        text = text[:-1]
+    return text
 
 
 def stem(path: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from ..control import ending_signals
 from ..errors import ImpastoError, RequestError
 from ..images.atomic import check_apart
 from ..images.read import stated_size
@@ -134,7 +135,7 @@ def run(
     check_painting_size(output.target, recipe, photo)
     checkpoint = _checkpoint(output)
     interrupted, unwritable = False, ""
-    with display(quiet=output.quiet) as shown, _sigterm_as_interrupt(), Session(device=output.device) as session:
+    with display(quiet=output.quiet) as shown, _signals_as_interrupt(), Session(device=output.device) as session:
         work = session.paint(
             recipe,
             photo,
@@ -315,8 +316,8 @@ def _checkpoint(output: Output) -> StateFile | None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Generator[None]:
-    """Let SIGTERM end a painting as Ctrl-C does."""
+def _signals_as_interrupt() -> Generator[None]:
+    """Let the signals that end a program end a painting as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -324,11 +325,12 @@ def _sigterm_as_interrupt() -> Generator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report(painting: Painting, output: Output, files: list[Path], seconds: float) -> None:

@@ -24,7 +24,7 @@ from ..untrusted import shorten
 from ..values import explain, parse_none
 from . import DONE, run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, with_signature
-from .paint import COMMON, parse_styles, refuse_file_as_init, settings_of, stem
+from .paint import COMMON, joined_name, parse_styles, refuse_file_as_init, settings_of, stem
 from .painting import Output, run
 
 _SUMMARY = "Paint a finished picture again, or paint another photo in the same way."
@@ -329,5 +329,5 @@ def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 def _default_name(source: str, photo: str | None) -> str:
     """``SOURCE.replay.EXT`` in the current folder; for another photo, ``PHOTO.SOURCE.EXT``."""
     extension = Path(source).suffix
-    name = f"{stem(source)}.replay" if photo is None else f"{stem(photo)}.{stem(source)}"
-    return f"{name}{extension if extension.lower() in FORMATS else '.png'}"
+    parts = (stem(source), "replay") if photo is None else (stem(photo), stem(source))
+    return joined_name(*parts, extension[1:] if extension.lower() in FORMATS else "png")

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ..comparison.pairs import delimiter_of
 from ..errors import RequestError
 from ..methods import make_recipe
 from ..recipe import Style
@@ -112,7 +113,8 @@ def score(
 
 def _read_pairs(path: Path) -> list[tuple[str, str]]:
     try:
-        found = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+        text = read_text(path)
+        found = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)))
     except (OSError, ValueError, csv.Error) as error:
         raise RequestError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not found or any(not row.get(column) for row in found for column in _COLUMNS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shlex
@@ -17,7 +19,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from ..errors import ImpastoError, near_misses
+from ..errors import ImpastoError, OutputError, near_misses
 from ..memory import is_out_of_memory
 from ..methods import METHODS
 from ..recipe import is_picture
@@ -43,7 +45,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
         traceback.print_exception(error, file=sys.stderr)
     print(f"impasto: {message}", file=sys.stderr)
     if as_json:
-        print(json.dumps({"error": message, "exit_status": status}))
+        with contextlib.suppress(OutputError, BrokenPipeError):  # the error itself is what counts
+            print(json.dumps({"error": message, "exit_status": status}), flush=True)
     return status
 
 
@@ -57,6 +60,11 @@ def _describe(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, str(error) or NOTHING_WRITTEN
     if is_out_of_memory(error):
         return FAILED, "out of memory; expected it to fit: make --size smaller or close other programs"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return (
+            WRONG_REQUEST,
+            f"the name {shorten(error.filename)} is too long; expected a shorter one: rename the file",
+        )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return FAILED, f"{where}{error.strerror or error}"
@@ -100,6 +108,8 @@ def _describe_unknown_flag(error: UnknownOptionError, command: str) -> str:
 
         if explained := explain_unknown(typed):
             return explained
+    if is_picture(typed) and not typed.startswith("--"):
+        return f"{command} has no flag {typed}; expected ./{typed}, if it is the name of a file"
     flag = typed.partition("=")[0]
     known = [name for each in error.argument_collection if each.parse for name in each.names]
     if flag in _LAYOUTS and "--encoder" in known:

@@ -18,8 +18,8 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     """Read the paths of photographs and styles from a CSV file with one pair in each line.
 
     The columns are `photo` and `style` (or `painting`). If the first line does not name them, there must be two, in
-    this order. Paths are relative to the file. A name without a folder may also be that of a file in the folders
-    ``photos`` or ``paintings`` beside the file.
+    this order. Semicolons or tabs may separate them. Paths are relative to the file. A name
+    without a folder may also be that of a file in the folders ``photos`` or ``paintings`` beside the file.
 
     Args:
         path: the CSV file.
@@ -32,7 +32,8 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     """
     path = Path(path)
     try:
-        rows = csv.reader(io.StringIO(read_text(path), newline=""))
+        text = read_text(path)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
         lines = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
     except (OSError, ValueError, csv.Error) as error:
         raise RequestError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
@@ -56,6 +57,12 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
         if pairs[-1] in pairs[:-1]:
             raise RequestError(f"{where}: the pair {' and '.join(cells)} is given twice; expected each once")
     return pairs
+
+
+def delimiter_of(text: str) -> str:
+    """What separates the cells of a table: a comma, or the semicolon or tab that its first line has instead."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return next((mark for mark in ",;\t" if mark in first), ",")
 
 
 def _find(folder: Path, name: str, kind: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -21,7 +22,12 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     """
     path = path.expanduser()
     try:
-        folder = end_of_links(path).parent
+        end = end_of_links(path)
+        if end.is_symlink():
+            raise RequestError(
+                f"output {path} is a link that leads back to itself; expected a file: give another name"
+            )
+        folder = end.parent
         if not folder.is_dir():
             found = "is not a folder" if folder.exists() else "does not exist"
             link = f", to which {path} is a link," if path.is_symlink() else ""
@@ -125,6 +131,8 @@ def _exists(path: Path) -> RequestError:
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
+    if error.errno == errno.ENAMETOOLONG:
+        return OutputError(f"{path} cannot be written (name too long); expected a shorter one: choose another")
     return OutputError(
         f"{path} cannot be written ({error.strerror or error}); "
         "expected a writable folder with free space: choose another or make room"

@@ -15,13 +15,16 @@ from PIL import Image
 
 from ..errors import ImageError
 from . import jxl
+from .colour import warn
 from .metadata import carried_exif, exif_dpi, exif_of
 from .picture import Decoded
 from .source import UnknownFormatError, damaged, is_heif, open_image, require_sane_area
+from .tiff_pages import with_nested
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _DNG_VERSION, _CFA, _LINEAR_RAW = 50706, 32803, 34892
+_MOST_CHANNELS = 4
 _registering = threading.Lock()
 
 
@@ -66,7 +69,8 @@ def read(kind: str, data: bytes, name: str) -> Decoded:
         raise
     except Exception as error:
         raise damaged(name, error) from None
-    if values.ndim == 4:  # the frames of an animation
+    if values.ndim == 4 or (values.ndim == 3 and values.shape[2] > _MOST_CHANNELS):  # colour or grey frames
+        warn(f"{name} has {len(values)} frames; the first is painted")
         values = values[0]
     require_sane_area(values.shape[1], values.shape[0], name)
     samples, alpha = _split(values, name)
@@ -136,12 +140,9 @@ def _is_raw(data: bytes) -> bool:
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            for page in file.pages:
-                subs: Any = getattr(page, "pages", None) or ()
-                pages: tuple[Any, ...] = (page, *subs)
-                for each in pages:
-                    if _DNG_VERSION in each.tags or each.tags.valueof(262) in (_CFA, _LINEAR_RAW):
-                        return True
+            return any(
+                _DNG_VERSION in page.tags or page.tags.valueof(262) in (_CFA, _LINEAR_RAW)
+                for page in with_nested(file.pages)
+            )
     except Exception:  # too damaged to tell; the readers of TIFF say so
         return False
-    return False

@@ -21,6 +21,7 @@ from .metadata import carried_exif, orientation_of
 from .picture import Decoded, sane_dpi, unit_range
 from .samples import as_unit, full_range
 from .source import require_sane_area
+from .tiff_pages import each_once, with_nested
 
 # tifffile logs what is wrong with a broken file and then raises it.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -59,6 +60,10 @@ def read_tiff(data: bytes, name: str) -> Decoded:
             samples = unit_range(values, name)
         elif values.dtype.kind == "u" and page.bitspersample == 8 * values.dtype.itemsize <= 16:
             samples = values
+        elif values.dtype.kind == "c":
+            raise ImageError(
+                f"{name} holds {values.dtype} numbers; expected integers or float: save it as one of these"
+            )
         else:
             top = 2.0 ** (page.bitspersample - (values.dtype.kind == "i")) - 1
             samples = np.clip(values / top, 0, 1).astype(np.float32)
@@ -94,15 +99,15 @@ def read_tiff(data: bytes, name: str) -> Decoded:
 def survey_tiff(data: bytes) -> tuple[bool, int]:
     """Whether `read_tiff` reads a TIFF better than Pillow, and how many full pages it has.
 
-    It does for more than 8 bits a channel, and where the first page is a preview. A TIFF that is too damaged to tell
-    gives False and 1.
+    It does for more than 8 bits a channel, for signed numbers, and where the first page is a preview. A TIFF that is
+    too damaged to tell gives False and 1.
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             first, page = file.pages.first, _full_page(file)
             dtype = page.dtype
-            count = sum(not _is_preview(each) for each in file.pages)
-            return (dtype is not None and dtype.itemsize > 1) or page is not first, count
+            count = sum(not _is_preview(each) for each in each_once(file.pages))
+            return (dtype is not None and (dtype.itemsize > 1 or dtype.kind == "i")) or page is not first, count
     except Exception:
         return False, 1
 
@@ -113,11 +118,7 @@ def _is_preview(page: Any) -> bool:
 
 def _full_page(file: tifffile.TiffFile) -> Any:
     """The first page, or page nested in one, that is not a preview of another nor a mask."""
-    for page in file.pages:
-        for each in (page, *(getattr(page, "pages", None) or ())):
-            if not _is_preview(each):
-                return each
-    return file.pages.first
+    return next((page for page in with_nested(file.pages) if not _is_preview(page)), file.pages.first)
 
 
 def encode_png(values: NDArray[np.uint16]) -> bytes:

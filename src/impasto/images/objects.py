@@ -76,14 +76,23 @@ def from_tensor(tensor: Tensor) -> Decoded:
     shape, kinds = tuple(tensor.shape), (torch.uint8, torch.bool)
     planes = tensor.detach()[0] if len(shape) == 4 and shape[0] == 1 else tensor.detach()
     planes = planes[None] if planes.dim() == 2 else planes
-    usable = tensor.is_floating_point() or tensor.dtype in kinds
-    if not usable or planes.dim() != 3 or planes.shape[0] not in _CHANNELS or not tensor.numel():
+    usable = (tensor.is_floating_point() or tensor.dtype in kinds) and tensor.layout == torch.strided
+    if tensor.is_meta or not usable or planes.dim() != 3 or planes.shape[0] not in _CHANNELS or not tensor.numel():
         raise ImageError(
-            f"the tensor is {shape} of {tensor.dtype}; expected (1, 3, height, width), (3, height, width) or "
-            "(height, width) of uint8, bool, or float in [0, 1]"
+            f"the tensor is {shape} of {tensor.dtype}{_unusual(tensor)}; expected (1, 3, height, width), "
+            "(3, height, width) or (height, width) of uint8, bool, or float in [0, 1]"
         )
     raster = planes.permute(1, 2, 0).cpu()
     if tensor.dtype in kinds:
         return from_array(raster.numpy())
     values = unit_range(raster.float().numpy(), "the tensor")
     return Decoded(values[..., :3], values[..., 3:]) if values.shape[2] == 4 else Decoded(values)
+
+
+def _unusual(tensor: Tensor) -> str:
+    """What hides the values of a tensor, in words; empty if nothing does."""
+    import torch
+
+    if tensor.is_meta:
+        return " without values (meta)"
+    return "" if tensor.layout == torch.strided else f" in the layout {tensor.layout}"

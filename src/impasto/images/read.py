@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from ..errors import ImageError
+from . import png
 from .boxes import colour_codes
 from .colour import lab_to_srgb, srgb_conversion, warn
 from .colour_space import CODES, png_codes, stated_space
@@ -26,7 +28,6 @@ from .source import TooLargeError, UnknownFormatError, damaged, load_bytes, open
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = slice(24, 25)  # the bit depth, always in the first chunk
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
 
@@ -60,10 +61,10 @@ def read(
     """
     if isinstance(source, Picture):
         return source
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         return _read_file(*load_bytes(source), longest)
-    if isinstance(source, bytes):
-        return _read_file(source, "the picture given as bytes", longest)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _read_file(bytes(source), "the picture given as bytes", longest)
     if is_open_file(source) and not isinstance(source, Image.Image):
         return _read_file(*load_open_file(source), longest)
     if isinstance(source, Image.Image):
@@ -86,7 +87,7 @@ def _require_tensor(source: object) -> Tensor:
         return source
     raise ImageError(
         f"a picture was given as {type(source).__name__}; expected a path, bytes, an open file, a PIL image, a numpy "
-        "array or a tensor"
+        f"array or a tensor{': give several pictures one by one' if isinstance(source, list | tuple | set) else ''}"
     )
 
 
@@ -133,12 +134,12 @@ def stated_size(source: str | Path) -> tuple[int, int] | None:
 
 
 def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
-    if data[: len(_PNG)] == _PNG and data[_PNG_DEPTH] == b"\x10":
+    if data.startswith(png.SIGNATURE) and data[_PNG_DEPTH] == b"\x10":
         from . import deep
 
         image = _opened(data, name)
         try:
-            samples, alpha = deep.read_png(data)
+            samples, alpha = deep.read_png(png.without_damage(data))
         except Exception as error:
             raise damaged(name, error) from None
         return _described(image, samples, alpha, name)
@@ -162,9 +163,14 @@ def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
-    """Open a picture by Pillow, with the codes of its colour space in its ``info``."""
+    """Open a picture by Pillow, with what states its colour space in its ``info``."""
     image = open_image(data, name)
     _note_codes(image, data)
+    if image.format == "PNG":
+        try:
+            image.info["icc_profile"] = png.profile(data)
+        except ValueError as error:
+            warn(f"{name}: {error}; taken for sRGB")
     return image
 
 

@@ -25,9 +25,22 @@ _BLACK = 1 / 512  # half of the darkest 8-bit grey
 
 
 def mask_of(picture: Picture) -> Tensor:
-    """Convert a picture to a mask, 1×1×H×W in [0, 1]: its mean over channels times its alpha."""
-    grey = picture.pixels.mean(1, keepdim=True)
-    return grey if picture.alpha is None else grey * picture.alpha
+    """Convert a picture to a mask, 1×1×H×W in [0, 1]: its mean over channels times its alpha.
+
+    Where the picture is black but for what is transparent, its alpha alone is the mask, and there is a warning.
+    """
+    grey, alpha = picture.pixels.mean(1, keepdim=True), picture.alpha
+    if alpha is None:
+        return grey
+    mask = grey * alpha
+    if float(mask.max()) < _BLACK and float(alpha.max()) - float(alpha.min()) > _BLACK:
+        warnings.warn(
+            f"mask {picture.source or 'given'} is black where it can be seen; its transparency is taken for the mask",
+            ImpastoWarning,
+            stacklevel=2,
+        )
+        return alpha
+    return mask
 
 
 def warn_of_shape(mask: Picture, photo: Picture) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import sys
 import threading
@@ -12,6 +14,8 @@ from PIL import Image
 
 from ..errors import ImageError, near_misses
 from ..untrusted import irregular, read_stream, shorten
+from . import png
+from .foreign import is_cut_short, what_else
 
 STANDARD_STREAM = "-"
 MAX_FILE = 8_000_000_000  # bytes; more than the largest picture that is accepted can take
@@ -36,7 +40,7 @@ class UnknownFormatError(ImageError):
 _pillow_limit = threading.Lock()
 
 
-def load_bytes(source: str | Path) -> tuple[bytes, str]:
+def load_bytes(source: str | os.PathLike[str]) -> tuple[bytes, str]:
     """Read a file, or standard input for ``-``; return its bytes and its name for messages.
 
     Raises:
@@ -68,8 +72,10 @@ def read_standard_input() -> bytes:
     """Read standard input to its end.
 
     Raises:
-        ImageError: it has too many bytes.
+        ImageError: it has too many bytes, or is closed.
     """
+    if not hasattr(sys.stdin, "buffer"):  # a program without a terminal has none
+        raise ImageError("standard input is closed; expected a picture: pipe one in, or name a file")
     try:
         return read_stream(sys.stdin.buffer)
     except ValueError as error:
@@ -86,11 +92,12 @@ def open_image(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Im
     """
     if not data:
         raise ImageError(f"{name} is empty (0 bytes); expected a picture: copy or download it again")
+    readable = png.without_damage(data) if data.startswith(png.SIGNATURE) else data
     # Pillow's own limit is a global variable, lower than this one, and gives only a warning at first.
     with _pillow_limit:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(io.BytesIO(data), formats=formats)
+            image = Image.open(io.BytesIO(readable), formats=formats)
         except Image.UnidentifiedImageError:
             raise _unidentified(data, name) from None
         except Exception as error:
@@ -129,9 +136,11 @@ def damaged(name: str, error: Exception) -> ImageError:
 
 
 def _unidentified(data: bytes, name: str) -> UnknownFormatError:
-    if data.lstrip()[:5].lower() in (b"<?xml", b"<svg ") or data[:4] in (b"%PDF", b"%!PS"):
-        return UnknownFormatError(f"{name} is a drawing (SVG, PDF or PostScript); {_EXPECTED}: export it as PNG")
-    return UnknownFormatError(f"{name} is not a picture that can be read; {_EXPECTED}: convert it to PNG")
+    if is_cut_short(data):
+        return UnknownFormatError(str(damaged(name, ValueError("its header cannot be read"))))
+    what, repair = what_else(data)
+    found = f"but {what}" if what else "that can be read"
+    return UnknownFormatError(f"{name} is not a picture {found}; {_EXPECTED}: {repair}")
 
 
 def _unreadable(path: Path, error: Exception) -> ImageError:
@@ -145,6 +154,8 @@ def _unreadable(path: Path, error: Exception) -> ImageError:
         return ImageError(f"there is no file {path}; expected a picture: check the path{_neighbours(path)}")
     if isinstance(error, PermissionError):
         return ImageError(f"{path} cannot be read (permission denied); expected a readable file: chmod +r it")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return ImageError(f"{path} is too long for the name of a file; expected a picture: check the path")
     reason = getattr(error, "strerror", None) or error
     return ImageError(f"{path} cannot be read ({reason}); expected a readable picture: check the disk")
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,14 +64,22 @@ def check_target(target: str | Path, overwrite: bool = False, *, quality: int = 
 
     Raises:
         RequestError: the extension is unknown, a setting does not fit the format, the folder is missing, the file
-            exists and `overwrite` is false, or the output is a terminal.
+            exists and `overwrite` is false, or the output is a terminal or a closed stream.
         OutputError: no file can be created in the folder.
     """
     _check_settings(_format_of(target), quality, bits)
     if str(target) != STANDARD_STREAM:
         check_place(Path(target), overwrite=overwrite)
+    elif _is_closed(sys.stdout):
+        raise RequestError("the output - is standard output, which is closed; expected an open one: give a file")
     elif sys.stdout.isatty():
         raise RequestError("the output - is a terminal; expected a file or a pipe: add > painting.png")
+
+
+def _is_closed(stream: TextIO | None) -> bool:
+    """Whether a standard stream takes no bytes: it is text, or was closed, so that the null device stands for it."""
+    closed = getattr(stream, "closed", False) or getattr(stream, "name", None) == os.devnull
+    return closed or not hasattr(stream, "buffer")
 
 
 def holds(target: str | Path, width: int, height: int = 1) -> bool:
@@ -144,6 +152,7 @@ def write(
         dpi = picture.dpi if dpi is None else dpi
         picture = picture.pixels
     _check_settings(form, quality, bits)
+    quality, bits = int(quality), int(bits)
     check_size(target, picture.shape[-1], picture.shape[-2])
     raster = to_raster(picture, alpha)
     if alpha is not None and not form.alpha:
@@ -160,6 +169,9 @@ def write(
 
 
 def _check_settings(form: _Format, quality: int, bits: int) -> None:
+    for name, value in (("quality", quality), ("bits", bits)):
+        if not hasattr(value, "__index__"):
+            raise RequestError(f"{name} is {value!r}; expected a whole number")
     if not 1 <= quality <= 100:
         raise RequestError(f"quality is {quality}; expected 1 to 100")
     if bits not in (8, 16) or (bits == 16 and not form.deep):
@@ -168,6 +180,8 @@ def _check_settings(form: _Format, quality: int, bits: int) -> None:
 
 
 def _format_of(target: str | Path) -> _Format:
+    if not isinstance(cast(object, target), str | os.PathLike):
+        raise RequestError(f"the output is {type(target).__name__}; expected the path of a file")
     if str(target) == STANDARD_STREAM:
         return _PNG
     if str(target).endswith(("/", os.sep)):

@@ -128,6 +128,8 @@ def method(name: str) -> Method:
     Raises:
         RequestError: there is none, with similar names; or it cannot be used.
     """
+    if not isinstance(cast(object, name), str):
+        raise RequestError(f"the method is {name!r}; expected one of {', '.join(METHODS)}")
     if name in FAULTY:
         raise RequestError(f"the method {name} cannot be used: {FAULTY[name]}")
     if name not in METHODS:
@@ -173,7 +175,10 @@ def make_recipe(
             f"{name} takes no style picture (got {styles[0].path}): its networks were trained for their styles; "
             f"name one with net, or use a method that takes style pictures, such as adain"
         )
-    given = dict(settings or {})
+    try:
+        given = dict(settings or {})
+    except (TypeError, ValueError):
+        raise RequestError(f"settings are {shorten(settings)}; expected a dictionary of values by name") from None
     common: dict[str, Any] = {}
     options: dict[str, Any] = {}
     if preset is not None:

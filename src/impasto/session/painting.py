@@ -182,8 +182,8 @@ class Painting:
         from ..images.write import check_target, write
         from .provenance import Provenance, inputs_of
 
-        target, dpi = str(target), self.recipe.dpi or (DPI if self.recipe.print else None)
         check_target(target, overwrite, quality=quality, bits=bits)
+        dpi = self.recipe.dpi or (DPI if self.recipe.print else None)
         kept = Provenance(
             version=__version__,
             photo=Path(self.photo.source).name if self.photo.sha256 else None,

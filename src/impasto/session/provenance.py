@@ -139,7 +139,7 @@ class Finder:
         file, style = _file_of(name, name in self._digests)
         if not _is_bare(file):
             what = "was standard input" if file == STANDARD_STREAM else "is not the name of a file"
-            self._problems.append(f"{shorten(name)} {what}")
+            self._problems.append(f"{shorten(name) or 'a file without a name'} {what}")
             return name
         digest = self.expected(file)
         if name.endswith(IN_MEMORY):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ..control import ending_signals
 from ..errors import ImpastoError, MissingExtraError, OutputError, RequestError
 from ..weights.files import TRAINED
 from ..weights.shipped import save_net
@@ -74,7 +75,7 @@ def train(
 ) -> Path:
     """Train `task`, and leave in the folder `out` the net, a checkpoint, a log, sample sheets and a curve.
 
-    Ctrl-C or SIGTERM ends the run after the present step, saves a checkpoint and the net so far, and raises
+    Ctrl-C, SIGTERM or SIGHUP ends the run after the present step, saves a checkpoint and the net so far, and raises
     KeyboardInterrupt. `resume` continues with the same weights, optimiser, running mean, random state and pictures.
 
     Args:
@@ -322,14 +323,14 @@ def _step_of(line: str) -> float:
 
 
 class _Stop:
-    """Turns the first Ctrl-C or SIGTERM into a request to stop after the step; the second stops at once."""
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a request to stop after the step; the second stops at once."""
 
     asked = False
 
     def __enter__(self) -> _Stop:
         self._old_handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, *ending_signals()):
                 self._old_handlers[number] = signal.signal(number, self._ask)
         return self
 
