@@ -157,7 +157,7 @@ class Style(Share):
         Style(weight=0.3, mask=None, path='scream.jpg')
     """
 
-    path: FileName = Field(description="File the style is read from; '-' for standard input.")
+    path: Annotated[str, NamesFile()] = Field(description="File the style is read from; '-' for standard input.")
     weight: Positive = Field(
         default=1.0, description="Weight of this style; weights are scaled so that they sum to 1."
     )
