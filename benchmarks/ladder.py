@@ -65,7 +65,7 @@ def paint(request: dict[str, Any]) -> Painted:
     name, preset, settings = way(request["effort"], request["boldness"])
     common = {"size": request["size"], "memory": request["memory"]}
     recipe = make_recipe(name, [Style(path=request["style"])], preset=preset, settings={**settings, **common})
-    photo = read(request["photo"])
+    photo = read(request["photo"]).pixels
     painter = bind(recipe, device="cpu")
     started = time.perf_counter()
     height, width = last(painter.paint(photo)).image.shape[2:]

@@ -24,7 +24,6 @@ Copies = Literal["gram", "gaussian", "difference"]
 
 _SPARE = Cost.of_bytes(180e6)  # kernels forwards and backwards, matrices, buffers of the libraries
 _SLACK = 1.2  # factor for gaps between blocks of different sizes
-_MOST_GAPS = 250e6  # bytes; the system maps the largest blocks one by one, without gaps
 _EFFICIENT_TILE = 512  # side of a tile that takes 1.7 times the work of its pixels: prefer a shorter history
 _USEFUL_HISTORY = 5  # pairs of L-BFGS: prefer smaller tiles
 
@@ -157,8 +156,7 @@ class Optimisation:
         for size in self.styles:
             style = PICTURE.at(size) + self._features(size, tiling.tile)
             total |= 2 * PICTURE + Cost.of_bytes(style)
-        gaps = min((_SLACK - 1) * total.at(self.size), _MOST_GAPS)
-        return total + Cost.of_bytes(gaps) + self.extra_cost + _SPARE
+        return _SLACK * total + self.extra_cost + _SPARE
 
     def _features(self, size: Size, tile: int | None) -> float:
         """Bytes of the largest tile's features."""

@@ -36,6 +36,9 @@ from .terms import CONTENT_LAYER, content_term, moments_terms, without_fine_deta
 # gradient does not give a length for the first move, and a new match may make later ones far too long.
 _FIRST_MOVE, _LONGEST_MOVE = 1.0, 12.0
 
+# Bytes that smaller sizes leave in use: all sizes are planned before the first begins.
+_LEFT_IN_USE = 64e6
+
 # Settings that may differ when a painting is resumed.
 _MAY_CHANGE = {"max_seconds"}
 
@@ -226,7 +229,7 @@ class NnstPainter(StagedPainter):
             history=self.options.lbfgs_history,
             loss_copies="difference",
             kept_pictures=1,
-            extra_cost=Cost.of_bytes(held + (content if self.options.content_weight else 0)),
+            extra_cost=Cost.of_bytes(held + (content if self.options.content_weight else 0) + _LEFT_IN_USE),
             setup_cost=Cost.of_bytes(matching),
             setup_work=work + 3 * encoder.work(layers) * photo[0] * photo[1] if steps else 0.0,
         )
