@@ -52,7 +52,7 @@ def paint(method: str, photo: Path, style: Path, settings: dict[str, dict[str, s
 def test_nobody_elses_random_numbers_are_taken(
     method: str, photo: Path, style: Path, tiny_settings: dict[str, dict[str, str]]
 ) -> None:
-    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[union-attr]
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     paint(method, photo, style, tiny_settings, colour="coral" if method != "johnson" else "luminance")
     assert torch.equal(torch.get_rng_state(), before[0])
     assert random.getstate() == before[1]

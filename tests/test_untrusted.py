@@ -100,4 +100,4 @@ def test_streams_are_bounded() -> None:
     assert untrusted.read_stream(io.BytesIO(b"abc"), 3) == b"abc"
     for stream in (io.BytesIO(b"abcd"), Endless()):
         with pytest.raises(ValueError, match="more than"):
-            untrusted.read_stream(stream, 3)  # type: ignore[arg-type]
+            untrusted.read_stream(stream, 3)

@@ -92,7 +92,7 @@ def test_signals_that_end_a_program_keep_the_picture(
     cli: Cli, photo: Path, style: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not hasattr(signal, kind):
-        pytest.skip(f"no {kind}")
+        pytest.skip(f"this system has no {kind}")
     number, real = getattr(signal, kind), gatys.GatysPainter.paint
 
     def paint(self: gatys.GatysPainter, *given: Tensor) -> Iterator[Step]:
@@ -109,7 +109,7 @@ def test_signals_that_end_a_program_keep_the_picture(
 
 def test_a_signal_that_is_ignored_stays_so() -> None:
     if not hasattr(signal, "SIGHUP"):
-        pytest.skip("no SIGHUP")
+        pytest.skip("this system has no SIGHUP")
     assert signal.SIGHUP in ending_signals()
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -87,7 +87,9 @@ def unread() -> int:
     return writing
 
 
-FULL = pytest.param("/dev/full", marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full"))
+FULL = pytest.param(
+    "/dev/full", marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+)
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ def test_a_full_standard_output_is_told(
     streams: Callable[..., int], command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
+        pytest.skip("this system has no /dev/full")
     stdout = onto("/dev/full")
     assert streams(*command, stdout=stdout) == 1
     assert "standard output cannot be written (No space left on device)" in capsys.readouterr().err

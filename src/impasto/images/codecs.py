@@ -21,7 +21,9 @@ from .picture import Decoded
 from .source import UnknownFormatError, damaged, is_heif, open_image, require_sane_area
 from .tiff_pages import with_nested
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins; the last two are BigTIFF."""
+
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _DNG_VERSION, _CFA, _LINEAR_RAW = 50706, 32803, 34892
 _MOST_CHANNELS = 4
@@ -134,7 +136,7 @@ def _split(values: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[Any] 
 def _is_raw(data: bytes) -> bool:
     if data.startswith(_RAW) or data[4:12] == b"ftypcrx " or (data[:4] == b"II*\0" and data[8:10] == b"CR"):
         return True
-    if data[:4] not in _TIFF:
+    if data[:4] not in TIFF:
         return False
     import tifffile
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from . import png
 from .picture import Raster
 
 CODES = "impasto.codes"
@@ -85,11 +87,11 @@ class ColourSpace:
         if self.levels != (0.0, 1.0):
             samples = ((samples - np.float32(black)) / np.float32(white - black)).clip(0, 1)
         if self.curve is not None or (self.matrix is not None and samples.shape[2] == 3):
-            linear = (self.curve or _from_srgb)(samples)
+            linear = (self.curve or from_srgb)(samples)
             if self.matrix is not None and samples.shape[2] == 3:
                 linear = linear @ self.matrix.T
             linear = linear.clip(0, None)
-            samples = _to_srgb(_rolled_off(linear) if self.high_range else linear.clip(None, 1))
+            samples = to_srgb(_rolled_off(linear) if self.high_range else linear.clip(None, 1))
         return samples if samples.shape[2] == 3 else samples.repeat(3, axis=2)
 
 
@@ -146,14 +148,12 @@ def space_of_codes(codes: Codes) -> ColourSpace:
 
 def png_codes(data: bytes) -> Codes | None:
     """The codes of a PNG's cICP chunk; None if it has none before its pixels."""
-    at, bits = 8, 16 if data[24:25] == b"\x10" else 8
-    while at + 12 <= len(data) and (kind := data[at + 4 : at + 8]) != b"IDAT":
-        size = int.from_bytes(data[at : at + 4])
-        if kind == b"cICP" and size == 4 and at + 12 <= len(data):
-            primaries, transfer, matrix, full = data[at + 8 : at + 12]
-            return primaries, transfer, matrix, bool(full), bits
-        at += 12 + size
-    return None
+    before = itertools.takewhile(lambda chunk: chunk.kind != b"IDAT", png.chunks(data))
+    found = next((chunk.content for chunk in before if chunk.kind == b"cICP" and len(chunk.content) == 4), None)
+    if found is None:
+        return None
+    primaries, transfer, matrix, full = found
+    return primaries, transfer, matrix, bool(full), 16 if data[png.DEPTH] == 16 else 8
 
 
 def _space_of_gamma(info: Mapping[Any, Any]) -> ColourSpace:
@@ -208,12 +208,14 @@ def _power(exponent: float) -> Curve:
     return lambda values: values ** np.float32(exponent)
 
 
-def _from_srgb(values: Raster) -> Raster:
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+def from_srgb(values: NDArray[Any]) -> NDArray[Any]:
+    """Turn sRGB samples in [0, 1] into linear light, in their type of float."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def _to_srgb(linear: Raster) -> Raster:
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+def to_srgb(linear: NDArray[Any]) -> NDArray[Any]:
+    """Turn linear light in [0, 1] into sRGB samples, in its type of float."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def _from_pq(values: Raster) -> Raster:

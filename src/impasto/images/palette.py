@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .colour_space import from_srgb, to_srgb
 from .picture import Raster
 
 if TYPE_CHECKING:
@@ -82,13 +83,12 @@ def _lightness_of(made: NDArray[Any], own: NDArray[Any]) -> NDArray[Any]:
 
 
 def _to_oklab(rgb: Raster) -> Raster:
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return np.cbrt(linear @ _CONES.T) @ _OKLAB.T
+    return np.cbrt(from_srgb(rgb) @ _CONES.T) @ _OKLAB.T
 
 
 def _from_oklab(lab: NDArray[Any]) -> NDArray[Any]:
     linear = np.clip((lab @ np.linalg.inv(_OKLAB).T) ** 3 @ np.linalg.inv(_CONES).T, 0, 1)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return to_srgb(linear)
 
 
 def _raster(picture: Tensor) -> Raster:

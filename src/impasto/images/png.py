@@ -13,7 +13,7 @@ MOST_PROFILE = 16_000_000
 _MOST_TEXT = 1_000_000  # bytes of a text that Pillow decodes
 _SIZES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"cICP": 4, b"acTL": 8}
 _TRANSPARENCY = {0: (2, 2), 2: (6, 6), 3: (1, 256)}  # bytes of tRNS, least and most, by colour type
-_COLOUR_TYPE = 25  # where it stands in the file
+DEPTH, _COLOUR_TYPE = 24, 25  # bytes of the file that state them, always in the first chunk
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _READ_TEXTS = (b"impasto", b"Raw profile type exif", b"Raw profile type APP1", b"XML:com.adobe.xmp")
 

@@ -28,9 +28,6 @@ from .source import TooLargeError, UnknownFormatError, damaged, load_bytes, open
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PNG_DEPTH = slice(24, 25)  # the bit depth, always in the first chunk
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF
-
 _JPEG_END = b"\xff\xd9"
 _MOST_REDUCED = 8  # by the decoder of JPEG
 _FILLER = bytes(range(1, 255)) * 16  # decodes to noise where data is missing, and is skipped where none is
@@ -134,7 +131,7 @@ def stated_size(source: str | Path) -> tuple[int, int] | None:
 
 
 def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
-    if data.startswith(png.SIGNATURE) and data[_PNG_DEPTH] == b"\x10":
+    if data.startswith(png.SIGNATURE) and data[png.DEPTH : png.DEPTH + 1] == b"\x10":
         from . import deep
 
         image = _opened(data, name)
@@ -146,7 +143,7 @@ def _from_file(data: bytes, name: str, longest: int | None) -> Decoded:
     from . import codecs
 
     kind = codecs.kind_of(data)
-    if data[:4] in _TIFF and not kind:
+    if data[:4] in codecs.TIFF and not kind:
         return _from_tiff(data, name)
     if kind == "heif":
         image = codecs.open_heif(data, name)

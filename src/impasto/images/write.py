@@ -18,6 +18,7 @@ from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import ImpastoWarning, OutputError, RequestError
+from . import png
 from .atomic import check_place, write_atomically
 from .colour import srgb_profile
 from .metadata import METADATA_KEY, as_exif, as_text
@@ -273,18 +274,7 @@ def _pillow(values: NDArray[np.uint8], form: _Format, settings: Mapping[str, Any
     return out.getvalue()
 
 
-def _with_chunks_of(donor: bytes, png: bytes) -> bytes:
-    """Insert the ancillary chunks (profile, text, EXIF, resolution) of the PNG `donor` into `png`."""
-    taken = b"".join(chunk for kind, chunk in _chunks(donor) if kind[0] & 0x20)
-    return png[:_PNG_HEADER_END] + taken + png[_PNG_HEADER_END:]
-
-
-def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:
-    """The type and all bytes of each chunk; a type in lower case is ancillary."""
-    chunks: list[tuple[bytes, bytes]] = []
-    at = 8
-    while at < len(png):
-        end = at + 12 + int.from_bytes(png[at : at + 4])
-        chunks.append((png[at + 4 : at + 8], png[at:end]))
-        at = end
-    return chunks
+def _with_chunks_of(donor: bytes, data: bytes) -> bytes:
+    """Insert the ancillary chunks (profile, text, EXIF, resolution) of the PNG `donor` into the PNG `data`."""
+    taken = b"".join(donor[chunk.start : chunk.end] for chunk in png.chunks(donor) if chunk.ancillary)
+    return data[:_PNG_HEADER_END] + taken + data[_PNG_HEADER_END:]

@@ -189,7 +189,8 @@ def make_recipe(
         common.update(encoder=found.encoder, size=found.size)
     drop_removed(name, given)
     if given.get("print") is not None:
-        given["size"] = _size_beside_print(given)
+        _refuse_size(given)
+        given["size"] = None  # the print decides it
     own = chosen.options.model_fields
     # A schedule would override `steps`. So given steps remove the schedule of a preset.
     if "steps" in given and "schedule" not in given:
@@ -239,15 +240,16 @@ def read_recipe(data: Mapping[str, Any]) -> Recipe:
             drop_removed(name, given)
         options = chosen.options.model_validate(given)
         if fields.get("print") is not None:
-            fields["size"] = _size_beside_print(fields)
+            _refuse_size(fields)
+            fields["size"] = None  # the print decides it
         recipe = Recipe.model_validate({**fields, "method": name, "options": options})
     except ValidationError as error:
         raise explain(error, "recipe") from None
     return _check_recipe(recipe)
 
 
-def _size_beside_print(settings: Mapping[str, Any]) -> None:
-    """The size that settings with a print have: none.
+def _refuse_size(settings: Mapping[str, Any]) -> None:
+    """Refuse a size beside a print.
 
     Raises:
         RequestError: there is one.

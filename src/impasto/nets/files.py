@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import WeightsError
 from ..untrusted import shorten
@@ -132,9 +133,21 @@ def load_transformer(path: Path, device: torch.device, dtype: torch.dtype) -> tu
     return net.to(device, dtype), sha256_of(path)
 
 
+class _NoRandomWeights(TorchFunctionMode):
+    """Networks that are made inside this block get no random weights, since those of a file replace them.
+
+    On torch's device ``meta`` they would have no effect, but load a compiler first.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def _make_net(make: Callable[[], Net], tensors: Mapping[str, Tensor], path: Path) -> Net:
     """Make a net with the weights of a file, without gradients and without taking random numbers."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NoRandomWeights():
         net = make()
     expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
     got = {name: tensor.shape for name, tensor in tensors.items()}

@@ -149,9 +149,7 @@ class BoundPainter:
             bound, masked = self._sized(sized), where is not None or any(mask is not None for mask in found)
             require_memory(bound.painter, sized, content.size, regions=masked)
             if cut is not None:
-                content, found = cut.picture(content), cut.masks(found)
-                begin_from = None if begin_from is None else cut.start(begin_from)
-                where = None if where is None else cut.regions(where)
+                content, found, begin_from, where = cut.inputs(content, found, begin_from, where)
             if where is None:
                 where = regions_of(sized, content, found)
             return Inputs(bound.with_inputs(start, masks), content, found, where, begin_from)

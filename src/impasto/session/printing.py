@@ -214,6 +214,21 @@ class Cut:
         kept = slice(top, top + size[1]), slice(left, left + size[0])
         return cls((photo[1], photo[0]), (height, width), *kept)
 
+    def inputs(
+        self,
+        photo: Picture,
+        masks: Sequence[Tensor | None],
+        start: Tensor | None,
+        regions: Regions | None = None,
+    ) -> tuple[Picture, Sequence[Tensor | None], Tensor | None, Regions | None]:
+        """Cut all that a painting is made from; what is None stays so."""
+        return (
+            self.picture(photo),
+            self.masks(masks),
+            None if start is None else self.start(start),
+            None if regions is None else self.regions(regions),
+        )
+
     def tensor(self, image: Tensor) -> Tensor:
         """Resize N×C×H×W as the photograph, and cut it."""
         from ..images.geometry import resize

@@ -124,8 +124,7 @@ class Session:
             bound = self._bound(sized, pictures)
             require_memory(bound.painter, sized, content.size, regions=any(mask is not None for mask in found))
             if cut is not None:
-                content, found = cut.picture(content), cut.masks(found)
-                begin_from = None if begin_from is None else cut.start(begin_from)
+                content, found, begin_from, _ = cut.inputs(content, found, begin_from)
             regions = regions_of(sized, content, found)
             warn_of_other_nets(bound.recipe, nets or {})
             if checkpoint is not None:

@@ -91,7 +91,7 @@ class CascadePainter(Painter):
         given = fitted_size(*shape, final)
         sizes = [rung.longest(final, shape) for rung in self.options.rungs]
         painters = self._painters(sizes)
-        self.check_memory(given, regions=regions is not None)
+        _check_memory(painters, sizes, given, regions=regions is not None)
         start = None if start is None else check_start(start, content)
         begin = 0 if start is None else max(start.shape[2:])
         shares = _work_shares(painters, shape, sizes, begin)
@@ -126,8 +126,7 @@ class CascadePainter(Painter):
     def check_memory(self, size: tuple[int, int], *, regions: bool = False, spare: int = 0) -> None:
         """See `Painter.check_memory`."""
         sizes = [rung.longest(max(size), size) for rung in self.options.rungs]
-        for painter, longest in reversed([*zip(self._painters(sizes), sizes, strict=True)]):
-            painter.check_memory(fitted_size(*size, longest), regions=regions, spare=spare)
+        _check_memory(self._painters(sizes), sizes, size, regions=regions, spare=spare)
 
     def encode_ahead(self, *, regions: bool = False) -> None:
         """See `Painter.encode_ahead`."""
@@ -161,6 +160,14 @@ class CascadePainter(Painter):
                 bound.append(METHODS[rung.method].bound(recipe, nets, self._styles, kept))
             self._bound = (sizes, bound)
         return self._bound[1]
+
+
+def _check_memory(
+    painters: Sequence[Painter], sizes: Sequence[int], size: tuple[int, int], *, regions: bool, spare: int = 0
+) -> None:
+    """Check that the memory is enough for each rung, the largest of which is the last; see `Painter.check_memory`."""
+    for painter, longest in reversed([*zip(painters, sizes, strict=True)]):
+        painter.check_memory(fitted_size(*size, longest), regions=regions, spare=spare)
 
 
 def _recipe_of(rung: Rung, recipe: Recipe, size: int | None) -> Recipe:
