@@ -10,6 +10,9 @@ from pydantic import AfterValidator, Field
 DPI = 300.0
 """Pixels per inch of a print, unless others are asked for."""
 
+FIELDS = ("print", "dpi", "print_crop")
+"""The settings of a print in a recipe."""
+
 _INCH = {"mm": 25.4, "cm": 2.54, "m": 0.0254, "in": 1.0}
 """Of each unit, how many are an inch."""
 

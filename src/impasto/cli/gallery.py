@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from cyclopts import Parameter
 
+from .. import prints
 from ..errors import RequestError
 from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS, write
@@ -152,7 +153,7 @@ def _recipes(names: list[str], values: Mapping[str, Any]) -> list[Recipe]:
         "size": 2 * _CELL,
         **given({**Recipe.model_fields, **METHODS["johnson"].options.model_fields}, values),
     }
-    if printed := [f"--{name.replace('_', '-')}" for name in ("print", "dpi", "print_crop") if name in settings]:
+    if printed := [f"--{name.replace('_', '-')}" for name in prints.FIELDS if name in settings]:
         raise RequestError(
             f"{printed[0]} is given with --sheet, which is no print; expected one: --size sets its cells"
         )

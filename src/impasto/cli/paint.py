@@ -24,6 +24,9 @@ from .painting import STANDARD_STREAM, Output, run
 COMMON = {name: field for name, field in Recipe.model_fields.items() if name not in DECIDED}
 """The settings of every recipe, by name."""
 
+FIRST = {name: COMMON[name] for name in ("size", "print")}
+"""What help shows before the settings of a method."""
+
 _WITHOUT_PRESET = {name: field for name, field in COMMON.items() if name != "preset"}  # which belongs to a method
 
 _LONGEST_NAME = 240  # bytes; most file systems take 255, and "-steps" may follow
@@ -61,7 +64,7 @@ def paint_command(*, everything: bool = False) -> Callable[..., int]:
         recipe = make_recipe(name, parse_styles(styles, photo), preset=preset, settings=settings)
         return _paint(recipe, photo, output or Output())
 
-    fields = {"size": COMMON["size"], "print": COMMON["print"], **Dials.model_fields, **_WITHOUT_PRESET}
+    fields = {**FIRST, **Dials.model_fields, **_WITHOUT_PRESET}
     arguments = [*_pictures(), *flags(fields, everything=everything), _OUTPUT]
     return with_signature(command, "paint", "Paint a photograph in the manner of other pictures.", arguments)
 
@@ -80,7 +83,7 @@ def method_command(method: Method, *, everything: bool = False) -> Callable[...,
         recipe = make_recipe(method.name, named, preset=preset, settings=settings, exact_preset=exact_preset)
         return _paint(recipe, photo, output or Output())
 
-    fields = {"size": COMMON["size"], "print": COMMON["print"], **own, **COMMON}
+    fields = {**FIRST, **own, **COMMON}
     defaults = settings_of(make_recipe(method.name))
     own_flags = [*flags(fields, defaults, everything=everything), _exact_preset(everything=everything)]
     arguments = [*_pictures(styles=method.styles), *own_flags, _OUTPUT]

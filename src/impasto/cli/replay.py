@@ -24,7 +24,7 @@ from ..untrusted import shorten
 from ..values import explain, parse_none
 from . import DONE, run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, with_signature
-from .paint import COMMON, joined_name, parse_styles, refuse_file_as_init, settings_of, stem
+from .paint import COMMON, FIRST, joined_name, parse_styles, refuse_file_as_init, settings_of, stem
 from .painting import Output, run
 
 _SUMMARY = "Paint a finished picture again, or paint another photo in the same way."
@@ -149,11 +149,7 @@ def _command(source: str, record: Provenance, recipe: Recipe, *, everything: boo
     styles = [str(style) for style in recipe.styles]
     arguments = [
         *_arguments(output_type, record.photo, styles, with_styles=method(recipe.method).styles),
-        *flags(
-            {"size": COMMON["size"], "print": COMMON["print"], **own, **COMMON},
-            settings_of(recipe),
-            everything=everything,
-        ),
+        *flags({**FIRST, **own, **COMMON}, settings_of(recipe), everything=everything),
     ]
     return with_signature(command, "replay", summary, arguments)
 

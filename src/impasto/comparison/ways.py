@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .. import prints
 from ..errors import RequestError, near_misses
 from ..methods import METHODS, make_recipe, method
 from ..methods.effort import EFFORTS, check_shared, way
@@ -18,7 +19,7 @@ from ..values import explain, parse_none
 WAYS = ("draft", "quick", "fine", "best")
 SIZE = 320
 _SETTING = re.compile(r"[A-Za-z][\w-]*=")
-_NO_SETTINGS = (*DECIDED, "preset", "print", "dpi", "print_crop")  # fields of a recipe that a way cannot set
+_NO_SETTINGS = (*DECIDED, "preset", *prints.FIELDS)  # fields of a recipe that a way cannot set
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ... import prints
 from ...control import expect, say, worked
 from ...encoders.vgg import VGG
 from ...errors import RequestError
@@ -197,7 +198,7 @@ def origin_of(
 ) -> dict[str, Any]:
     """Return what a painting is made from, without the method's settings: the recipe's, and hashes of all pixels."""
     apart = {"options", "styles", "encoder", "nets", "preset", "memory", "version", "start", "start_detail"}
-    apart |= {"print", "dpi", "print_crop"}  # which the size and the photo hold
+    apart |= {*prints.FIELDS}  # which the size and the photo hold
     data = recipe.model_dump(mode="json", exclude=apart)
     read_as = split_layout(recipe.encoder)[1]
     data["encoder"] = ", ".join([*recipe.nets.values(), *([read_as] if read_as else [])])
