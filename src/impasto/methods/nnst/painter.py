@@ -39,6 +39,9 @@ _FIRST_MOVE, _LONGEST_MOVE = 1.0, 12.0
 # Bytes that smaller sizes leave in use: all sizes are planned before the first begins.
 _LEFT_IN_USE = 64e6
 
+# Longest side in pixels that a style is matched at, times `style_scale`. Its hypercolumns take 0.7 GB then.
+_LONGEST_STYLE = 2048
+
 # Settings that may differ when a painting is resumed.
 _MAY_CHANGE = {"max_seconds"}
 
@@ -191,7 +194,7 @@ class NnstPainter(StagedPainter):
 
     def style_size(self, style: Tensor, photo: Size) -> Size:
         """Return height and width to resize a style to, for a photograph of height and width `photo`."""
-        longest = max(photo) * self.options.style_scale
+        longest = min(max(photo), _LONGEST_STYLE) * self.options.style_scale
         height, width = fitted_size(style.shape[2], style.shape[3], max(SMALLEST, round(longest)))
         return max(SMALLEST, height), max(SMALLEST, width)
 
