@@ -49,8 +49,8 @@ def main() -> None:
     from impasto.images.read import read
     from impasto.methods.johnson.gallery import gallery
     from impasto.runtime import compute_dtype
-    from impasto.training.tasks.johnson import StyleTargets
     from impasto.training.tasks.johnson_options import JohnsonTraining
+    from impasto.training.tasks.johnson_targets import StyleTargets
     from impasto.training.worth import objective, steps_worth
     from impasto.weights.load import load
 

@@ -136,6 +136,13 @@ class StylesRun(Run):
     """A run that learns a few styles."""
 
     style: Annotated[list[str], _flag("Style pictures; each style is named after its file.", consume_multiple=True)]
+    teacher: Annotated[
+        str | None,
+        _flag(
+            "Learn from paintings too: cascade or nnst paints some photos in each style first, into --out/teacher; "
+            "or a folder with photos/NAME.png and their paintings STYLE/NAME.png."
+        ),
+    ] = None
     credits: Annotated[
         Path | None,
         _flag("TOML file with the title, artist and year of each style, in a table [NAME].", plain=False),
@@ -150,12 +157,12 @@ class StylesRun(Run):
     def more(self) -> dict[str, Any]:
         """The credits of the style pictures, which the network's file keeps."""
         if self.credits is None:
-            return {}
+            return {"teacher": self.teacher}
         try:
             text = read_text(self.credits)
         except (OSError, ValueError) as error:
             raise RequestError(f"cannot read {self.credits}: {getattr(error, 'strerror', None) or error}") from None
-        return {"credits": read_toml(text, str(self.credits))}
+        return {"teacher": self.teacher, "credits": read_toml(text, str(self.credits))}
 
 
 def _settings(trainer: Trainer, preset: str, values: Mapping[str, Any]) -> TrainOptions:

@@ -123,6 +123,20 @@ class Pictures:
             self.groups[g] = kept
         return taken
 
+    def choose(self, count: int, longest: int, seed: int) -> list[np.ndarray]:
+        """Read readable pictures chosen by the seed, at most `count`, of at most `longest` pixels: H×W×3 uint8."""
+        rng = random.Random(f"{seed}/chosen")
+        entries = [entry for group in self.groups for entry in group]
+        rng.shuffle(entries)
+        found: list[np.ndarray] = []
+        for entry in entries:
+            if len(found) == count:
+                break
+            if (image := self._open(entry)) is not None:
+                image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+                found.append(np.asarray(image))
+        return found
+
     def load(self, entry: _Entry, longest: int) -> Tensor:
         """Read a whole picture, 1×3×H×W in [0, 1], with its longest side resized to `longest` pixels."""
         image = self._open(entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Setting:
         held_out: photos and paintings for validation, each 1×3×H×W in [0, 1].
         sample: batches of crops of photos, N×3×S×S, the same at every start, for statistics of the encoder.
         init: weights to begin with, by name; empty for random ones.
+        photos: those that are not held out.
+        out: folder of the run.
     """
 
     weights: VGGWeights
@@ -44,6 +46,8 @@ class Setting:
     held_out: tuple[Sequence[Tensor], Sequence[Tensor]]
     sample: Sequence[Tensor]
     init: Mapping[str, Tensor]
+    photos: Pictures = field(default_factory=Pictures.none)
+    out: Path = Path()
 
 
 def run(
@@ -103,6 +107,8 @@ def run(
         held_out=(held_out[0], held_out[1]),
         sample=[sample(number)[0] for number in range(_SCALE_BATCHES)],
         init=init or {},
+        photos=kinds[0],
+        out=Path(out),
     )
     data = {"photos": kinds[0].description, "paintings": kinds[1].description}
     metadata = {"recipe": {**options.model_dump(mode="json"), **recipe}, "data": data, "impasto": __version__}

@@ -15,6 +15,8 @@ from ..encoders.vgg import VGG
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """Layers at which style is measured, as in Huang & Belongie 2017."""
 
+_SQUARE = 4  # pixels
+_COLOURS = 4.0  # weight of colours beside features
 _DIRECTIONS = 12  # random directions in colour space, new in each step
 
 
@@ -119,3 +121,17 @@ def roughness(picture: Tensor) -> Tensor:
 def excess(picture: Tensor) -> Tensor:
     """Return the mean square by which values leave [0, 1]."""
     return (picture - picture.clamp(0, 1)).square().mean()
+
+
+def lesson_loss(vgg: VGG, picture: Tensor, painting: Tensor) -> Tensor:
+    """Return how far pictures are from a teacher's paintings, both N×3×H×W in [0, 1].
+
+    It is the mean of the relative distances of features at `STYLE_LAYERS`, plus the mean absolute difference of
+    colours. Colours are compared as means of squares, since a net cannot know where each stroke of the teacher ends.
+    """
+    with torch.no_grad():
+        expected = vgg(painting, STYLE_LAYERS)
+    found = encode(vgg, picture, STYLE_LAYERS)
+    features = torch.stack([relative(found[layer], expected[layer]) for layer in STYLE_LAYERS]).mean()
+    colours = F.avg_pool2d(picture - painting, _SQUARE).abs().mean()
+    return features + _COLOURS * colours

@@ -14,8 +14,8 @@ from ..encoders.vgg import VGG
 from ..losses.objective import ContentTerm, GramTerm, Objective, Term, TVTerm
 from ..losses.optimisers import LBFGS
 from ..weights.layers import resolve_layer
-from .tasks.johnson import StyleTargets, active
 from .tasks.johnson_options import JohnsonTraining
+from .tasks.johnson_targets import StyleTargets, active
 
 
 def objective(vgg: VGG, options: JohnsonTraining, targets: StyleTargets, style: int, photo: Tensor) -> Objective:

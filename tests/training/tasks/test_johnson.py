@@ -6,13 +6,16 @@ import torch
 
 from impasto.encoders.vgg import VGG
 from impasto.errors import RequestError
+from impasto.images.picture import to_pil
 from impasto.losses.functional import total_variation
 from impasto.nets.files import JOHNSON_KIND, load_transformer
 from impasto.nets.transformer import Norm
 from impasto.nets.transformer_spec import TransformerSpec
 from impasto.training.run import Setting
-from impasto.training.tasks.johnson import JohnsonTask, StyleTargets, train
+from impasto.training.tasks.johnson import JohnsonTask, train
 from impasto.training.tasks.johnson_options import PRESETS, JohnsonTraining
+from impasto.training.tasks.johnson_targets import StyleTargets
+from impasto.training.teacher import read_lessons
 from impasto.training.terms import roughness
 from impasto.training.worth import objective, steps_worth
 from impasto.weights.canonical import tiny_weights
@@ -241,3 +244,49 @@ def test_what_a_picture_is_worth_in_steps(settings: Make, picture) -> None:
     from impasto.training.worth import optimise
 
     assert steps_worth(loss, photo, optimise(loss, photo, 6), most=20)[0] >= 6
+
+
+def taught(folder: Path, styles: list[str], picture) -> Path:
+    """A folder of lessons: in each style, a photo and a painting of the style's colour."""
+    for number in range(2):
+        for name, seed in (("photos", number), *((style, 50 + n) for n, style in enumerate(styles))):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            to_pil(picture(48, 40, seed)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"nearest_weight": 1.0}, {"moments_weight": 1.0}, {"nearest_weight": 0.5, "moments_weight": 0.5}],
+)
+def test_losses_by_neighbours_and_moments_fall(settings: Make, picture, falls, weights: dict[str, float]) -> None:
+    off = {"content_weight": 0.0, "style_weight": 0.0, "lattice": 0.0, "range": 0.0, "grain": 0.0}
+    task = task_of(settings(**{**off, **weights, "style_weight": 1e-9}), picture(40, 40, 1), picture(40, 48, 2))
+    photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8)])
+    terms = task.loss(task.net, photos, photos[:0], 0)
+    assert {"nearest", "moments"} & set(terms) == {name.removesuffix("_weight") for name in weights}
+    assert falls(task, photos, photos[:0], 60, 1e-2)
+
+
+def test_a_teachers_paintings_are_learned(settings: Make, picture, falls, tmp_path: Path) -> None:
+    names = ["style 0", "style 1"]
+    lessons = read_lessons(taught(tmp_path, names, picture), names, pytest.fail)
+    options = settings(content_weight=0.0, style_weight=0.0, lattice=0.0, range=0.0, grain=0.0, even=False)
+    styles = {name: picture(40, 40, n) for n, name in enumerate(names)}
+    torch.manual_seed(0)
+    task = JohnsonTask(options, setting(), styles, TransformerSpec(options.architecture, tuple(names)), [], lessons)
+    photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8)])
+    assert set(task.loss(task.net, photos, photos[:0], 0)) == {"teacher"}
+    assert falls(task, photos, photos[:0], 60, 1e-2)
+
+
+def test_a_run_with_a_teachers_folder_records_it(
+    settings: Make, photos: str, styles: dict[str, str], picture, tmp_path: Path
+) -> None:
+    folder = taught(tmp_path / "pairs", ["waves", "stars"], picture)
+    chosen = [styles["waves"], styles["stars"]]
+    path = train(settings(), [photos], chosen, tmp_path / "run", teacher=str(folder))
+    recipe = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)[1]["recipe"]
+    assert recipe["teacher"] == "pairs"
+    with pytest.raises(RequestError, match=r"expected cascade or nnst, or a folder"):
+        train(settings(), [photos], chosen, tmp_path / "other", teacher="nobody")

@@ -7,6 +7,7 @@ Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +20,10 @@ from torch import Tensor, nn
 from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.contact import contact_sheet
-from ...images.geometry import fit
 from ...images.grain import grained
 from ...images.read import read
 from ...images.visible import visible
-from ...losses.functional import GramNorm
+from ...matching.columns import channel_slices
 from ...methods.johnson.gallery import Credit
 from ...nets.files import JOHNSON_KIND
 from ...nets.transformer import Norm, Transformer
@@ -33,60 +33,18 @@ from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
 from ..decoders import crop_to_stride
-from ..lattice import PaintingWaves, PhotoWaves, grid_terms
+from ..lattice import PhotoWaves, grid_terms
+from ..nearest import LAYERS, nearest_loss
 from ..options import check_crop
 from ..progress import Progress
 from ..run import Setting, run
-from ..terms import encode, excess, grams, relative, roughness
-from .johnson_options import Form, JohnsonTraining
+from ..teacher import SIZE, TEACHERS, Lessons, paint_ahead, read_lessons
+from ..terms import STYLE_LAYERS, encode, excess, lesson_loss, relative, roughness
+from .johnson_options import JohnsonTraining
+from .johnson_targets import StyleTargets, active, distance, gram, halvings, moments
 
 _CELL = 224  # side in pixels of a picture on the sample sheet
 _SHEET_PHOTOS = 3  # held-out photos on the sample sheet
-
-
-class StyleTargets:
-    """What the pictures of S styles are compared with.
-
-    Attributes:
-        weights: weight of each layer in the style loss, by layer.
-        grams: Gram matrices of the styles by layer, S×C×C float32.
-        painting_waves: for the loss against a lattice.
-    """
-
-    def __init__(self, vgg: VGG, pictures: Sequence[Tensor], options: JohnsonTraining) -> None:
-        layers = {resolve_layer(name, vgg.spec.arch): weight for name, weight in options.style_layers.items()}
-        self.weights = active(layers, options.style_weight)
-        pictures = [resize_style(picture.to(vgg.device), options) for picture in pictures]
-        self.painting_waves = PaintingWaves(
-            *(torch.cat(values) for values in zip(*map(PaintingWaves.of, pictures), strict=True))
-        )
-        found = [vgg(picture, self.weights) for picture in pictures]
-        self.grams = {
-            layer: torch.cat([gram(features[layer], options.gram_norm) for features in found])
-            for layer in self.weights
-        }
-
-
-def active(layers: Mapping[str, float], weight: float) -> dict[str, float]:
-    """Multiply the weights of layers by `weight`, and leave out layers whose weight is then 0."""
-    return {layer: own * weight for layer, own in layers.items() if own * weight > 0}
-
-
-def resize_style(style: Tensor, options: JohnsonTraining) -> Tensor:
-    """Resize a style picture, 1×3×H×W, to the size at which it is learnt."""
-    return fit(style, round(options.style_size * options.style_scale))
-
-
-def gram(features: Tensor, norm: GramNorm) -> Tensor:
-    """Return the Gram matrix of each example, N×C×H×W -> N×C×C, divided by positions or elements."""
-    return grams(features) / (features.shape[1] if norm == "elements" else 1)
-
-
-def distance(got: Tensor, target: Tensor, form: Form) -> Tensor:
-    """Return the distance between two batches, averaged over the examples."""
-    if form == "relative":
-        return relative(got, target).square().mean()
-    return (got.float() - target.float()).square().mean()
 
 
 class JohnsonTask:
@@ -98,6 +56,7 @@ class JohnsonTask:
         styles: pictures to learn, 1×3×H×W in [0, 1], by name.
         spec: of the network, with its styles in order: those of `setting.init` first.
         credits: of all styles of the network.
+        lessons: of a teacher, for every learnt style; None without one.
     """
 
     def __init__(
@@ -107,6 +66,7 @@ class JohnsonTask:
         styles: Mapping[str, Tensor],
         spec: TransformerSpec,
         credits: Sequence[Credit],
+        lessons: Lessons | None = None,
     ) -> None:
         check_crop(options.crop, spec.stride)
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
@@ -117,10 +77,18 @@ class JohnsonTask:
             setting.weights,
             device=self.device,
             dtype=self.dtype,
-            until=deepest([*content, *(resolve_layer(name, arch) for name in options.style_layers)], arch),
+            until=deepest(
+                [
+                    *content,
+                    *(resolve_layer(name, arch) for name in options.style_layers),
+                    *(LAYERS if options.nearest_weight else ()),
+                    *(STYLE_LAYERS if lessons else ()),
+                ],
+                arch,
+            ),
         )
         self.targets = StyleTargets(self.vgg, list(styles.values()), options)
-        self.credits = list(credits)
+        self.credits, self.lessons = list(credits), lessons
         self.net = Transformer(spec)
         self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
         known = begin_with(self.net, setting.init) if setting.init else 0
@@ -152,19 +120,33 @@ class JohnsonTask:
         """Return the weighted loss terms; `JohnsonTraining` describes them. The styles take turns."""
         del paintings
         each = min(self.options.styles_per_photo, len(self.learnt))
-        count = len(photos) * each
-        turns = [(step * count + n) % len(self.learnt) for n in range(count)]
+        turns = self._turns(step, len(photos) * each)
         inputs = grained(photos, self.options.grain, seed=step)
+        painted, waves = inputs.repeat_interleave(each, 0), PhotoWaves.of(inputs)
+        indices = torch.arange(len(photos), device=self.device).repeat_interleave(each)
+        lesson: Tensor | None = None
+        if self.lessons is not None:
+            taught = self._turns(step, self.options.teacher_pairs)
+            names = [self.spec.styles[self.learnt[turn]] for turn in taught]
+            pair = self.lessons.draw(names, photos.shape[2], f"{self.options.seed}/{step}")
+            shown, lesson = (each.to(self.device, non_blocking=True) for each in pair)
+            painted, turns = torch.cat([painted, grained(shown, self.options.grain, seed=step)]), turns + taught
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            picture: Tensor = net(inputs.repeat_interleave(each, 0), self._mix(turns))
+            picture: Tensor = net(painted, self._mix(turns))
         if self.options.even and picture.requires_grad:
             picture.register_hook(_equalise)
-        terms = self._terms(picture, photos, turns)
+        free = len(indices)
+        terms = self._terms(picture[:free], photos, turns[:free])
+        if lesson is not None:
+            terms["teacher"] = self.options.teacher_weight * lesson_loss(self.vgg, picture[free:], lesson)
         if self.options.lattice:
-            indices = torch.arange(len(photos), device=self.device).repeat_interleave(each)
-            sources = PhotoWaves.of(inputs).at(indices), self.targets.painting_waves.at(self._indices(turns))
-            terms |= grid_terms(picture, *sources, lattice_weight=self.options.lattice)
+            sources = waves.at(indices), self.targets.painting_waves.at(self._indices(turns[:free]))
+            terms |= grid_terms(picture[:free], *sources, lattice_weight=self.options.lattice)
         return terms
+
+    def _turns(self, step: int, count: int) -> list[int]:
+        """The styles of the pictures of a step, as indices of the learnt styles."""
+        return [(step * count + n) % len(self.learnt) for n in range(count)]
 
     def _mix(self, turns: Sequence[int]) -> Tensor:
         """Shares of the network's styles, one row for each of `turns`, which are indices of the learnt styles."""
@@ -178,10 +160,11 @@ class JohnsonTask:
     def _terms(self, picture: Tensor, photos: Tensor, turns: Sequence[int]) -> dict[str, Tensor]:
         """Loss terms without that against a lattice. Each photo was painted in several styles: those of its turns."""
         o = self.options
+        nearest = LAYERS if o.nearest_weight else ()
         with torch.no_grad():
-            targets = self.vgg(photos, self.content)
+            targets = self.vgg(photos, {*self.content, *nearest})
         each, indices = len(turns) // len(photos), self._indices(turns)
-        layers = [*{**self.content, **self.targets.weights}]
+        layers = [*dict.fromkeys((*self.content, *self.targets.weights, *nearest))]
         found = encode(self.vgg, picture, layers) if layers else {}
         terms: dict[str, Tensor] = {}
         for layer, weight in self.content.items():
@@ -191,11 +174,37 @@ class JohnsonTask:
             target = self.targets.grams[layer][indices]
             loss = weight * distance(gram(found[layer], o.gram_norm), target, o.style_form)
             terms["style"] = terms["style"] + loss if "style" in terms else loss
+        for layer, target in self.targets.moments.items():
+            loss = o.moments_weight * relative(moments(found[layer])[..., None], target[indices][..., None]).mean()
+            terms["moments"] = terms["moments"] + loss / len(self.targets.moments) if "moments" in terms else loss
+        if nearest:
+            terms["nearest"] = o.nearest_weight * self._nearest(picture, photos, turns, found, targets)
         if o.tv:
             terms["tv"] = o.tv * roughness(picture)
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
+
+    def _nearest(
+        self,
+        picture: Tensor,
+        photos: Tensor,
+        turns: Sequence[int],
+        found: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+    ) -> Tensor:
+        """The loss by nearest neighbours at all sizes; `found` and `targets` are features at the first."""
+        each, places = len(turns) // len(photos), channel_slices(self.vgg, LAYERS)
+        losses: list[Tensor] = []
+        for number, (small, photo) in enumerate(zip(halvings(picture), halvings(photos), strict=True)):
+            if number:
+                found = encode(self.vgg, small, LAYERS)
+                with torch.no_grad():
+                    targets = self.vgg(photo, LAYERS)
+            of_photos = {layer: targets[layer].repeat_interleave(each, 0) for layer in LAYERS}
+            rows = [self.targets.rows[turn][number] for turn in turns]
+            losses.append(nearest_loss(found, of_photos, rows, places))
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def validate(self) -> tuple[dict[str, float], Image.Image]:
@@ -275,6 +284,7 @@ def train(
     encoder: str = "vgg19",
     preset: str | None = None,
     init: str | None = None,
+    teacher: str | None = None,
     resume: bool = False,
     device: str = "auto",
     report: Callable[[Progress], None] | None = None,
@@ -290,6 +300,8 @@ def train(
         encoder: name from the catalogue, or file.
         preset: name of the preset that the options began with, for the record.
         init: net to begin with: it keeps its styles, and those of `styles` that it lacks are added.
+        teacher: a name of `TEACHERS`, which paints photos ahead, into ``out/teacher``; or a folder of such paintings
+            (see `read_lessons`); None for none.
         resume: continue the run in `out`.
         device: auto, cpu, cuda or mps.
         report: called after every step, such as `impasto.training.progress.display` gives.
@@ -323,9 +335,16 @@ def train(
         "encoder": weights.source,
         "styles": list(pictures),
         "parent": parent_of(init),
+        **({} if teacher is None else {"teacher": Path(teacher).name}),
     }
+    paths = {Path(style).stem: Path(style) for style in styles}
+
+    def make(setting: Setting) -> JohnsonTask:
+        lessons = None if teacher is None else _lessons(teacher, options, setting, paths)
+        return JohnsonTask(options, setting, pictures, spec, all_credits, lessons)
+
     return run(
-        lambda setting: JohnsonTask(options, setting, pictures, spec, all_credits),
+        make,
         options,
         weights=weights,
         photos=photos,
@@ -338,6 +357,24 @@ def train(
         device=device,
         report=report,
     )
+
+
+def _lessons(teacher: str, options: JohnsonTraining, setting: Setting, styles: Mapping[str, Path]) -> Lessons:
+    """Read the lessons of a teacher, painted first if `teacher` is a name of `TEACHERS`."""
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    folder = Path(teacher).expanduser()
+    if teacher in TEACHERS:
+        folder = setting.out / "teacher"
+        photos = setting.photos.choose(options.teacher_photos, SIZE, options.seed)
+        paint_ahead(folder, teacher, photos, styles, say, device=str(setting.device))
+    elif not folder.is_dir():
+        raise RequestError(
+            f"teacher is {teacher!r}; expected {' or '.join(TEACHERS)}, or a folder of photos and their paintings"
+        )
+    return read_lessons(folder, list(styles), say)
 
 
 def _spec(options: JohnsonTraining, names: Sequence[str], past: Mapping[str, Any]) -> TransformerSpec:

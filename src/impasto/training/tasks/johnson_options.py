@@ -125,6 +125,31 @@ class JohnsonTraining(TrainOptions):
         description="Size of the strokes. The style picture is resized to --style-size times this: 2 gives strokes "
         "twice as large, 0.5 half as large.",
     )
+    moments_weight: NonNegative = setting(
+        "losses",
+        "advanced",
+        default=0.0,
+        description="Weight of the loss of moments, which compares mean and deviation of each channel with the "
+        "style's, at the layers of --style-layers.",
+    )
+    nearest_weight: NonNegative = setting(
+        "losses",
+        default=0.0,
+        description="Weight of the loss by nearest neighbours: each position's features approach those features of "
+        "the style that suit the photo best.",
+    )
+    teacher_weight: NonNegative = setting(
+        "losses", default=1.0, description="With --teacher: how much is learned from the teacher's paintings."
+    )
+    teacher_pairs: Count = setting(
+        "steps",
+        "advanced",
+        default=2,
+        description="With --teacher: paintings of the teacher in each step, beside the photos.",
+    )
+    teacher_photos: Count = setting(
+        "data", "advanced", default=100, description="With --teacher: photos that the teacher paints in each style."
+    )
     grain: Grain = GRAIN
     lattice: Lattice = 1.0
     tv: NonNegative = setting(
@@ -173,6 +198,8 @@ _PAPERS: dict[str, Any] = {
     "chroma": "sharp",
     "grain": 0.0,
     "lattice": 0.0,
+    "moments_weight": 0.0,
+    "nearest_weight": 0.0,
 }
 _DUMOULIN: dict[str, Any] = {**_PAPERS, "batch": 16}
 _VGG16_STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
