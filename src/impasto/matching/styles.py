@@ -24,8 +24,8 @@ MAX_PATCH = 15
 BUDGET_MB = 512.0
 """Working memory of the match, in addition to the features, in MiB."""
 
-MAX_EXACT_PAIRS = 2**33
-"""Largest number of pairs of patches for which ``auto`` is exact: those of two pictures of about 1200 px."""
+MAX_EXACT_PAIRS = 2**24
+"""Largest number of pairs of patches for which ``auto`` is exact: those of two pictures of 256 px."""
 
 AT_ONCE = 2**24
 """Values of features to process at a time, outside the search."""

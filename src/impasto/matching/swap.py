@@ -171,9 +171,11 @@ def _candidates(content: Tensor, style: SwapStyle, budget: float, tone: Tensor |
     scores: list[Tensor] = []
     rows: list[Tensor] = []
     approximate = style.is_approximate(*vectors.shape[:2])
+    # Single positions are hardly improved, and `make_coherent` improves patches.
+    improve = style.patch > 1 and not style.coherence
     for source in style.sources:
         if approximate:
-            found = patchmatch.search(vectors, source, style.patch, style.stride, budget, style.seed)
+            found = patchmatch.search(vectors, source, style.patch, style.stride, budget, style.seed, improve=improve)
         else:
             found = best_patches(vectors, source, style.patch, style.stride, budget)
         if style.coherence:

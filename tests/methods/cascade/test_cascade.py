@@ -113,12 +113,6 @@ def test_the_sha256_of_every_net_is_recorded(recipe, picture):
     assert set(nets) == {"vgg19", *(rung.settings["net"] for rung in made.options.rungs)}
 
 
-def test_large_swaps_match_approximately(recipe, picture, tiny_nets):
-    bound = bind(recipe("SWAP:600,SWAP:800:search=exact,SWAP:900,SWAP", size=2000), styles=_styles(picture)).painter
-    found = [painter.options.search for painter in bound._painters([600, 800, 900, 2000])]
-    assert found == ["auto", "exact", "patchmatch", "patchmatch"]
-
-
 def test_strokes_are_scaled_on_every_rung(recipe, picture):
     bound = bind(recipe("ADAIN:64:style_scale=2,SWAP", size=64, style_scale=0.5), styles=_styles(picture)).painter
     assert [painter.options.style_scale for painter in bound._painters([64, 64])] == [1.0, 0.5]

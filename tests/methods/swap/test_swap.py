@@ -11,6 +11,7 @@ from impasto.images.geometry import fit
 from impasto.images.regions import make_regions
 from impasto.losses.cost import Optimisation, Tiling
 from impasto.losses.descent import Descent
+from impasto.matching import patchmatch
 from impasto.matching import styles as matched_styles
 from impasto.matching import swap as transform
 from impasto.matching.styles import prepare, tone
@@ -283,16 +284,15 @@ def test_want_of_memory_in_the_match_is_answered_by_smaller_blocks(net, picture,
         last(painter(net, style).paint(photo))
 
 
-def test_a_note_tells_of_an_approximate_search(net, picture, monkeypatch):
+def test_auto_searches_approximately_above_a_number_of_pairs(net, picture, monkeypatch):
+    monkeypatch.setattr(patchmatch, "MAX_PAIRS", 0)
     photo, style = picture(64, 48), [picture(40, 56, 1)]
     exact = last(painter(net, style).paint(photo))
-    assert exact.note == ""
     monkeypatch.setattr(matched_styles, "MAX_EXACT_PAIRS", 100)
     near = last(painter(net, style).paint(photo))
-    assert near.note == "patches by PatchMatch"
-    assert last(painter(net, style, search="exact").paint(photo)).note == ""
     asked = last(painter(net, style, search="patchmatch").paint(photo))
     assert torch.equal(asked.image, near.image) and not torch.equal(near.image, exact.image)
+    assert torch.equal(last(painter(net, style, search="exact").paint(photo)).image, exact.image)
 
 
 def test_feature_errors_fall_with_optimisation(net, picture):

@@ -24,10 +24,6 @@ from ..common.stages import StagedPainter
 from .options import CascadeOptions, Rung
 from .resume import Progress, origin
 
-APPROXIMATE = 700
-"""Longest side in pixels beyond which `swap` matches approximately: the time of exact matches grows with its fourth
-power."""
-
 _LOST_BELOW = 2
 """Pixels of a rung's picture: shapes smaller than that are often lost in it."""
 
@@ -172,16 +168,13 @@ def _check_memory(
 
 def _recipe_of(rung: Rung, recipe: Recipe, size: int | None) -> Recipe:
     """Return the recipe of a rung, for a longest side of `size` pixels."""
-    changes = {"method": rung.method, "options": _options_of(rung, recipe, size), "size": size}
+    changes = {"method": rung.method, "options": _options_of(rung, recipe), "size": size}
     return recipe.model_copy(update={**changes, "start": None, "preset": None})
 
 
-def _options_of(rung: Rung, recipe: Recipe, size: int | None) -> Options:
-    """Return the options of a rung: its settings, the cascade's stroke scale, and an approximate match if large."""
-    options: Any = rung.scaled_options(options_of(recipe, CascadeOptions).style_scale)
-    if rung.method == "swap" and options.search == "auto" and (size or 0) > APPROXIMATE:
-        return options.model_copy(update={"search": "patchmatch"})
-    return options
+def _options_of(rung: Rung, recipe: Recipe) -> Options:
+    """Return the options of a rung: its settings at the cascade's stroke scale."""
+    return rung.scaled_options(options_of(recipe, CascadeOptions).style_scale)
 
 
 def _work_shares(

@@ -103,7 +103,7 @@ class NnstOptions(Options):
         "advanced",
         default="auto",
         description="How matches are found. exact: each position is compared with all of the style's; patchmatch: "
-        "nearly as good ones, faster; auto: exact up to about 1200 px.",
+        "nearly as good ones, faster; auto: exact up to 256 px.",
     )
     optimizer: Optimizer = setting("steps", "reproduction", default="lbfgs")
     learning_rate: LearningRate = setting("steps", "reproduction", default=None)

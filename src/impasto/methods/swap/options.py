@@ -76,7 +76,7 @@ class SwapOptions(AnyStyleOptions):
         "advanced",
         default="auto",
         description="How patches are found. exact: each patch is compared with all of the style's; patchmatch: "
-        "nearly as good ones, faster; auto: exact up to about 1200 px, where it takes a minute.",
+        "nearly as good ones, faster; auto: exact up to 256 px.",
     )
     grain: Grain = 2 * GRAIN
     inverse: Literal["auto", "network", "optimise", "refine"] = setting(

@@ -178,14 +178,10 @@ class SwapPainter(OnePassPainter[StyleStats]):
         target = pass_.strips.run(lambda values: self._swap_features(pass_, values))
         styles = stats.mixed if pass_.regions is None else stack_moments(stats.apart)
         inside = moments_inside(styles, self.encoder, pass_.photo, self._inject, options.alpha, pass_.strips.way)
-        positions = self._positions(pass_.photo.shape)
-        note = "patches by PatchMatch" if any(each.is_approximate(*positions) for each in stats.patches) else ""
         if self.decoder is not None:
             pass_.free_photo()
         # 3. Invert them to a picture, and refine it.
-        for painted in self._invert(target, inside, pass_):
-            yield painted._replace(note="; ".join(filter(None, (note, painted.note))))
-            del painted  # otherwise its picture would stay in memory during the next step
+        yield from self._invert(target, inside, pass_)
 
     @torch.no_grad()
     def _swap_features(self, pass_: Pass[StyleStats], values: int) -> Tensor:
