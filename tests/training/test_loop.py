@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from impasto.errors import ImpastoError, RequestError
-from impasto.training import loop
+from impasto.training import loop, progress
 from impasto.training.data import Batches, Cropping, Pictures
 from impasto.training.loop import learning_rate, train
 from impasto.training.options import TrainOptions
@@ -34,7 +34,7 @@ class Blur:
         noise = torch.rand_like(photos)
         return {"apart": (net(photos + noise) - paintings).square().mean()}
 
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
+    def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
         return {"size": float(next(self.net.parameters()).detach().abs().sum())}, Image.new("RGB", (8, 8))
 
     def metadata(self) -> Mapping[str, Any]:
@@ -49,6 +49,12 @@ def pictures(tmp_path: Path) -> Pictures:
         pixels = np.random.default_rng(i).integers(0, 256, (20, 24, 3), np.uint8)
         Image.fromarray(pixels).save(place / f"{i}.png")
     return Pictures.find([str(place)], "pictures")
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still: net and checkpoint record how long a run took, and else depend on its pictures alone."""
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 100.0)
 
 
 OPTIONS = TrainOptions(steps=12, crop=32, batch=2, validate_every=5, save_every=4, warmup=3, workers=2)
@@ -78,6 +84,7 @@ def assert_same(one: Any, two: Any) -> None:
         assert one == two
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("stop_at", [4, 7])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp_path: Path, stop_at: int) -> None:
     start(pictures, tmp_path / "whole")
@@ -97,6 +104,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp
     assert (tmp_path / "parts" / loop.LOG).read_text() == (tmp_path / "whole" / loop.LOG).read_text()
 
 
+@pytest.mark.usefixtures("still")
 def test_a_crash_loses_only_what_came_after_the_checkpoint(pictures: Pictures, tmp_path: Path) -> None:
     start(pictures, tmp_path / "whole")
 
