@@ -5,6 +5,7 @@ A batch depends on the seed and its number alone. So a resumed run needs only th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
@@ -14,7 +15,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,14 @@ _NAMED = 5  # unreadable pictures that a message names
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
+@contextlib.contextmanager
+def pillow_silenced() -> Generator[None]:
+    """Ignore Pillow's warnings, in all threads: filters of warnings belong to the process."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
 @dataclass(frozen=True)
 class _Entry:
     """Where a picture's bytes are: a part of a file; a size of -1 means up to its end."""
@@ -53,7 +62,7 @@ class _Entry:
     def has_header(self) -> bool:
         """Whether the file begins as a picture that is large enough. Only a few bytes are read."""
         try:
-            with self.path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            with self.path.open("rb") as file:
                 size = self.path.stat().st_size if self.size < 0 else self.size
                 with Image.open(cast(IO[bytes], ContainerIO.ContainerIO(file, self.offset, size))) as image:
                     return min(image.size) >= _MIN_SIDE
@@ -184,7 +193,7 @@ class Pictures:
 
     def _open(self, entry: _Entry) -> Image.Image | None:
         try:
-            with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(entry.read())) as image:
+            with Image.open(io.BytesIO(entry.read())) as image:
                 picture = _opaque(ImageOps.exif_transpose(image))
         except _UNREADABLE:
             picture = None
@@ -199,7 +208,7 @@ def name_some(broken: Sequence[str]) -> str:
     """A line about files that could not be read, with the names of the first few."""
     names = ", ".join(broken[:_NAMED])
     more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-    return f"pictures that cannot be read are left out: {len(broken)}: {names}{more}"
+    return f"{len(broken)} unreadable picture{'s' * (len(broken) > 1)} left out: {names}{more}"
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -99,12 +99,10 @@ def train(
             terms, entry = run.step(photos, paintings, step - 1)
             run.measure(step)
             last, over = step >= run.total, run.time_is_over(step)
-            losses = None
-            if step % _LOG_EVERY == 0 or last or over or stop.asked or step == start + 1:
-                losses = {name: float(value.detach()) for name, value in terms.items()}
-            if losses is not None and (step % _LOG_EVERY == 0 or last):
-                figures = {name: float(value) for name, value in entry.items()}
-                journal.write(step, {"loss": sum(losses.values()), **losses, **figures})
+            logged = step % _LOG_EVERY == 0 or last
+            losses = _read(terms) if logged or step == start + 1 else None
+            if logged and losses is not None:
+                journal.write(step, {"loss": sum(losses.values()), **losses, **_read(entry)})
             validate = step % options.validate_every == 0 or last
             checkpoint = step % options.save_every == 0 or last
             if report and run.main:
@@ -112,18 +110,23 @@ def train(
                 report(Progress(step, run.total, losses, *run.clock.speed(), saving))
             if validate:
                 run.validate(journal)
-            if (checkpoint or stop.asked or over) and run.main:
+            stopped = stop.asked and not last
+            if (checkpoint or stopped or over) and run.main:
                 run.results.save_checkpoint(run.optimiser, run.clock)
-            if last:
-                break
-            if (stop.asked or over) and run.main and not validate:
-                run.results.save_unvalidated(journal, run.clock, losses)
-            if stop.asked:
+            if (stopped or over) and run.main and not validate:
+                run.results.save_unvalidated(journal, run.clock, losses or _read(terms))
+            if stopped:
                 raise KeyboardInterrupt
-            if over:
+            if over and not last and run.main:
                 tell(f"the time is over after {step} of {run.total} steps; --resume continues the run")
+            if last or over:
                 break
     return out / NET
+
+
+def _read(values: Mapping[str, float | Tensor]) -> dict[str, float]:
+    """The values as numbers, for which a GPU waits."""
+    return {name: float(value.detach() if isinstance(value, Tensor) else value) for name, value in values.items()}
 
 
 class _Run:
@@ -194,7 +197,11 @@ class _Run:
     def _describe(self) -> str:
         """What the run will take, in a line."""
         kinds = {"photos": self.batches.photos, "paintings": self.batches.paintings}
-        parts = [f"{len(pictures)} {kind}" for kind, pictures in kinds.items() if len(pictures)]
+        parts = [
+            f"{len(pictures)} {kind} and {self.options.held_out} held out"
+            for kind, pictures in kinds.items()
+            if len(pictures)
+        ]
         if styles := self.recipe.get("styles"):
             parts.append(f"{len(styles)} style{'s' * (len(styles) > 1)}")
         steps = f"steps {self.start + 1} to {self.total}" if self.start else f"{self.total} steps"
@@ -228,8 +235,8 @@ class _Run:
         length = nn.utils.clip_grad_norm_(self.task.net.parameters(), self.options.clip or math.inf)
         if not torch.isfinite(length):
             raise ImpastoError(
-                f"the loss is no longer a number at step {number + 1}; expected one: start again in another folder "
-                "with a smaller --lr"
+                f"the loss is no longer a number at step {number + 1}: start again in another folder with a smaller "
+                "--lr"
             )
         self.optimiser.step()
         self.average.update(self.task.net, number)
@@ -240,12 +247,12 @@ class _Run:
     def measure(self, step: int) -> None:
         """Once the speed is known, fit the number of steps to the time that there is, and tell how long they take."""
         sitting = step - self.start
-        late = self.batches.world == 1 and self.clock.seconds() >= _MEASURED_SECONDS
+        most = self.options.max_time.total_seconds() if self.options.max_time else math.inf
+        late = self.batches.world == 1 and self.clock.seconds() >= min(_MEASURED_SECONDS, most / 4)
         if not (sitting == _MEASURED_STEPS or (late and sitting < _MEASURED_STEPS)) or self.clock.measured:
             return
         self.clock.measured = True
-        if self._fit and self.options.max_time is not None:
-            most = self.options.max_time.total_seconds()
+        if self._fit:
             fitting = self._agreed(step + steps_that_fit(most - self.clock.seconds(), self.clock.pace()))
             if fitting < self.total:
                 self._set_turn(turned(self.options, step, fitting, self.turn))

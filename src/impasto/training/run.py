@@ -16,7 +16,7 @@ from ..errors import ImpastoWarning
 from ..memory import keep_freed_memory
 from ..runtime import compute_dtype, pick_device
 from ..weights.canonical import VGGWeights
-from .data import Batches, Cropping, Pictures, name_some
+from .data import Batches, Cropping, Pictures, name_some, pillow_silenced
 from .loop import accelerator, train
 from .options import TrainOptions
 from .progress import Progress
@@ -52,6 +52,7 @@ class Setting:
     init: Mapping[str, Tensor]
 
 
+@pillow_silenced()
 def run(
     make: Callable[[Setting], Task],
     options: TrainOptions,

@@ -1,6 +1,8 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -241,3 +243,19 @@ def test_what_a_picture_is_worth_in_steps(settings: Make, picture) -> None:
     from impasto.training.worth import optimise
 
     assert steps_worth(loss, photo, optimise(loss, photo, 6), most=20)[0] >= 6
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_sheet_begins_with_the_style_pictures(settings: Make, picture, count: int) -> None:
+    options = settings(validate_every=1)
+    torch.manual_seed(0)
+    photos = [picture(48, 40, seed) for seed in range(4)]
+    styles = {f"style {n}": torch.full((1, 3, 60, 80), n / 4 + 0.1) for n in range(count)}
+    held_out = dataclasses.replace(setting(), held_out=(photos, []))
+    task = JohnsonTask(options, held_out, styles, TransformerSpec(options.architecture, tuple(styles)), [])
+    sheet = np.asarray(task.validate()[1]).astype(int)
+    for n in range(count):
+        grey = (np.abs(sheet - round((n / 4 + 0.1) * 255)).max(2) <= 1).sum()
+        assert grey >= 224 * 168, "each style picture is there"
+    few = task.validate(1)[1]
+    assert few.width == sheet.shape[1] and few.height < sheet.shape[0]
