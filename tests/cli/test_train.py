@@ -222,7 +222,7 @@ def test_a_run_is_resumed_with_its_own_pictures_and_kind(
         other = ("--photos", pictures, "--paintings", more, *QUICK, "--out", "run", "--resume")
         cli("train", name, *other).refused(2, "is a run of `impasto train johnson`", f"impasto train {name}")
     other = ("--photos", pictures, "--style", style, *QUICK, *STYLES, "--out", "run", "--resume")
-    cli("train", "johnson", *other, "--preset", "johnson").refused(2, "preset")
+    cli("train", "johnson", *other, "--preset", "johnson-2016").refused(2, "was made with preset")
 
 
 def test_steps_that_are_not_given_again_stay(cli: Cli, styles_run: tuple[object, ...]) -> None:

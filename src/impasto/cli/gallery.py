@@ -68,9 +68,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
     kind, about = get_args(photo.annotation)
     arguments = [
         photo.replace(default=None, annotation=Annotated[kind | None, about]),
-        flag(
-            "list", bool, False, "List the styles of the gallery, or of the networks of --net, instead of painting."
-        ),
+        flag("list", bool, False, "List the styles of the gallery, or of --net, instead of painting."),
         flag(
             "sheet",
             str | None,
