@@ -76,6 +76,10 @@ class ImpastoWarning(UserWarning):
     """An input was changed or ignored, and the work goes on. The command prints one line on standard error."""
 
 
+class SkippedWarning(ImpastoWarning):
+    """Inputs were left out of work that is done. The command prints one line, also with ``--quiet``."""
+
+
 class MissingExtraError(RequestError, ImportError):
     """An optional library is needed and not installed.
 

@@ -36,6 +36,16 @@ def test_presets(cli: Cli) -> None:
     assert listed["gatys"]["pytorch-tutorial"]["options"]["steps"] == 300
 
 
+def test_presets_of_trainers(cli: Cli) -> None:
+    shown = " ".join(cli("presets", "train").out.split())
+    for name in ("adain", "swap", "swap-steps", "johnson"):
+        assert f"impasto train {name} --preset NAME" in shown
+    listed = cli("presets", "train", "johnson", "--json").json
+    assert set(listed) == {"train johnson"} and listed["train johnson"]["impasto"]["description"]
+    cli("presets", "train", "jonson").refused(2, "did you mean johnson")
+    cli("presets", "gatys", "johnson").refused(2, "johnson", "expected one name")
+
+
 def test_weights_list(cli: Cli) -> None:
     shown = cli("weights", "list").out
     assert all(name in shown for name in CATALOGUE)

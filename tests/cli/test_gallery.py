@@ -12,6 +12,7 @@ from impasto.methods.johnson.gallery import gallery
 from impasto.recipe import Recipe
 from impasto.session.session import Session
 from impasto.session.work import Work
+from impasto.weights.shipped import locate_net
 
 from .conftest import Cli
 
@@ -27,6 +28,24 @@ def test_the_styles_that_ship_are_listed_with_their_pictures(cli: Cli) -> None:
         assert style["validation"]["loss"] > 0
     shown = cli("johnson", "--list").out
     assert "The Great Wave off Kanagawa" in shown and "Katsushika Hokusai" in shown
+
+
+def test_the_styles_of_a_network_are_listed(cli: Cli, tmp_path: Path) -> None:
+    every = cli("johnson", "--list", "--net", "gallery", "--json").json
+    assert set(every) < set(gallery()) and len(every) > 5
+    assert set(cli("johnson", "--list", "--net", "great-wave", "--json").json) == {"great-wave"}
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(locate_net("gallery").read_bytes())
+    of_file = cli("johnson", "--list", "--net", file, "--json").json
+    assert set(of_file) == {f"{file}#{name}" for name in every}
+    one, *_ = of_file
+    assert set(cli("johnson", "--list", "--net", one, "--json").json) == {one}
+    assert cli("johnson", "--list", "--net", file, "--net", "great-wave", "--json").json.keys() == {
+        *of_file,
+        "great-wave",
+    }
+    cli("johnson", "--list", "--net", "great-wve").refused(2, "did you mean great-wave")
+    cli("johnson", "--list", "--net", "adain").refused(2, "adain")
 
 
 def test_a_sheet_shows_a_photograph_in_every_style(cli: Cli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from impasto.training.tasks import johnson as train_johnson
 from impasto.training.tasks import swap as train_swap
 from impasto.training.tasks import swap_steps as train_swap_steps
 from impasto.weights.canonical import tiny_weights
+from impasto.weights.container import load_metadata
 
 from .conftest import Cli
 
@@ -167,3 +170,97 @@ def test_an_interrupted_run_says_how_to_go_on(cli: Cli, pictures: Path, monkeypa
     cli("train", "adain", "--photos", pictures, "--paintings", pictures, "--out", "run", "-q").refused(
         130, "run", "--resume"
     )
+
+
+STYLES = ("--architecture", "c3s1-4,d6,R6,u4,c3s1-3", "--style-size", 40)
+
+
+@pytest.fixture
+def styles_run(cli: Cli, pictures: Path, style: Path) -> tuple[object, ...]:
+    """The arguments of a finished run of johnson in the folder ``run``."""
+    data = ("--photos", pictures, "--style", style, *QUICK, *STYLES)
+    ran = cli("train", "johnson", *data, "--out", "run", "-q")
+    assert ran.status == 0 and not ran.err
+    return data
+
+
+@pytest.mark.parametrize("command", ["johnson", "adain", "swap"])
+def test_a_checkpoint_is_no_net_but_says_where_it_is(
+    command: str, cli: Cli, photo: Path, style: Path, styles_run: object
+) -> None:
+    picture = (photo,) if command == "johnson" else (photo, style)
+    words = "checkpoint of a training run", "--resume", str(Path("run") / "net.safetensors")
+    cli(command, *picture, "--net", "run/checkpoint.pt").refused(2, *words)
+    Path("run/net.safetensors").unlink()
+    cli(command, *picture, "--net", "run/checkpoint.pt").refused(2, "its net is not there")
+
+
+def test_a_net_without_a_checkpoint_is_never_trained_over(cli: Cli, styles_run: tuple[object, ...]) -> None:
+    Path("run/checkpoint.pt").unlink()
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    net = f"--net {Path('run') / 'net.safetensors'} --out"
+    for more in ((), ("--resume",)):
+        cli("train", "johnson", *styles_run, "--out", "run", *more).refused(2, "--resume is not possible", net)
+    assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
+    ran = cli("train", "johnson", *styles_run, "--out", "other", "--net", "run/net.safetensors", "-q")
+    assert ran.status == 0, ran.err
+
+
+def test_a_run_is_resumed_with_its_own_pictures_and_kind(
+    cli: Cli, pictures: Path, style: Path, styles_run: tuple[object, ...], tmp_path: Path
+) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(pictures, more)
+    data = ("--style", style, *QUICK, *STYLES, "--out", "run", "--resume")
+    cli("train", "johnson", "--photos", more, *data).refused(2, "pictures (5 at weight 1)", "more (5 at weight 1)")
+    cli("train", "johnson", "--photos", pictures, more, *data).refused(2, "photos", "now they are pictures (5")
+    (pictures / "0.png").rename(pictures / "other.png")
+    cli("train", "johnson", "--photos", pictures, *data).refused(2, "with other files")
+    (pictures / "other.png").rename(pictures / "0.png")
+    assert cli("train", "johnson", "--photos", pictures, *data, "-q").status == 0
+    for name in MODULES:
+        other = ("--photos", pictures, "--paintings", more, *QUICK, "--out", "run", "--resume")
+        cli("train", name, *other).refused(2, "is a run of `impasto train johnson`", f"impasto train {name}")
+    other = ("--photos", pictures, "--style", style, *QUICK, *STYLES, "--out", "run", "--resume")
+    cli("train", "johnson", *other, "--preset", "johnson-2016").refused(2, "was made with preset")
+
+
+def test_steps_that_are_not_given_again_stay(cli: Cli, styles_run: tuple[object, ...]) -> None:
+    at = styles_run.index("--steps")
+    plain = (*styles_run[:at], *styles_run[at + 2 :], "--out", "run", "--resume", "-q")
+    assert cli("train", "johnson", *plain).status == 0
+    assert _record("run")["steps"] == 4
+    assert cli("train", "johnson", *plain, "--steps", 6).status == 0
+    assert cli("train", "johnson", *plain).status == 0
+    record = _record("run")
+    assert record["steps"] == 6 and record["recipe"]["turn"]["step"] == 4
+    cli("train", "johnson", *plain, "--steps", 5).refused(2, "has done 6 steps", "got 5")
+    cli("train", "johnson", *plain, "--max-time", 5).refused(2, "max_time", "3h, 90m or 45s")
+
+
+def test_few_photos_will_do_and_unreadable_ones_are_named(cli: Cli, style: Path, tmp_path: Path) -> None:
+    place = tmp_path / "twenty"
+    place.mkdir()
+    for i in range(20):
+        pixels = np.random.default_rng(i).integers(0, 256, (48, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{i}.png")
+    plain = ("--photos", place, "--style", style, *STYLES, "--steps", 30, "--batch", 2, "--crop", 32)
+    ran = cli("train", "johnson", *plain, "--out", "run")
+    assert ran.status == 0, ran.err
+    assert ran.err.count("20 photos will do") == 1 and "unreadable" not in ran.err
+    assert "12 photos and 8 held out, 1 style; 30 steps, each with 2 images" in ran.err
+    assert "for 10 more steps; memory so far" in ran.err
+    assert "will do" not in cli("train", "johnson", *plain, "--out", "run", "--resume").err
+    for n in range(7):
+        (place / f"bad-{n}.jpg").write_text("no picture")
+    (place / "cut.png").write_bytes((place / "0.png").read_bytes()[:3000])
+    (line,) = cli("train", "johnson", *plain, "--out", "other", "-q").err.splitlines()
+    assert line.startswith("impasto: 8 unreadable pictures left out: ") and line.count("bad-") == 5
+    names = Path("other/unreadable.txt").read_text().splitlines()
+    assert [Path(name).name for name in names] == [*(f"bad-{n}.jpg" for n in range(7)), "cut.png"]
+    loud = cli("train", "johnson", *plain, "--out", "third").err
+    assert loud.index("7 unreadable") < loud.index("step 1/30") < loud.index("8 unreadable pictures left out")
+
+
+def _record(folder: str) -> dict[str, Any]:
+    return load_metadata(Path(folder) / "net.safetensors") or {}

@@ -28,6 +28,22 @@ def test_a_line_cut_short_is_passed_over(tmp_path):
     assert read_log(tmp_path / LOG)[0] == {"style": [(10, 2.0)]}
 
 
+@pytest.mark.parametrize(
+    ("styles", "drawn"),
+    [
+        ({"wave": 2.0}, ["loss, held out"]),
+        ({"wave": 2.5, "scream": 1.5}, ["loss, held out", "wave, held out", "scream, held out"]),
+    ],
+)
+def test_a_style_that_is_the_whole_is_not_drawn_again(tmp_path, monkeypatch, styles, drawn):
+    axes = pytest.importorskip("matplotlib.axes", reason="the extra plot is not installed")
+    labels, plot = [], axes.Axes.plot
+    monkeypatch.setattr(axes.Axes, "plot", lambda *a, label, **k: labels.append(label) or plot(*a, label=label, **k))
+    _log(tmp_path, *({"step": step, "validation": {"loss": 2.0, **styles}} for step in (5, 10)))
+    draw_curve(tmp_path)
+    assert labels == drawn
+
+
 @pytest.mark.parametrize("entries", [[], [{"step": 10, "style": 0.0}], [{"step": 10, "style": 0.3}]])
 def test_a_curve_is_drawn_of_whatever_is_there(tmp_path, entries):
     pytest.importorskip("matplotlib", reason="the extra plot is not installed")

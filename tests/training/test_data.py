@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from impasto.errors import RequestError
-from impasto.training.data import Batches, Cropping, Pictures, Prefetch
+from impasto.training.data import Batches, Cropping, Pictures, Prefetch, name_some
 
 
 def jpeg(seed: int, size: tuple[int, int] = (60, 48)) -> bytes:
@@ -101,6 +101,52 @@ def test_held_out_pictures_are_never_drawn(folder: Path) -> None:
     again = Pictures.find([str(folder)], "photos").hold_out(3, seed=0)
     assert [entry.name for entry in again] == [entry.name for entry in taken]
     assert pictures.load(taken[0], 30).shape == (1, 3, 24, 30)
+
+
+def test_headers_show_most_of_what_cannot_be_read(folder: Path) -> None:
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "tiny.png").write_bytes(jpeg(1, (12, 12)))
+    with tarfile.open(folder / "bad.tar", "w") as tar:
+        info = tarfile.TarInfo("broken.jpg")
+        info.size = 40
+        tar.addfile(info, io.BytesIO(b"x" * 40))
+    pictures = Pictures.find([str(folder)], "photos")
+    pictures.check_headers(-1)
+    assert not pictures.broken, "it takes no longer than it may"
+    pictures.check_headers(60)
+    assert {Path(name).name for name in pictures.broken} == {"text.jpg", "empty.png", "tiny.png", "broken.jpg"}
+    assert len(pictures) == 12, "what is drawn by a seed stays the same"
+
+
+def test_a_line_names_the_first_unreadable_files() -> None:
+    assert name_some(["a.jpg"]) == "1 unreadable picture left out: a.jpg"
+    assert name_some([*"abcdefg"]) == "7 unreadable pictures left out: a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf"])
+def test_a_weight_that_is_none_is_told_of_as_one_of_pictures(folder: Path, weight: str) -> None:
+    with pytest.raises(RequestError, match=r"photos: the weight .* how often pictures from there are drawn") as error:
+        Pictures.find([f"{folder}:{weight}"], "photos")
+    assert "style" not in str(error.value)
+
+
+@pytest.mark.parametrize(("count", "repair"), [(5, "or --held-out 4"), (40, "or --held-out 4")])
+def test_too_few_pictures_are_told_of_with_both_repairs(folder: Path, count: int, repair: str) -> None:
+    with pytest.raises(RequestError, match=rf"at least {2 * count}, twice --held-out: give more, {repair}"):
+        Pictures.find([str(folder)], "photos").hold_out(count, 0)
+
+
+def test_pictures_are_known_by_their_names_within_their_place(folder: Path, tmp_path: Path) -> None:
+    def names_hash(*places: object) -> str:
+        return Pictures.find([str(place) for place in places], "photos").names_hash
+
+    first = names_hash(folder)
+    moved = folder.rename(tmp_path / "moved")
+    assert names_hash(moved) == first
+    assert names_hash(f"{moved}:2") != first
+    (moved / "0.jpg").rename(moved / "other.jpg")
+    assert names_hash(moved) != first
 
 
 def test_refuses_places_without_pictures(tmp_path: Path, folder: Path) -> None:

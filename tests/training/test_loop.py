@@ -2,66 +2,22 @@
 
 import json
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from impasto.errors import ImpastoError, RequestError
 from impasto.training import loop
-from impasto.training.data import Batches, Cropping, Pictures
-from impasto.training.loop import learning_rate, train
-from impasto.training.options import TrainOptions
+from impasto.training.data import Pictures
+from impasto.training.loop import learning_rate
 from impasto.training.progress import Progress
 from impasto.weights.container import load_metadata
 from impasto.weights.shipped import load_net
 
-
-class Blur:
-    """Learns to turn photos into paintings with one convolution; draws noise from PyTorch's generator."""
-
-    def __init__(self) -> None:
-        torch.manual_seed(0)
-        self.device = torch.device("cpu")
-        self.net: nn.Module = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))
-
-    def loss(self, net: nn.Module, photos: Tensor, paintings: Tensor, step: int) -> dict[str, Tensor]:
-        noise = torch.rand_like(photos)
-        return {"apart": (net(photos + noise) - paintings).square().mean()}
-
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
-        return {"size": float(next(self.net.parameters()).detach().abs().sum())}, Image.new("RGB", (8, 8))
-
-    def metadata(self) -> Mapping[str, Any]:
-        return {"kind": "blur", "encoder_sha256": None}
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
-    place = tmp_path / "pictures"
-    place.mkdir()
-    for i in range(6):
-        pixels = np.random.default_rng(i).integers(0, 256, (20, 24, 3), np.uint8)
-        Image.fromarray(pixels).save(place / f"{i}.png")
-    return Pictures.find([str(place)], "pictures")
-
-
-OPTIONS = TrainOptions(steps=12, crop=32, batch=2, validate_every=5, save_every=4, warmup=3, workers=2)
-
-
-def start(pictures: Pictures, out: Path, options: TrainOptions = OPTIONS, **more: Any) -> Path:
-    batches = Batches(pictures, pictures, Cropping(options.crop), (2, 2), options.seed)
-    metadata = {"recipe": options.model_dump(mode="json"), "data": "six squares"}
-    return train(more.pop("task", None) or Blur(), batches, options, out, metadata=metadata, **more)
-
-
-def checkpoint(out: Path) -> dict[str, Any]:
-    return torch.load(out / loop.CHECKPOINT, weights_only=True)
+from .blur import OPTIONS, Blur, checkpoint, start
 
 
 def assert_same(one: Any, two: Any) -> None:
@@ -78,6 +34,7 @@ def assert_same(one: Any, two: Any) -> None:
         assert one == two
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("stop_at", [4, 7])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp_path: Path, stop_at: int) -> None:
     start(pictures, tmp_path / "whole")
@@ -97,6 +54,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(pictures: Pictures, tmp
     assert (tmp_path / "parts" / loop.LOG).read_text() == (tmp_path / "whole" / loop.LOG).read_text()
 
 
+@pytest.mark.usefixtures("still")
 def test_a_crash_loses_only_what_came_after_the_checkpoint(pictures: Pictures, tmp_path: Path) -> None:
     start(pictures, tmp_path / "whole")
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from impasto.training import progress
-from impasto.training.progress import Clock, Progress, display
+from impasto.training.progress import Clock, Progress, display, tell
 
 LOSSES = {"content": 0.5, "style": 1.0}
 
@@ -79,3 +79,21 @@ def test_speed_is_in_images_a_second(clock: list[float]) -> None:
         found = timer.tick()
     assert found == (pytest.approx(4), pytest.approx(12))
     assert timer.mean() == 4
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_are_told_beside_the_progress(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    text = "16 photos [8 held out]; " + "a long line " * 12
+    tell("to nobody")
+    with display() as report:
+        tell(text)
+        report(Progress(1, 10, LOSSES, 12.34, 3725.0))
+        tell("about 2 h 10 min")
+    shown = capsys.readouterr().err
+    assert text.strip() in shown and "about 2 h 10 min" in shown and "to nobody" not in shown
+    with display(quiet=True):
+        tell(text)
+    assert capsys.readouterr().err == ""

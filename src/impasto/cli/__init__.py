@@ -143,7 +143,7 @@ def _one_line_warnings(*, quiet: bool) -> Generator[None]:
 
     Pillow's are left out: they are about metadata that is damaged, and not carried.
     """
-    from ..errors import ImpastoWarning
+    from ..errors import ImpastoWarning, SkippedWarning
     from ..untrusted import LONGEST_MESSAGE, shorten
 
     with warnings.catch_warnings():
@@ -152,7 +152,7 @@ def _one_line_warnings(*, quiet: bool) -> Generator[None]:
         def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
             if not issubclass(category, ImpastoWarning):
                 show_other(message, category, *where)
-            elif not quiet:
+            elif not quiet or issubclass(category, SkippedWarning):
                 print(f"impasto: {shorten(message, LONGEST_MESSAGE)}", file=sys.stderr)
 
         warnings.showwarning = show

@@ -7,6 +7,7 @@ import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from datetime import timedelta
 from inspect import Parameter as Argument
 from inspect import Signature, signature
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -160,7 +161,7 @@ def _kind(annotation: Any) -> tuple[Any, str]:
         return annotation, ""
     if origin is tuple and isinstance(item := get_args(annotation)[0], type) and issubclass(item, Frozen):
         return list[str], item.FORM  # the flag may be given several times
-    words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", tuple: "A:B,...", dict: "A:B,..."}
+    words = {int: "INT", float: "FLOAT", ByteSize: "SIZE", timedelta: "TIME", tuple: "A:B,...", dict: "A:B,..."}
     return str, words.get(origin or annotation, "TEXT")
 
 

@@ -7,7 +7,7 @@ import json as json_text
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from inspect import Parameter as Argument
 from pathlib import Path
@@ -52,7 +52,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
         if sheet is not None:
             _draw_sheet(photo, sheet, output, values, listed=list)
         if list:
-            _list(json=output.json)
+            _list(None if sheet else values.get("net"), json=output.json)
         if list or sheet is not None:
             return DONE
         if photo is None:
@@ -68,7 +68,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
     kind, about = get_args(photo.annotation)
     arguments = [
         photo.replace(default=None, annotation=Annotated[kind | None, about]),
-        flag("list", bool, False, "List the styles of the gallery instead of painting."),
+        flag("list", bool, False, "List the styles of the gallery, or of --net, instead of painting."),
         flag(
             "sheet",
             str | None,
@@ -81,15 +81,15 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
     return with_signature(command, paint.__name__, paint.__doc__ or "", arguments)
 
 
-def _list(*, json: bool) -> None:
-    """Print the styles of the gallery."""
+def _list(nets: Sequence[str] | None, *, json: bool) -> None:
+    """Print the styles of the gallery, or of networks by name or file."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from ..methods.johnson.gallery import gallery
+    from ..methods.johnson.gallery import gallery, styles_of
 
-    entries = gallery()
+    entries = {name: entry for net in nets for name, entry in styles_of(net).items()} if nets else gallery()
     if json:
         listed = {
             name: {**asdict(entry.credit), "net": entry.path.stem, "validation": entry.metadata.get("validation", {})}

@@ -21,6 +21,7 @@ from ..methods.common.preset import Preset
 from ..training.loop import CHECKPOINT
 from ..training.options import TrainOptions
 from ..training.progress import display
+from ..training.state import recorded_steps
 from ..training.tasks import adain as train_adain
 from ..training.tasks import adain_options, johnson_options
 from ..training.tasks import johnson as train_johnson
@@ -78,7 +79,9 @@ class Run(ABC):
         ),
     ]
     out: Annotated[Path, _flag("Folder for the network, the checkpoint, the log and sheets of samples.")]
-    resume: Annotated[bool, _flag("Continue the run in --out, with the same settings.")] = False
+    resume: Annotated[
+        bool, _flag("Continue the run in --out, with the same settings; another --steps lengthens or shortens it.")
+    ] = False
     preset: Annotated[str, _flag("Name of a set of settings, which other flags override; they are listed below.")] = (
         "impasto"
     )
@@ -180,6 +183,8 @@ def _settings(trainer: Trainer, preset: str, values: Mapping[str, Any]) -> Train
 
 def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
     def command(*, run: Run, **values: Any) -> int:
+        if run.resume and values.get("steps") is None:  # the number may have been changed on the way
+            values["steps"] = recorded_steps(run.out)
         options = _settings(trainer, run.preset, values)
         try:
             with display(quiet=run.quiet) as report:

@@ -16,7 +16,11 @@ from ..images.atomic import write_atomically
 LOG = "log.jsonl"
 CURVE = "curve.png"
 
-_NOT_LOSSES = ("step", "lr", "gradient", "validation", "loss")
+STOPPED = "stopped"
+"""Marks a line of the log that was written where a run was stopped, and that a resumed run removes."""
+
+_NOT_LOSSES = ("step", "lr", "gradient", "validation", "loss", STOPPED)
+_TOTAL = "loss"  # figure of held-out pictures: the sum of the loss terms
 _SMOOTH = 25  # entries of the log in the window of the running median
 _MAX_FIGURES = 6  # figures by style are drawn up to this number
 
@@ -50,7 +54,7 @@ def draw_curve(run: Path) -> Path | None:
 
     Lines without dots are running medians of the loss terms of training crops; terms below a hundredth of the largest
     are left out. Lines with dots are figures of held-out pictures; figures by style are left out where there are more
-    than six.
+    than six, and where there is one, whose figure is the sum.
     """
     if importlib.util.find_spec("matplotlib") is None:
         return None
@@ -65,8 +69,11 @@ def draw_curve(run: Path) -> Path | None:
     for name, points in training.items():
         steps, values = np.array(points).T
         smooth = [float(np.median(values[max(0, n - _SMOOTH) : n + 1])) for n in range(len(values))]
-        colours[name] = axes.plot(steps, smooth, linewidth=1.2, alpha=0.45, label=name)[0].get_color()
+        marker = "" if len(smooth) > 1 else "."
+        line = axes.plot(steps, smooth, linewidth=1.2, marker=marker, alpha=0.45, label=name)[0]
+        colours[name] = line.get_color()
     others = [name for name in validation if name not in training and min(validation[name])[1] > 0]
+    others = [name for name in others if name == _TOTAL or validation[name] != validation.get(_TOTAL)]
     for name in [
         *(name for name in validation if name in training),
         *(others if len(others) <= _MAX_FIGURES else ()),

@@ -5,30 +5,44 @@ A batch depends on the seed and its number alone. So a resumed run needs only th
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
+import math
 import random
 import tarfile
 import threading
+import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar, cast
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ContainerIO, Image, ImageOps
 from torch import Tensor
 
 from ..errors import RequestError
 from ..images.visible import fill
-from ..recipe import Style
+from ..values import split_weight
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 _MIN_SIDE = 16  # pixels; smaller pictures count as unreadable
 _TRIES = 50  # unreadable pictures in a row that end a run
+_NAMED = 5  # unreadable pictures that a message names
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+@contextlib.contextmanager
+def pillow_silenced() -> Generator[None]:
+    """Ignore Pillow's warnings, in all threads: filters of warnings belong to the process."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,16 @@ class _Entry:
             file.seek(self.offset)
             return file.read(self.size)
 
+    def has_header(self) -> bool:
+        """Whether the file begins as a picture that is large enough. Only a few bytes are read."""
+        try:
+            with self.path.open("rb") as file:
+                size = self.path.stat().st_size if self.size < 0 else self.size
+                with Image.open(cast(IO[bytes], ContainerIO.ContainerIO(file, self.offset, size))) as image:
+                    return min(image.size) >= _MIN_SIDE
+        except _UNREADABLE:
+            return False
+
 
 @dataclass
 class Pictures:
@@ -54,12 +78,14 @@ class Pictures:
         groups: the pictures of each place.
         shares: how often a place is drawn from, in proportion.
         description: one line for the record: places, counts, weights.
+        names_hash: hash of the files' names within their places.
         broken: names of the files that could not be read so far.
     """
 
     groups: list[list[_Entry]]
     shares: list[float]
     description: str
+    names_hash: str = ""
     broken: set[str] = field(default_factory=set[str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,20 +98,24 @@ class Pictures:
             kind: photos or paintings, for messages.
 
         Raises:
-            RequestError: a place does not exist or has no pictures.
+            RequestError: a place does not exist or has no pictures, or a weight is no positive number.
         """
         groups: list[list[_Entry]] = []
+        names = hashlib.sha256()
         shares: list[float] = []
         notes: list[str] = []
         for place in places:
-            style = Style.parse(place)
-            entries = _entries(Path(style.path).expanduser(), kind)
+            path, weight = _parse_place(place, kind)
+            entries = _entries(path, kind)
             groups.append(entries)
-            shares.append(style.weight * len(entries))
-            notes.append(f"{Path(style.path).name} ({len(entries)} at weight {style.weight:g})")
+            shares.append(weight * len(entries))
+            notes.append(f"{path.name} ({len(entries)} at weight {weight:g})")
+            names.update(
+                "\0".join([str(weight), *(entry.name.removeprefix(str(path)) for entry in entries)]).encode()
+            )
         if not groups:
             raise RequestError(f"no {kind} to train on; give a folder or a .tar file")
-        return cls(groups, shares, ", ".join(notes))
+        return cls(groups, shares, ", ".join(notes), names.hexdigest())
 
     @classmethod
     def none(cls) -> Pictures:
@@ -102,7 +132,11 @@ class Pictures:
             RequestError: there are fewer than twice as many pictures, or fewer readable ones.
         """
         if len(self) < 2 * count:
-            raise RequestError(f"{len(self)} pictures ({self.description}); expected at least {2 * count}: give more")
+            fewer = f", or --held-out {len(self) // 2}" if len(self) > 1 else ""
+            raise RequestError(
+                f"{len(self)} pictures ({self.description}); expected at least {2 * count}, twice --held-out: give "
+                f"more{fewer}"
+            )
         rng = random.Random(f"{seed}/held-out")
         taken: list[_Entry] = []
         order = [(g, i) for g, group in enumerate(self.groups) for i in range(len(group))]
@@ -137,6 +171,16 @@ class Pictures:
                 found.append(np.asarray(image))
         return found
 
+    def check_headers(self, seconds: float) -> None:
+        """Note in `broken` the files that do not begin as a picture; stop after some time. Others are met later."""
+        end = time.monotonic() + seconds
+        for entry in (entry for group in self.groups for entry in group):
+            if time.monotonic() > end:
+                return
+            if not entry.has_header():
+                with self._lock:
+                    self.broken.add(entry.name)
+
     def load(self, entry: _Entry, longest: int) -> Tensor:
         """Read a whole picture, 1×3×H×W in [0, 1], with its longest side resized to `longest` pixels."""
         image = self._open(entry)
@@ -163,15 +207,22 @@ class Pictures:
 
     def _open(self, entry: _Entry) -> Image.Image | None:
         try:
-            with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(entry.read())) as image:
+            with Image.open(io.BytesIO(entry.read())) as image:
                 picture = _opaque(ImageOps.exif_transpose(image))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except _UNREADABLE:
             picture = None
         if picture is None or min(picture.size) < _MIN_SIDE:
             with self._lock:
                 self.broken.add(entry.name)
             return None
         return picture
+
+
+def name_some(broken: Sequence[str]) -> str:
+    """A line about files that could not be read, with the names of the first few."""
+    names = ", ".join(broken[:_NAMED])
+    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+    return f"{len(broken)} unreadable picture{'s' * (len(broken) > 1)} left out: {names}{more}"
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -187,6 +238,21 @@ def _opaque(image: Image.Image) -> Image.Image:
     if not alpha.any():
         raise ValueError("all of it is transparent")
     return Image.fromarray(values[..., :3].copy() if alpha.min() == 255 else fill(values[..., :3], alpha))
+
+
+def _parse_place(text: str, kind: str) -> tuple[Path, float]:
+    """Read ``PATH[:WEIGHT]``.
+
+    Raises:
+        RequestError: the weight is no positive number.
+    """
+    path, weight = split_weight(text.strip())
+    if weight is not None and not 0 < weight < math.inf:
+        raise RequestError(
+            f"{kind}: the weight in {text!r} is {weight:g}; expected a positive number, which says how often "
+            f"pictures from there are drawn, such as {path}:2: leave the place out to draw none"
+        )
+    return Path(path).expanduser(), 1.0 if weight is None else weight
 
 
 def _entries(place: Path, kind: str) -> list[_Entry]:
@@ -276,6 +342,20 @@ class Batches:
     seed: int
     rank: int = 0
     world: int = 1
+
+    @property
+    def sources(self) -> dict[str, dict[str, str]]:
+        """What a checkpoint keeps of the pictures, to see whether a resumed run has the same."""
+        kinds = {"photos": self.photos, "paintings": self.paintings}
+        return {
+            kind: {"description": pictures.description, "names": pictures.names_hash}
+            for kind, pictures in kinds.items()
+        }
+
+    @property
+    def broken(self) -> list[str]:
+        """Names of the files that could not be read so far, sorted."""
+        return sorted(self.photos.broken | self.paintings.broken)
 
     def __call__(self, number: int) -> tuple[Tensor, Tensor]:
         """Return the crops of a step: photos and paintings, each N×3×S×S float32 in [0, 1]."""

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import signal
-import sys
-import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,37 +12,27 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ..control import ending_signals
-from ..errors import ImpastoError, MissingExtraError, OutputError, RequestError
-from ..weights.files import TRAINED
-from ..weights.shipped import save_net
-from .curve import LOG, draw_curve
+from ..errors import ImpastoError, MissingExtraError, OutputError
+from ..memory import describe, peak_memory_mb
+from ..weights.files import CHECKPOINT as CHECKPOINT
+from ..weights.files import TRAINED as NET
+from .average import RunningMean
+from .curve import LOG as LOG
 from .data import Batches, Prefetch
+from .journal import Journal
 from .muon import Muon
 from .options import TrainOptions
-from .progress import Clock, Progress
-from .state import State, load_state, random_state, restore_random_state, save_state
+from .progress import Clock, Progress, tell
+from .results import Results
+from .schedule import TURN, Turn, learning_rate, steps_that_fit, turned
+from .state import State, find_state, restore_random_state
+from .stop import Stop
 from .task import Task
-
-FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers"})
-"""Settings that a resumed run may change: what is learned does not depend on them."""
-
-CHECKPOINT, NET = "checkpoint.pt", TRAINED
-"""File names in the folder of a run."""
+from .times import describe_time
 
 _LOG_EVERY = 10  # steps
-
-_aten = torch.ops.aten
-
-
-def learning_rate(options: TrainOptions, step: int) -> float:
-    """Learning rate of a step; the first step is 0."""
-    warm = min(1.0, (step + 1) / options.warmup) if options.warmup else 1.0
-    if options.schedule == "inverse":
-        return warm * options.lr / (1 + options.decay * step)
-    if options.schedule == "constant":
-        return warm * options.lr
-    return warm * options.lr * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * step / options.steps)))
+_MEASURED_STEPS, _MEASURED_SECONDS = 20, 30.0  # after the first of these the speed of a run is known
+_AGREE_EVERY = 10  # steps after which several processes look at the clock together
 
 
 def accelerator(device: torch.device) -> Any:
@@ -75,8 +61,10 @@ def train(
 ) -> Path:
     """Train `task`, and leave in the folder `out` the net, a checkpoint, a log, sample sheets and a curve.
 
-    Ctrl-C, SIGTERM or SIGHUP ends the run after the present step, saves a checkpoint and the net so far, and raises
-    KeyboardInterrupt. `resume` continues with the same weights, optimiser, running mean, random state and pictures.
+    Ctrl-C, SIGTERM or SIGHUP ends the run after the present step, saves a checkpoint, and the net so far with a sheet
+    and the curve, and raises KeyboardInterrupt. An error leaves the net so far with a sheet and the curve, too.
+    `resume` continues with the same weights, optimiser, running mean, random state and pictures; another number of
+    steps in `options` bends the learning rate from there.
 
     Args:
         task: what is learned, its net on its device.
@@ -93,75 +81,140 @@ def train(
 
     Raises:
         RequestError: `out` holds another run, or there is no checkpoint to resume.
+        OutputError: a file cannot be written.
         ImpastoError: the loss is no longer a number.
         KeyboardInterrupt: the run was stopped.
     """
-    run = _Run(task, options, out, metadata, processes or accelerator(task.device))
+    run = _Run(task, options, out, metadata, batches, processes or accelerator(task.device))
     start = run.begin(resume=resume)
-    clock = Clock(options.steps - start, sum(batches.counts) * batches.world)
     make = _pinned(batches) if task.device.type == "cuda" else batches
     with (
-        _Journal(out, start, main=run.main) as journal,
-        _Stop() as stop,
-        Prefetch(make, start, options.steps, options.workers) as supply,
+        run.results.naming_unreadable() if run.main else contextlib.nullcontext(),
+        Journal(out, start, main=run.main) as journal,
+        Stop() as stop,
+        run.results.keeping(journal, run.clock) if run.main else contextlib.nullcontext(),
+        Prefetch(make, start, run.total, options.workers) as supply,
     ):
         for step, (photos, paintings) in enumerate(supply, start + 1):
             terms, entry = run.step(photos, paintings, step - 1)
-            last = step == options.steps
+            run.measure(step)
+            last, over = step >= run.total, run.time_is_over(step)
             logged = step % _LOG_EVERY == 0 or last
-            losses = None
-            if logged or step == start + 1:
-                losses = {name: float(value.detach()) for name, value in terms.items()}
+            losses = _read(terms) if logged or step == start + 1 else None
             if logged and losses is not None:
-                figures = {name: float(value) for name, value in entry.items()}
-                journal.write(step, {"loss": sum(losses.values()), **losses, **figures})
+                journal.write(step, {"loss": sum(losses.values()), **losses, **_read(entry)})
             validate = step % options.validate_every == 0 or last
             checkpoint = step % options.save_every == 0 or last
             if report and run.main:
                 saving = (*(("net", "sample sheet") if validate else ()), *(("checkpoint",) if checkpoint else ()))
-                report(Progress(step, options.steps, losses, *clock.tick(), saving))
+                report(Progress(step, run.total, losses, *run.clock.speed(), saving))
             if validate:
-                run.validate(step, journal, batches, clock)
-            if checkpoint or stop.asked:
-                run.save_checkpoint(step)
-            if stop.asked and not last:
-                if not validate:
-                    run.save_net(step, {}, batches, clock)
+                run.validate(journal)
+            stopped = stop.asked and not last
+            if (checkpoint or stopped or over) and run.main:
+                run.results.save_checkpoint(run.optimiser, run.clock)
+            if (stopped or over) and run.main and not validate:
+                run.results.save_unvalidated(journal, run.clock, losses or _read(terms))
+            if stopped:
                 raise KeyboardInterrupt
+            if over and not last and run.main:
+                tell(f"the time is over after {step} of {run.total} steps; --resume continues the run")
+            if last or over:
+                break
     return out / NET
 
 
+def _read(values: Mapping[str, float | Tensor]) -> dict[str, float]:
+    """The values as numbers, for which a GPU waits."""
+    return {name: float(value.detach() if isinstance(value, Tensor) else value) for name, value in values.items()}
+
+
 class _Run:
-    """A task with its optimiser, the running mean of its weights, and the files that the run leaves."""
+    """A task with its optimiser, the running mean of its weights, its clock, and the files that the run leaves."""
 
     def __init__(
-        self, task: Task, options: TrainOptions, out: Path, metadata: Mapping[str, Any], processes: Any
+        self,
+        task: Task,
+        options: TrainOptions,
+        out: Path,
+        metadata: Mapping[str, Any],
+        batches: Batches,
+        processes: Any,
     ) -> None:
         self.task, self.options, self.out, self.metadata = task, options, out, metadata
-        self.processes = processes
+        self.batches, self.processes = batches, processes
         self.main: bool = processes.is_main_process
-        self.recipe = dict(metadata["recipe"])
+        self.recipe = dict(metadata["recipe"])  # the results have it too: it may change on the way
         self.optimiser = _make_optimiser(task, options)
-        self.average = _RunningMean(task.net, options.ema)
+        self.average = RunningMean(task.net, options.ema)
         self.net = task.net  # `begin` replaces it where gradients are shared between processes
+        self.turn: Turn | None = None
+        self.start = 0  # steps done in earlier sittings
+        self._fit = options.max_time is not None
+
+    @property
+    def total(self) -> int:
+        """Steps in all."""
+        return self.turn.steps if self.turn else self.options.steps
 
     def begin(self, *, resume: bool) -> int:
-        """Make the folder, load the checkpoint to resume, and return the number of steps done."""
+        """Make the folder, continue from the checkpoint to resume, and return the number of steps done."""
+        state = find_state(self.out, self.recipe, self.batches.sources, resume=resume)
         _make_folder(self.out)
-        checkpoint = self.out / CHECKPOINT
-        start = 0
-        if resume:
-            state = load_state(checkpoint, self.recipe, free=FREE_SETTINGS)
-            self.task.net.load_state_dict(state.net)
-            self.average.weights = {name: value.to(self.task.device) for name, value in state.ema.items()}
-            self.optimiser.load_state_dict(state.optimiser)
-            restore_random_state(state.rng)
-            start = state.step
-        elif checkpoint.exists():
-            raise RequestError(f"{self.out} already holds a run; continue it with --resume, or give another folder")
+        if state is not None:
+            self._continue(state)
         self.net, self.optimiser = self.processes.prepare(self.task.net, self.optimiser)
         self.task.net.train()
-        return start
+        images = sum(self.batches.counts) * self.batches.world
+        self.clock = Clock(self.total - self.start, images, state and state.spent)
+        metadata = {**self.metadata, "recipe": self.recipe}
+        self.results = Results(self.out, self.task, self.average, self.batches, metadata, self.start)
+        if self.main:
+            tell(self._describe())
+        return self.start
+
+    def _continue(self, state: State) -> None:
+        """Take over a checkpoint. Another number of steps than it was asked for bends the learning rate from here."""
+        self.task.net.load_state_dict(state.net)
+        self.average.weights = {name: value.to(self.task.device) for name, value in state.ema.items()}
+        self.optimiser.load_state_dict(state.optimiser)
+        restore_random_state(state.rng)
+        self.start = state.step
+        self.turn = Turn.of(state.recipe)
+        self._fit = self._fit and self.turn is None and state.recipe.get("max_time") is not None
+        before = state.recipe["steps"]
+        if self.options.steps != before:
+            asked = self.options.model_copy(update={"steps": before})
+            self._set_turn(turned(asked, state.step, self.options.steps, self.turn))
+            self._fit = False
+        elif self.turn is not None:
+            self._set_turn(self.turn)
+
+    def _set_turn(self, turn: Turn) -> None:
+        self.turn = turn
+        self.recipe[TURN] = turn.to_json()
+
+    def _describe(self) -> str:
+        """What the run will take, in a line."""
+        kinds = {"photos": self.batches.photos, "paintings": self.batches.paintings}
+        parts = [
+            f"{len(pictures)} {kind} and {self.options.held_out} held out"
+            for kind, pictures in kinds.items()
+            if len(pictures)
+        ]
+        if styles := self.recipe.get("styles"):
+            parts.append(f"{len(styles)} style{'s' * (len(styles) > 1)}")
+        steps = f"steps {self.start + 1} to {self.total}" if self.start else f"{self.total} steps"
+        if self.start >= self.total:
+            steps = f"all {self.total} steps are done (--steps with more of them lengthens the run)"
+        numbers = sum(value.numel() for value in self.task.net.state_dict().values())
+        trained = sum(value.numel() for value in self.task.net.parameters() if value.requires_grad)
+        images = sum(self.batches.counts) * self.batches.world
+        return (
+            f"{', '.join(parts)}; {steps}, each with {images} images; net and checkpoint take about "
+            f"{describe(max(1e6, 10 * numbers + 8 * trained))}, sample sheets come every "
+            f"{self.options.validate_every} steps"
+        )
 
     def step(
         self, photos: Tensor, paintings: Tensor, number: int
@@ -171,7 +224,7 @@ class _Run:
         Returns:
             Weighted loss terms; learning rate and length of the gradient. Values are on the task's device.
         """
-        rate = learning_rate(self.options, number)
+        rate = learning_rate(self.options, number, self.turn)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         photos, paintings = (batch.to(self.task.device, non_blocking=True) for batch in (photos, paintings))
@@ -182,51 +235,61 @@ class _Run:
         length = nn.utils.clip_grad_norm_(self.task.net.parameters(), self.options.clip or math.inf)
         if not torch.isfinite(length):
             raise ImpastoError(
-                f"the loss is no longer a number at step {number + 1}; the last checkpoint in {self.out} is from "
-                "before: start again in another folder with a smaller --lr"
+                f"the loss is no longer a number at step {number + 1}: start again in another folder with a smaller "
+                "--lr"
             )
         self.optimiser.step()
         self.average.update(self.task.net, number)
+        self.results.done = number + 1
+        self.clock.tick()
         return terms, {"lr": rate, "gradient": length}
 
-    def save_checkpoint(self, step: int) -> None:
-        """Write all that the next step depends on."""
-        if self.main:
-            save_state(
-                self.out / CHECKPOINT,
-                State(
-                    step=step,
-                    net=self.task.net.state_dict(),
-                    ema=self.average.weights,
-                    optimiser=self.optimiser.state_dict(),
-                    rng=random_state(),
-                    recipe=self.recipe,
-                ),
+    def measure(self, step: int) -> None:
+        """Once the speed is known, fit the number of steps to the time that there is, and tell how long they take."""
+        sitting = step - self.start
+        most = self.options.max_time.total_seconds() if self.options.max_time else math.inf
+        late = self.batches.world == 1 and self.clock.seconds() >= min(_MEASURED_SECONDS, most / 4)
+        if not (sitting == _MEASURED_STEPS or (late and sitting < _MEASURED_STEPS)) or self.clock.measured:
+            return
+        self.clock.measured = True
+        if self._fit:
+            fitting = self._agreed(step + steps_that_fit(most - self.clock.seconds(), self.clock.pace()))
+            if fitting < self.total:
+                self._set_turn(turned(self.options, step, fitting, self.turn))
+                self.clock.steps_left = fitting - step
+            if self.main:
+                tell(f"{self.total} steps fit in {describe_time(most)}")
+        if self.main and self.clock.steps_left:
+            left, peak = self.clock.steps_left * self.clock.pace(), peak_memory_mb(self.task.device) * 2**20
+            tell(
+                f"about {describe_time(left)} for {self.clock.steps_left} more steps; memory so far: "
+                f"{describe(peak)} at most"
             )
 
-    def validate(self, step: int, journal: _Journal, batches: Batches, clock: Clock) -> None:
-        """Validate the running mean, and write it as the net, with a sheet and the curve. Other processes wait."""
-        if self.main:
-            with self.average.in_place(self.task.net):
-                self.task.net.eval()
-                figures, sheet = self.task.validate()
-                self.task.net.train()
-            journal.write(step, {"validation": figures})
-            sheet.save(self.out / f"sheet-{step:06d}.png")
-            self.save_net(step, figures, batches, clock)
-            draw_curve(self.out)
-        self.processes.wait_for_everyone()
+    def time_is_over(self, step: int) -> bool:
+        """Whether the run has taken as long as it may."""
+        if self.options.max_time is None:
+            return False
+        over = self.clock.seconds() >= self.options.max_time.total_seconds()
+        if self.batches.world == 1:
+            return over
+        return step % _AGREE_EVERY == 0 and bool(self._agreed(int(over)))
 
-    def save_net(self, step: int, figures: Mapping[str, float], batches: Batches, clock: Clock) -> None:
-        """Write the running mean as the net, with the figures of its validation, if there was one."""
+    def _agreed(self, value: int) -> int:
+        """The main process's value, in all processes."""
+        if self.batches.world == 1:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        values = [value]
+        broadcast_object_list(values)
+        return values[0]
+
+    def validate(self, journal: Journal) -> None:
+        """Validate, and write the net, a sheet and the curve. Other processes wait."""
         if self.main:
-            done = {
-                "steps": step,
-                "validation": figures,
-                "unreadable": len(batches.photos.broken | batches.paintings.broken),
-                "crops_per_second": clock.mean(),  # images/s: a crop of a photo or a painting is an image
-            }
-            save_net(self.out / NET, self.average.weights, {**self.task.metadata(), **self.metadata, **done})
+            self.results.validate(journal, self.clock)
+        self.processes.wait_for_everyone()
 
 
 def _make_optimiser(task: Task, options: TrainOptions) -> Optimizer:
@@ -252,96 +315,3 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out} cannot be made: {error.strerror or error}") from None
-
-
-class _RunningMean:
-    """Running mean of a net's weights; buffers of integers are copied.
-
-    Args:
-        net: begins the mean.
-        decay: share of the mean that a step keeps, 0 to below 1.
-    """
-
-    def __init__(self, net: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, net: nn.Module, step: int) -> None:
-        """Take in the weights after a step, the first being 0."""
-        # The decay is smaller in the first steps: otherwise the random first weights would stay in the mean for long.
-        decay = min(self.decay, (1 + step) / (10 + step))
-        means, values = [], []
-        for name, value in net.state_dict().items():
-            if value.is_floating_point():
-                means.append(self.weights[name])
-                values.append(value)
-            else:
-                self.weights[name].copy_(value)
-        _aten._foreach_lerp_.Scalar(means, values, 1 - decay)  # all weights in one operation, which suits a GPU
-
-    @contextlib.contextmanager
-    def in_place(self, net: nn.Module) -> Generator[None]:
-        """Give the net the mean as its weights for a while."""
-        own = {name: value.detach().clone() for name, value in net.state_dict().items()}
-        net.load_state_dict(self.weights)
-        try:
-            yield
-        finally:
-            net.load_state_dict(own)
-
-
-class _Journal:
-    """``log.jsonl``: one JSON object a line. A resumed run removes the lines after its checkpoint."""
-
-    def __init__(self, out: Path, start: int, *, main: bool) -> None:
-        self._file = None
-        if not main:
-            return
-        path = out / LOG
-        kept = [line for line in path.read_text().splitlines() if _step_of(line) <= start] if start else []
-        path.write_text("".join(f"{line}\n" for line in kept))
-        self._file = path.open("a", buffering=1)
-
-    def write(self, step: int, entry: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps({"step": step, **entry}) + "\n")
-
-    def __enter__(self) -> _Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf  # a crash cut the line short
-
-
-class _Stop:
-    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a request to stop after the step; the second stops at once."""
-
-    asked = False
-
-    def __enter__(self) -> _Stop:
-        self._old_handlers: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, *ending_signals()):
-                self._old_handlers[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-        print("stopping after this step; press Ctrl-C again to stop at once", file=sys.stderr)
-        self._restore()
-
-    def _restore(self) -> None:
-        while self._old_handlers:
-            signal.signal(*self._old_handlers.popitem())
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -10,6 +11,7 @@ from ..errors import RequestError
 from ..nets.enlarge import Enlarge
 from ..recipe import NonNegative, Options, Positive, Precision
 from ..settings import setting
+from .times import parse_time
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -66,6 +68,7 @@ ONE_RUN = (
 """Part of the description of every preset called impasto."""
 
 Steps = Annotated[Count, setting("steps", description="Steps of the optimiser in all.")]
+MaxTime = Annotated[timedelta, BeforeValidator(parse_time), Field(gt=timedelta(0))]
 Batch = Annotated[
     Count,
     setting(
@@ -115,6 +118,12 @@ class TrainOptions(Options):
     """How long to train, on which crops, how fast, and how often to validate and save."""
 
     steps: Steps = 8000
+    max_time: MaxTime | None = setting(
+        "steps",
+        default=None,
+        description="Longest time that training takes, as in 3h, 90m or 45s: the first steps show how many fit, at "
+        "most --steps, and the learning rate falls over that number.",
+    )
     batch: Batch = 8
     crop: Crop = 128
     resize: Annotated[int, Field(ge=32)] | None = setting(

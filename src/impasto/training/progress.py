@@ -7,7 +7,10 @@ import math
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
+
+_teller: ContextVar[Callable[[str], None] | None] = ContextVar("teller", default=None)
 
 _LINE_SECONDS = 10.0  # between lines where there is no terminal
 
@@ -39,27 +42,63 @@ class Clock:
     Args:
         steps: steps to do.
         images: images a step, of all processes together.
+        spent: images and seconds of earlier sittings of the run.
+
+    Attributes:
+        steps_left: steps to do.
+        measured: whether the speed was told.
     """
 
-    def __init__(self, steps: int, images: int) -> None:
-        self._steps_left, self._images = steps, images
-        self._started = self._last = time.monotonic()
+    def __init__(self, steps: int, images: int, spent: Mapping[str, float] | None = None) -> None:
+        self.steps_left, self._images = steps, images
+        self._spent = spent or {"images": 0, "seconds": 0.0}
+        self._started = self._first = self._last = time.monotonic()
         self._steps_done = 0
         self._step_seconds: float | None = None
+        self.measured = False
 
     def tick(self) -> tuple[float, float]:
         """Count a step. Return images a second and seconds left, by the moving average of a step's time."""
         now = time.monotonic()
         took = now - self._last
         self._last = now
-        self._steps_left -= 1
+        self.steps_left -= 1
         self._steps_done += 1
+        if self._steps_done == 1:
+            self._first = now
         self._step_seconds = took if self._step_seconds is None else 0.95 * self._step_seconds + 0.05 * took
-        return self._images / max(self._step_seconds, 1e-9), self._steps_left * self._step_seconds
+        return self.speed()
+
+    def speed(self) -> tuple[float, float]:
+        """Images a second and seconds left, by the moving average of a step's time."""
+        seconds = self._step_seconds or 0.0
+        return self._images / max(seconds, 1e-9), self.steps_left * seconds
+
+    def seconds(self) -> float:
+        """Seconds since the start of this sitting."""
+        return time.monotonic() - self._started
+
+    def pace(self) -> float:
+        """Seconds a step in this sitting; the first step, which is slower, counts only where it is alone."""
+        if self._steps_done < 2:
+            return self._last - self._started
+        return (self._last - self._first) / (self._steps_done - 1)
+
+    def spent(self) -> dict[str, float]:
+        """Images and seconds of all sittings, with the time of validation."""
+        images = self._spent["images"] + self._images * self._steps_done
+        return {"images": images, "seconds": self._spent["seconds"] + self._last - self._started}
 
     def mean(self) -> float:
-        """Images a second since the start, with the time of validation."""
-        return round(self._images * self._steps_done / max(self._last - self._started, 1e-9), 2)
+        """Images a second of all sittings, with the time of validation."""
+        spent = self.spent()
+        return round(spent["images"] / max(spent["seconds"], 1e-9), 2)
+
+
+def tell(text: str) -> None:
+    """Show a line to the person who watches the run, if there is a `display`."""
+    if (teller := _teller.get()) is not None:
+        teller(text)
 
 
 @contextlib.contextmanager
@@ -75,7 +114,18 @@ def display(*, quiet: bool = False) -> Generator[Callable[[Progress], None]]:
         with _bar() as report:
             yield report
     else:
-        yield _Lines()
+        with _telling(lambda text: print(text, file=sys.stderr, flush=True)):
+            yield _Lines()
+
+
+@contextlib.contextmanager
+def _telling(teller: Callable[[str], None]) -> Generator[None]:
+    """Make `tell` call a function inside the block."""
+    before = _teller.set(teller)
+    try:
+        yield
+    finally:
+        _teller.reset(before)
 
 
 class _Lines:
@@ -120,7 +170,8 @@ def _bar() -> Generator[Callable[[Progress], None]]:
         bar.update(row, total=at.total, completed=at.step, note=note)
 
     try:
-        yield report
+        with _telling(lambda text: bar.console.print(text, markup=False, highlight=False, soft_wrap=True)):
+            yield report
     finally:
         if bar.live.is_started:
             bar.stop()

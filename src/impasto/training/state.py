@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import OutputError, RequestError
+from ..errors import RequestError
+from ..images.atomic import write_atomically
+from ..weights.files import CHECKPOINT, TRAINED
+from .schedule import TURN
 
 FORMAT = 1
 
@@ -30,6 +34,15 @@ A checkpoint with such a value can be resumed by a trainer that lacks the settin
 """
 
 
+FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers", "max_time"})
+"""Settings that a resumed run may change: what is learned does not depend on them."""
+
+_KIND = ("task", "preset")  # compared before all other settings
+
+Sources = Mapping[str, Mapping[str, str]]
+"""Of photos and paintings, by kind: a description for people, and a hash of the names of the files."""
+
+
 @dataclass
 class State:
     """All that the next step depends on.
@@ -41,6 +54,8 @@ class State:
         optimiser: the optimiser's state.
         rng: from `random_state`.
         recipe: settings of the run, with its task, preset, encoder and parent.
+        sources: the pictures; empty in checkpoints of older versions.
+        spent: images and seconds so far, of all sittings.
     """
 
     step: int
@@ -49,6 +64,8 @@ class State:
     optimiser: dict[str, Any]
     rng: dict[str, Tensor]
     recipe: dict[str, Any]
+    sources: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    spent: dict[str, float] = field(default_factory=dict[str, float])
 
 
 def random_state() -> dict[str, Tensor]:
@@ -74,44 +91,117 @@ def save_state(path: Path, state: State) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.partial")
-    try:
-        with draft.open("wb") as file:
-            torch.save({"format": FORMAT, **vars(state)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OutputError(f"checkpoint {path} cannot be written: {error.strerror or error}") from None
+    file = io.BytesIO()
+    torch.save({"format": FORMAT, **vars(state)}, file)
+    write_atomically(path, file.getvalue(), overwrite=True)
 
 
-def load_state(path: Path, recipe: dict[str, Any], *, free: frozenset[str]) -> State:
-    """Read a checkpoint of the same run.
+def find_state(out: Path, recipe: Mapping[str, Any], sources: Sources, *, resume: bool) -> State | None:
+    """Look for the run in a folder that a run wants to begin in, or to continue.
 
     Args:
-        path: written by `save_state`.
-        recipe: settings of the run that wants to continue; they must be those of the checkpoint.
-        free: settings that may differ, since what is learned does not depend on them.
+        out: the folder, which need not exist.
+        recipe: settings of the run.
+        sources: its pictures.
+        resume: whether to continue.
+
+    Returns:
+        The checkpoint to continue from; None for a new run.
 
     Raises:
-        RequestError: the file is missing, cut short, or of a run with other settings.
+        RequestError: a new run would write over another one, there is no checkpoint to resume, or it is of a run of
+            another kind, with other settings or other pictures.
     """
-    if not path.is_file():
+    path, net = out / CHECKPOINT, out / TRAINED
+    if resume and path.is_file():
+        state = _read(path)
+        _check_recipe(path, state, recipe)
+        _check_sources(path, state.sources, sources)
+        return state
+    if path.exists():
+        raise RequestError(f"{out} already holds a run; continue it with --resume, or give another folder")
+    if net.exists():
+        raise RequestError(
+            f"{out} holds a net and no checkpoint, so that --resume is not possible; expected another folder: begin "
+            f"with the net, by --net {net} --out OTHER"
+        )
+    if resume:
         raise RequestError(f"no checkpoint {path} to resume; start without --resume")
+    return None
+
+
+def recorded_steps(out: Path) -> int | None:
+    """Return the number of steps that the run in a folder was asked for; None if there is no whole checkpoint."""
+    try:
+        return int(_read(out / CHECKPOINT).recipe["steps"])
+    except (RequestError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _read(path: Path) -> State:
+    """Read a checkpoint.
+
+    Raises:
+        RequestError: it is missing, cut short, or of another program.
+    """
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
         if data.pop("format") != FORMAT:
             raise KeyError
-        state = State(**data)
+        return State(**data)
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
-        raise RequestError(f"{path} is not a whole checkpoint of impasto; start without --resume") from None
-    for name in sorted((recipe.keys() | state.recipe.keys()) - free):
-        if name not in recipe and name in REMOVED_SETTINGS and state.recipe[name] in REMOVED_SETTINGS[name]:
+        raise RequestError(f"{path} is not a whole checkpoint of impasto; {_instead(path)}") from None
+
+
+def _instead(path: Path) -> str:
+    """What to do without a checkpoint."""
+    net = path.with_name(TRAINED)
+    if net.exists():
+        return f"begin with the net beside it in another folder, by --net {net} --out OTHER"
+    return "start without --resume, in another folder"
+
+
+def _check_recipe(path: Path, state: State, recipe: Mapping[str, Any]) -> None:
+    """Check that a checkpoint is of a run with these settings, except for the number of steps.
+
+    Raises:
+        RequestError: it is not.
+    """
+    free = {*FREE_SETTINGS, *_KIND, TURN, "steps"}
+    was = state.recipe
+    if (kind := was.get("task")) != recipe.get("task"):
+        raise RequestError(
+            f"{path.parent} is a run of `impasto train {kind}`; expected one of `impasto train "
+            f"{recipe.get('task')}`: resume it by its own command, or give another folder"
+        )
+    for name in [*_KIND, *sorted((recipe.keys() | was.keys()) - free)]:
+        if name not in recipe and name in REMOVED_SETTINGS and was[name] in REMOVED_SETTINGS[name]:
             continue
-        if recipe.get(name) != state.recipe.get(name):
+        if recipe.get(name) != was.get(name):
             raise RequestError(
-                f"{path} was made with {name} = {state.recipe.get(name)!r}, now it is {recipe.get(name)!r}; "
+                f"{path} was made with {name} = {was.get(name)!r}, now it is {recipe.get(name)!r}; "
                 "a resumed run keeps its settings: repeat them, or train elsewhere with --net"
             )
-    return state
+    asked, before = recipe.get("steps"), was.get("steps")
+    if asked is not None and asked != before and asked <= state.step:
+        raise RequestError(
+            f"{path.parent} has done {state.step} steps; expected --steps above that, got {asked}: give "
+            "more, or train elsewhere with --net"
+        )
+
+
+def _check_sources(path: Path, were: Sources, are: Sources) -> None:
+    """Check that a run had these pictures.
+
+    Raises:
+        RequestError: it had others.
+    """
+    for kind in were.keys() & are.keys():
+        if were[kind] == are[kind]:
+            continue
+        before, now = were[kind]["description"], are[kind]["description"]
+        same = " with other files" if before == now else ""
+        raise RequestError(
+            f"{path} was made with {kind} of {before}, now they are {now}{same}; a resumed run keeps its pictures: "
+            f"give the same --{kind}, or train elsewhere with --net"
+        )

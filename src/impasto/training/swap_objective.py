@@ -225,8 +225,10 @@ class SwapObjective:
         return terms
 
     @torch.no_grad()
-    def validate(self, paint: Paint, spec: DecoderSpec) -> tuple[dict[str, float], Image.Image]:
-        """Paint the held-out pairs with and without a swap.
+    def validate(
+        self, paint: Paint, spec: DecoderSpec, most: int | None = None
+    ) -> tuple[dict[str, float], Image.Image]:
+        """Paint the held-out pairs, at most so many, with and without a swap.
 
         Returns:
             Means over the pairs: relative errors of features of photo, painting and swapped; distances to style and
@@ -235,7 +237,7 @@ class SwapObjective:
         o = self.options
         rows: list[dict[str, float]] = []
         cells: list[Tensor] = []
-        for photo, painting in zip(*self.held_out, strict=True):
+        for photo, painting in zip(*(kind[:most] for kind in self.held_out), strict=True):
             photo, painting = crop_to_stride(photo, spec.stride), crop_to_stride(painting, spec.stride)
             pair = grained(photo, o.grain), painting
             of_photo, of_painting = (self.vgg(x, STYLE_LAYERS) for x in pair)

@@ -34,8 +34,12 @@ class Task(Protocol):
         """
         ...
 
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Return figures of held-out pictures, smaller being better, and a sheet of what the net makes of them."""
+    def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
+        """Return figures of held-out pictures, smaller being better, and a sheet of what the net makes of them.
+
+        Args:
+            most: how many held-out pictures to use; None for all.
+        """
         ...
 
     def metadata(self) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import zipfile
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from ..errors import OutputError, WeightsError
 from ..untrusted import read_json
-from .files import TRAINED, checked_file, replace_atomically
+from .files import CHECKPOINT, TRAINED, checked_file, replace_atomically
 
 _HEADER = "impasto"
 
@@ -98,6 +99,11 @@ def _opened(path: Path) -> Generator[Any]:
         raise
     except (SafetensorError, OSError, ValueError):
         net = path.parent / TRAINED
+        if path.name == CHECKPOINT and zipfile.is_zipfile(path):
+            there = f"give its net, {net}" if net.exists() else f"its net is not there; --resume writes {net}"
+            raise WeightsError(
+                f"{path} is the checkpoint of a training run, for `impasto train --resume`; expected a net: {there}"
+            ) from None
         repair = f"give the net of the run, {net}" if path.name != TRAINED and net.exists() else "get it again"
         raise WeightsError(f"{path} is not a safetensors file, or is cut short: {repair}") from None
 

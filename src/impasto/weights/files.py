@@ -17,6 +17,9 @@ from ..untrusted import irregular
 TRAINED = "net.safetensors"
 """What a training run calls its net."""
 
+CHECKPOINT = "checkpoint.pt"
+"""What a training run calls the state that it can be continued from."""
+
 
 def checked_file(path: str | Path) -> Path:
     """Return `path` if it is a readable file that is not empty.

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.images.picture import to_pil
-from impasto.training import loop, run
+from impasto.training import results, run
 from impasto.training.task import Task
 from impasto.training.tasks import adain as train_adain
 from impasto.training.tasks import johnson as train_johnson
@@ -24,7 +24,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> str:
     for module in (train_adain, train_swap, train_swap_steps):
         monkeypatch.setattr(module, "load", lambda name, **_: tiny_weights())
     monkeypatch.setattr(run, "_SCALE_BATCHES", 1)
-    monkeypatch.setattr(loop, "draw_curve", lambda _: None)  # it has tests of its own, and takes a second
+    monkeypatch.setattr(results, "draw_curve", lambda _: None)  # it has tests of its own, and takes a second
     return "vgg19"
 
 

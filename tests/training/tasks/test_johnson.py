@@ -1,6 +1,8 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -290,3 +292,19 @@ def test_a_run_with_a_teachers_folder_records_it(
     assert recipe["teacher"] == "pairs"
     with pytest.raises(RequestError, match=r"expected cascade or nnst, or a folder"):
         train(settings(), [photos], chosen, tmp_path / "other", teacher="nobody")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_sheet_begins_with_the_style_pictures(settings: Make, picture, count: int) -> None:
+    options = settings(validate_every=1)
+    torch.manual_seed(0)
+    photos = [picture(48, 40, seed) for seed in range(4)]
+    styles = {f"style {n}": torch.full((1, 3, 60, 80), n / 4 + 0.1) for n in range(count)}
+    held_out = dataclasses.replace(setting(), held_out=(photos, []))
+    task = JohnsonTask(options, held_out, styles, TransformerSpec(options.architecture, tuple(styles)), [])
+    sheet = np.asarray(task.validate()[1]).astype(int)
+    for n in range(count):
+        grey = (np.abs(sheet - round((n / 4 + 0.1) * 255)).max(2) <= 1).sum()
+        assert grey >= 224 * 168, "each style picture is there"
+    few = task.validate(1)[1]
+    assert few.width == sheet.shape[1] and few.height < sheet.shape[0]

@@ -80,13 +80,7 @@ def find(name: str) -> tuple[Path, str]:
     if not (path.exists() or path.suffix or len(path.parts) > 1):
         hint = near_misses(name, known) or f"; known: {', '.join(known)}"
         raise WeightsError(f"no style is called {name!r}, and no file has that path{hint}")
-    _, metadata = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)
-    try:
-        styles = [credit.name for credit in _credits(metadata)]
-    except (AttributeError, KeyError, TypeError):
-        styles = []
-    if not styles or {type(each) for each in styles} != {str}:
-        raise WeightsError(f"{path} does not name its styles; get the file again")
+    styles = [credit.name for credit in _styles(path)[0]]
     if not style and len(styles) == 1:
         return path, styles[0]
     if style not in styles:
@@ -96,6 +90,48 @@ def find(name: str) -> tuple[Path, str]:
             f"{path} {what}{hint or '; expected one of ' + shorten(', '.join(styles))}: write FILE#STYLE"
         )
     return path, style
+
+
+def styles_of(net: str) -> dict[str, GalleryEntry]:
+    """Return the styles of a network, by what ``--net`` calls them.
+
+    Args:
+        net: a style or a network of the package by its name, or ``FILE[#STYLE]``.
+
+    Raises:
+        WeightsError: there is no such style or network.
+    """
+    if net in gallery():
+        return {net: gallery()[net]}
+    path = Path(net.partition("#")[0]).expanduser()
+    if "#" in net or not (net in net_names() or path.exists()):
+        path, style = find(net)
+        wanted = {style}
+    else:
+        path, wanted = locate_net(net), None
+    credits, metadata = _styles(path)
+    shipped = net in net_names()
+    return {
+        credit.name if shipped else f"{path}#{credit.name}": GalleryEntry(credit, path, metadata)
+        for credit in credits
+        if wanted is None or credit.name in wanted
+    }
+
+
+def _styles(path: Path) -> tuple[list[Credit], Mapping[str, Any]]:
+    """The credits of a network's styles, and its metadata.
+
+    Raises:
+        WeightsError: it is no network of styles.
+    """
+    _, metadata = load_net(path, kind=JOHNSON_KIND, encoder_sha256=None)
+    try:
+        credits = _credits(metadata)
+    except (AttributeError, KeyError, TypeError):
+        credits = []
+    if not credits or {type(credit.name) for credit in credits} != {str}:
+        raise WeightsError(f"{path} does not name its styles; get the file again")
+    return credits, metadata
 
 
 def _credits(metadata: Mapping[str, Any]) -> list[Credit]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...encoders.vgg import VGG
 from ...errors import RequestError
-from ...images.contact import contact_sheet
+from ...images.contact import contact_sheet, thumbnail
 from ...images.grain import grained
 from ...images.read import read
 from ...images.visible import visible
@@ -88,6 +88,7 @@ class JohnsonTask:
             ),
         )
         self.targets = StyleTargets(self.vgg, list(styles.values()), options)
+        self.style_pictures = [thumbnail(picture, _CELL) for picture in styles.values()]
         self.credits, self.lessons = list(credits), lessons
         self.net = Transformer(spec)
         self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
@@ -207,12 +208,15 @@ class JohnsonTask:
         return torch.stack(losses).mean()
 
     @torch.no_grad()
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Return mean loss terms of held-out photos, and the loss of each style; and a sheet of every style."""
+    def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
+        """Return mean loss terms of held-out photos, and the loss of each style; and a sheet of every style.
+
+        The first row of the sheet has the style pictures.
+        """
         names = [self.spec.styles[place] for place in self.learnt]
         figures: defaultdict[str, list[float]] = defaultdict(list)
-        cells: list[Tensor] = []
-        for number, photo in enumerate(self.held_out):
+        cells: list[Image.Image | Tensor | None] = [None, *self.style_pictures]
+        for number, photo in enumerate(self.held_out[:most]):
             photo = crop_to_stride(photo, self.spec.stride)
             inputs = grained(photo, self.options.grain)
             on_sheet = number < _SHEET_PHOTOS

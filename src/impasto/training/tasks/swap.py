@@ -159,9 +159,9 @@ class SwapTask:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.net({self.options.layer: target}, stats).clamp(0, 1)
 
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
+    def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
         """Return figures and a sheet; see `SwapObjective.validate`."""
-        return self.objective.validate(self.paint, self.net.spec)
+        return self.objective.validate(self.paint, self.net.spec, most)
 
 
 def train(

@@ -135,9 +135,9 @@ class SwapStepsTask:
             *_, (picture, _) = self.descent(target, stats)
         return picture.detach().clamp(0, 1)
 
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
+    def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
         """Return figures and a sheet; see `SwapObjective.validate`."""
-        return self.objective.validate(self.paint, self.net.spec)
+        return self.objective.validate(self.paint, self.net.spec, most)
 
 
 def train(
