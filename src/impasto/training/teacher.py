@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,36 @@ def _crop(lesson: Lesson, side: int, rng: random.Random) -> tuple[np.ndarray, np
 
 def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def find_lessons(
+    teacher: str, photos: Sequence[np.ndarray], styles: Mapping[str, Path], ahead: Path, *, device: str = "auto"
+) -> Lessons:
+    """Read the lessons of a teacher. What is left out, and how far painting is, goes to standard error.
+
+    Args:
+        teacher: a name of `TEACHERS`, which paints `photos` first; or a folder of paintings, see the module.
+        photos: see `paint_ahead`.
+        styles: the file of each style.
+        ahead: folder that is painted ahead.
+        device: see `bind`.
+
+    Raises:
+        RequestError: there is no such folder, or it has no lesson for a style.
+    """
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    folder = Path(teacher).expanduser()
+    if teacher in TEACHERS:
+        folder = ahead
+        paint_ahead(folder, teacher, photos, styles, say, device=device)
+    elif not folder.is_dir():
+        raise RequestError(
+            f"teacher is {teacher!r}; expected {' or '.join(TEACHERS)}, or a folder of photos and their paintings"
+        )
+    return read_lessons(folder, list(styles), say)
 
 
 def read_lessons(folder: Path, styles: Sequence[str], say: Callable[[str], None]) -> Lessons:

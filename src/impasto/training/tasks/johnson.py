@@ -7,7 +7,6 @@ Dumoulin, Shlens & Kudlur 2017, "A Learned Representation for Artistic Style".
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +37,7 @@ from ..nearest import LAYERS, nearest_loss
 from ..options import check_crop
 from ..progress import Progress
 from ..run import Setting, run
-from ..teacher import SIZE, TEACHERS, Lessons, paint_ahead, read_lessons
+from ..teacher import SIZE, TEACHERS, Lessons, find_lessons
 from ..terms import STYLE_LAYERS, encode, excess, lesson_loss, relative, roughness
 from .johnson_options import JohnsonTraining
 from .johnson_targets import StyleTargets, active, distance, gram, halvings, moments
@@ -305,7 +304,7 @@ def train(
         preset: name of the preset that the options began with, for the record.
         init: net to begin with: it keeps its styles, and those of `styles` that it lacks are added.
         teacher: a name of `TEACHERS`, which paints photos ahead, into ``out/teacher``; or a folder of such paintings
-            (see `read_lessons`); None for none.
+            (see `impasto.training.teacher`); None for none.
         resume: continue the run in `out`.
         device: auto, cpu, cuda or mps.
         report: called after every step, such as `impasto.training.progress.display` gives.
@@ -344,7 +343,10 @@ def train(
     paths = {Path(style).stem: Path(style) for style in styles}
 
     def make(setting: Setting) -> JohnsonTask:
-        lessons = None if teacher is None else _lessons(teacher, options, setting, paths)
+        lessons = None
+        if teacher is not None:
+            shown = setting.photos.choose(options.teacher_photos, SIZE, options.seed) if teacher in TEACHERS else []
+            lessons = find_lessons(teacher, shown, paths, setting.out / "teacher", device=str(setting.device))
         return JohnsonTask(options, setting, pictures, spec, all_credits, lessons)
 
     return run(
@@ -361,24 +363,6 @@ def train(
         device=device,
         report=report,
     )
-
-
-def _lessons(teacher: str, options: JohnsonTraining, setting: Setting, styles: Mapping[str, Path]) -> Lessons:
-    """Read the lessons of a teacher, painted first if `teacher` is a name of `TEACHERS`."""
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    folder = Path(teacher).expanduser()
-    if teacher in TEACHERS:
-        folder = setting.out / "teacher"
-        photos = setting.photos.choose(options.teacher_photos, SIZE, options.seed)
-        paint_ahead(folder, teacher, photos, styles, say, device=str(setting.device))
-    elif not folder.is_dir():
-        raise RequestError(
-            f"teacher is {teacher!r}; expected {' or '.join(TEACHERS)}, or a folder of photos and their paintings"
-        )
-    return read_lessons(folder, list(styles), say)
 
 
 def _spec(options: JohnsonTraining, names: Sequence[str], past: Mapping[str, Any]) -> TransformerSpec:
