@@ -12,12 +12,12 @@ if ! { browser && has chromedriver; } && has apt-get && [ "$(id -u)" = 0 ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	# Only the downloads may be cut short: an installation that is stopped stays half done.
 	# shellcheck disable=SC2086
-	timeout 90 apt-get update -qq && timeout 90 apt-get install -qq -y --download-only --no-install-recommends $packages \
+	timeout 45 apt-get update -qq && timeout 60 apt-get install -qq -y --download-only --no-install-recommends $packages \
 		&& apt-get install -qq -y --no-download --no-install-recommends $packages
 fi >/dev/null
 if has npm; then
 	npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error --prefer-offline \
-		--fetch-retries=1 --fetch-timeout=60000
+		--fetch-retries=1 --fetch-timeout=30000
 fi >/dev/null
 
 browser || echo "there is no Chromium: install chromium, and run this again"

@@ -26,7 +26,7 @@ PAGE = ROOT / "docs/examples/browser.html"
 RUNTIME = Path(__file__).parent / "node_modules/onnxruntime-web/dist"
 FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 NET = "starry-night"
-SECONDS = 60
+SECONDS = 30
 FLAGS = (
     "--headless",
     "--no-sandbox",
