@@ -1,4 +1,4 @@
-# make setup | demo | test | test-numeric | test-slow | lint | docs | bench | figures | wheel | clean
+# make setup | demo | test | test-numeric | test-browser | test-slow | lint | docs | bench | figures | wheel | clean
 # Everything is installed into .venv, once; a stamp file remembers it until what it depends on changes.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 OUT := out
 
-.PHONY: setup demo test test-numeric test-slow lint docs bench figures wheel clean
+.PHONY: setup demo test test-numeric test-browser test-slow lint docs bench figures wheel clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.impasto
@@ -18,13 +18,18 @@ demo: setup
 
 test: $(VENV)/.test
 	# One thread a worker: more than one in each would wait for one another.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not browser" -n auto --dist worksteal
 
 # As on a processor with AVX2 only and one thread, and with two threads.
 test-numeric: $(VENV)/.test
 	OMP_NUM_THREADS=1 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 \
 		$(BIN)/python -m pytest -m "numeric and not slow" -n auto --dist worksteal
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m "numeric and not slow"
+
+# In headless Chromium. What cannot be installed is named, and its tests are skipped.
+test-browser: $(VENV)/.test
+	tests/browser/install.sh
+	$(BIN)/python -m pytest -m browser -rs tests/browser
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow

@@ -1,9 +1,9 @@
-"""Makes tables in the docs from the results of benchmarks, and from the code.
+"""Makes tables and listings in the docs from the results of benchmarks, and from the code.
 
     python -m benchmarks.figures             # rewrites them in README.md and docs/*.md
     python -m benchmarks.figures --check     # says which of them differ
 
-A table of a page is made where two comments stand, each on a line of its own:
+A table or listing of a page is made where two comments stand, each on a line of its own:
 
     <!-- figures: gatys -->
     <!-- end figures -->
@@ -73,6 +73,16 @@ def _measured(name: str, table: Callable[[Any], str]) -> Figure:
     return Figure(f"benchmarks/results/{name}.json", lambda: table(read(RESULTS / f"{name}.json", SHAPES[name])))
 
 
+def _listing(path: str) -> Figure:
+    """A file as a block of code."""
+
+    def make() -> str:
+        language, text = path.rpartition(".")[2], (ROOT / path).read_text("utf-8")
+        return f"```{language}\n{text.rstrip()}\n```"
+
+    return Figure(path, make)
+
+
 FIGURES = {
     "settings": _settings(None),
     **{f"settings-{name}": _settings(name) for name in METHODS},
@@ -86,6 +96,7 @@ FIGURES = {
     "johnson": _measured("johnson", tables.feed_forward),
     "johnson-sizes": _measured("johnson", tables.feed_forward_sizes),
     "worth": _measured("worth", tables.worth),
+    "browser": _listing("docs/examples/browser.html"),
     "nets": Figure("the nets that ship", lambda: tables.nets(shipped_nets())),
     "styles": Figure(
         "the nets that ship and benchmarks/results/worth.json",

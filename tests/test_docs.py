@@ -1,5 +1,6 @@
 """The documentation: its links lead somewhere, and the commands it shows can be typed."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -175,3 +176,14 @@ def test_every_page_is_in_the_navigation() -> None:
         return found
 
     assert sorted(pages(site["nav"])) == sorted(str(page.relative_to(ROOT / "docs")) for page in DOCS)
+
+
+def test_the_page_on_browsers_names_what_its_example_needs() -> None:
+    manual = (ROOT / "docs/browser.md").read_text("utf-8")
+    example = ROOT / "docs/examples/browser.html"
+    (module,) = re.findall(r'from "\./([\w.]+)"', example.read_text("utf-8"))
+    (net,) = re.findall(r'NET = "([\w-]+)\.onnx"', example.read_text("utf-8"))
+    assert f"dist/{module} " in manual
+    assert f"impasto export {net} " in manual
+    tested = json.loads((ROOT / "tests/browser/package.json").read_text("utf-8"))["dependencies"]
+    assert re.findall(r"onnxruntime-web@([\w.]+)", manual) == [tested["onnxruntime-web"]]

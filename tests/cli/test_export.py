@@ -25,3 +25,12 @@ def test_a_wrong_request_is_one_line(cli: Cli, tiny_nets: dict[str, Path]) -> No
     cli("export", tiny_nets["swap"], "-o", "net.pb").refused(2, "'.pb'", "expected .onnx")
     cli("export", tiny_nets["swap"], "-o", "none/net.onnx").refused(2, "does not exist")
     cli("export", tiny_nets["swap"], "--style", "the-scream").refused(2, "--style")
+
+
+@pytest.mark.usefixtures("onnx_extra")
+def test_a_decoder_alone_names_the_flag_for_the_whole(cli: Cli, tiny_nets: dict[str, Path]) -> None:
+    ran = cli("export", tiny_nets["adain"], "-o", "decoder.onnx")
+    assert ran.status == 0, ran.err
+    assert "--whole" in ran.err
+    cli("export", tiny_nets["swap"], "--whole").refused(2, "swap-decoder", "leave out --whole")
+    cli("export", tiny_nets["adain"], "--whole", "--encoder", "none.pth").refused(2, "no weights file")

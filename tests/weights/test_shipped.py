@@ -76,6 +76,13 @@ def test_every_net_can_be_exported(net: str, tmp_path: Path) -> None:
     assert export(net, tmp_path / "net.onnx").difference < TOLERANCE
 
 
+@pytest.mark.usefixtures("onnx_extra")
+def test_the_whole_of_adain_can_be_exported(tmp_path: Path) -> None:
+    done = export("adain", tmp_path / "whole.onnx", whole=True)
+    assert done.difference < TOLERANCE
+    assert 25e6 < done.path.stat().st_size < 35e6  # as the manual says
+
+
 @pytest.mark.parametrize(
     ("method", "settings"),
     [

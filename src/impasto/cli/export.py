@@ -20,6 +20,8 @@ def export(
     *,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     style: Annotated[list[str] | None, Parameter(negative="")] = None,
+    whole: Annotated[bool, Parameter(negative="")] = False,
+    encoder: str | None = None,
     overwrite: bool = False,
     json: bool = False,
 ) -> int:
@@ -34,13 +36,23 @@ def export(
         output: File to write; NET.onnx in the current folder if left out.
         style: Style of a network that knows several, as NAME[:WEIGHT]; several are blended. If left out, the
             weights of all styles are an input of the ONNX network.
+        whole: With a decoder of adain: write the encoder and the transform too, so that the ONNX network takes a
+            photo and a style picture. If left out, the decoder alone is written, which takes features.
+        encoder: With --whole: the encoder, by name or file, if the network was trained against another than vgg19.
         overwrite: Replace an existing file.
         json: Print one JSON object.
     """
-    from ..methods.export import SUFFIX
+    from ..methods.export import ADAIN_KIND, SUFFIX
     from ..methods.export import export as export_net
 
-    done = export_net(net, output or Path(Path(net).stem + SUFFIX), styles=style or (), overwrite=overwrite)
+    done = export_net(
+        net,
+        output or Path(Path(net).stem + SUFFIX),
+        styles=style or (),
+        whole=whole,
+        encoder=encoder,
+        overwrite=overwrite,
+    )
     sizes = [f"{width}×{height}" for height, width in done.sizes]
     if json:
         print(
@@ -57,4 +69,6 @@ def export(
         return DONE
     print(done.path)
     print(f"largest difference from PyTorch {done.difference:.1e}, at {', '.join(sizes)} pixels", file=sys.stderr)
+    if done.kind == ADAIN_KIND:
+        print("this is the decoder alone, which takes features; --whole takes a photo and a style", file=sys.stderr)
     return DONE

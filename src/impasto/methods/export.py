@@ -6,17 +6,14 @@ of PyTorch.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
-import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..errors import ImpastoError, MissingExtraError, RequestError, WeightsError, near_misses
 from ..images.atomic import check_place, write_atomically
@@ -30,19 +27,22 @@ from ..weights.container import load_metadata
 from ..weights.files import sha256_of
 from ..weights.layers import layer_stride
 from ..weights.shipped import locate_net, net_names
+from .adain.whole import MIN_SIDE, WholeAdain, paint_without_grain, whole_nets
 from .johnson.gallery import gallery
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from .onnx_model import Input, Plan, compare, describe, meanings
+from .onnx_model import convert as _convert
 
 SUFFIX = ".onnx"
-SIZES = ((64, 64), (96, 128), (200, 152))
-"""Heights and widths at which a file is compared with PyTorch, rounded up to multiples of the net's stride."""
 TOLERANCE = 1e-3
 """Largest difference from PyTorch that is accepted, for pictures in [0, 1]: a quarter of an 8-bit level."""
 
-_OUTPUT = "picture"
+WHOLE_KIND = "adain"
+"""Kind of a file that holds encoder, transform and decoder of adain."""
+
 _CPU = torch.device("cpu")
+
+# Height and width of photo and style. The longest sides are equal, so that the painter keeps the style's size.
+_WHOLE_SIZES = ((64, 64, 64, 48), (75, 101, 101, 101), (127, 40, 90, 127), (389, 511, 511, 300))
 
 
 @dataclass(frozen=True)
@@ -54,57 +54,24 @@ class Exported:
         inputs: description of each input, by name.
         sizes: height and width of the pictures that it was compared with PyTorch on.
         difference: largest difference between the pixels of the two, in [0, 1].
+        kind: what it holds: the kind of the net, or `WHOLE_KIND`.
     """
 
     path: Path
     inputs: Mapping[str, str]
     sizes: Sequence[tuple[int, int]]
     difference: float
-
-
-@dataclass(frozen=True)
-class _Input:
-    """An input of the exported model.
-
-    Attributes:
-        meaning: description for users of the file.
-        shape: shape of the tensor; without height and width if `zoom` is set.
-        zoom: positions per stride of the picture, along each side; None if the shape does not depend on the picture.
-        sample: turns uniform noise in [0, 1] of the input's shape into plausible values.
-    """
-
-    meaning: str
-    shape: tuple[int, ...]
-    zoom: int | None = None
-    sample: Callable[[Tensor], Tensor] = lambda noise: noise
-
-    def values(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Return random values for a picture of `height` by `width` strides."""
-        sides = () if self.zoom is None else (height * self.zoom, width * self.zoom)
-        return self.sample(torch.rand(*self.shape, *sides, generator=generator))
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What to export.
-
-    Attributes:
-        module: the model; its arguments are `inputs`, in order.
-        inputs: the inputs by name.
-        stride: the sides of the picture are multiples of this, in pixels.
-        min_strides: smallest side of the picture, in strides.
-        metadata: metadata to add to that of the net's own file.
-    """
-
-    module: nn.Module
-    inputs: Mapping[str, _Input]
-    stride: int
-    min_strides: int
-    metadata: Mapping[str, Any]
+    kind: str
 
 
 def export(
-    net: str | Path, out: str | Path, *, styles: Sequence[str | Style] = (), overwrite: bool = False
+    net: str | Path,
+    out: str | Path,
+    *,
+    styles: Sequence[str | Style] = (),
+    whole: bool = False,
+    encoder: str | None = None,
+    overwrite: bool = False,
 ) -> Exported:
     """Write a net as ONNX, in float32, for any picture size.
 
@@ -113,14 +80,19 @@ def export(
         out: ends in ``.onnx``.
         styles: styles of a net that was trained for several, as ``NAME[:WEIGHT]``: the file paints their blend.
             If there are none, the file takes the weights of all styles as an input.
+        whole: with a decoder of adain: the encoder and the transform too, so that the file takes a photo and a style
+            picture. Otherwise the file is the decoder alone.
+        encoder: with `whole`: the encoder, by name or file; None for that of `impasto adain`.
         overwrite: replace an existing file.
 
     Returns:
         The file that was written.
 
     Raises:
-        RequestError: the style is unknown, `out` has another ending, or cannot be written.
-        WeightsError: there is no such net, or its kind cannot be exported.
+        RequestError: the style is unknown, the net is not one of which a whole method can be made, `out` has another
+            ending, or cannot be written.
+        WeightsError: there is no such net, its kind cannot be exported, or the encoder is missing or another one than
+            the net was trained against.
         MissingExtraError: the libraries of the extra ``onnx`` are not installed.
         ImpastoError: the results differ from those of PyTorch; nothing is written.
     """
@@ -137,20 +109,24 @@ def export(
         )
     if wanted and kind != JOHNSON_KIND:
         raise RequestError(f"{path} is of kind {kind}, which has no named styles: leave out --style")
+    _check_whole(path, kind, whole=whole, encoder=encoder)
     check_place(out, overwrite=overwrite)
     _require_libraries()
-    plan = _plan_transformer(path, own, wanted) if kind == JOHNSON_KIND else _plan_decoder(path, kind)
+    if whole:
+        plan = _plan_whole(path, encoder)
+    else:
+        plan = _plan_transformer(path, own, wanted) if kind == JOHNSON_KIND else _plan_decoder(path, kind)
     model = _convert(plan)
-    _describe(model, plan, {**own, **plan.metadata, "net_sha256": sha256_of(path)})
+    describe(model, plan, {**own, **plan.metadata, "net_sha256": sha256_of(path)})
     data = model.SerializeToString()
-    sizes, difference = _compare(data, plan)
+    sizes, difference = compare(data, plan)
     if not difference <= TOLERANCE:  # also refuses a difference that is not a number
         raise ImpastoError(
             f"the exported net differs from PyTorch by {difference:.2g}, expected at most {TOLERANCE:g}; {out} was "
             "not written: try other versions of onnx, onnxscript and onnxruntime"
         )
     write_atomically(out, data, overwrite=overwrite)
-    return Exported(out, _meanings(plan), sizes, difference)
+    return Exported(out, meanings(plan), sizes, difference, plan.metadata.get("kind", kind))
 
 
 def _locate(net: str, styles: list[Style]) -> tuple[Path, list[Style]]:
@@ -163,6 +139,19 @@ def _locate(net: str, styles: list[Style]) -> tuple[Path, list[Style]]:
         )
     entry = gallery()[net]
     return entry.path, [Style(path=entry.credit.name)]
+
+
+def _check_whole(path: Path, kind: str, *, whole: bool, encoder: str | None) -> None:
+    """Refuse a whole method that cannot be made of this kind of net."""
+    if whole and kind == JOHNSON_KIND:
+        raise RequestError(f"{path} is of kind {kind}, which is whole by itself: leave out --whole")
+    if whole and kind != ADAIN_KIND:
+        raise RequestError(
+            f"{path} is of kind {kind}; expected {ADAIN_KIND} with --whole: leave out --whole, or give a "
+            "net of `impasto train adain`"
+        )
+    if encoder is not None and not whole:
+        raise RequestError(f"the encoder {encoder} is given, but only --whole exports one: add --whole")
 
 
 def _require_libraries() -> None:
@@ -199,7 +188,7 @@ class _ClampedDecoder(nn.Module):
         return self.net(features, style).clamp(0, 1)
 
 
-def _plan_transformer(path: Path, own: Mapping[str, Any], wanted: Sequence[Style]) -> _Plan:
+def _plan_transformer(path: Path, own: Mapping[str, Any], wanted: Sequence[Style]) -> Plan:
     net, _ = load_transformer(path, _CPU, torch.float32)
     known = net.spec.styles
     if unknown := [style.path for style in wanted if style.path not in known]:
@@ -213,14 +202,14 @@ def _plan_transformer(path: Path, own: Mapping[str, Any], wanted: Sequence[Style
         blend = {name: share for name, share in shares.items() if share}
         credits = [credit for credit in own.get("credits", ()) if credit["name"] in blend]
         metadata = {"styles": list(blend), "blend": blend, "credits": credits}
-    inputs = {"photo": _Input("the photograph: sRGB-encoded RGB, in [0, 1]", (1, 3), net.spec.stride)}
+    inputs = {"photo": Input("the photograph: sRGB-encoded RGB, in [0, 1]", (1, 3), net.spec.stride)}
     if len(net.spec.styles) > 1:
-        inputs["mix"] = _Input(
+        inputs["mix"] = Input(
             "a weight for each of `styles`, in their order, summing to 1",
             (1, len(known)),
             sample=lambda noise: noise / noise.sum(),
         )
-    return _Plan(_ClampedTransformer(net), inputs, net.spec.stride, _min_strides(net.spec), metadata)
+    return Plan(_ClampedTransformer(net), inputs, net.spec.stride, _min_strides(net.spec), metadata)
 
 
 def _blend(net: Transformer, shares: Tensor) -> Transformer:
@@ -252,13 +241,13 @@ def _min_strides(spec: TransformerSpec) -> int:
     return smallest
 
 
-def _plan_decoder(path: Path, kind: str) -> _Plan:
+def _plan_decoder(path: Path, kind: str) -> Plan:
     net = load_decoder(str(path), kind=kind, weights=None, layer=None, device=_CPU, dtype=torch.float32).decoder
     spec = net.spec
     made = "with the style's moments" if kind == ADAIN_KIND else "made of patches of the style's"
-    inputs: dict[str, _Input] = {}
+    inputs: dict[str, Input] = {}
     for layer in spec.content_layers:
-        inputs[layer] = _Input(
+        inputs[layer] = Input(
             f"the photograph's {layer} features as `encoder` gives them, {made}",
             (1, spec.width(layer)),
             spec.stride // layer_stride(layer),
@@ -267,112 +256,40 @@ def _plan_decoder(path: Path, kind: str) -> _Plan:
     for layer in spec.inject:
         each = f"of each channel of the style's {layer} features over positions"
         shape, sample = (1, spec.width(layer), 1, 1), _scale_noise(net.scale(layer))
-        inputs[f"{layer}_mean"] = _Input(f"the mean {each}", shape, sample=sample)
-        inputs[f"{layer}_std"] = _Input(f"sqrt(variance + {EPSILON:g}) {each}", shape, sample=sample)
-    return _Plan(_ClampedDecoder(net), inputs, spec.stride, 2, {})
+        inputs[f"{layer}_mean"] = Input(f"the mean {each}", shape, sample=sample)
+        inputs[f"{layer}_std"] = Input(f"sqrt(variance + {EPSILON:g}) {each}", shape, sample=sample)
+    return Plan(_ClampedDecoder(net), inputs, spec.stride, 2, {})
+
+
+def _plan_whole(path: Path, encoder: str | None) -> Plan:
+    nets = whole_nets(path, encoder)
+    inputs = {
+        "photo": Input("the photograph: sRGB-encoded RGB, in [0, 1]", (1, 3), 1, _picture),
+        "style": Input(
+            "the style picture: sRGB-encoded RGB, in [0, 1]; as large as the photo for strokes as `impasto adain` "
+            "paints them, smaller for smaller strokes",
+            (1, 3),
+            1,
+            _picture,
+            ("style_h", "style_w"),
+        ),
+        "alpha": Input("how far the features move towards the style's, 0 to 1", (1,), default=1.0),
+    }
+    # The share of correlations, and that even areas get no grain, are settings of `impasto adain`.
+    metadata = {"kind": WHOLE_KIND, "covariance": nets.net.covariance, "grain": 0, "encoder": nets.encoder.source}
+
+    def paint(photo: Tensor, style: Tensor, alpha: Tensor) -> Tensor:
+        return paint_without_grain(nets, photo, style, alpha.item())
+
+    return Plan(WholeAdain(nets), inputs, 1, MIN_SIDE, metadata, _WHOLE_SIZES, paint)
+
+
+def _picture(noise: Tensor) -> Tensor:
+    """Make a picture of noise: smooth areas with some grain."""
+    smooth = functional.interpolate(noise[:, :, :6, :6], noise.shape[2:], mode="bilinear")
+    return 0.8 * smooth + 0.2 * noise
 
 
 def _scale_noise(scale: Tensor) -> Callable[[Tensor], Tensor]:
     """Return a function that multiplies noise by `scale`."""
     return lambda noise: noise * scale
-
-
-def _convert(plan: _Plan) -> ModelProto:
-    """Convert the module to ONNX, with named inputs and variable height and width."""
-    sides = [torch.export.Dim(name, min=plan.min_strides) for name in ("h", "w")]
-    free = [
-        None
-        if input_.zoom is None
-        else {
-            axis: side if input_.zoom == 1 else input_.zoom * side for axis, side in zip((2, 3), sides, strict=True)
-        }
-        for input_ in plan.inputs.values()
-    ]
-    generator = torch.Generator().manual_seed(0)
-    # The exporter takes equal numbers to be the same dimension, so height, width and the smallest side differ.
-    given = tuple(
-        input_.values(plan.min_strides + 1, plan.min_strides + 2, generator) for input_ in plan.inputs.values()
-    )
-    with _silence():
-        program = torch.onnx.export(
-            plan.module,
-            given,
-            dynamo=True,
-            verbose=False,
-            input_names=list(plan.inputs),
-            output_names=[_OUTPUT],
-            dynamic_shapes=(tuple(free),) if isinstance(plan.module, _ClampedDecoder) else tuple(free),
-        )
-    assert program is not None
-    return program.model_proto
-
-
-@contextlib.contextmanager
-def _silence() -> Generator[None]:
-    """Silence the exporter, which warns of optional libraries and of its own deprecations."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def _describe(model: ModelProto, plan: _Plan, facts: Mapping[str, Any]) -> None:
-    """Add metadata to the model, and remove traces of the machine that it was made on."""
-    import onnx
-
-    from .. import __version__
-
-    for node in model.graph.node:
-        del node.metadata_props[:]  # stack traces, with the paths of source files
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        del value.metadata_props[:]
-    model.producer_name, model.producer_version = "impasto", __version__
-    facts = {
-        **facts,
-        "inputs": _meanings(plan),
-        "outputs": {_OUTPUT: "the painting: sRGB-encoded RGB, in [0, 1]; float32 1×3×H×W"},
-        "sides": f"H and W are multiples of {plan.stride}, at least {plan.min_strides * plan.stride}",
-        "stride": plan.stride,
-    }
-    onnx.helper.set_model_props(
-        model,
-        {
-            name: fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False, sort_keys=True)
-            for name, fact in facts.items()
-        },
-    )
-
-
-def _meanings(plan: _Plan) -> dict[str, str]:
-    """Describe each input, with its type and shape."""
-
-    def shape(input_: _Input) -> str:
-        zoomed = [] if input_.zoom is None else [f"{input_.zoom}{name}".removeprefix("1") for name in ("h", "w")]
-        return "×".join([*map(str, input_.shape), *zoomed])
-
-    return {name: f"{input_.meaning}; float32 {shape(input_)}" for name, input_ in plan.inputs.items()}
-
-
-def _compare(data: bytes, plan: _Plan) -> tuple[list[tuple[int, int]], float]:
-    """Paint by the file and by PyTorch; return the sizes of the pictures and the largest difference."""
-    import numpy as np
-    from onnxruntime import InferenceSession
-
-    session = InferenceSession(data, providers=["CPUExecutionProvider"])
-    generator = torch.Generator().manual_seed(1)
-    tried: list[tuple[int, int]] = []
-    differences: list[float] = []
-    for size in SIZES:
-        height, width = (max(plan.min_strides, -(-side // plan.stride)) for side in size)
-        given = {name: input_.values(height, width, generator) for name, input_ in plan.inputs.items()}
-        with torch.no_grad():
-            expected: Tensor = plan.module(*given.values())
-        (got,) = session.run([_OUTPUT], {name: value.numpy() for name, value in given.items()})
-        differences.append(float(np.abs(np.asarray(got) - expected.numpy()).max()))
-        tried.append((expected.shape[2], expected.shape[3]))
-    return tried, max(differences)

@@ -30,8 +30,10 @@ def remove_lattice(picture: Tensor, period: int) -> Tensor:
     height, width = picture.shape[2:]
     reach = round(3 * _REACH / period)  # in cells of the grid
     halo = (reach + 1) * period
-    if min(height, width) <= halo:
+    if height <= halo or width <= halo:
         return picture  # too small to distinguish a lattice from a stroke
+    if torch.compiler.is_exporting():  # in one piece
+        return picture - _lattice(picture, period, reach)
     made = torch.empty_like(picture)
     for first, end in ranges(height, VALUES // (picture.shape[1] * width * 8), period):
         top, bottom = max(0, first - halo), min(height, end + halo)

@@ -16,7 +16,9 @@ from .moments import Moments
 _MIN_EIGENVALUE = 1e-4  # smallest eigenvalue of a correlation matrix: directions that hardly vary are not magnified
 _MIN_RELATIVE = 1e-5  # smallest eigenvalue, relative to the matrix's norm, that `newton_schulz_roots` expects
 _ROUNDS = 10  # iterations of `newton_schulz_roots`
-_MAX_SHARE = 0.9  # largest share of the correlations at which no eigenvalue comes near `_MIN_EIGENVALUE`
+
+MAX_SHARE = 0.9
+"""Largest share of the correlations with which `newton_schulz_roots` is exact: no eigenvalue is then small."""
 
 
 def transport(
@@ -56,9 +58,10 @@ def correlation_root(style: Moments, share: float) -> Tensor:
 def _root_finder(like: Tensor, share: float) -> Callable[[Tensor, tuple[float, ...]], list[Tensor]]:
     """Return the function that computes roots of matrices on the device of `like`.
 
-    On a GPU, the eigenvalues of a few matrices take as long as the rest of a training step.
+    On a GPU, the eigenvalues of a few matrices take as long as the rest of a training step. ONNX has none.
     """
-    return newton_schulz_roots if like.is_cuda and share <= _MAX_SHARE else _roots
+    by_products = like.is_cuda or torch.compiler.is_exporting()
+    return newton_schulz_roots if by_products and share <= MAX_SHARE else _roots
 
 
 def _identity(like: Tensor) -> Tensor:
@@ -88,7 +91,7 @@ def newton_schulz_roots(matrices: Tensor, powers: tuple[float, ...] = (0.5, -0.5
     ``Y ← YT`` tends to ``(A/‖A‖)^½`` and ``Z ← TZ`` to its inverse. Each round is scaled as far as the smallest
     eigenvalue allows (Chen & Chow 2014), so small eigenvalues of ZY grow by a factor of 6.75 instead of 2.25.
 
-    Unlike in `_roots`, eigenvalues are not clamped. That is not needed up to a share of `_MAX_SHARE`: correlations
+    Unlike in `_roots`, eigenvalues are not clamped. That is not needed up to a share of `MAX_SHARE`: correlations
     then have no eigenvalue below 0.1, and the product in `transport` none below 0.01.
 
     Args:
