@@ -221,6 +221,21 @@ def test_a_style_is_added_by_its_normalisation_alone(
         train(options, [photos], [styles["waves"]], tmp_path / "three", init=str(first))
 
 
+def test_a_run_that_learns_everything_has_no_styles_but_its_own(
+    settings: Make, photos: str, styles: dict[str, str], tmp_path: Path
+) -> None:
+    first = train(settings(), [photos], [styles["waves"], styles["stars"]], tmp_path / "one")
+    still = {"steps": 1, "lr": 1e-12, "warmup": 0, "ema": 0.0}
+    chosen = [styles["screams"], styles["stars"]]
+    second = train(settings(**still), [photos], chosen, tmp_path / "two", init=str(first))
+    (old, _), (new, metadata) = (load_net(path, kind=JOHNSON_KIND, encoder_sha256=None) for path in (first, second))
+    assert metadata["network"]["styles"] == ["stars", "screams"]
+    assert [credit["name"] for credit in metadata["credits"]] == ["stars", "screams"]
+    scales = next(name for name in old if name.endswith("norm.scale"))
+    expected = torch.stack([old[scales][1], old[scales].float().mean(0).to(old[scales])])
+    torch.testing.assert_close(new[scales], expected, atol=2e-3, rtol=0)
+
+
 def test_bad_requests(settings: Make, photos: str, styles: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no style"):
         train(settings(), [photos], [], tmp_path / "run")

@@ -53,9 +53,10 @@ class JohnsonTask:
         options: the settings.
         setting: what all tasks are built from.
         styles: pictures to learn, 1×3×H×W in [0, 1], by name.
-        spec: of the network, with its styles in order: those of `setting.init` first.
+        spec: of the network, with its styles in order.
         credits: of all styles of the network.
         lessons: of a teacher, for every learnt style; None without one.
+        known: the styles of `setting.init`, in order.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class JohnsonTask:
         spec: TransformerSpec,
         credits: Sequence[Credit],
         lessons: Lessons | None = None,
+        known: Sequence[str] = (),
     ) -> None:
         check_crop(options.crop, spec.stride)
         self.options, self.device, self.dtype = options, setting.device, setting.dtype
@@ -91,9 +93,11 @@ class JohnsonTask:
         self.credits, self.lessons = list(credits), lessons
         self.net = Transformer(spec)
         self.held_out = [photo.to(self.device) for photo in setting.held_out[0]]
-        known = begin_with(self.net, setting.init) if setting.init else 0
-        for place, name in list(enumerate(spec.styles))[known:]:
-            self.net.begin_with_colours(place, styles[name])
+        if setting.init:
+            begin_with(self.net, setting.init, known)
+        for place, name in enumerate(spec.styles):
+            if name not in known:
+                self.net.begin_with_colours(place, styles[name])
         self.net.to(self.device)
         if setting.init and options.learn == "everything" and options.norm == "encoder" != spec.norm:
             self.net = self.net.normalised_in_encoder(_middle_squares(self.held_out, options.crop, spec.stride))
@@ -252,11 +256,13 @@ def style_parameters(net: Transformer) -> list[nn.Parameter]:
     return own + ([net.matrix, net.offset] if net.spec.output == "colour" else [])
 
 
-def begin_with(net: Transformer, weights: Mapping[str, Tensor]) -> int:
+def begin_with(net: Transformer, weights: Mapping[str, Tensor], known: Sequence[str]) -> None:
     """Load the weights of a network with the same convolutions. Styles that it lacks begin as the mean of its styles.
 
-    Returns:
-        The number of its styles.
+    Args:
+        net: takes the weights.
+        weights: by name.
+        known: the styles of the network that the weights are of, in order.
 
     Raises:
         RequestError: it is of another architecture.
@@ -264,17 +270,17 @@ def begin_with(net: Transformer, weights: Mapping[str, Tensor]) -> int:
     own = net.state_dict()
     of_styles = {id(parameter) for parameter in style_parameters(net)}
     rows = {name for name, parameter in net.named_parameters() if id(parameter) in of_styles}
-    known = len(net.spec.styles)
+    places = [known.index(style) if style in known else None for style in net.spec.styles]
     for name in sorted(own.keys() | weights.keys()):
         given = weights.get(name)
         skip = 1 if name in rows else 0
         if name not in own or given is None or own[name].shape[skip:] != given.shape[skip:]:
             raise RequestError(f"the net to begin with is of another architecture: it differs in {name}")
-        if skip and len(given) < len(own[name]):
-            known, mean = len(given), given.mean(0, keepdim=True)
-            weights = {**weights, name: torch.cat([given, mean.expand(len(own[name]) - len(given), *mean.shape[1:])])}
-    net.load_state_dict(dict(weights))
-    return known
+        if skip:
+            mean = given.mean(0)
+            given = torch.stack([mean if place is None else given[place] for place in places])
+        own[name] = given
+    net.load_state_dict(own)
 
 
 def train(
@@ -302,7 +308,8 @@ def train(
         credits: by style: title, artist and year, for the record.
         encoder: name from the catalogue, or file.
         preset: name of the preset that the options began with, for the record.
-        init: net to begin with: it keeps its styles, and those of `styles` that it lacks are added.
+        init: net to begin with. If only styles are learned, it keeps its own; otherwise its other styles are left
+            out. Those of `styles` that it lacks are added.
         teacher: a name of `TEACHERS`, which paints photos ahead, into ``out/teacher``; or a folder of such paintings
             (see `impasto.training.teacher`); None for none.
         resume: continue the run in `out`.
@@ -327,7 +334,8 @@ def train(
     weights = load(encoder)
     tensors, past = load_net(init, kind=JOHNSON_KIND, encoder_sha256=None) if init else ({}, {})
     known: list[str] = past["network"]["styles"] if past else []
-    names = (*known, *(name for name in pictures if name not in known))
+    kept = [name for name in known if name in pictures or options.learn == "styles"]
+    names = (*kept, *(name for name in pictures if name not in known))
     if options.learn == "styles" and len(names) == len(known):
         raise RequestError(f"{init} has all these styles; give one it lacks, or --learn everything")
     spec = _spec(options, names, past)
@@ -347,7 +355,7 @@ def train(
         if teacher is not None:
             shown = setting.photos.choose(options.teacher_photos, SIZE, options.seed) if teacher in TEACHERS else []
             lessons = find_lessons(teacher, shown, paths, setting.out / "teacher", device=str(setting.device))
-        return JohnsonTask(options, setting, pictures, spec, all_credits, lessons)
+        return JohnsonTask(options, setting, pictures, spec, all_credits, lessons, known)
 
     return run(
         make,
