@@ -39,6 +39,7 @@ _RADIUS = 1  # of the random search, in patches
 _SAMPLED = 2**12  # positions of photo and style each, from which the principal channels are computed
 _SPARE_VECTORS, _ITERATIONS = 16, 3  # of the subspace iteration
 _SIZE_MULTIPLE = 256  # sizes of products are multiples of this: oneDNN compiles, and keeps, code for every size
+_FEW_ROWS = 512  # patches of the photo to compare with all of the style's at a time; cancelling waits for them
 _ROWS = 4096  # most patches to compare at a time in the search for the first match
 
 
@@ -140,7 +141,7 @@ def _best_of_all(photo: Grid, style: Grid, lengths: Tensor, dtype: torch.dtype, 
     for low, high in ranges(len(lengths), max(_SIZE_MULTIPLE, int(budget / 4 / per_patch))):
         numbers = torch.arange(low, high, device=lengths.device)
         filters = (style.patches(numbers) * lengths[numbers, None]).to(dtype)
-        for first, end in ranges(count, _rows(budget, filters)):
+        for first, end in ranges(count, min(_FEW_ROWS, _rows(budget, filters))):
             own = photo.patches(torch.arange(first, end, device=lengths.device)).to(dtype)
             value, place = max_and_first(products(own, filters))
             better = value > best[first:end]

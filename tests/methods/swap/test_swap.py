@@ -130,7 +130,7 @@ def test_a_few_steps_from_the_networks_picture_are_truer_than_it(net, picture):
     photo, style = picture(40, 48), picture(40, 48, 1)
     errors = [
         painter(net, [style], tv_weight=0.0, **more).painter.feature_errors(photo)["swapped"]
-        for more in ({}, {"inverse": "refine", "steps": 2}, {"inverse": "refine"})
+        for more in ({}, {"inverse": "refine"}, {"inverse": "refine", "steps": 3})
     ]
     assert errors[0] > 1.05 * errors[1]
     assert errors[1] > errors[2]
@@ -175,7 +175,7 @@ def test_learned_steps_see_the_gradient_of_the_features_distance(layer, tiny_net
 
 
 def test_steps_unset_are_fewer_from_the_networks_picture(net, picture):
-    assert len(steps(net, picture(40, 48), [picture(40, 48, 1)], inverse="refine")) == 3
+    assert len(steps(net, picture(40, 48), [picture(40, 48, 1)], inverse="refine")) == 2
     assert SwapOptions(inverse="optimise").count_steps(9999) == 100
     assert SwapOptions(inverse="network", steps=7).count_steps(64) == 0
 
@@ -184,7 +184,7 @@ def test_pictures_that_are_not_huge_are_refined_unless_told_otherwise(net, pictu
     photo, style = picture(40, 48), [picture(40, 48, 1)]
     made, refined = (steps(net, photo, style, inverse=inverse) for inverse in ("auto", "refine"))
     assert torch.equal(made[-1].image, refined[-1].image) and len(made) == len(refined)
-    assert SwapOptions().count_steps(2048) == SwapOptions(inverse="refine").count_steps(9999) == 3
+    assert SwapOptions().count_steps(2048) == SwapOptions(inverse="refine").count_steps(9999) == 2
     assert SwapOptions(steps=7).count_steps(500) == 7
     assert SwapOptions().count_steps(2049) == 0
 

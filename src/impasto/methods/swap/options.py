@@ -97,7 +97,7 @@ class SwapOptions(AnyStyleOptions):
         "steps",
         "advanced",
         default=None,
-        description="Steps that move pixels; unset: 100 to optimise, 3 to refine.",
+        description="Steps that move pixels; unset: 100 to optimise, 2 to refine.",
     )
     optimizer: Literal["auto", "lbfgs", "adam"] = setting(
         "steps",
@@ -134,4 +134,4 @@ class SwapOptions(AnyStyleOptions):
         """
         if self.inverse == "network" or (self.inverse == "auto" and longest > REFINED):
             return 0
-        return self.steps or (100 if self.inverse == "optimise" else 3)
+        return self.steps or (100 if self.inverse == "optimise" else 2)
