@@ -44,6 +44,14 @@ def test_stages_climb_and_end_layer_by_layer():
     assert NnstOptions(first_size=200).stages(400)[0][0] == 200
 
 
+def test_a_style_is_as_large_as_the_picture_up_to_a_size(picture):
+    for scale in (0.5, 1.0, 2.0):
+        painter = _painter(picture, style_scale=scale).painter
+        style = picture(36, 44)
+        sides = [max(painter.style_size(style, (side // 2, side))) for side in (512, 2048, 4096, 16384)]
+        assert sides == [round(512 * scale), *[round(2048 * scale)] * 3]
+
+
 def test_losses_have_names(picture):
     assert set(_paint(picture)[-1].losses) == {"content", "moments", "style", "total"}
     assert set(_paint(picture, content_weight=0, moments_weight=0)[-1].losses) == {"style", "total"}
