@@ -45,6 +45,18 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         raise _unwritable(path, error) from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, if they are missing.
+
+    Raises:
+        OutputError: the system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be made: {error.strerror or error}") from None
+
+
 def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
     """Write `data` to `path` atomically. Without `overwrite`, an existing file is never replaced.
 

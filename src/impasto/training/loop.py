@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ..errors import ImpastoError, MissingExtraError, OutputError
+from ..errors import ImpastoError, MissingExtraError
+from ..images.atomic import make_folder
 from ..memory import describe, peak_memory_mb
 from ..weights.files import CHECKPOINT as CHECKPOINT
 from ..weights.files import TRAINED as NET
@@ -160,7 +161,7 @@ class _Run:
     def begin(self, *, resume: bool) -> int:
         """Make the folder, continue from the checkpoint to resume, and return the number of steps done."""
         state = find_state(self.out, self.recipe, self.batches.sources, resume=resume)
-        _make_folder(self.out)
+        make_folder(self.out)
         if state is not None:
             self._continue(state)
         self.net, self.optimiser = self.processes.prepare(self.task.net, self.optimiser)
@@ -308,10 +309,3 @@ def _pinned(batches: Callable[[int], tuple[Tensor, Tensor]]) -> Callable[[int], 
         return photos, paintings
 
     return make
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made: {error.strerror or error}") from None

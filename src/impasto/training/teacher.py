@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..api import bind
 from ..errors import OutputError, RequestError
-from ..images.atomic import write_atomically
+from ..images.atomic import make_folder, write_atomically
 from ..methods import make_recipe
 from ..methods.effort import way
 from ..recipe import Recipe, Style
@@ -233,7 +233,7 @@ def paint_ahead(
     for style, own in missing.items():
         if not own:
             continue
-        _make_folder(folder / style)
+        make_folder(folder / style)
         painter = bind(teacher_recipe(teacher, styles[style]), device=device)
         for path in own:
             painter.paint(path).done().save(folder / style / path.name, overwrite=True)
@@ -278,13 +278,13 @@ def _check_plan(folder: Path, teacher: str, photos: Sequence[np.ndarray], styles
             f"{folder} holds the paintings of other {', '.join(differing)} or of another teacher; remove it to paint "
             "it anew, or give another --out"
         )
-    _make_folder(folder)
+    make_folder(folder)
     write_atomically(file, json.dumps({**known, **plan}, indent=1).encode(), overwrite=True)
 
 
 def _save_photos(folder: Path, photos: Sequence[np.ndarray]) -> list[Path]:
     """Save the photos that are not there yet, and return the file of each."""
-    _make_folder(folder / PHOTOS)
+    make_folder(folder / PHOTOS)
     places: list[Path] = []
     for number, pixels in enumerate(photos):
         path = folder / PHOTOS / f"{number:04d}.png"
@@ -298,13 +298,6 @@ def _save_photos(folder: Path, photos: Sequence[np.ndarray]) -> list[Path]:
                 raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
         places.append(path)
     return places
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror or error}") from None
 
 
 def _clock(seconds: float) -> str:
