@@ -12,6 +12,7 @@ from impasto.cli import main
 from impasto.images.metadata import read_metadata
 from impasto.images.read import read
 from impasto.methods import read_recipe
+from impasto.methods.migrations import migrate
 from impasto.recipe import VERSION
 from impasto.session.provenance import warn_of_other_nets
 from impasto.weights import releases
@@ -70,3 +71,18 @@ def test_a_painting_of_0_1_0_is_painted_again(painting, tmp_path, capsys):
     # Another processor rounds otherwise, and of two patches nearly as similar may take the other.
     assert apart.mean() < 1
     assert np.percentile(apart, 95) <= 2
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "steps", "search"),
+    [
+        (512, {}, 3, "exact"),
+        (512, {"steps": None, "search": "auto", "inverse": "auto"}, 3, "exact"),
+        (512, {"steps": 5, "search": "patchmatch"}, 5, "patchmatch"),
+        (512, {"inverse": "optimise"}, None, "exact"),
+        (2000, {"inverse": "refine"}, 3, None),
+    ],
+)
+def test_swap_goes_on_as_version_1_did(size: int, options: dict[str, object], steps: object, search: object) -> None:
+    found = migrate({"version": 1, "method": "swap", "size": size, "options": options})["options"]
+    assert (found.get("steps"), found.get("search")) == (steps, search)

@@ -68,7 +68,7 @@ def with_gallery(paint: Callable[..., int]) -> Callable[..., int]:
     kind, about = get_args(photo.annotation)
     arguments = [
         photo.replace(default=None, annotation=Annotated[kind | None, about]),
-        flag("list", bool, False, "List the styles of the gallery, or of --net, instead of painting."),
+        flag("list", bool, False, "Only list the styles of the gallery, or of --net."),
         flag(
             "sheet",
             str | None,

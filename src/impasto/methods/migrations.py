@@ -14,6 +14,9 @@ REMOVED_SETTINGS: dict[str, dict[str, str]] = {
 """Removed settings by method and name: what is done instead, and the repair."""
 
 
+_EXACT_IN_1 = 1200  # longest side in pixels up to which `swap` in version 1 matched exactly by itself
+
+
 def drop_removed(name: str, settings: dict[str, Any]) -> None:
     """Delete the removed settings of a method from `settings`, if they are unset: None, or "none" in TOML.
 
@@ -31,6 +34,16 @@ def _update_from_1(recipe: dict[str, Any]) -> None:
     if isinstance(name, str) and isinstance(options, Mapping):
         recipe["options"] = dict(cast(Mapping[str, Any], options))
         drop_removed(name, recipe["options"])
+        if name == "swap":
+            _state_swap_defaults(recipe["options"], recipe.get("size"))
+
+
+def _state_swap_defaults(options: dict[str, Any], size: object) -> None:
+    """State what `swap` did where a recipe of version 1 left it open: three steps to refine, and exact matches."""
+    if options.get("steps") is None and options.get("inverse", "auto") != "optimise":
+        options["steps"] = 3
+    if options.get("search", "auto") == "auto" and isinstance(size, int) and size <= _EXACT_IN_1:
+        options["search"] = "exact"
 
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], None]] = {
