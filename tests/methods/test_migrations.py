@@ -76,13 +76,13 @@ def test_a_painting_of_0_1_0_is_painted_again(painting, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("size", "options", "steps", "search"),
     [
-        (512, {}, 3, "exact"),
+        (512, {}, None, None),  # written by hand
         (512, {"steps": None, "search": "auto", "inverse": "auto"}, 3, "exact"),
         (512, {"steps": 5, "search": "patchmatch"}, 5, "patchmatch"),
-        (512, {"inverse": "optimise"}, None, "exact"),
-        (2000, {"inverse": "refine"}, 3, None),
+        (512, {"steps": None, "search": "auto", "inverse": "optimise"}, None, "exact"),
+        (2000, {"steps": None, "search": "auto", "inverse": "refine"}, 3, "auto"),
     ],
 )
-def test_swap_goes_on_as_version_1_did(size: int, options: dict[str, object], steps: object, search: object) -> None:
+def test_swap_goes_on_as_in_version_1(size: int, options: dict[str, object], steps: object, search: object) -> None:
     found = migrate({"version": 1, "method": "swap", "size": size, "options": options})["options"]
     assert (found.get("steps"), found.get("search")) == (steps, search)

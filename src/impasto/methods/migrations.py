@@ -39,10 +39,13 @@ def _update_from_1(recipe: dict[str, Any]) -> None:
 
 
 def _state_swap_defaults(options: dict[str, Any], size: object) -> None:
-    """State what `swap` did where a recipe of version 1 left it open: three steps to refine, and exact matches."""
-    if options.get("steps") is None and options.get("inverse", "auto") != "optimise":
+    """State what `swap` did where a painting's recipe leaves it open: three steps to refine, and exact matches.
+
+    Paintings have every setting in their recipe, unlike recipes written by hand.
+    """
+    if options.get("steps", 0) is None and options.get("inverse", "auto") != "optimise":
         options["steps"] = 3
-    if options.get("search", "auto") == "auto" and isinstance(size, int) and size <= _EXACT_IN_1:
+    if options.get("search") == "auto" and isinstance(size, int) and size <= _EXACT_IN_1:
         options["search"] = "exact"
 
 
