@@ -76,13 +76,16 @@ def test_a_painting_of_0_1_0_is_painted_again(painting, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("size", "options", "steps", "search"),
     [
-        (512, {}, None, None),  # written by hand
-        (512, {"steps": None, "search": "auto", "inverse": "auto"}, 3, "exact"),
-        (512, {"steps": 5, "search": "patchmatch"}, 5, "patchmatch"),
-        (512, {"steps": None, "search": "auto", "inverse": "optimise"}, None, "exact"),
-        (2000, {"steps": None, "search": "auto", "inverse": "refine"}, 3, "auto"),
+        (512, {"search": "auto", "inverse": "auto"}, 3, "exact"),
+        (512, {"search": "patchmatch", "steps": 5}, 5, "patchmatch"),
+        (512, {"search": "auto", "inverse": "optimise"}, None, "exact"),
+        (2000, {"search": "auto", "inverse": "refine"}, 3, "auto"),
     ],
 )
-def test_swap_goes_on_as_in_version_1(size: int, options: dict[str, object], steps: object, search: object) -> None:
-    found = migrate({"version": 1, "method": "swap", "size": size, "options": options})["options"]
+def test_a_painting_by_swap_keeps_what_version_1_did(
+    size: int, options: dict[str, object], steps: object, search: object
+) -> None:
+    recipe = {"version": 1, "method": "swap", "size": size, "options": options}
+    found = migrate({**recipe, "nets": {"swap": "0" * 64}})["options"]
     assert (found.get("steps"), found.get("search")) == (steps, search)
+    assert migrate(recipe)["options"] == options  # written by hand

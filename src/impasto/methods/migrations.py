@@ -34,16 +34,13 @@ def _update_from_1(recipe: dict[str, Any]) -> None:
     if isinstance(name, str) and isinstance(options, Mapping):
         recipe["options"] = dict(cast(Mapping[str, Any], options))
         drop_removed(name, recipe["options"])
-        if name == "swap":
+        if name == "swap" and recipe.get("nets"):  # of a painting; one written by hand names no digests
             _state_swap_defaults(recipe["options"], recipe.get("size"))
 
 
 def _state_swap_defaults(options: dict[str, Any], size: object) -> None:
-    """State what `swap` did where a painting's recipe leaves it open: three steps to refine, and exact matches.
-
-    Paintings have every setting in their recipe, unlike recipes written by hand.
-    """
-    if options.get("steps", 0) is None and options.get("inverse", "auto") != "optimise":
+    """State what `swap` did where a painting's recipe leaves it open: three steps to refine, and exact matches."""
+    if options.get("steps") is None and options.get("inverse") != "optimise":
         options["steps"] = 3
     if options.get("search") == "auto" and isinstance(size, int) and size <= _EXACT_IN_1:
         options["search"] = "exact"
