@@ -220,9 +220,13 @@ class Pictures:
 
 def name_some(broken: Sequence[str]) -> str:
     """A line about files that could not be read, with the names of the first few."""
-    names = ", ".join(broken[:_NAMED])
-    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-    return f"{len(broken)} unreadable picture{'s' * (len(broken) > 1)} left out: {names}{more}"
+    return f"{len(broken)} unreadable picture{'s' * (len(broken) > 1)} left out: {first_names(broken)}"
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first few of several names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -7,6 +7,7 @@ folder ahead; paintings that are there already are not painted again.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import random
 import sys
@@ -22,12 +23,14 @@ from PIL import Image
 from torch import Tensor
 
 from ..api import bind
-from ..errors import OutputError, RequestError
+from ..errors import RequestError
 from ..images.atomic import make_folder, write_atomically
 from ..methods import make_recipe
 from ..methods.effort import way
 from ..recipe import Recipe, Style
 from ..weights.files import sha256_of
+from .data import SUFFIXES, first_names
+from .times import describe_time
 
 TEACHERS = {"cascade": "quick", "nnst": "best"}
 """Efforts of `impasto paint` by the name of the method that does most of the work."""
@@ -40,9 +43,7 @@ BOLDNESS = 0.7
 
 PHOTOS = "photos"
 _PLAN = "teacher.json"
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _ODD = 0.02  # largest difference of the proportions of a photo and its painting
-_NAMED = 5  # most files that a message names
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,9 @@ class Lessons:
 
     Attributes:
         by_style: at least one lesson for each style.
-        description: one line for the record.
     """
 
     by_style: Mapping[str, Sequence[Lesson]]
-    description: str
 
     def draw(self, styles: Sequence[str], side: int, seed: str) -> tuple[Tensor, Tensor]:
         """Draw a crop of a random lesson for each of `styles`.
@@ -172,17 +171,15 @@ def read_lessons(folder: Path, styles: Sequence[str], say: Callable[[str], None]
             )
         found[style] = pairs
     if left_out:
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        say(f"teacher: left out, without a photo of its name and proportions: {', '.join(left_out[:_NAMED])}{more}")
-    counts = ", ".join(f"{style} {len(pairs)}" for style, pairs in found.items())
-    return Lessons(found, f"{folder.name} ({counts})")
+        say(f"teacher: left out, without a photo of its name and proportions: {first_names(left_out)}")
+    return Lessons(found)
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
     """The picture files of a folder, by name without the ending."""
     if not folder.is_dir():
         return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in _ENDINGS}
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
 
 
 def _read_lesson(photo: Path, painting: Path) -> Lesson | None:
@@ -239,7 +236,7 @@ def paint_ahead(
             painter.paint(path).done().save(folder / style / path.name, overwrite=True)
             done += 1
             left = (time.monotonic() - started) / done * (total - done)
-            say(f"teacher: {style}, {done} of {total} paintings, {_clock(left)} left")
+            say(f"teacher: {style}, {done} of {total} paintings, about {describe_time(max(left, 0))} left")
 
 
 def teacher_recipe(teacher: str, style: Path) -> Recipe:
@@ -289,17 +286,8 @@ def _save_photos(folder: Path, photos: Sequence[np.ndarray]) -> list[Path]:
     for number, pixels in enumerate(photos):
         path = folder / PHOTOS / f"{number:04d}.png"
         if not path.exists():
-            part = path.with_suffix(".partial")
-            try:
-                Image.fromarray(pixels).save(part, "PNG")
-                part.replace(path)
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
+            data = io.BytesIO()
+            Image.fromarray(pixels).save(data, "PNG")
+            write_atomically(path, data.getvalue(), overwrite=True)
         places.append(path)
     return places
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -285,6 +285,22 @@ def test_losses_by_neighbours_and_moments_fall(settings: Make, picture, falls, w
     assert falls(task, photos, photos[:0], 60, 1e-2)
 
 
+def test_the_loss_of_moments_is_the_mean_over_layers(settings: Make, picture) -> None:
+    layers = {"style_layers": {"relu1_1": 1.0, "relu3_1": 1.0}, "lattice": 0.0}
+    style, photo = picture(40, 40, 1), picture(32, 32, 7)
+    task = task_of(settings(moments_weight=0.5, **layers), style)
+    made = task.net(photo, torch.ones(1, 1)).detach()
+    found = task._terms(made, photo, [0])["moments"]
+    expected = []
+    for layer in ("relu1_1", "relu3_1"):
+        one, other = (
+            torch.cat([x.mean((2, 3)), (x.var((2, 3), correction=0) + 1e-5).sqrt()], 1).double()
+            for x in (task.vgg(made, [layer])[layer], task.vgg(style, [layer])[layer])
+        )
+        expected.append(0.5 * (one - other).norm() / other.norm())
+    assert float(found) == pytest.approx(float(torch.stack(expected).mean()), rel=1e-3)
+
+
 def test_a_teachers_paintings_are_learned(settings: Make, picture, falls, tmp_path: Path) -> None:
     names = ["style 0", "style 1"]
     lessons = read_lessons(taught(tmp_path, names, picture), names, pytest.fail)

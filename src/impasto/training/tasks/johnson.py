@@ -40,7 +40,7 @@ from ..run import Setting, run
 from ..teacher import SIZE, TEACHERS, Lessons, find_lessons
 from ..terms import STYLE_LAYERS, encode, excess, lesson_loss, relative, roughness
 from .johnson_options import JohnsonTraining
-from .johnson_targets import StyleTargets, active, distance, gram, halvings, moments
+from .johnson_targets import StyleTargets, active, distance, gram, halvings, mean_and_std
 
 _CELL = 224  # side in pixels of a picture on the sample sheet
 _SHEET_PHOTOS = 3  # held-out photos on the sample sheet
@@ -133,7 +133,7 @@ class JohnsonTask:
             taught = self._turns(step, self.options.teacher_pairs)
             names = [self.spec.styles[self.learnt[turn]] for turn in taught]
             pair = self.lessons.draw(names, photos.shape[2], f"{self.options.seed}/{step}")
-            shown, lesson = (each.to(self.device, non_blocking=True) for each in pair)
+            shown, lesson = (crops.to(self.device, non_blocking=True) for crops in pair)
             painted, turns = torch.cat([painted, grained(shown, self.options.grain, seed=step)]), turns + taught
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net(painted, self._mix(turns))
@@ -179,8 +179,9 @@ class JohnsonTask:
             loss = weight * distance(gram(found[layer], o.gram_norm), target, o.style_form)
             terms["style"] = terms["style"] + loss if "style" in terms else loss
         for layer, target in self.targets.moments.items():
-            loss = o.moments_weight * relative(moments(found[layer])[..., None], target[indices][..., None]).mean()
-            terms["moments"] = terms["moments"] + loss / len(self.targets.moments) if "moments" in terms else loss
+            loss = relative(mean_and_std(found[layer]), target[indices]).mean()
+            loss = o.moments_weight / len(self.targets.moments) * loss
+            terms["moments"] = terms["moments"] + loss if "moments" in terms else loss
         if nearest:
             terms["nearest"] = o.nearest_weight * self._nearest(picture, photos, turns, found, targets)
         if o.tv:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...encoders.vgg import VGG
 from ...images.geometry import fit
 from ...losses.functional import GramNorm
+from ...statistics.moments import moments
 from ...weights.layers import resolve_layer
 from ..lattice import PaintingWaves
 from ..nearest import style_rows
@@ -18,7 +19,6 @@ from ..terms import grams, relative
 from .johnson_options import Form, JohnsonTraining
 
 _HALVINGS = 2  # sizes at which nearest neighbours are compared: the picture's, and half of it
-_VARIANCE = 1e-5  # added to variances: the derivative of a square root is infinite at 0
 
 
 class StyleTargets:
@@ -27,7 +27,7 @@ class StyleTargets:
     Attributes:
         weights: weight of each layer in the style loss, by layer.
         grams: Gram matrices of the styles by layer, S×C×C float32.
-        moments: see `moments`, of the styles by layer, S×2×C float32; empty without a loss of moments.
+        moments: `mean_and_std` of the styles by layer, S×2C×1 float32; empty without a loss of moments.
         painting_waves: for the loss against a lattice.
         rows: of each style, at each of its `halvings`; empty without a loss by nearest neighbours.
     """
@@ -41,7 +41,7 @@ class StyleTargets:
         )
         found = [vgg(picture, self.weights) for picture in pictures]
         self.moments = {
-            layer: torch.cat([moments(features[layer]) for features in found])
+            layer: torch.cat([mean_and_std(features[layer]) for features in found])
             for layer in (self.weights if options.moments_weight else ())
         }
         self.rows = [
@@ -84,7 +84,7 @@ def halvings(picture: Tensor) -> list[Tensor]:
     return made
 
 
-def moments(features: Tensor) -> Tensor:
-    """Return mean and standard deviation of each channel over positions, N×C×H×W -> N×2×C float32."""
-    variance, mean = torch.var_mean(features.float(), (2, 3), correction=0)
-    return torch.stack([mean, (variance + _VARIANCE).sqrt()], 1)
+def mean_and_std(features: Tensor) -> Tensor:
+    """Return mean and standard deviation of each channel, N×C×H×W -> N×2C×1 float32."""
+    found = moments(features)
+    return torch.cat([found.mean, found.std], 1)[..., 0]
