@@ -8,7 +8,8 @@ from PIL import Image
 
 from impasto.errors import RequestError
 from impasto.training import teacher
-from impasto.training.teacher import PHOTOS, TEACHERS, paint_ahead, read_lessons, teacher_recipe
+from impasto.training.lessons import PHOTOS, read_lessons
+from impasto.training.teacher import TEACHERS, find_lessons, paint_ahead, teacher_recipe
 
 
 def save(path: Path, size: tuple[int, int], seed: int = 0) -> None:
@@ -48,6 +49,55 @@ def test_odd_pairs_are_left_out_and_named(folder: Path, odd: str) -> None:
     assert len(lessons.by_style["waves"]) == 2
     # A photo without a painting is nothing odd: a teacher need not paint all of them.
     assert ("1.jpg" in "".join(said)) == (odd != "no painting")
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason", "file"),
+    [
+        ("no photo", "1 without a photo of the name", "waves/1.jpg"),
+        ("proportions", "1 of other proportions than the photo", "waves/1.jpg"),
+        ("painting", "1 unreadable", "waves/1.jpg"),
+        ("photo", "1 unreadable", "photos/1.png"),
+        ("small", "1 of less than 16 pixels a side", "waves/1.jpg"),
+    ],
+)
+def test_what_is_left_out_is_told_with_the_reason(folder: Path, odd: str, reason: str, file: str) -> None:
+    painting, photo = folder / "waves" / "1.jpg", folder / PHOTOS / "1.png"
+    match odd:
+        case "no photo":
+            photo.unlink()
+        case "proportions":
+            save(painting, (48, 60))
+        case "small":
+            save(painting, (5, 4))
+        case _:
+            (painting if odd == "painting" else photo).write_bytes(b"no picture")
+    said: list[str] = []
+    assert len(read_lessons(folder, ["waves"], said.append).by_style["waves"]) == 2
+    assert said == [f"teacher: left out: {reason}: {folder / file}"]
+    for n in (0, 2):
+        (folder / "waves" / f"{n}.jpg").unlink()
+    with pytest.raises(RequestError, match=reason):
+        read_lessons(folder, ["waves"], pytest.fail)
+
+
+def test_paintings_of_a_style_that_is_not_learned_are_named(folder: Path) -> None:
+    (folder / "no pictures").mkdir()
+    for style in ("stars", "suns"):
+        save(folder / style / "0.png", (60, 48))
+    said: list[str] = []
+    read_lessons(folder, ["waves"], said.append)
+    assert said == ["teacher: not learned, without a --style of the name: stars, suns"]
+    with pytest.raises(RequestError, match=r"no paintings in .*screams; .*there are paintings of stars, suns, waves"):
+        read_lessons(folder, ["screams"], pytest.fail)
+
+
+def test_a_folder_of_a_teacher_says_how_much_there_is(
+    folder: Path, style: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "waves" / "1.jpg").unlink()
+    find_lessons(str(folder), [], {"waves": style}, folder / "ahead")
+    assert "teacher: 2 of waves to learn from" in capsys.readouterr().err
 
 
 def test_paintings_of_another_size_are_brought_to_that_of_their_photos(folder: Path) -> None:

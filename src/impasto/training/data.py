@@ -31,7 +31,7 @@ from ..images.visible import fill
 from ..values import split_weight
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-_MIN_SIDE = 16  # pixels; smaller pictures count as unreadable
+MIN_SIDE = 16  # pixels; smaller pictures count as unreadable
 _TRIES = 50  # unreadable pictures in a row that end a run
 _NAMED = 5  # unreadable pictures that a message names
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -65,7 +65,7 @@ class _Entry:
             with self.path.open("rb") as file:
                 size = self.path.stat().st_size if self.size < 0 else self.size
                 with Image.open(cast(IO[bytes], ContainerIO.ContainerIO(file, self.offset, size))) as image:
-                    return min(image.size) >= _MIN_SIDE
+                    return min(image.size) >= MIN_SIDE
         except _UNREADABLE:
             return False
 
@@ -186,7 +186,7 @@ class Pictures:
         image = self._open(entry)
         assert image is not None, entry
         scale = longest / max(image.size)
-        image = image.resize([max(_MIN_SIDE, round(n * scale)) for n in image.size], Image.Resampling.LANCZOS)
+        image = image.resize([max(MIN_SIDE, round(n * scale)) for n in image.size], Image.Resampling.LANCZOS)
         return _to_batch([np.asarray(image)])
 
     def draw(self, rng: random.Random, cropping: Cropping) -> np.ndarray:
@@ -211,7 +211,7 @@ class Pictures:
                 picture = _opaque(ImageOps.exif_transpose(image))
         except _UNREADABLE:
             picture = None
-        if picture is None or min(picture.size) < _MIN_SIDE:
+        if picture is None or min(picture.size) < MIN_SIDE:
             with self._lock:
                 self.broken.add(entry.name)
             return None

@@ -1,7 +1,6 @@
-"""Paintings that a net learns from: photographs, and what a slower method makes of each of them.
+"""A slower method that paints ahead what a net learns from, into a folder that `lessons` reads.
 
-The folder of a teacher holds ``photos/NAME.png`` and, for each style, ``STYLE/NAME.png``. A trainer paints such a
-folder ahead; paintings that are there already are not painted again.
+Paintings that are there already are not painted again.
 """
 
 from __future__ import annotations
@@ -9,18 +8,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from ..api import bind
 from ..errors import RequestError
@@ -29,7 +24,7 @@ from ..methods import make_recipe
 from ..methods.effort import way
 from ..recipe import Recipe, Style
 from ..weights.files import sha256_of
-from .data import SUFFIXES, first_names
+from .lessons import PHOTOS, Lessons, read_lessons
 from .times import describe_time
 
 TEACHERS = {"cascade": "quick", "nnst": "best"}
@@ -41,65 +36,7 @@ SIZE = 256
 BOLDNESS = 0.7
 """Boldness of a teacher. A net draws strokes of so many pixels at any size; these are seen at 512 px."""
 
-PHOTOS = "photos"
 _PLAN = "teacher.json"
-_ODD = 0.02  # largest difference of the proportions of a photo and its painting
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A photograph and its painting, H×W×3 uint8 each, of the same size."""
-
-    photo: np.ndarray
-    painting: np.ndarray
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """The lessons of each style, by its name.
-
-    Attributes:
-        by_style: at least one lesson for each style.
-    """
-
-    by_style: Mapping[str, Sequence[Lesson]]
-
-    def draw(self, styles: Sequence[str], side: int, seed: str) -> tuple[Tensor, Tensor]:
-        """Draw a crop of a random lesson for each of `styles`.
-
-        Args:
-            styles: names of styles, N of them.
-            side: side of the crops in pixels. A lesson with a shorter side is enlarged.
-            seed: of the draws.
-
-        Returns:
-            Photos and their paintings, N×3×side×side float32 in [0, 1].
-        """
-        rng = random.Random(seed)
-        drawn = [_crop(rng.choice(self.by_style[style]), side, rng) for style in styles]
-        photos, paintings = (torch.from_numpy(np.stack(each)) for each in zip(*drawn, strict=True))
-        return _to_float(photos), _to_float(paintings)
-
-
-def _to_float(pictures: Tensor) -> Tensor:
-    return pictures.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
-
-
-def _crop(lesson: Lesson, side: int, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the same square from photo and painting; every second one, on average, is mirrored."""
-    photo, painting = lesson.photo, lesson.painting
-    shortest = min(photo.shape[:2])
-    if shortest < side:
-        height, width = (max(side, round(length * side / shortest)) for length in photo.shape[:2])
-        photo, painting = (_resized(each, width, height) for each in (photo, painting))
-    top, left = (rng.randint(0, length - side) for length in photo.shape[:2])
-    step = -1 if rng.random() < 0.5 else 1
-    photo, painting = (each[top : top + side, left : left + side][:, ::step] for each in (photo, painting))
-    return photo, painting
-
-
-def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def find_lessons(
@@ -129,76 +66,11 @@ def find_lessons(
         raise RequestError(
             f"teacher is {teacher!r}; expected {' or '.join(TEACHERS)}, or a folder of photos and their paintings"
         )
-    return read_lessons(folder, list(styles), say)
-
-
-def read_lessons(folder: Path, styles: Sequence[str], say: Callable[[str], None]) -> Lessons:
-    """Read the lessons in a folder. Pictures without their pair, and pairs of other proportions, are left out.
-
-    Args:
-        folder: of a teacher; see the module. With one style its paintings may lie in ``paintings`` too.
-        styles: names of the styles to learn.
-        say: called with a line about what is left out.
-
-    Raises:
-        RequestError: the folder is missing, or a style has no lesson.
-    """
-    photos = _pictures(folder / PHOTOS)
-    if not photos:
-        raise RequestError(
-            f"no photos in {folder / PHOTOS}; expected the photos there, and in {folder / styles[0]} their "
-            "paintings, each with the name of its photo"
-        )
-    found: dict[str, list[Lesson]] = {}
-    left_out: list[str] = []
-    for style in styles:
-        place = folder / style
-        if not place.is_dir() and len(styles) == 1:
-            place = folder / "paintings"
-        paintings = _pictures(place)
-        left_out += [str(path) for name, path in paintings.items() if name not in photos]
-        pairs: list[Lesson] = []
-        for name in sorted(photos.keys() & paintings.keys()):
-            lesson = _read_lesson(photos[name], paintings[name])
-            if lesson is None:
-                left_out.append(str(paintings[name]))
-            else:
-                pairs.append(lesson)
-        if not pairs:
-            raise RequestError(
-                f"no painting in {place} has the name and proportions of a photo in {folder / PHOTOS}; expected at "
-                f"least one for the style {style}"
-            )
-        found[style] = pairs
-    if left_out:
-        say(f"teacher: left out, without a photo of its name and proportions: {first_names(left_out)}")
-    return Lessons(found)
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    """The picture files of a folder, by name without the ending."""
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
-
-
-def _read_lesson(photo: Path, painting: Path) -> Lesson | None:
-    """Read a pair, the larger reduced to the smaller; None if one is unreadable or their proportions differ."""
-    try:
-        pictures = [_read(photo), _read(painting)]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    ratios = [picture.width / picture.height for picture in pictures]
-    if abs(ratios[0] / ratios[1] - 1) > _ODD + 2 / min(min(picture.size) for picture in pictures):
-        return None
-    size = min((picture.size for picture in pictures), key=lambda size: size[0] * size[1])
-    small = [picture.resize(size, Image.Resampling.LANCZOS) for picture in pictures]
-    return Lesson(*(np.asarray(picture) for picture in small))
-
-
-def _read(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    lessons = read_lessons(folder, list(styles), say)
+    if teacher not in TEACHERS:
+        counts = ", ".join(f"{len(pairs)} of {style}" for style, pairs in lessons.by_style.items())
+        say(f"teacher: {counts} to learn from, with their photos")
+    return lessons
 
 
 def paint_ahead(
