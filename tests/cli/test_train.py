@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.cli import train as train_command
 from impasto.cli.app import build
 from impasto.training import run
 from impasto.training.loop import CHECKPOINT
+from impasto.training.stop import Stop
 from impasto.training.tasks import adain as train_adain
 from impasto.training.tasks import adain_options, johnson_options
 from impasto.training.tasks import johnson as train_johnson
@@ -260,6 +263,116 @@ def test_few_photos_will_do_and_unreadable_ones_are_named(cli: Cli, style: Path,
     assert [Path(name).name for name in names] == [*(f"bad-{n}.jpg" for n in range(7)), "cut.png"]
     loud = cli("train", "johnson", *plain, "--out", "third").err
     assert loud.index("7 unreadable") < loud.index("step 1/30") < loud.index("8 unreadable pictures left out")
+
+
+OWN = ("--batch", 1, "--crop", 32, "--held-out", 2, "--style-size", 40)
+"""Flags of a quick run that begins as impasto's own do."""
+
+
+def _parent(folder: str) -> str | None:
+    parent = _record(folder)["recipe"]["parent"]
+    return Path(parent["name"]).stem if parent else None
+
+
+def test_a_run_begins_with_the_gallery_and_is_resumed(cli: Cli, pictures: Path, style: Path) -> None:
+    data = ("--photos", pictures, "--style", style, *OWN)
+    ran = cli("train", "johnson", *data, "--steps", 2, "--out", "run")
+    assert ran.status == 0, ran.err
+    assert _parent("run") == "gallery" and _record("run")["recipe"]["max_time"] is None
+    assert "begins with the weights of gallery.safetensors (--net none: with random ones)" in ran.err
+    net = Path("run") / "net.safetensors"
+    assert f"Ctrl-C at any step leaves a net that paints: impasto johnson photo.jpg --net {net}" in ran.err
+    assert f"look at {Path('run') / 'sheet-000002.png'}, and paint: impasto johnson photo.jpg --net {net}" in ran.err
+    for more in ((), ("--steps", 3), ("--net", "gallery")):
+        ran = cli("train", "johnson", *data, "--out", "run", "--resume", *more)
+        assert ran.status == 0, ran.err
+    assert _record("run")["steps"] == 3 and _parent("run") == "gallery"
+    cli("train", "johnson", *data, "--out", "run", "--resume", "--net", "none").refused(
+        2, "began with gallery.safetensors", "not with random weights"
+    )
+
+
+def test_a_run_from_nothing_is_resumed_as_one(cli: Cli, pictures: Path, style: Path) -> None:
+    data = ("--photos", pictures, "--style", style, *OWN, "--out", "run")
+    ran = cli("train", "johnson", *data, "--steps", 2, "--net", "none")
+    assert ran.status == 0 and "begins with random weights" in ran.err, ran.err
+    ran = cli("train", "johnson", *data, "--resume", "--steps", 3)
+    assert ran.status == 0 and "the run began with random weights" in ran.err, ran.err
+    assert _record("run")["steps"] == 3 and _parent("run") is None
+    cli("train", "johnson", *data, "--resume", "--net", "gallery").refused(2, "give --net none")
+
+
+def test_a_file_that_a_run_began_with_is_named(cli: Cli, pictures: Path, style: Path) -> None:
+    data = ("--photos", pictures, "--style", style, *OWN)
+    assert cli("train", "johnson", *data, "--steps", 1, "--out", "one", "-q").status == 0
+    Path("one/net.safetensors").rename("mine.safetensors")
+    assert cli("train", "johnson", *data, "--steps", 1, "--out", "run", "--net", "mine.safetensors", "-q").status == 0
+    cli("train", "johnson", *data, "--out", "run", "--resume").refused(2, "mine.safetensors (sha256", "with --net")
+
+
+@pytest.mark.parametrize(
+    ("flags", "net", "time"),
+    [
+        ((), "gallery", "PT3H"),
+        (("--preset", "impasto", "--encoder", "vgg19", "--lr", "1e-4"), "gallery", "PT3H"),
+        (("--steps", 5), "gallery", None),
+        (("--max-time", "1h"), "gallery", "PT1H"),
+        (("--max-time", "none"), "gallery", None),
+        (("--net", "gallery"), "gallery", None),
+        (("--net", "none"), None, None),
+        (("--net", "the-scream-small"), "the-scream-small", None),
+        (("--preset", "dumoulin"), None, None),
+        (("--encoder", "vgg16"), None, None),
+        (("--architecture", "c3s1-4,d6,R6,u4,c3s1-3"), None, None),
+        (("--chroma", "sharp"), None, None),
+        (("--learn", "styles", "--net", "gallery"), "gallery", None),
+    ],
+)
+def test_what_a_run_begins_with_and_how_long_it_lasts(
+    flags: tuple[object, ...],
+    net: str | None,
+    time: str | None,
+    cli: Cli,
+    style: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[tuple[str | None, str | None]] = []
+
+    def begin(options: Any, *_: object, init: str | None, **__: object) -> Path:
+        begun.append((init, options.model_dump(mode="json")["max_time"]))
+        raise KeyboardInterrupt
+
+    johnson = next(trainer for trainer in train_command.TRAINERS if trainer.name == "johnson")
+    trainers = (dataclasses.replace(johnson, train=begin),)
+    monkeypatch.setattr(train_command, "TRAINERS", trainers)
+    cli("train", "johnson", "--photos", "photos", "--style", style, "--out", "run", *flags)
+    assert begun == [(net, time)]
+
+
+def test_a_run_that_was_stopped_at_once_keeps_its_time(
+    cli: Cli, pictures: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ("--photos", pictures, "--style", style, *OWN, "--out", "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Stop, "asked", True)
+        stopped = cli("train", "johnson", *data)
+    assert stopped.status == 130
+    assert "paint with the net so far: impasto johnson photo.jpg" in stopped.err and "--resume" in stopped.err
+    assert "25400 steps at most" in stopped.err and "takes 3 h at most (--max-time changes that)" in stopped.err
+    with monkeypatch.context() as patch:
+        patch.setattr(Stop, "asked", True)
+        again = cli("train", "johnson", *data, "--resume")
+    assert "steps 2 to 25400 at most" in again.err and "takes 3 h at most" in again.err
+    ran = cli("train", "johnson", *data, "--resume", "--steps", 4)
+    assert ran.status == 0 and "3 h" not in ran.err, ran.err
+
+
+def test_a_style_of_one_colour_gets_a_line(cli: Cli, pictures: Path, style: Path) -> None:
+    Image.new("RGB", (40, 30), (200, 30, 30)).save("red.jpg")
+    data = ("--photos", pictures, *OWN, "--steps", 1)
+    ran = cli("train", "johnson", *data, "--style", style, "red.jpg", "--out", "run")
+    assert ran.status == 0 and ran.err.count("impasto: red.jpg has one colour only") == 1, ran.err
+    assert f"{style} has" not in ran.err
 
 
 def _record(folder: str) -> dict[str, Any]:

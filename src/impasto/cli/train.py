@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from inspect import Parameter as Argument
 from pathlib import Path
@@ -19,16 +19,20 @@ from pydantic import ValidationError
 from ..errors import RequestError, near_misses
 from ..methods.common.preset import Preset
 from ..training.loop import CHECKPOINT
+from ..training.opening import paint_command
 from ..training.options import TrainOptions
 from ..training.progress import display
-from ..training.state import recorded_steps
+from ..training.results import sheet_path
+from ..training.start import Start, resumed_start
+from ..training.state import recorded_recipe
 from ..training.tasks import adain as train_adain
 from ..training.tasks import adain_options, johnson_options
 from ..training.tasks import johnson as train_johnson
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
+from ..training.tasks.johnson_start import default_start
 from ..untrusted import read_text
-from ..values import explain, read_toml
+from ..values import NONE, explain, read_toml
 from ..weights.container import load_metadata
 from ..weights.files import TRAINED
 from . import DONE
@@ -46,6 +50,8 @@ class Trainer:
         presets: named settings.
         train: trains a network and returns its file.
         run: the flags that name the pictures and the folder of a run.
+        start: how a run begins where nobody says it, by preset, encoder and the names of the settings that are given;
+            None: with random weights.
     """
 
     name: str
@@ -54,6 +60,7 @@ class Trainer:
     presets: Mapping[str, Preset]
     train: Callable[..., Path]
     run: type[Run]
+    start: Callable[[str, str | None, Collection[str]], Start] | None = None
 
     @property
     def example(self) -> str:
@@ -85,7 +92,9 @@ class Run(ABC):
     preset: Annotated[str, _flag("Name of a set of settings, which other flags override; they are listed below.")] = (
         "impasto"
     )
-    net: Annotated[str | None, _flag("Network whose weights training begins with: a name or a file.")] = None
+    net: Annotated[
+        str | None, _flag("Network whose weights training begins with: a name or a file; none: random weights.")
+    ] = None
     encoder: Annotated[
         str | None,
         _flag(
@@ -103,6 +112,11 @@ class Run(ABC):
     @abstractmethod
     def examples(self) -> list[str]:
         """The pictures to learn from besides photographs."""
+
+    @property
+    def named_net(self) -> str | None:
+        """The net that --net names; None for random weights, or without the flag."""
+        return None if self.net == NONE else self.net
 
     @property
     def more(self) -> dict[str, Any]:
@@ -133,11 +147,23 @@ class StepsRun(PaintingsRun):
         "swap"
     )
 
+    @property
+    def named_net(self) -> str | None:
+        """The net that --net names. Steps cannot do without."""
+        return self.net
+
 
 @dataclass(frozen=True, kw_only=True)
 class StylesRun(Run):
     """A run that learns a few styles."""
 
+    net: Annotated[
+        str | None,
+        _flag(
+            "Network whose weights training begins with: a name or a file; none: random weights.",
+            show_default="gallery, for 3 hours at most, unless preset, encoder, network or length are given",
+        ),
+    ] = None
     style: Annotated[list[str], _flag("Style pictures; each style is named after its file.", consume_multiple=True)]
     teacher: Annotated[
         str | None,
@@ -181,10 +207,42 @@ def _settings(trainer: Trainer, preset: str, values: Mapping[str, Any]) -> Train
         raise explain(error, fields=trainer.options.model_fields) from None
 
 
+def _begin(trainer: Trainer, run: Run, values: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """The net that a run begins with, and the flags, with the length that nobody gave."""
+    stated = [name for name, value in values.items() if value is not None]
+    start = None
+    if run.resume and (was := recorded_recipe(run.out)):
+        start = resumed_start(was, stated)
+    elif run.net is None and trainer.start is not None:
+        start = trainer.start(run.preset, run.encoder, stated)
+    if start is None:
+        return run.named_net, dict(values)
+    length = {"steps": start.steps, "max_time": start.max_time}
+    kept = {name: value for name, value in length.items() if value is not None}
+    return start.net if run.net is None else run.named_net, {**values, **kept}
+
+
+def _finish(net: Path) -> str:
+    """What to say of a run that is done: how it went, and what to do next."""
+    record = load_metadata(net) or {}
+    skipped = f"; unreadable pictures: {record['unreadable']}" if record["unreadable"] else ""
+    lines = [f"{record['steps']} steps, {record['crops_per_second']} images/s{skipped}"]
+    if command := paint_command(net, record):
+        lines.append(f"look at {sheet_path(net.parent, record['steps'])}, and paint: {command}")
+    return "\n".join(lines)
+
+
+def _interrupted(run: Run) -> str:
+    """What to say of a run that was interrupted."""
+    net = run.out / TRAINED
+    command = paint_command(net, load_metadata(net) or {}) if net.exists() else None
+    use = f"; paint with the net so far: {command}" if command else ""
+    return f"interrupted{use}; continue the run in {run.out} with --resume"
+
+
 def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
     def command(*, run: Run, **values: Any) -> int:
-        if run.resume and values.get("steps") is None:  # the number may have been changed on the way
-            values["steps"] = recorded_steps(run.out)
+        init, values = _begin(trainer, run, values)
         options = _settings(trainer, run.preset, values)
         try:
             with display(quiet=run.quiet) as report:
@@ -195,7 +253,7 @@ def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
                     run.out,
                     encoder=run.encoder or trainer.presets[run.preset].encoder,
                     preset=run.preset,
-                    init=run.net,
+                    init=init,
                     resume=run.resume,
                     device=run.device,
                     report=report,
@@ -204,14 +262,10 @@ def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
         except KeyboardInterrupt:
             if not (run.out / CHECKPOINT).exists():
                 raise
-            net = run.out / TRAINED
-            use = f"; the net so far is {net}" if net.exists() else ""
-            raise KeyboardInterrupt(f"interrupted{use}; continue the run in {run.out} with --resume") from None
+            raise KeyboardInterrupt(_interrupted(run)) from None
         print(net)
         if not run.quiet:
-            record = load_metadata(net) or {}
-            skipped = f"; unreadable pictures: {record['unreadable']}" if record["unreadable"] else ""
-            print(f"{record['steps']} steps, {record['crops_per_second']} images/s{skipped}", file=sys.stderr)
+            print(_finish(net), file=sys.stderr)
         return DONE
 
     own = trainer.options.model_fields
@@ -254,6 +308,7 @@ TRAINERS = (
         johnson_options.PRESETS,
         cast(Callable[..., Path], train_johnson.train),
         StylesRun,
+        default_start,
     ),
 )
 

@@ -22,6 +22,7 @@ from .curve import LOG as LOG
 from .data import Batches, Prefetch
 from .journal import Journal
 from .muon import Muon
+from .opening import describe_opening, warn_of_full_disk
 from .options import TrainOptions
 from .progress import Clock, Progress, tell
 from .results import Results
@@ -171,7 +172,10 @@ class _Run:
         metadata = {**self.metadata, "recipe": self.recipe}
         self.results = Results(self.out, self.task, self.average, self.batches, metadata, self.start)
         if self.main:
-            tell(self._describe())
+            warn_of_full_disk(self.task, self.out, resumed=state is not None)
+            steps = self.start, self.total
+            for line in describe_opening(self.task, self.batches, self.options, self.out, self.recipe, steps):
+                tell(line)
         return self.start
 
     def _continue(self, state: State) -> None:
@@ -194,28 +198,6 @@ class _Run:
     def _set_turn(self, turn: Turn) -> None:
         self.turn = turn
         self.recipe[TURN] = turn.to_json()
-
-    def _describe(self) -> str:
-        """What the run will take, in a line."""
-        kinds = {"photos": self.batches.photos, "paintings": self.batches.paintings}
-        parts = [
-            f"{len(pictures)} {kind} and {self.options.held_out} held out"
-            for kind, pictures in kinds.items()
-            if len(pictures)
-        ]
-        if styles := self.recipe.get("styles"):
-            parts.append(f"{len(styles)} style{'s' * (len(styles) > 1)}")
-        steps = f"steps {self.start + 1} to {self.total}" if self.start else f"{self.total} steps"
-        if self.start >= self.total:
-            steps = f"all {self.total} steps are done (--steps with more of them lengthens the run)"
-        numbers = sum(value.numel() for value in self.task.net.state_dict().values())
-        trained = sum(value.numel() for value in self.task.net.parameters() if value.requires_grad)
-        images = sum(self.batches.counts) * self.batches.world
-        return (
-            f"{', '.join(parts)}; {steps}, each with {images} images; net and checkpoint take about "
-            f"{describe(max(1e6, 10 * numbers + 8 * trained))}, sample sheets come every "
-            f"{self.options.validate_every} steps"
-        )
 
     def step(
         self, photos: Tensor, paintings: Tensor, number: int

@@ -30,6 +30,11 @@ UNREADABLE = "unreadable.txt"
 _STOP_PHOTOS = 2  # held-out pictures on the sheet of a stop, which shall take no longer than a few seconds
 
 
+def sheet_path(out: Path, step: int) -> Path:
+    """The sample sheet of a step in the folder of a run."""
+    return out / f"sheet-{step:06d}.png"
+
+
 class Results:
     """Checkpoint, net, sheets, curve and names of unreadable pictures; each file is written whole or not at all.
 
@@ -145,5 +150,5 @@ class Results:
     def _save_sheet(self, sheet: Image.Image) -> None:
         out = io.BytesIO()
         sheet.save(out, "PNG")
-        write_atomically(self.out / f"sheet-{self.done:06d}.png", out.getvalue(), overwrite=True)
+        write_atomically(sheet_path(self.out, self.done), out.getvalue(), overwrite=True)
         self._shown = self.done

@@ -130,11 +130,11 @@ def find_state(out: Path, recipe: Mapping[str, Any], sources: Sources, *, resume
     return None
 
 
-def recorded_steps(out: Path) -> int | None:
-    """Return the number of steps that the run in a folder was asked for; None if there is no whole checkpoint."""
+def recorded_recipe(out: Path) -> dict[str, Any] | None:
+    """Return the recipe of the run in a folder; None if there is no whole checkpoint."""
     try:
-        return int(_read(out / CHECKPOINT).recipe["steps"])
-    except (RequestError, KeyError, TypeError, ValueError):
+        return _read(out / CHECKPOINT).recipe
+    except RequestError:
         return None
 
 
@@ -177,17 +177,32 @@ def _check_recipe(path: Path, state: State, recipe: Mapping[str, Any]) -> None:
     for name in [*_KIND, *sorted((recipe.keys() | was.keys()) - free)]:
         if name not in recipe and name in REMOVED_SETTINGS and was[name] in REMOVED_SETTINGS[name]:
             continue
-        if recipe.get(name) != was.get(name):
-            raise RequestError(
-                f"{path} was made with {name} = {was.get(name)!r}, now it is {recipe.get(name)!r}; "
-                "a resumed run keeps its settings: repeat them, or train elsewhere with --net"
-            )
+        if recipe.get(name) == was.get(name):
+            continue
+        if name == "parent":
+            raise RequestError(_other_parent(path, was.get(name), recipe.get(name)))
+        raise RequestError(
+            f"{path} was made with {name} = {was.get(name)!r}, now it is {recipe.get(name)!r}; "
+            "a resumed run keeps its settings: repeat them, or train elsewhere with --net"
+        )
     asked, before = recipe.get("steps"), was.get("steps")
     if asked is not None and asked != before and asked <= state.step:
         raise RequestError(
             f"{path.parent} has done {state.step} steps; expected --steps above that, got {asked}: give "
             "more, or train elsewhere with --net"
         )
+
+
+def _other_parent(path: Path, was: Mapping[str, str] | None, now: Mapping[str, str] | None) -> str:
+    """What to say where a run began with another net than the one that is given."""
+    before, given = (
+        f"{parent['name']} (sha256 {parent['sha256'][:12]})" if parent else "random weights" for parent in (was, now)
+    )
+    repair = "give that file with --net" if was else "give --net none"
+    return (
+        f"the run of {path} began with {before}, not with {given}; a resumed run keeps the net that it began with: "
+        f"{repair}, or train in another folder"
+    )
 
 
 def _check_sources(path: Path, were: Sources, are: Sources) -> None:

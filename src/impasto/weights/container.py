@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import OutputError, WeightsError
+from ..errors import WeightsError
 from ..untrusted import read_json
-from .files import CHECKPOINT, TRAINED, checked_file, replace_atomically
+from .files import CHECKPOINT, TRAINED, cannot_write, checked_file, replace_atomically
 
 _HEADER = "impasto"
 
@@ -67,8 +67,13 @@ def save(
         try:
             save_file(stored, draft, header)
         except SafetensorError as error:  # such as a full disk
-            raise OutputError(f"cannot write {path}: {error}") from None
+            raise cannot_write(path, _reason(error)) from None
     return path
+
+
+def _reason(error: SafetensorError) -> str:
+    """What the system said: ``Error while serializing: I/O error: No space left on device (os error 28)``."""
+    return str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:

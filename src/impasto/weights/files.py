@@ -100,10 +100,18 @@ def replace_atomically(target: str | Path, *, overwrite: bool = False) -> Genera
         draft.chmod(_mode_for(target))
         draft.replace(target)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from None
+        raise cannot_write(target, error.strerror or str(error)) from None
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, reason: str) -> OutputError:
+    """Make the error of a file that the system does not write."""
+    return OutputError(
+        f"{path} cannot be written ({reason}); expected a writable folder with free space: choose another or make "
+        "room"
+    )
 
 
 def _mode_for(target: Path) -> int:

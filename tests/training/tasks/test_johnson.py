@@ -13,11 +13,11 @@ from impasto.losses.functional import total_variation
 from impasto.nets.files import JOHNSON_KIND, load_transformer
 from impasto.nets.transformer import Norm
 from impasto.nets.transformer_spec import TransformerSpec
+from impasto.training.lessons import read_lessons
 from impasto.training.run import Setting
 from impasto.training.tasks.johnson import JohnsonTask, train
 from impasto.training.tasks.johnson_options import PRESETS, JohnsonTraining
 from impasto.training.tasks.johnson_targets import StyleTargets
-from impasto.training.teacher import read_lessons
 from impasto.training.terms import roughness
 from impasto.training.worth import objective, steps_worth
 from impasto.weights.canonical import tiny_weights

@@ -20,26 +20,25 @@ from ...encoders.vgg import VGG
 from ...errors import RequestError
 from ...images.contact import contact_sheet, thumbnail
 from ...images.grain import grained
-from ...images.read import read
-from ...images.visible import visible
 from ...matching.columns import channel_slices
 from ...methods.johnson.gallery import Credit
 from ...nets.files import JOHNSON_KIND
 from ...nets.transformer import Norm, Transformer
 from ...nets.transformer_spec import TransformerSpec
-from ...weights.files import sha256_of
 from ...weights.layers import deepest, resolve_layer
 from ...weights.load import load
 from ...weights.shipped import load_net, parent_of
 from ..decoders import crop_to_stride
 from ..lattice import PhotoWaves, grid_terms
+from ..lessons import Lessons
 from ..nearest import LAYERS, nearest_loss
 from ..options import check_crop
 from ..progress import Progress
 from ..run import Setting, run
-from ..teacher import SIZE, TEACHERS, Lessons, find_lessons
+from ..teacher import SIZE, TEACHERS, find_lessons
 from ..terms import STYLE_LAYERS, encode, excess, lesson_loss, relative, roughness
 from .johnson_options import JohnsonTraining
+from .johnson_styles import credits_of, read_styles
 from .johnson_targets import StyleTargets, active, distance, gram, halvings, mean_and_std
 
 _CELL = 224  # side in pixels of a picture on the sample sheet
@@ -309,10 +308,10 @@ def train(
         credits: by style: title, artist and year, for the record.
         encoder: name from the catalogue, or file.
         preset: name of the preset that the options began with, for the record.
-        init: net to begin with. If only styles are learned, it keeps its own; otherwise its other styles are left
-            out. Those of `styles` that it lacks are added.
+        init: net to begin with; None for random weights. If only styles are learned, it keeps its own; otherwise its
+            other styles are left out. Those of `styles` that it lacks are added.
         teacher: a name of `TEACHERS`, which paints photos ahead, into ``out/teacher``; or a folder of such paintings
-            (see `impasto.training.teacher`); None for none.
+            (see `impasto.training.lessons`); None for none.
         resume: continue the run in `out`.
         device: auto, cpu, cuda or mps.
         report: called after every step, such as `impasto.training.progress.display` gives.
@@ -325,11 +324,7 @@ def train(
             there already, pictures are missing, `crop` does not fit the net, or `out` holds another run.
         WeightsError: `encoder` or `init` cannot be used.
     """
-    if not styles:
-        raise RequestError("no style to learn; give --style with at least one picture")
-    pictures = {Path(style).stem: visible(read(style)).pixels for style in styles}
-    if len(pictures) < len(styles):
-        raise RequestError("two styles have the same name; expected each once: rename a file")
+    pictures = read_styles(styles)
     if options.learn == "styles" and init is None:
         raise RequestError("--learn styles adds to a trained network; give it with --net")
     weights = load(encoder)
@@ -340,7 +335,7 @@ def train(
     if options.learn == "styles" and len(names) == len(known):
         raise RequestError(f"{init} has all these styles; give one it lacks, or --learn everything")
     spec = _spec(options, names, past)
-    all_credits = _credits(names, styles, past, credits or {})
+    all_credits = credits_of(names, styles, past, credits or {})
     recipe: dict[str, Any] = {
         "task": "johnson",
         "preset": preset,
@@ -383,18 +378,3 @@ def _spec(options: JohnsonTraining, names: Sequence[str], past: Mapping[str, Any
     if options.learn == "everything":
         spec = dataclasses.replace(spec, enlarge=options.enlarge, chroma=options.chroma)
     return spec
-
-
-def _credits(
-    names: Sequence[str], styles: Sequence[str], past: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]]
-) -> list[Credit]:
-    """The credit of each style: what the net to begin with says, then the hash of its file, then what is given."""
-    earlier = {credit["name"]: credit for credit in past.get("credits", [])}
-    paths = {Path(style).stem: Path(style) for style in styles}
-    found: list[Credit] = []
-    for name in names:
-        fields: dict[str, Any] = dict(earlier.get(name, {"name": name}))
-        if name in paths:
-            fields["sha256"] = sha256_of(paths[name])
-        found.append(Credit(**{**fields, **given.get(name, {})}))
-    return found
