@@ -123,6 +123,8 @@ def test_a_full_disk_leaves_the_whole_files_of_before(room: int, pictures: Pictu
     with warnings.catch_warnings(action="ignore"), full_disk(room), pytest.raises(OutputError) as error:
         start(pictures, out, longer, resume=True)
     assert str(out) in str(error.value) and "cannot" in str(error.value)
+    assert "cannot be written (" in str(error.value) and "make room" in str(error.value)
+    assert "os error" not in str(error.value) and "serializing" not in str(error.value)
     after = {path.name: path.read_bytes() for path in out.iterdir()}
     assert not [name for name in after if name.startswith(".")], "no draft is left"
     assert after[loop.CHECKPOINT] == before[loop.CHECKPOINT]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import Parameter as Argument
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -30,7 +30,7 @@ from ..training.tasks import adain_options, johnson_options
 from ..training.tasks import johnson as train_johnson
 from ..training.tasks import swap as train_swap
 from ..training.tasks import swap_steps as train_swap_steps
-from ..training.tasks.johnson_start import default_start
+from ..training.tasks.johnson_start import GALLERY, default_start
 from ..untrusted import read_text
 from ..values import NONE, explain, read_toml
 from ..weights.container import load_metadata
@@ -52,6 +52,7 @@ class Trainer:
         run: the flags that name the pictures and the folder of a run.
         start: how a run begins where nobody says it, by preset, encoder and the names of the settings that are given;
             None: with random weights.
+        shown: defaults that the help shows in place of the settings' own.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Trainer:
     train: Callable[..., Path]
     run: type[Run]
     start: Callable[[str, str | None, Collection[str]], Start] | None = None
+    shown: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def example(self) -> str:
@@ -161,7 +163,7 @@ class StylesRun(Run):
         str | None,
         _flag(
             "Network whose weights training begins with: a name or a file; none: random weights.",
-            show_default="gallery, for 3 hours at most, unless preset, encoder, network or length are given",
+            show_default="gallery; none with another preset, encoder or network",
         ),
     ] = None
     style: Annotated[list[str], _flag("Style pictures; each style is named after its file.", consume_multiple=True)]
@@ -271,7 +273,7 @@ def _command(trainer: Trainer, *, everything: bool) -> Callable[..., int]:
     own = trainer.options.model_fields
     arguments = [
         Argument("run", Argument.KEYWORD_ONLY, annotation=Annotated[trainer.run, Parameter(name="*")]),
-        *flags(own, everything=everything),
+        *flags(own, trainer.shown, everything=everything),
     ]
     return with_signature(command, trainer.name, trainer.summary, arguments)
 
@@ -309,6 +311,7 @@ TRAINERS = (
         cast(Callable[..., Path], train_johnson.train),
         StylesRun,
         default_start,
+        {"max_time": f"{GALLERY.max_time} without --net and --steps; none with another preset, encoder or network"},
     ),
 )
 
