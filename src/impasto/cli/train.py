@@ -228,7 +228,7 @@ def _finish(net: Path) -> str:
     """What to say of a run that is done: how it went, and what to do next."""
     record = load_metadata(net) or {}
     skipped = f"; unreadable pictures: {record['unreadable']}" if record["unreadable"] else ""
-    lines = [f"{record['steps']} steps, {record['crops_per_second']} images/s{skipped}"]
+    lines = [f"{record['steps']} step{'s' * (record['steps'] > 1)}, {record['crops_per_second']} images/s{skipped}"]
     if command := paint_command(net, record):
         lines.append(f"look at {sheet_path(net.parent, record['steps'])}, and paint: {command}")
     return "\n".join(lines)

@@ -101,7 +101,7 @@ def _steps(batches: Batches, options: TrainOptions, steps: tuple[int, int]) -> s
         return f"all {total} steps are done (--steps with more of them lengthens the run)"
     images = sum(batches.counts) * batches.world
     limited = " at most" if options.max_time else ""
-    which = f"steps {done + 1} to {total}" if done else f"{total} steps"
+    which = f"steps {done + 1} to {total}" if done else f"{total} step{'s' * (total > 1)}"
     return f"{which}{limited}, each with {images} image{'s' * (images != 1)}"
 
 
