@@ -33,7 +33,7 @@ REMOVED_SETTINGS: dict[str, tuple[Any, ...]] = {
 A checkpoint with such a value can be resumed by a trainer that lacks the setting.
 """
 
-ADDED_SETTINGS: dict[str, Any] = {"skip": []}
+ADDED_SETTINGS: dict[str, Any] = {"skip": [], "nearest": 0.0}
 """Settings that checkpoints of earlier versions lack, and the values that they were made with."""
 
 

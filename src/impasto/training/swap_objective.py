@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..encoders.vgg import VGG
 from ..images.contact import contact_sheet
 from ..images.grain import grained
+from ..matching.columns import channel_slices
 from ..matching.rebuild import with_finer
 from ..matching.styles import Match, prepare, tone
 from ..matching.swap import Keep, swap
@@ -26,6 +27,8 @@ from ..settings import setting
 from ..statistics.moments import Moments, moments
 from .decoders import crop_to_stride
 from .lattice import PaintingWaves, PhotoWaves, grid_terms
+from .nearest import LAYERS as NEAREST_LAYERS
+from .nearest import StyleRows, nearest_loss, style_rows
 from .options import FORMS, Count, ExcessWeight, Fleck, Lattice, TrainOptions
 from .run import Setting
 from .terms import STYLE_LAYERS, colour_distance, excess, grams, relative, roughness
@@ -92,6 +95,13 @@ class SwapObjectiveOptions(TrainOptions):
         default=0.5,
         description="Weight of the relative distance between the Gram matrices of picture and style.",
     )
+    nearest: NonNegative = setting(
+        "losses",
+        "advanced",
+        default=0.0,
+        description="Weight of the distance between a swap's features and those of the painting that suit each place "
+        "best (Kolkin et al. 2022). It needs relu4_1, which takes more time.",
+    )
     colour: NonNegative = setting(
         "losses",
         "advanced",
@@ -127,6 +137,8 @@ class Examples:
         stats: moments of the features of the rows `painting_index`, by layer.
         grams: Gram matrices of the same features, by layer.
         finer: features of the examples at the layers of the net's branches, N×C×h×w.
+        features: features of `plain` by layer, for `nearest_loss`; empty if that has no weight.
+        rows: of each painting, what `nearest_loss` matches with; empty if that has no weight.
     """
 
     plain: Tensor
@@ -136,6 +148,8 @@ class Examples:
     stats: Mapping[str, Moments]
     grams: Mapping[str, Tensor]
     finer: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    features: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    rows: Sequence[StyleRows] = ()
 
 
 class SwapObjective:
@@ -144,7 +158,8 @@ class SwapObjective:
     Attributes:
         vgg: the encoder.
         layer: the layer whose features are inverted.
-        layers: layers of the loss: the style layers up to `layer`.
+        layers: layers of the Gram matrices: the style layers up to `layer`.
+        encoded: layers at which the loss needs a picture's features.
     """
 
     def __init__(self, options: SwapObjectiveOptions, layer: str, setting: Setting) -> None:
@@ -152,6 +167,8 @@ class SwapObjective:
         self.device, self.dtype = setting.device, setting.dtype
         self.vgg = VGG(setting.weights, device=self.device, dtype=self.dtype, until=STYLE_LAYERS[-1])
         self.layers = STYLE_LAYERS[: LAYERS.index(layer) + 2]
+        nearest = NEAREST_LAYERS if options.nearest else ()
+        self.encoded = tuple(name for name in STYLE_LAYERS if name in (*self.layers, *nearest))
         self.held_out = [[picture.to(self.device) for picture in kind] for kind in setting.held_out]
 
     def metadata(self, spec: DecoderSpec) -> dict[str, Any]:
@@ -175,7 +192,7 @@ class SwapObjective:
         o = self.options
         plain = torch.cat([grained(photos, o.grain, seed=step), paintings])
         n = len(photos)
-        features = self.vgg(plain, self.layers)
+        features = self.vgg(plain, self.encoded)
         inputs = {layer: features[layer] for layer in spec.content_layers}
         tones = tone(plain, *inputs[self.layer].shape[2:])
         swapped: list[dict[str, Tensor]] = []
@@ -201,6 +218,8 @@ class SwapObjective:
             },
             grams={layer: grams(features[layer])[painting_index] for layer in self.layers} if o.gram else {},
             finer=targets,
+            features=features if o.nearest else {},
+            rows=[style_rows(self.vgg, each) for each in paintings.split(1)] if o.nearest else (),
         )
 
     def terms(self, picture: Tensor, found: Mapping[str, Tensor], given: Examples, step: int) -> dict[str, Tensor]:
@@ -208,7 +227,7 @@ class SwapObjective:
 
         Args:
             picture: what the network made of the examples, N×3×H×W, not clamped.
-            found: their features at `layers`.
+            found: their features at `encoded`.
             given: the examples.
             step: seeds the loss of colour.
         """
@@ -222,6 +241,8 @@ class SwapObjective:
         if o.gram:
             per_layer = [relative(grams(found[layer]), given.grams[layer]).mean() for layer in self.layers]
             terms["gram"] = o.gram * torch.stack(per_layer).mean()
+        if o.nearest:
+            terms["nearest"] = o.nearest * self._nearest(found, given)
         height, width = picture.shape[2:]
         plain = given.plain[:, :, :height, :width]
         if o.colour:
@@ -236,6 +257,16 @@ class SwapObjective:
         if o.range:
             terms["range"] = o.range * excess(picture)
         return terms
+
+    def _nearest(self, found: Mapping[str, Tensor], given: Examples) -> Tensor:
+        """Return the distance of the swaps' features to the nearest ones of their paintings."""
+        n = len(given.plain)
+        swaps = {layer: found[layer][n:] for layer in NEAREST_LAYERS}
+        photos: dict[str, Tensor] = {}
+        for layer, x in swaps.items():
+            photos[layer] = given.features[layer][given.photo_index[n:], :, : x.shape[2], : x.shape[3]]
+        rows = [each for each in given.rows for _ in given.rows]
+        return nearest_loss(swaps, photos, rows, channel_slices(self.vgg, NEAREST_LAYERS))
 
     @torch.no_grad()
     def validate(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from impasto.cli import main
 from impasto.errors import RequestError
-from impasto.training import run, state
+from impasto.training import run, state, swap_objective
 from impasto.training.progress import Progress
 from impasto.training.run import Setting
 from impasto.training.tasks import adain as train_adain
@@ -88,6 +88,26 @@ def test_steps_bring_the_loss_down_and_move_the_branches(falls: Callable[..., bo
     assert all(parameter.detach().any() for parameter in task.net.branches.parameters())
 
 
+def test_a_swap_comes_nearer_to_what_suits_it_in_its_painting(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = dict.fromkeys(("feature", "gram", "colour", "pixel", "range"), 0.0)
+    task = task_of(settings(**off, nearest=1.0))
+    photos, paintings = torch.rand(2, 3, 38, 33), torch.rand(2, 3, 38, 33)
+    before = task.loss(task.net, photos, paintings, 0)
+    assert {name for name, value in before.items() if value} == {"nearest"}
+    seen: list[tuple[dict[str, torch.Tensor], list[object]]] = []
+    real = swap_objective.nearest_loss
+    monkeypatch.setattr(
+        swap_objective, "nearest_loss", lambda *args: (seen.append((args[1], args[2])), real(*args))[1]
+    )
+    given = task.objective.examples(photos, paintings, task.net.spec, 0)
+    found = task.objective.vgg(torch.rand(8, 3, 36, 32), task.objective.encoded)
+    task.objective.terms(torch.rand(8, 3, 36, 32), found, given, 0)
+    ((of_photos, rows),) = seen
+    assert rows == [given.rows[0], given.rows[0], given.rows[1], given.rows[1]]
+    expected = task.objective.vgg(given.plain[:2], ("relu3_1",))["relu3_1"][:, :, :9, :8]
+    torch.testing.assert_close(of_photos["relu3_1"], torch.cat([expected, expected]))
+
+
 def test_begins_with_the_picture_of_the_net_without_branches() -> None:
     plain = task_of(SwapTraining(**SMALL))
     for skip in (LAYERS, ("relu1_1",)):
@@ -134,7 +154,7 @@ def test_checkpoints_from_before_branches_go_on(encoder: str, pictures: str, tmp
     train(*given, encoder=encoder)
     path = tmp_path / "run" / state.CHECKPOINT
     before = torch.load(path, weights_only=True)
-    del before["recipe"]["skip"]
+    del before["recipe"]["skip"], before["recipe"]["nearest"]
     torch.save(before, path)
     train(*given, encoder=encoder, resume=True)
     with pytest.raises(RequestError, match="skip"):

@@ -161,7 +161,7 @@ class SwapTask:
         given = self.objective.examples(photos, paintings, self.net.spec, step)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             picture: Tensor = net({self.options.layer: given.target, **given.finer}, given.stats)
-        found = encode(self.objective.vgg, picture, self.objective.layers)
+        found = encode(self.objective.vgg, picture, self.objective.encoded)
         return self.objective.terms(picture, found, given, step)
 
     def paint(self, targets: Mapping[str, Tensor], stats: Mapping[str, Moments]) -> Tensor:

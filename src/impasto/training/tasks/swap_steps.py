@@ -130,7 +130,7 @@ class SwapStepsTask:
             before = picture.detach().clamp(0, 1)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 picture, handed_on = step(before, gradient, handed_on)
-            found = encode(vgg, picture, self.objective.layers, again=number < len(steps))
+            found = encode(vgg, picture, self.objective.encoded, again=number < len(steps))
             yield picture, found
 
     def paint(self, targets: Mapping[str, Tensor], stats: Mapping[str, Moments]) -> Tensor:
