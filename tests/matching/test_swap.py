@@ -9,6 +9,7 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError, RequestError
 from impasto.matching import exact as patches
+from impasto.matching import rebuild
 from impasto.matching import swap as room
 from impasto.matching.styles import Match, prepare, tone
 from impasto.matching.swap import Keep, match_patches, swap
@@ -113,7 +114,8 @@ def test_large_features_are_rebuilt_in_strips(
         return swap(content, ready, restore=restore, alpha=0.7)
 
     whole = both()
-    monkeypatch.setattr(room, "AT_ONCE", 100)  # two or three rows
+    for module in (room, rebuild):
+        monkeypatch.setattr(module, "AT_ONCE", 100)  # two or three rows
     torch.testing.assert_close(both(), whole, atol=1e-5, rtol=1e-5)
 
 

@@ -28,6 +28,12 @@ def some_moments(spec: DecoderSpec) -> dict[str, Moments]:
     return {name: moments(torch.rand(1, spec.width(name), 6, 6)) for name in spec.inject}
 
 
+def with_random_branches(net: Decoder) -> Decoder:
+    for parameter in net.branches.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return net
+
+
 def test_the_mirror_is_the_papers_decoder() -> None:
     assert mirror("relu4_1").stages == ((256,), (256, 256, 256, 128), (128, 64), (64, 3))
     assert mirror("relu3_1").stages == ((128,), (128, 64), (64, 3))
@@ -47,6 +53,9 @@ def test_the_mirror_is_the_papers_decoder() -> None:
         {"transposed": True, "padding": "zeros"},
         {"inject": ("relu1_1",)},
         {"inject": ("relu1_1",), "skip": ("relu1_1",)},
+        {"inject": ("relu1_1",), "skip": ("relu1_1",), "branch": "matrix"},
+        {"skip": ("relu1_1",), "branch": "matrix"},
+        {"skip": ("relu1_1",), "branch": "matrix", "norm": "instance", "padding": "zeros"},
     ],
 )
 def test_shape_and_range(layer: str, changes: dict[str, object]) -> None:
@@ -68,7 +77,15 @@ def test_a_description_survives_json() -> None:
     more = {"skip": ("relu2_1",), "norm": "instance", "steps": 2, "step_width": 8}
     spec = mirror("relu3_1", CHANNELS, inject=("relu2_1", "relu1_1"), **more)
     assert DecoderSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
-    for broken in ({}, {"stages": 3}, {**spec.to_json(), "colour": 1}, {**spec.to_json(), "layer": "relu5_1"}):
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1",), skip=("relu2_1", "relu1_1"), branch="matrix")
+    assert DecoderSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    for broken in (
+        {},
+        {"branch": "cross"},
+        {"stages": 3},
+        {**spec.to_json(), "colour": 1},
+        {**spec.to_json(), "layer": "relu5_1"},
+    ):
         with pytest.raises(WeightsError):
             DecoderSpec.from_json(broken)
 
@@ -81,12 +98,62 @@ def test_a_description_survives_json() -> None:
         {"stages": ((256,), (256, 128), (128, 64), (64, 4))},
         {"inject": ("relu4_1",)},
         {"skip": ("relu3_1",)},
+        {"skip": ("relu4_1",), "branch": "matrix"},
+        {"skip": ("relu1_2",), "branch": "matrix"},
+        {"skip": ("relu1_1", "relu1_1"), "branch": "matrix"},
+        {"inject": ("relu1_1", "relu1_1")},
+        {"stages": ((256,), (100, 128), (128, 64), (64, 3)), "skip": ("relu3_1",), "branch": "matrix"},
         {"stages": ((256,), (100, 128), (128, 64), (64, 3)), "inject": ("relu3_1",)},
     ],
 )
 def test_refuses_descriptions_that_do_not_fit(changes: dict[str, object]) -> None:
     with pytest.raises(RequestError):
         DecoderSpec(**changes)
+
+
+def test_older_descriptions_have_a_gain_for_each_channel() -> None:
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1",), skip=("relu2_1",))
+    older = {name: value for name, value in spec.to_json().items() if name != "branch"}
+    assert DecoderSpec.from_json(older) == spec and spec.branch == "gain"
+
+
+@pytest.mark.parametrize("inject", [(), ("relu1_1",), ("relu2_1", "relu1_1")])
+def test_branches_begin_with_the_picture_of_the_decoder_without_them(inject: tuple[str, ...]) -> None:
+    plain = Decoder(mirror("relu3_1", CHANNELS, inject=inject))
+    spec = mirror("relu3_1", CHANNELS, inject=inject, skip=("relu2_1", "relu1_1"), branch="matrix")
+    net = Decoder(spec)
+    unknown = net.load_state_dict(plain.state_dict(), strict=False)
+    assert {name.split(".")[0] for name in unknown.missing_keys if "scale" not in name} == {"branches"}
+    given, style = features(spec, 7, 5), some_moments(spec)
+    assert torch.equal(net(given, style), plain(given, style))
+    torch.testing.assert_close(net.eval().paint(dict(given), style), plain.eval().paint(dict(given), style))
+    loss = (net(given, style) - 0.3).square().mean()
+    loss.backward()
+    assert all(float(parameter.grad.abs().sum()) > 0 for parameter in net.branches.parameters())
+
+
+def test_each_branch_is_a_matrix_after_the_imposed_moments() -> None:
+    spec = mirror("relu3_1", CHANNELS, inject=("relu2_1",), skip=("relu2_1", "relu1_1"), branch="matrix")
+    net = with_random_branches(Decoder(spec))
+    net.set_scales({name: torch.rand(1, spec.width(name), 1, 1) + 0.5 for name in spec.style_layers})
+    given, style = features(spec), some_moments(spec)
+    seen: dict[str, torch.Tensor] = {}
+    for name in spec.skip:
+        last = net.stages[3 - int(name[4])][-1]
+        last.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+    net(given, style)
+    with_branches = dict(seen)
+    for name in spec.skip:
+        weight, bias = net.branches[name].weight, net.branches[name].bias
+        added = torch.einsum("nchw,oc->nohw", given[name] / net.scale(name), weight[:, :, 0, 0])
+        matrix, before = weight.detach().clone(), with_branches[name]
+        with torch.no_grad():
+            weight.zero_()
+        net(given, style)
+        with torch.no_grad():
+            weight.copy_(matrix)
+        torch.testing.assert_close(before - seen[name], added, atol=1e-4, rtol=1e-4)
+        assert bias.abs().sum() > 0
 
 
 def test_refuses_features_of_another_layer_and_missing_moments() -> None:
@@ -140,6 +207,16 @@ def test_learns_to_invert() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
+def test_the_tail_keeps_the_branches_below_it() -> None:
+    inject = ("relu3_1", "relu2_1", "relu1_1")
+    spec = mirror("relu4_1", CHANNELS, inject=inject, skip=("relu3_1", "relu1_1"), branch="matrix")
+    whole = with_random_branches(Decoder(spec))
+    part, weights = tail(spec, whole.state_dict(), "relu3_1")
+    assert part == mirror("relu3_1", CHANNELS, inject=inject[1:], skip=("relu1_1",), branch="matrix")
+    Decoder(part).load_state_dict(weights)
+    assert torch.equal(weights["branches.relu1_1.weight"], whole.state_dict()["branches.relu1_1.weight"])
+
+
 @pytest.mark.parametrize("layer", ["relu3_1", "relu2_1"])
 def test_the_tail_of_a_decoder_paints_what_the_decoder_would(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = mirror("relu4_1", CHANNELS, inject=("relu3_1", "relu2_1", "relu1_1"), skip=("relu3_1",))
@@ -169,11 +246,14 @@ def test_the_tail_of_a_decoder_paints_what_the_decoder_would(layer: str, monkeyp
         {"transposed": True, "output": "sigmoid", "norm": "instance"},
         {"transposed": True, "padding": "zeros"},
         {"inject": ("relu1_1",), "skip": ("relu1_1",)},
+        {"inject": ("relu1_1",), "skip": ("relu1_1",), "branch": "matrix"},
+        {"skip": ("relu1_1",), "branch": "matrix"},
+        {"skip": ("relu1_1",), "branch": "matrix", "norm": "instance", "padding": "zeros"},
     ],
 )
 def test_strips_give_the_whole_picture(layer: str, changes: dict[str, object]) -> None:
     spec = mirror(layer, CHANNELS, **changes)
-    net = Decoder(spec).eval()
+    net = with_random_branches(Decoder(spec)).eval()
     given, style = features(spec, 23, 9), some_moments(spec)
     with torch.no_grad():
         whole = net(given, style)

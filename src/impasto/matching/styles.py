@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -37,6 +37,21 @@ _BUDGET_SHARE = 16  # the match may use 1/16 of a budget for everything
 
 
 @dataclass(frozen=True)
+class Cells:
+    """The features of a layer at the positions that are matched: `side`² of that layer's positions are in each.
+
+    Attributes:
+        table: the features of all positions of all styles, P×(side·side·C): a cell of side×side×C in each row.
+        side: side of a cell, in positions of the layer.
+        moments: channel moments of the styles at the layer, averaged by weight.
+    """
+
+    table: Tensor
+    side: int
+    moments: Moments
+
+
+@dataclass(frozen=True)
 class SwapStyle:
     """One or several styles, prepared by `prepare` for any number of photos.
 
@@ -52,6 +67,7 @@ class SwapStyle:
         tone_gain: factor of tones when they are compared; 0 if they are not.
         coherence: see `prepare`.
         sources: the styles one by one; their features are views of `table`.
+        finer: by shallower layer, its features at the same positions; see `impasto.matching.rebuild.with_finer`.
     """
 
     patch: int
@@ -65,6 +81,7 @@ class SwapStyle:
     tone_gain: float
     coherence: float
     sources: tuple[Source, ...]
+    finer: Mapping[str, Cells] = field(default_factory=dict[str, Cells])
 
     def is_approximate(self, height: int, width: int) -> bool:
         """Whether a photo with features of this height and width is matched by PatchMatch."""

@@ -7,21 +7,20 @@ patch: `exact` compares all pairs, and `patchmatch` is approximate, for pictures
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import RequestError
 from ..memory import with_less
-from ..statistics.moments import RunningMoments, affine
-from ..strips import empty, ranges
+from ..strips import ranges
 from . import patchmatch, score_table
 from .coherence import make_coherent
 from .exact import Source, best_patches, normalise
+from .rebuild import Keep as Keep
+from .rebuild import rebuild
 from .styles import AT_ONCE, BUDGET_MB, SwapStyle, check_holds_patch, moments_of, to_positions
-
-Keep = Literal["keep", "style"]
 
 Made = TypeVar("Made")
 
@@ -34,6 +33,7 @@ def swap(
     alpha: float = 1.0,
     restore: Keep = "keep",
     budget_mb: float = BUDGET_MB,
+    finer: dict[str, Tensor] | None = None,
 ) -> Tensor:
     """Rebuild photos' features from style patches: each patch P becomes ``argmax_S ⟨P, S⟩ / (‖P‖ ‖S‖)``.
 
@@ -50,6 +50,8 @@ def swap(
             ``style`` gives it the style's channel means and deviations.
         budget_mb: working memory of the match in MiB; the result does not depend on it. PatchMatch may take more; see
             `SwapStyle.cost`.
+        finer: the swapped features of each layer of `style.finer` are put in here. If `alpha` is less than 1, it has
+            to hold the photos' features at these layers.
 
     Returns:
         N×C×H'×W' in the type of `content`. H' is ``(n − 1)·stride + patch`` for the n patches that fit, at most
@@ -68,8 +70,12 @@ def swap(
     found = match_patches(content, style, tones=tones, budget_mb=budget_mb)
     if alpha == 1:  # frees large features, if the caller does not hold them
         content = content.new_empty(*content.shape[:2], 0, 0)
-    made = [_features_from(one, content[n : n + 1], style, alpha, restore) for n, one in enumerate(found)]
-    return made[0] if len(made) == 1 else torch.cat(made)  # `cat` would copy large features
+    made = rebuild(found, content, style, alpha=alpha, restore=restore)
+    if finer is not None:
+        for layer in style.finer:
+            own = None if alpha == 1 else finer[layer]
+            finer[layer] = rebuild(found, own, style, layer, alpha=alpha, restore=restore)
+    return made
 
 
 def match_patches(
@@ -237,57 +243,3 @@ def _choose(scores: Tensor, weights: Sequence[float]) -> Tensor:
             else:
                 bias[k] = -edge.mean()
     return (scores + bias[:, :, None]).argmax(0)
-
-
-def _features_from(rows: Tensor, content: Tensor, style: SwapStyle, alpha: float, restore: Keep) -> Tensor:
-    """The features of ny×nx rows of the table, mixed with the photo's; see `swap`. Large ones are made in strips."""
-    patch, stride = style.patch, style.stride
-    ny, nx = rows.shape
-    channels = style.table.shape[1]
-    height, width = (ny - 1) * stride + patch, (nx - 1) * stride + patch
-    parts = ranges(height, AT_ONCE // (width * channels))
-
-    def strip(first: int, end: int) -> Tensor:
-        low, high = max(0, -(-(first - patch + 1) // stride)), min(ny, (end - 1) // stride + 1)
-        return _average_patches(rows[low:high], style)[:, :, first - low * stride : end - low * stride]
-
-    whole = strip(0, height) if len(parts) == 1 else None
-    gain = shift = None
-    if restore == "style":
-        if whole is None:
-            gathered = RunningMoments()
-            for first, end in parts:
-                gathered.add(strip(first, end))
-            own = gathered.moments()
-        else:
-            own = moments_of(whole)
-        gain, shift = affine(own, style.moments)
-    made = empty(content, height, width)
-    for first, end in parts:
-        swapped = strip(first, end) if whole is None else whole
-        if gain is not None and shift is not None:
-            swapped = (swapped * gain).add_(shift)
-        if alpha != 1:
-            swapped = swapped.lerp(content[:, :, first:end, :width].to(swapped.dtype), 1 - alpha)
-        made[:, :, first:end] = swapped
-    return made
-
-
-def _average_patches(rows: Tensor, style: SwapStyle) -> Tensor:
-    """Average overlapping patches: ny×nx rows of the table -> 1×C×H'×W' float32."""
-    patch, stride = style.patch, style.stride
-    ny, nx = rows.shape
-    height, width = (ny - 1) * stride + patch, (nx - 1) * stride + patch
-    # Styles differ in width, so the step from row to row depends on the style of the patch.
-    step = torch.zeros_like(rows)
-    for source in style.sources:
-        step = torch.where(rows >= source.offset, source.width, step)
-    total = style.table.new_zeros(height, width, style.table.shape[1], dtype=torch.float32)
-    count = total.new_zeros(height, width, 1)
-    for dy in range(patch):
-        for dx in range(patch):
-            down = slice(dy, dy + (ny - 1) * stride + 1, stride)
-            along = slice(dx, dx + (nx - 1) * stride + 1, stride)
-            total[down, along] += style.table[rows + dy * step + dx]
-            count[down, along] += 1
-    return (total / count).permute(2, 0, 1)[None]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..borders import convolve
+from ..control import worked
 from ..errors import RequestError
 from ..memory import Cost
 from ..painter import Regions
@@ -125,7 +126,11 @@ class Decoder(nn.Module):
                 inputs = outputs
             stages.append(nn.ModuleList(convs))
         self.stages = nn.ModuleList(stages)
-        self.gains = nn.ParameterDict({name: torch.full((1, spec.width(name), 1, 1), 0.1) for name in spec.skip})
+        scaled, mapped = (spec.skip if spec.branch == branch else () for branch in ("gain", "matrix"))
+        self.gains = nn.ParameterDict({name: torch.full((1, spec.width(name), 1, 1), 0.1) for name in scaled})
+        self.branches = nn.ModuleDict({name: nn.Conv2d(spec.width(name), spec.width(name), 1) for name in mapped})
+        for parameter in self.branches.parameters():
+            nn.init.zeros_(parameter)
         final = cast(Conv, convs[-1]).conv
         with torch.no_grad():  # start near mid-grey: a picture far outside [0, 1] gives no useful gradient
             final.weight.mul_(0.1)
@@ -179,6 +184,8 @@ class Decoder(nn.Module):
             before = 9 * pixels * sum(i * o for i, o in inner)
             twice = f"relu{self.spec.block - index}_1" in self.spec.inject and last[0] * pixels > values
             total += before * (2 if twice else 1) + 9 * pixels * last[0] * last[1]
+            if f"relu{self.spec.block - index}_1" in self.branches:
+                total += pixels * last[0] ** 2
             inputs = widths[-1]
         return total
 
@@ -206,8 +213,8 @@ class Decoder(nn.Module):
                 x = conv(x)
             if style is not None and name in spec.inject:
                 x = adain(x, self._rescaled(style[name], name))
-                if name in spec.skip:
-                    x = x + self._scaled(features[name], name) * self.gains[name].to(x.dtype)
+            if name in spec.skip:
+                x = x + self._branch(self._scaled(features[name], name), name)
             x = convs[-1](x)
         x = x.float()
         return x.sigmoid() if spec.output == "sigmoid" else x
@@ -256,8 +263,8 @@ class Decoder(nn.Module):
                     given = Affine(gain, shift, own.mean)
                 else:
                     chain = chain.then(_affine(gain, shift, chain.size, regions))
-                if name in spec.skip:
-                    chain = chain.then(Pointwise(partial(self._with_skip, features.pop(name), name)))
+            if name in spec.skip:
+                chain = chain.then(Pointwise(partial(self._with_skip, features.pop(name), name)))
             chain = self._through(last, chain, keep, given)
             if index < len(self.stages) - 1:
                 chain = chain.stored()
@@ -281,7 +288,14 @@ class Decoder(nn.Module):
 
     def _with_skip(self, features: Tensor, layer: str, x: Tensor, rows: Rows) -> Tensor:
         part = self._scaled(features[:, :, rows[0] : rows[1]], layer)
-        return x.add_(part.mul_(self.gains[layer].to(x.dtype)))
+        worked(part.numel() * part.shape[1] if layer in self.branches else 0)
+        return x.add_(self._branch(part, layer))
+
+    def _branch(self, scaled: Tensor, layer: str) -> Tensor:
+        """What is added of the features of a layer of `skip`, which are divided by `scale`."""
+        if layer in self.branches:
+            return self.branches[layer](scaled)
+        return scaled * self.gains[layer].to(scaled.dtype)
 
     def _check_inputs(self, features: Mapping[str, Tensor], style: Mapping[str, Moments] | None) -> None:
         spec = self.spec

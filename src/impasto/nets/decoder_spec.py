@@ -2,7 +2,7 @@
 
 It covers the mirrored encoder of AdaIN (Huang & Belongie 2017), the normalised inverse networks of style-swap (Chen &
 Schmidt 2016), and mirrored decoders that also impose the style's moments at shallower layers, similar to the style
-decoration of Avatar-Net (Sheng et al. 2018).
+decoration of Avatar-Net (Sheng et al. 2018). Features of shallower layers can enter too, each layer by a branch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from torch import Tensor
 
@@ -21,6 +21,8 @@ from .enlarge import FORMS, Enlarge
 
 LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 """Layers that a decoder can invert."""
+
+Branch = Literal["gain", "matrix"]
 
 _WIDEST, _MOST_CONVOLUTIONS, _MOST_STEPS = 4096, 64, 64  # far beyond any that was trained
 
@@ -39,8 +41,11 @@ class DecoderSpec:
         output: linear, or a sigmoid.
         inject: encoder layers whose style moments are imposed, each on the input of the last convolution of its
             stage.
-        skip: those of `inject` where the photo's features, transformed like the deepest ones, are added with a
-            learned gain for each channel. They have the outlines that the deepest layer has lost.
+        skip: layers below `layer` whose features, transformed like the deepest ones, are added to the input of the
+            last convolution of their stage, after imposed moments. They have the outlines that the deepest layer has
+            lost.
+        branch: what is learned of each layer of `skip`. ``gain``: a factor for each channel; the layer has to be one
+            of `inject`. ``matrix``: a 1×1 convolution with bias, which is zero before training.
         channels: channels of the encoder's blocks, at least up to `layer`.
         enlarge: how the size doubles between stages.
         steps: number of learned steps, which reduce the distance to the given features; see `LearnedStep`.
@@ -55,6 +60,7 @@ class DecoderSpec:
     output: Literal["linear", "sigmoid"] = "linear"
     inject: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    branch: Branch = "gain"
     channels: tuple[int, ...] = CHANNELS
     enlarge: Enlarge = "nearest"
     steps: int = 0
@@ -80,20 +86,25 @@ class DecoderSpec:
             raise RequestError(f"decoder steps are {self.steps}; expected 0 to {_MOST_STEPS}")
         if self.enlarge not in FORMS:
             raise RequestError(f"enlarge is {self.enlarge!r}; expected {' or '.join(FORMS)}")
-        if set(self.skip) - set(self.inject):
+        if self.branch not in get_args(Branch):
+            raise RequestError(f"branch is {self.branch!r}; expected {' or '.join(get_args(Branch))}")
+        if self.branch == "gain" and set(self.skip) - set(self.inject):
             raise RequestError(
                 f"skip is {self.skip} and inject is {self.inject}; expected skip to be a part of inject"
             )
-        for name in self.inject:
-            below = [f"relu{block}_1" for block in range(1, self.block)]
-            if name not in below:
-                raise RequestError(
-                    f"style moments cannot be imposed at {name!r}; expected some of {', '.join(below)}"
-                )
+        self._check_layers(self.inject, "style moments cannot be imposed at", "imposing moments there")
+        self._check_layers(self.skip, "features cannot be added at", "adding features there")
+
+    def _check_layers(self, names: tuple[str, ...], refusal: str, aim: str) -> None:
+        """Check that these layers are below `layer`, and that their stages have as many channels."""
+        below = [f"relu{block}_1" for block in range(1, self.block)]
+        for name in names:
+            if name not in below or names.count(name) > 1:
+                raise RequestError(f"{refusal} {shorten(repr(name))}; expected some of {', '.join(below)}, each once")
             widths = self.stages[self.block - int(name[4])]
             if len(widths) < 2 or widths[-2] != self.width(name):
                 raise RequestError(
-                    f"the stage of {name} has widths {widths}; imposing moments there needs {self.width(name)} "
+                    f"the stage of {name} has widths {widths}; {aim} needs {self.width(name)} "
                     "channels before its last convolution"
                 )
 
@@ -114,8 +125,8 @@ class DecoderSpec:
 
     @property
     def style_layers(self) -> tuple[str, ...]:
-        """Layers whose moments are needed: `layer`, then those of `inject`."""
-        return (self.layer, *self.inject)
+        """Layers whose moments are needed: `layer`, those of `inject`, then those of `skip` alone."""
+        return (self.layer, *self.inject, *(name for name in self.skip if name not in self.inject))
 
     @property
     def content_layers(self) -> tuple[str, ...]:
@@ -194,6 +205,9 @@ def tail(spec: DecoderSpec, weights: Mapping[str, Tensor], layer: str) -> tuple[
             if stage > 0 or (stage == 0 and place >= at):
                 where[:2] = str(stage), str(place - at if stage == 0 else place)
                 moved[".".join((kind, *where))] = value
-        elif (where[0] if kind == "gains" else kind.removeprefix("scale_")) in (*kept.style_layers, *kept.skip):
+        elif kind in ("gains", "branches"):
+            if where[0] in kept.skip:
+                moved[name] = value
+        elif kind.removeprefix("scale_") in kept.style_layers:
             moved[name] = value
-    return kept, {name: value for name, value in moved.items() if name != f"gains.{layer}"}
+    return kept, moved

@@ -33,6 +33,9 @@ REMOVED_SETTINGS: dict[str, tuple[Any, ...]] = {
 A checkpoint with such a value can be resumed by a trainer that lacks the setting.
 """
 
+ADDED_SETTINGS: dict[str, Any] = {"skip": [], "nearest": 0.0}
+"""Settings that checkpoints of earlier versions lack, and the values that they were made with."""
+
 
 FREE_SETTINGS = frozenset({"validate_every", "save_every", "workers", "max_time"})
 """Settings that a resumed run may change: what is learned does not depend on them."""
@@ -176,6 +179,8 @@ def _check_recipe(path: Path, state: State, recipe: Mapping[str, Any]) -> None:
         )
     for name in [*_KIND, *sorted((recipe.keys() | was.keys()) - free)]:
         if name not in recipe and name in REMOVED_SETTINGS and was[name] in REMOVED_SETTINGS[name]:
+            continue
+        if name not in was and recipe[name] == ADDED_SETTINGS.get(name, ...):
             continue
         if recipe.get(name) == was.get(name):
             continue

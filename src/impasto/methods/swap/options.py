@@ -85,7 +85,7 @@ class SwapOptions(AnyStyleOptions):
         default="auto",
         description="How features become a picture. network: by one pass of the net; optimise: by moving pixels "
         "from the photo; refine: by moving pixels from the net's picture; auto: refine up to 2048 px, network "
-        "beyond, where memory is scarce.",
+        "beyond, where memory is scarce, and with a net that has branches but no learned steps.",
     )
     net: FileName = setting(
         "network",
@@ -125,6 +125,11 @@ class SwapOptions(AnyStyleOptions):
         default=False,
         description="Scale the gradient of the feature loss so that its L1 norm at the layer is 1.",
     )
+
+    def without_steps(self) -> SwapOptions:
+        """Return the settings for a net whose picture is the result, unless steps are asked for."""
+        given = self.inverse != "auto" or self.steps is not None
+        return self if given else self.model_copy(update={"inverse": "network"})
 
     def count_steps(self, longest: int) -> int:
         """Return how many steps move the pixels of a picture; 0 if the net's picture is the result.

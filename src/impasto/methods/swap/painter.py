@@ -1,4 +1,7 @@
-"""Painting by style-swap: Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style"."""
+"""Painting by style-swap: Chen & Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style".
+
+A net with branches takes the chosen patches of shallower layers too, as the decoder of Kolkin et al. 2022 does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -16,11 +19,13 @@ from ...errors import RequestError, WeightsError
 from ...images.geometry import fit, fitted_size
 from ...losses.cost import Tiling
 from ...losses.functional import relative_distance
+from ...matching.rebuild import with_finer
 from ...matching.styles import SwapStyle, match_budget, match_cost, match_work, prepare, tone
 from ...matching.swap import swap
 from ...memory import Cost, Plan
 from ...nets.decoder import Decoder
 from ...nets.files import SWAP_KIND
+from ...painter import Regions
 from ...recipe import Recipe
 from ...statistics.moments import Moments, stack_rows
 from ...statistics.transfer import impose_moments, mix_moments, stack_moments
@@ -92,11 +97,15 @@ class SwapPainter(OnePassPainter[StyleStats]):
     def __init__(
         self, recipe: Recipe, nets: SwapNets, styles: Sequence[Tensor], kept: KeptStats[StyleStats] | None = None
     ) -> None:
-        self.options = options = options_of(recipe, SwapOptions)
+        options = options_of(recipe, SwapOptions)
         if not styles:
             raise RequestError("no style picture; give at least one")
         super().__init__(recipe, nets, styles, kept)
         self.encoder, self.decoder = nets.encoder, nets.decoder
+        self._finer = self.decoder.spec.skip if self.decoder else ()
+        if self._finer and self.decoder and not self.decoder.spec.steps:
+            options = options.without_steps()
+        self.options = options
         if self.decoder is not None:
             self.grain = options.grain * options.alpha
             self.grid = self.decoder.spec.grid if options.descreen else 0
@@ -144,13 +153,12 @@ class SwapPainter(OnePassPainter[StyleStats]):
 
     def cost(self, size: Size, stats: StyleStats | None, *, apart: bool) -> Cost:
         """See `OnePassPainter.cost`."""
-        layers = (self.options.layer,)
-        kept = self.encoder.features_cost(layers)
+        made = self.encoder.features_cost(self._layers)
         # The photo's features and their replacement; with regions also the sum of the replacements.
-        copies = 3 if apart else 2
-        busiest = self.encoder.encode_cost(layers) | copies * kept
+        own, replaced = self.encoder.features_cost(self._photo_layers), (2 if apart else 1) * made
+        busiest = self.encoder.encode_cost(self._photo_layers) | own + replaced
         if self.decoder is not None:  # the photo is freed before the picture is made
-            busiest |= (copies - 1) * kept + self.decoder.cost
+            busiest |= replaced + self.decoder.cost
         positions = self._positions((1, 3, *size))
         return busiest + match_cost(stats.patches if stats else (), *positions, self.recipe.memory)
 
@@ -175,53 +183,75 @@ class SwapPainter(OnePassPainter[StyleStats]):
         """See `OnePassPainter.pictures`."""
         options, stats = self.options, pass_.stats
         # 1. Encode the photo. 2. Replace its features by patches of the styles.
-        target = pass_.strips.run(lambda values: self._swap_features(pass_, values))
+        targets = pass_.strips.run(lambda values: self._swap_features(pass_, values))
         styles = stats.mixed if pass_.regions is None else stack_moments(stats.apart)
         inside = moments_inside(styles, self.encoder, pass_.photo, self._inject, options.alpha, pass_.strips.way)
         if self.decoder is not None:
             pass_.free_photo()
         # 3. Invert them to a picture, and refine it.
-        yield from self._invert(target, inside, pass_)
+        yield from self._invert(targets, inside, pass_)
 
     @torch.no_grad()
-    def _swap_features(self, pass_: Pass[StyleStats], values: int) -> Tensor:
+    def _swap_features(self, pass_: Pass[StyleStats], values: int) -> dict[str, Tensor]:
         """Encode the photo; replace its features by patches of the styles, in each region by those of its style."""
-        options, budget = self.options, match_budget(self.recipe.memory)
-        layer, tones, patches = options.layer, pass_.prepared.tones, pass_.stats.patches
-        if pass_.regions is None:  # no name holds the features, so they are freed after the match
-            return swap(
-                self.encoder.encode(pass_.photo, (layer,), values)[layer],
-                patches[0],
-                tones=tones,
-                alpha=options.alpha,
-                restore=options.moments,
-                budget_mb=budget,
-            )
-        features = self.encoder.encode(pass_.photo, (layer,), values)[layer]
-        made = torch.zeros_like(features)
-        for share, each in zip(pass_.regions.everywhere(*features.shape[2:]), patches, strict=True):
-            made += swap(features, each, tones=tones, budget_mb=budget).mul_(share.to(features.dtype))
-        if options.moments == "style":
-            impose_moments(made, stack_rows([each.moments for each in patches]), regions=pass_.regions)
-        return features.lerp_(made, options.alpha)
+        options, layer = self.options, self.options.layer
+        features = self.encoder.encode(pass_.photo, self._photo_layers, values)
+        if pass_.regions is not None:
+            return self._swap_in_regions(features, pass_)
+        made = swap(
+            features.pop(layer),  # no name holds these features, so they are freed after the match
+            pass_.stats.patches[0],
+            tones=pass_.prepared.tones,
+            alpha=options.alpha,
+            restore=options.moments,
+            budget_mb=match_budget(self.recipe.memory),
+            finer=features,
+        )
+        return {layer: made, **features}
 
-    def _invert(self, target: Tensor, inside: Mapping[str, Moments], pass_: Pass[StyleStats]) -> Iterator[Painted]:
+    def _swap_in_regions(self, features: Mapping[str, Tensor], pass_: Pass[StyleStats]) -> dict[str, Tensor]:
+        """Replace features by a sum of all styles' patches, weighted by their regions."""
+        options, layer, patches = self.options, self.options.layer, pass_.stats.patches
+        tones, budget = pass_.prepared.tones, match_budget(self.recipe.memory)
+        regions = cast(Regions, pass_.regions)
+        made: dict[str, Tensor] = {}
+        for number, each in enumerate(patches):
+            parts: dict[str, Tensor] = {}
+            parts[layer] = swap(features[layer], each, tones=tones, budget_mb=budget, finer=parts)
+            for name in self._layers:
+                part = parts.pop(name)
+                part.mul_(regions.everywhere(*part.shape[2:])[number].to(part.dtype))
+                made[name] = made[name].add_(part) if name in made else part
+        for name, x in made.items():
+            if options.moments == "style":
+                of_styles = [each.moments if name == layer else each.finer[name].moments for each in patches]
+                impose_moments(x, stack_rows(of_styles), regions=regions)
+            if name in features:
+                made[name] = features[name].lerp_(x, options.alpha)
+        return made
+
+    def _invert(
+        self, targets: dict[str, Tensor], inside: Mapping[str, Moments], pass_: Pass[StyleStats]
+    ) -> Iterator[Painted]:
         """Yield the picture after each step of refinement; without refinement the picture of the net.
 
         Args:
-            target: features to invert, 1×C×h×w.
+            targets: features to invert, 1×C×h×w by layer. Those of shallower layers are removed when they are used.
             inside: moments to impose inside the decoder, by layer.
             pass_: the pass.
         """
-        decoder, layer, plan = self.decoder, self.options.layer, pass_.prepared.plan
+        decoder, plan = self.decoder, pass_.prepared.plan
         if decoder is None:
             picture = pass_.photo.clone()  # it is changed in place, and the photo may belong to the caller
         else:
-            made = pass_.strips.run(lambda n: decoder.paint({layer: target}, inside, pass_.regions, values=n))
+            made = pass_.strips.run(lambda n: decoder.paint({**targets}, inside, pass_.regions, values=n))
             picture = made.clamp_(0, 1).contiguous()
+            for layer in self._finer:
+                del targets[layer]
         if plan is None:
             yield Painted(picture)
         else:
+            target = targets[self.options.layer]
             yield from self.refiner.steps(target, picture, plan, self.options.count_steps(pass_.size))
 
     def feature_errors(self, content: Tensor) -> dict[str, float]:
@@ -237,7 +267,7 @@ class SwapPainter(OnePassPainter[StyleStats]):
             The error for the features of the ``photo``, of the first style (``painting``), and for the ``swapped``
             ones.
         """
-        layer, size = self.options.layer, self.recipe.size or max(content.shape[2:])
+        layer, layers, size = self.options.layer, self._layers, self.recipe.size or max(content.shape[2:])
         stats, plan = self.encode_styles([size], apart=False)[size], self.refiner.plan((size, size), size)
         own, style = self.fitted(content.to(self.device), size), self._fitted_style(self.styles[0], size)
         errors: dict[str, float] = {}
@@ -245,26 +275,29 @@ class SwapPainter(OnePassPainter[StyleStats]):
             pass_ = self.unframed(picture, size, stats)
             pass_.prepared = _Prepared(plan, tone(pass_.photo, *self._positions(pass_.photo.shape)))
             if kind == "swapped":
-                target, alpha = self._swap_features(pass_, VALUES), self.options.alpha
+                targets, alpha = self._swap_features(pass_, VALUES), self.options.alpha
             else:
-                target, alpha = self.encoder(pass_.photo, (layer,))[layer], 0.0
+                targets, alpha = self.encoder(pass_.photo, layers), 0.0
             inside = moments_inside(stats.mixed, self.encoder, pass_.photo, self._inject, alpha)
             if kind != "swapped":
                 pass_.photo = torch.full_like(pass_.photo, 0.5)
-            (made,) = deque(self._invert(target, inside, pass_), maxlen=1)
-            errors[kind] = relative_distance(self.encoder(made.picture, (layer,))[layer], target)
+            (made,) = deque(self._invert(targets, inside, pass_), maxlen=1)
+            errors[kind] = relative_distance(self.encoder(made.picture, (layer,))[layer], targets[layer])
         return errors
 
-    def _encode_style(self, style: Tensor, size: int, *, apart: bool) -> tuple[Tensor, Tensor, dict[str, Moments]]:
+    def _encode_style(
+        self, style: Tensor, size: int, *, apart: bool
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Moments]]:
         """Return the features of a style, the brightness of their positions, and moments by layer, at a size."""
-        layer = self.options.layer
+        layer, layers = self.options.layer, self._layers
         fitted = self._fitted_style(style, size)
         # The patches of every style stay in memory, at this size and at smaller ones, which take a third more.
-        kept = len(self.styles) * 4 / 3 * self.encoder.features_cost((layer,))
+        kept = len(self.styles) * 4 / 3 * self.encoder.features_cost(layers)
         refined = self.refiner.cost((fitted.shape[2], fitted.shape[3]), size) if size == self._largest else Cost()
-        strips = self.plan_style(fitted, self.encoder.encode_cost((layer,)), kept, refined, apart=apart)
-        features, moments = strips.run(lambda values: self.encoder.measure(fitted, (layer,), self._inject, values))
-        return features[layer], tone(fitted, *features[layer].shape[2:]), moments
+        encoding = self.encoder.encode_cost(layers) + self.encoder.features_cost(self._finer)  # a table of these too
+        strips = self.plan_style(fitted, encoding, kept, refined, apart=apart)
+        features, moments = strips.run(lambda values: self.encoder.measure(fitted, layers, self._inject, values))
+        return features, tone(fitted, *features[layer].shape[2:]), moments
 
     def _fitted_style(self, style: Tensor, size: int) -> Tensor:
         """Resize a style picture. One that may be enlarged gets at least the smallest side that has a patch."""
@@ -273,11 +306,13 @@ class SwapPainter(OnePassPainter[StyleStats]):
             return fitted
         return fit(style, math.ceil(self.min_side * max(style.shape[2:]) / min(style.shape[2:])))
 
-    def _patches(self, features: Sequence[Tensor], tones: Sequence[Tensor], shares: Sequence[float]) -> SwapStyle:
+    def _patches(
+        self, features: Sequence[dict[str, Tensor]], tones: Sequence[Tensor], shares: Sequence[float]
+    ) -> SwapStyle:
         """Make a table of patches of one or more styles."""
         options = self.options
-        return prepare(
-            features,
+        ready = prepare(
+            [each.pop(options.layer) for each in features],
             shares,
             patch=options.patch_size,
             stride=options.stride,
@@ -289,6 +324,17 @@ class SwapPainter(OnePassPainter[StyleStats]):
             coherence=options.coherence,
             dtype=self.dtype,
         )
+        return with_finer(ready, features, options.layer) if self._finer else ready
+
+    @property
+    def _layers(self) -> tuple[str, ...]:
+        """Layers whose patches the net takes: the one that is matched, then the shallower ones of its branches."""
+        return (self.options.layer, *self._finer)
+
+    @property
+    def _photo_layers(self) -> tuple[str, ...]:
+        """Layers at which the photo's own features are needed."""
+        return (self.options.layer,) if self.options.alpha == 1 else self._layers
 
     @property
     def _inject(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ...errors import RequestError
 from ...methods.common.preset import Preset
 from ...nets.decoder import Decoder
 from ...nets.decoder_spec import DecoderSpec, mirror, tail
@@ -30,7 +31,7 @@ from ..swap_objective import SwapObjective, SwapObjectiveOptions
 from ..terms import STYLE_LAYERS, encode
 
 KIND = SWAP_KIND
-_SHAPE = ("norm", "padding", "inject", "enlarge")
+_SHAPE = ("norm", "padding", "inject", "skip", "enlarge")
 
 
 class SwapTraining(SwapObjectiveOptions):
@@ -71,6 +72,13 @@ class SwapTraining(SwapObjectiveOptions):
         default=("relu2_1", "relu1_1"),
         description="Layers below --layer at which the decoder takes the style's means and deviations, as "
         "LAYER,LAYER,... or none.",
+    )
+    skip: Names = setting(
+        "network",
+        "advanced",
+        default=(),
+        description="Layers below --layer whose chosen patches the decoder takes too, each by a branch of its own, "
+        "as LAYER,LAYER,... or none.",
     )
 
 
@@ -136,10 +144,12 @@ class SwapTask:
         shape: dict[str, Any] = {name: getattr(options, name) for name in _SHAPE}
         if options.form == "released":
             shape |= {"stages": _RELEASED[options.layer], "transposed": True, "output": "sigmoid"}
+        if options.skip:
+            shape["branch"] = "matrix"
         net = Decoder(mirror(options.layer, encoder_channels(setting.weights), **shape))
         net.set_scales(mean_activations(self.objective.vgg, setting.sample, STYLE_LAYERS))
         if setting.init:
-            begin_with(net, {name: value for name, value in setting.init.items() if not name.startswith("steps.")})
+            begin_with(net, _with_branches(setting.init, net))
         self.net = net.to(self.device)
 
     def metadata(self) -> Mapping[str, Any]:
@@ -150,18 +160,37 @@ class SwapTask:
         """Return the weighted loss terms; `SwapTraining` describes them."""
         given = self.objective.examples(photos, paintings, self.net.spec, step)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            picture: Tensor = net({self.options.layer: given.target}, given.stats)
-        found = encode(self.objective.vgg, picture, self.objective.layers)
+            picture: Tensor = net({self.options.layer: given.target, **given.finer}, given.stats)
+        found = encode(self.objective.vgg, picture, self.objective.encoded)
         return self.objective.terms(picture, found, given, step)
 
-    def paint(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
-        """Turn features into pictures in [0, 1]."""
+    def paint(self, targets: Mapping[str, Tensor], stats: Mapping[str, Moments]) -> Tensor:
+        """Turn features by layer into pictures in [0, 1]."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.net({self.options.layer: target}, stats).clamp(0, 1)
+            return self.net(targets, stats).clamp(0, 1)
 
     def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
         """Return figures and a sheet; see `SwapObjective.validate`."""
         return self.objective.validate(self.paint, self.net.spec, most)
+
+
+def _with_branches(init: Mapping[str, Tensor], net: Decoder) -> dict[str, Tensor]:
+    """Complete the weights to begin with by new branches, and leave out learned steps.
+
+    Raises:
+        RequestError: the weights have branches that the net has not.
+    """
+    branches = {name.split(".")[1] for name in init if name.startswith("branches.")}
+    if missing := branches - {*net.spec.skip}:
+        raise RequestError(
+            f"the net to begin with has branches at {', '.join(sorted(branches, reverse=True))}, --skip has none at "
+            f"{', '.join(sorted(missing, reverse=True))}; expected --skip {','.join(sorted(branches, reverse=True))}"
+        )
+    fresh = [name for name in net.spec.skip if name not in branches]
+    names = {f"branches.{name}.{kind}" for name in fresh for kind in ("weight", "bias")}
+    names |= {f"scale_{name}" for name in fresh if name not in net.spec.inject}
+    new = {name: value for name, value in net.state_dict().items() if name in names}
+    return {**new, **{name: value for name, value in init.items() if not name.startswith("steps.")}}
 
 
 def train(

@@ -102,23 +102,27 @@ class SwapStepsTask:
             raise RequestError("learned steps are trained in one process; start it without a launcher")
         given = self.objective.examples(photos, paintings, self.net.spec, step)
         terms: dict[str, Tensor] = {}
-        for number, (picture, found) in enumerate(self.descent(given.target, given.stats), 1):
+        for number, (picture, found) in enumerate(self.descent(given.target, given.stats, given.finer), 1):
             weight = (1 + number / self._count) / 2 / self._count
             for name, value in self.objective.terms(picture, found, given, step).items():
                 terms[name] = terms.get(name, 0) + weight * value
         return terms
 
-    def decoded(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
-        """Return the decoder's pictures in [0, 1], with which the steps begin."""
+    def decoded(
+        self, target: Tensor, stats: Mapping[str, Moments], finer: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Return the decoder's pictures in [0, 1], with which the steps begin; `finer` are its branches' features."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.net({self.objective.layer: target}, stats).clamp(0, 1)
+            return self.net({self.objective.layer: target, **(finer or {})}, stats).clamp(0, 1)
 
-    def descent(self, target: Tensor, stats: Mapping[str, Moments]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def descent(
+        self, target: Tensor, stats: Mapping[str, Moments], finer: Mapping[str, Tensor] | None = None
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Yield the pictures after each step, not clamped, and their features by layer."""
         vgg, layer, handed_on = self.objective.vgg, self.objective.layer, None
         steps = self.net.learned_steps(self._count)
         self.net.stages.eval()  # batch normalisation by the statistics of the decoder's training
-        picture = self.decoded(target, stats).requires_grad_()
+        picture = self.decoded(target, stats, finer).requires_grad_()
         found = encode(vgg, picture, (layer,))
         for number, step in enumerate(steps, 1):
             loss = (found[layer].float() - target.float()).square().sum()
@@ -126,13 +130,14 @@ class SwapStepsTask:
             before = picture.detach().clamp(0, 1)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 picture, handed_on = step(before, gradient, handed_on)
-            found = encode(vgg, picture, self.objective.layers, again=number < len(steps))
+            found = encode(vgg, picture, self.objective.encoded, again=number < len(steps))
             yield picture, found
 
-    def paint(self, target: Tensor, stats: Mapping[str, Moments]) -> Tensor:
+    def paint(self, targets: Mapping[str, Tensor], stats: Mapping[str, Moments]) -> Tensor:
         """Return the pictures after the last step, in [0, 1]."""
+        finer = {layer: x for layer, x in targets.items() if layer != self.objective.layer}
         with torch.enable_grad():
-            *_, (picture, _) = self.descent(target, stats)
+            *_, (picture, _) = self.descent(targets[self.objective.layer], stats, finer)
         return picture.detach().clamp(0, 1)
 
     def validate(self, most: int | None = None) -> tuple[dict[str, float], Image.Image]:
