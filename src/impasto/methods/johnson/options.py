@@ -30,9 +30,9 @@ class JohnsonOptions(Options):
     )
     style_scale: StyleScale = setting(
         "strokes",
-        default=1.0,
-        description="Size of strokes as a share of the picture: 1 is what one pass at 512 px gives, more is larger "
-        "and bolder. Larger pictures are painted from that size upwards.",
+        default=2.0,
+        description="Size of strokes as a share of the picture: 1 is one pass at 512 px; 2 paints at 256 px first. "
+        "Larger pictures are painted from that size upwards.",
     )
     grain: Grain = GRAIN
 
