@@ -166,7 +166,12 @@ def _from_small(effort: str, boldness: float, **steps: int) -> Way:
             "rungs": (
                 Rung(method="adain", size=COLOURS, settings={"style_scale": _pass_scale(boldness)}),
                 Rung(method="nnst", size=first_size(effort, boldness), keep_tones=False, settings=settings),
-                Rung(method="swap", start_detail=detail(boldness), settings={"alpha": 0.65 + 0.7 * (boldness - 0.5)}),
+                Rung(
+                    method="swap",
+                    start_detail=detail(boldness),
+                    spread_colours=True,
+                    settings={"alpha": 0.65 + 0.7 * (boldness - 0.5)},
+                ),
             )
         },
     )

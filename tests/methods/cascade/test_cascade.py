@@ -84,6 +84,15 @@ def test_large_areas_keep_the_tones_of_the_rung_before(recipe, picture):
     assert kept < anew / 2
 
 
+def test_a_rung_spreads_colours_if_asked(recipe, picture):
+    photo, styles = picture(48, 64, 1), _styles(picture)
+    plain, spread = (
+        bind(recipe(f"ADAIN:32,SWAP{more}", size=64), styles=styles).paint(photo).done().to_pil().tobytes()
+        for more in ("", ":spread_colours=yes")
+    )
+    assert plain != spread
+
+
 def test_detail_too_fine_for_a_rung_comes_back_sharper(picture):
     photo, painted = picture(96, 128, 1), torch.full((1, 3, 48, 64), 0.5)
     assert cascade.sharpened(painted, photo, 0) is painted

@@ -19,6 +19,7 @@ def _recipe(rungs, **settings):
         "adain:256",
         "swap:start_detail=0.5",
         "swap:start_detail=0.5:keep_tones=no:alpha=0.5",
+        "swap:spread_colours=yes:alpha=0.5",
         "adain:222:style_scale=2.5:covariance=none",
         "swap:128:start_detail=2.0:descreen=no:search=exact",
         "adain:64:net=C:/mine/net.safetensors:alpha=0.25",

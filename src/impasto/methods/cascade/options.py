@@ -16,7 +16,7 @@ _FULL = 512  # px: a rung's size is meant for pictures of that size or more
 _LEAST = 16  # px of a longest side that a rung paints at
 _NARROWEST = 4  # px of a shorter side, likewise: narrower pictures show no shapes
 
-_OWN = ("start_detail", "keep_tones")  # a rung's own, written as its method's settings are
+_OWN = ("start_detail", "keep_tones", "spread_colours")  # a rung's own, written as its method's settings are
 
 _WORDS: dict[str, Any] = {"none": None, "yes": True, "no": False}
 
@@ -25,8 +25,9 @@ class Rung(Frozen):
     """One painting of a cascade: its method, size and settings, and how it continues the picture of the rung before.
 
     Examples:
-        >>> Rung.parse("adain:256:style_scale=2")
-        Rung(method='adain', size=256, start_detail=1.0, keep_tones=True, settings={'style_scale': 2})
+        >>> rung = Rung.parse("adain:256:style_scale=2")
+        >>> rung.size, rung.settings
+        (256, {'style_scale': 2})
     """
 
     FORM = "METHOD[:SIZE][:SETTING=VALUE...]"
@@ -46,6 +47,10 @@ class Rung(Frozen):
         default=True,
         description="Keep the light and colour of large areas of the rung before. If not, the rung paints its own, "
         "as the first rung does.",
+    )
+    spread_colours: bool = Field(
+        default=False,
+        description="Move colours apart where they are nearer together than the painting's.",
     )
     settings: Mapping[str, Any] = Field(
         default_factory=dict[str, Any],
@@ -95,6 +100,8 @@ class Rung(Frozen):
             parts.append(f"start_detail={self.start_detail!r}")
         if not self.keep_tones:
             parts.append("keep_tones=no")
+        if self.spread_colours:
+            parts.append("spread_colours=yes")
         return ":".join([*parts, *(f"{name}={_written(value)}" for name, value in self.settings.items())])
 
     def longest(self, final: int, shape: tuple[int, int]) -> int:
@@ -178,7 +185,7 @@ QUICK = (
             "split_steps": 4,
         },
     ),
-    Rung(method="swap", start_detail=1.3, settings={"alpha": 0.65}),
+    Rung(method="swap", start_detail=1.3, spread_colours=True, settings={"alpha": 0.65}),
 )
 """Colours by one pass, large forms by a short optimisation, then strokes that follow them."""
 

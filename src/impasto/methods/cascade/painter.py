@@ -21,6 +21,7 @@ from ..common.loader import Loader, Nets
 from ..common.options import options_of
 from ..common.scales import restored, tones_of, with_tones
 from ..common.stages import StagedPainter
+from .colours import with_colours
 from .options import CascadeOptions, Rung
 from .resume import Progress, origin
 
@@ -112,6 +113,8 @@ class CascadePainter(Painter):
             with part(*shares[number], what):
                 for step, shown in _shown_steps(painter, content, regions, begun):
                     start = step.image if tones is None else with_tones(step.image.clone(), tones)
+                    if rung.spread_colours:
+                        start = with_colours(start.clone(), self._styles, self.recipe.style_shares(), regions)
                     done = ends[number] if shown is None else begins[number] + shown
                     note = "; ".join(filter(None, (what, step.note)))
                     image = resize(start, *given).contiguous()
