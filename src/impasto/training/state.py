@@ -180,7 +180,7 @@ def _check_recipe(path: Path, state: State, recipe: Mapping[str, Any]) -> None:
     for name in [*_KIND, *sorted((recipe.keys() | was.keys()) - free)]:
         if name not in recipe and name in REMOVED_SETTINGS and was[name] in REMOVED_SETTINGS[name]:
             continue
-        if name not in was and recipe[name] == ADDED_SETTINGS.get(name, ...):
+        if name not in was and name in ADDED_SETTINGS and recipe.get(name) == ADDED_SETTINGS[name]:
             continue
         if recipe.get(name) == was.get(name):
             continue

@@ -203,7 +203,7 @@ def test_a_resumed_run_has_the_parent_it_had(encoder: str, pictures: str, tmp_pa
     given = (settings(steps=3), [pictures], [pictures], tmp_path / "run")
     train(*given, encoder=encoder, init=str(one))
     train(*given, encoder=encoder, init=str(one), resume=True)
-    with pytest.raises(RequestError, match=r"was made with parent = .*net\.safetensors"):
+    with pytest.raises(RequestError, match=r"began with net\.safetensors .*, not with net\.safetensors"):
         train(*given, encoder=encoder, init=str(other), resume=True)
     with pytest.raises(RequestError, match="now it is None"):
         train(*given, encoder=encoder, resume=True)
