@@ -80,7 +80,7 @@ class Conv(nn.Module):
 
 @dataclass(frozen=True)
 class Affine:
-    """A gain and a shift of each channel, to be folded fold_into the next convolution.
+    """A gain and a shift of each channel, to be folded into the next convolution.
 
     Attributes:
         gain: 1×C×1×1.
@@ -93,7 +93,7 @@ class Affine:
     mean: Tensor
 
     def fold_into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Fold gain and shift fold_into a convolution's weight, O×C×3×3, and bias, O; returned in their types.
+        """Fold gain and shift into a convolution's weight, O×C×3×3, and bias, O; returned in their types.
 
         The bias corrects the rounding errors of the weight for an input that is the mean everywhere.
         """

@@ -112,9 +112,13 @@ class CascadePainter(Painter):
             tones = tones_of(start) if rung.keep_tones and number > 0 and start is not None else None
             with part(*shares[number], what):
                 for step, shown in _shown_steps(painter, content, regions, begun):
-                    start = step.image if tones is None else with_tones(step.image.clone(), tones)
+                    start = step.image
+                    if tones is not None or rung.spread_colours:
+                        start = start.clone()  # the two change it in place
+                    if tones is not None:
+                        with_tones(start, tones)
                     if rung.spread_colours:
-                        start = with_colours(start.clone(), self._styles, self.recipe.style_shares(), regions)
+                        with_colours(start, self._styles, self.recipe.style_shares(), regions)
                     done = ends[number] if shown is None else begins[number] + shown
                     note = "; ".join(filter(None, (what, step.note)))
                     image = resize(start, *given).contiguous()
