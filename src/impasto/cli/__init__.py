@@ -23,6 +23,7 @@ impasto turns a photograph into a painting in the manner of another picture.
   impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png
   impasto johnson photo.jpg --net the-scream    in under a second, in a style of the gallery
   impasto johnson --list                    the styles of the gallery
+  impasto studio                            a page in the browser to paint in
   impasto doctor                            what this machine has, for error reports
 
 impasto --help lists the commands, impasto paint --help the flags of one."""

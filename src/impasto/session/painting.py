@@ -145,7 +145,8 @@ class Painting:
         """
         from ..images.picture import to_pil
 
-        return to_pil(self.image, self._alpha())
+        image = self.image
+        return to_pil(image, self._alpha(image))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Convert to H×W×3 uint8, or H×W×4 if the photograph has alpha, by ``numpy.asarray(painting)``."""
@@ -178,11 +179,41 @@ class Painting:
         Examples:
             >>> painting.save("painted.jpg", quality=90)
         """
-        from .. import __version__
         from ..images.write import check_target, write
-        from .provenance import Provenance, inputs_of
 
         check_target(target, overwrite, quality=quality, bits=bits)
+        image = self.image
+        write(image, target, overwrite=overwrite, **self._written(image, bits, quality, keep_gps=keep_gps))
+
+    def encode(self, extension: str, *, quality: int = 95, bits: int = 8, longest: int | None = None) -> bytes:
+        """Return the bytes of a file such as `save` writes.
+
+        Args:
+            extension: of the file, such as ``.png``; it chooses the format.
+            quality: see `save`.
+            bits: see `save`.
+            longest: most pixels of the longest side; a larger picture is made smaller. None keeps its size.
+
+        Raises:
+            RequestError: see `save`.
+
+        Examples:
+            >>> painting.encode(".jpg")[:2]
+            b'\xff\xd8'
+        """
+        from ..images.geometry import fit
+        from ..images.write import encode
+
+        image = self.image
+        if longest is not None and longest < max(self.size):
+            image = fit(image, longest)
+        return encode(image, f"painting{extension}", **self._written(image, bits, quality))
+
+    def _written(self, image: Tensor, bits: int, quality: int, *, keep_gps: bool = False) -> dict[str, Any]:
+        """What a file of `image` has beside it, as arguments of `images.write.write`."""
+        from .. import __version__
+        from .provenance import Provenance, inputs_of
+
         dpi = self.recipe.dpi or (DPI if self.recipe.print else None)
         kept = Provenance(
             version=__version__,
@@ -196,23 +227,20 @@ class Painting:
             losses=dict(self.step.losses),
             inputs=inputs_of(self.recipe, self.photo, self.styles),
         )
-        write(
-            self.image,
-            target,
-            overwrite=overwrite,
-            metadata=kept.stored(),
-            alpha=self._alpha(),
-            exif=self.photo.exif,
-            dpi=self.photo.dpi if dpi is None else (dpi, dpi),
-            quality=quality,
-            bits=bits,
-            keep_gps=keep_gps,
-        )
+        return {
+            "metadata": kept.stored(),
+            "alpha": self._alpha(image),
+            "exif": self.photo.exif,
+            "dpi": self.photo.dpi if dpi is None else (dpi, dpi),
+            "quality": quality,
+            "bits": bits,
+            "keep_gps": keep_gps,
+        }
 
-    def _alpha(self) -> Tensor | None:
+    def _alpha(self, image: Tensor) -> Tensor | None:
         from ..images.geometry import resize
 
-        return None if self.photo.alpha is None else resize(self.photo.alpha, *self.step.image.shape[2:])
+        return None if self.photo.alpha is None else resize(self.photo.alpha, *image.shape[2:])
 
     def _repr_png_(self) -> Any:
         """Encode as PNG, for a notebook to show."""
