@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -154,9 +155,8 @@ class Client:
         Raises:
             StudioError: the studio closes.
         """
-        state: dict[str, Any] = {}
-        for state in self.watch(name):
-            pass
+        last = deque(self.watch(name), maxlen=1)
+        state = last[0] if last else {}
         if state.get("state") not in _ENDED:
             raise StudioError("the studio ended the stream before the job; expected it to stay open")
         return state

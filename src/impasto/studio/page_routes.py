@@ -26,7 +26,8 @@ _LOGIN = """<!doctype html>
 <h1>impasto studio</h1>
 <p>%s</p>
 <form method="post" action="login">
-<label>Token or password <input type="password" name="secret" autocomplete="current-password" required autofocus></label>
+<label>Token or password
+<input type="password" name="secret" autocomplete="current-password" required autofocus></label>
 <button>Come in</button>
 </form>
 </main>

@@ -130,6 +130,7 @@ def _check(data: bytes, name: str, limits: Limits) -> None:
         Refusal: see `receive`.
     """
     from ..images import codecs
+    from ..images.foreign import what_else
     from ..images.source import TooLargeError, UnknownFormatError, open_image
 
     if not data:
@@ -139,8 +140,10 @@ def _check(data: bytes, name: str, limits: Limits) -> None:
         raise Refusal(415, f"{name} is a picture of another kind ({kind}); {_READ}: export it as one of these")
     try:
         image: Image.Image = codecs.open_heif(data, name) if kind else open_image(data, name, FORMATS)
-    except UnknownFormatError as error:
-        raise Refusal(415, public(error)) from None
+    except UnknownFormatError:
+        what, repair = what_else(data)
+        found = f"but {what}" if what else "that can be read"
+        raise Refusal(415, f"{name} is not a picture {found}; {_READ}: {repair}") from None
     except TooLargeError as error:
         raise Refusal(413, public(error)) from None
     except ImageError as error:

@@ -210,8 +210,8 @@ def require_secret(address: Address, *, token: str | None, password: str | None)
     if not address.is_loopback and token is None and password is None:
         raise Refusal(
             400,
-            f"--host {address.host} lets other machines in, and there is neither --token nor --password; expected one "
-            "of them: add --password, or leave --host out to paint on this machine only",
+            f"--host {address.host} lets other machines in, and there is neither --token nor --password; expected "
+            "one of them: add --password, or leave --host out to paint on this machine only",
         )
 
 

@@ -186,8 +186,8 @@ def _check_certificate(certificate: tuple[Path, Path] | None) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*certificate)
     except (OSError, ValueError) as error:
         raise RequestError(
-            f"--https {certificate[0]} {certificate[1]} cannot be used ({error}); expected a certificate and its key, "
-            "both in PEM"
+            f"--https {certificate[0]} {certificate[1]} cannot be used ({error}); expected a certificate and its "
+            "key, both in PEM"
         ) from None
 
 

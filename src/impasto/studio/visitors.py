@@ -83,7 +83,7 @@ class Visitors:
         now = self.clock()
         self._failures = [then for then in self._failures if now - then < 60]
         given = secret.encode("utf-8", "surrogateescape")
-        right = any([hmac.compare_digest(each.encode(), given) for each in self.secrets])
+        right = sum(hmac.compare_digest(each.encode(), given) for each in self.secrets) > 0  # as long for each
         exhausted = len(self._failures) >= self.limits.attempts
         if right and (len(given) >= _UNGUESSABLE or not exhausted):
             return True
