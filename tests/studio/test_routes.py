@@ -12,11 +12,16 @@ from impasto.studio.app import ENDPOINTS
 from impasto.studio.endpoints import Endpoint
 from impasto.studio.limits import Limits
 
-from .conftest import BEARER, TOKEN, opened, picture
+from .studios import BEARER, TOKEN, opened, picture
 
 
 def routes_of(opened):
-    return {(route.path, method) for route in opened.app._app.routes if isinstance(route, Route) for method in route.methods}
+    return {
+        (route.path, method)
+        for route in opened.app._app.routes
+        if isinstance(route, Route)
+        for method in route.methods
+    }
 
 
 def test_the_openapi_document_has_the_routes_and_no_others(open_studio):
@@ -124,7 +129,9 @@ def test_a_painting_is_taken_home_with_its_recipe(api, tmp_path, format):
         pytest.skip(f"Pillow writes no {format} here")
     job = api.start(api.request())
     assert api.wait(job)["width"] == 48
-    answer = api.ask("GET", f"/api/jobs/{job}/picture?format={format}&strength=0.5&colour=oklab&longest=24&download=1")
+    answer = api.ask(
+        "GET", f"/api/jobs/{job}/picture?format={format}&strength=0.5&colour=oklab&longest=24&download=1"
+    )
     assert answer.status_code == 200 and answer.headers["content-type"] == f"image/{format}"
     assert answer.headers["content-disposition"].startswith('attachment; filename="photo.johnson.')
     assert max(opened(answer.content).size) == 24
@@ -181,11 +188,17 @@ def pixels_of_mask():
 
 def test_paint_takes_pictures_and_gives_one(open_studio):
     studio = open_studio()
-    files = [("photo", ("a.png", picture())), ("style", ("b.png", picture(seed=1))), ("style", ("c.png", picture(seed=2)))]
+    files = [
+        ("photo", ("a.png", picture())),
+        ("style", ("b.png", picture(seed=1))),
+        ("style", ("c.png", picture(seed=2))),
+    ]
     fields = {"effort": "draft", "boldness": "0.2", "size": "48", "format": "jpeg", "settings": '{"strength": 0.9}'}
     answer = studio.api.ask("POST", "/api/paint", files=files, data=fields)
     assert answer.status_code == 200 and opened(answer.content).size == (48, 36)
-    named = studio.api.ask("POST", "/api/paint", files={"photo": picture()}, data={"style": "great-wave", "size": "48"})
+    named = studio.api.ask(
+        "POST", "/api/paint", files={"photo": picture()}, data={"style": "great-wave", "size": "48"}
+    )
     assert named.status_code == 200 and named.headers["content-type"] == "image/png"
     assert len(studio.studio.pictures) == 0 and len(studio.studio.jobs) == 0
 

@@ -200,7 +200,8 @@ class Queue:
             Refusal: too many wait.
         """
         with self._changed:
-            own = sum(job.owner == owner for job in [*self._waiting, *filter(None, [self._painting])])
+            jobs = [*self._waiting, *filter(None, [self._painting])]
+            own = sum(job.owner == owner and not job.is_over for job in jobs)
             if self._closed:
                 raise Refusal(503, "the studio is closing; expected it to be open: start it again")
             if own >= self._limits.own_queue:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from pathlib import PureWindowsPath
 
 _LONGEST = 80  # characters
 _SIGNS = " ._-()"
@@ -16,7 +16,7 @@ def safe_name(name: str) -> str:
         >>> safe_name("../../etc/<b>my photo</b>.jpg")
         'b.jpg'
     """
-    last = unicodedata.normalize("NFC", PureWindowsPath(name.replace("\0", "")).name)  # knows both separators
+    last = unicodedata.normalize("NFC", re.split(r"[/\\]", name.replace("\0", ""))[-1])
     kept = "".join(letter if letter.isalnum() or letter in _SIGNS else " " for letter in last)
     stem, dot, extension = " ".join(kept.split()).lstrip("-. ").rpartition(".")
     stem, extension = (stem, extension[:8]) if dot else (extension, "")

@@ -14,7 +14,7 @@ from ..recipe import DECIDED, Recipe
 from ..untrusted import shorten
 from ..weights.catalogue import CATALOGUE
 from .names import safe_name
-from .refusals import Refusal
+from .refusals import Refusal, public
 
 _MOST_TEXT = 32_000  # characters of a recipe that is given back
 _MOST_NAMES = 16  # styles of a recipe that is given back
@@ -71,7 +71,8 @@ def check_names(recipe: Recipe, own: Collection[str]) -> None:
     def check(name: str) -> str:
         if name not in own and name not in known:
             hint = near_misses(name, known) or ": see the settings of the method"
-            raise Refusal(422, f"{shorten(name)!r} is not the name of anything shipped; expected one that is{hint}")
+            shown = public(repr(shorten(name)))
+            raise Refusal(422, f"{shown} is not the name of anything shipped; expected one that is{hint}")
         return name
 
     recipe.renamed(check)

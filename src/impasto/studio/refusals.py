@@ -22,8 +22,9 @@ from ..weights.locate import cache_dir
 LOG = logging.getLogger("impasto.studio")
 
 _PACKAGE = Path(__file__).parents[1]
-# An absolute path of POSIX or Windows, or one from a home folder; the last part is the name of the file.
-_PATH = re.compile(r"(?<![\w.:/\\~])(?:~[\w.-]*|[A-Za-z]:)?(?:[/\\][^/\\\s'\"`:;,()]*)*[/\\]([^/\\\s'\"`:;,()]*)")
+# A path of POSIX or Windows: absolute, from a home folder or from here. The last part is the name of the file.
+_PART = r"[/\\][^/\\\s'\"`:;,()]*"
+_PATH = re.compile(rf"(?<![\w./\\~])(?:~[\w.-]*|[A-Za-z]:|\.\.?)?(?:{_PART})*[/\\]([^/\\\s'\"`:;,()]*)")
 
 
 class Refusal(Exception):

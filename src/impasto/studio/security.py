@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -222,12 +223,8 @@ def _bearer(headers: Headers) -> str | None:
 
 def _name(host: str) -> str:
     """The name in ``NAME[:PORT]``; empty if it is something else."""
-    name, colon, port = host.rpartition(":")
-    if host.startswith("["):
-        name, _, port = host[1:].partition("]")
-        colon, port = port[:1], port[1:]
-        return name if not colon or (colon == ":" and port.isdigit()) else ""
-    return (name if port.isdigit() else "") if colon else host
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::\d{1,5})?", host, re.ASCII)
+    return (found[1] or found[2]) if found else ""
 
 
 def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
