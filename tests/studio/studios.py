@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import json
 import time
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-
 from starlette.testclient import TestClient
 
+from impasto.session.session import Session
 from impasto.studio.app import make_app
 from impasto.studio.limits import Limits
 from impasto.studio.security import Address
@@ -119,14 +120,28 @@ class Opened:
         return Api(self.client, name)
 
 
+class KeptSession(Session):
+    """Keeps networks from one test to the next: loading those of the gallery takes half a second."""
+
+    def close(self) -> None:
+        """Keep everything."""
+
+
+@functools.cache
+def kept_session() -> KeptSession:
+    return KeptSession(device="cpu")
+
+
 @pytest.fixture
-def open_studio(tiny_shipped: None) -> Iterator[Callable[..., Opened]]:
-    """Opens studios: open_studio(address, **limits)."""
+def open_studio() -> Iterator[Callable[..., Opened]]:
+    """Opens studios: open_studio(address, **limits). With pictures as styles they paint by `tiny_shipped`."""
     begun: list[TestClient] = []
 
-    def make(address: Address | None = None, **limits: Any) -> Opened:
+    def make(address: Address | None = None, *, fresh: bool = False, **limits: Any) -> Opened:
         clock = Clock()
         studio = Studio((TOKEN, "a password"), device="cpu", limits=Limits(**{"frame": 0.01, **limits}), clock=clock)
+        if not fresh:
+            studio._session = kept_session()
         app = make_app(studio, address or Address())
         client = TestClient(app, base_url=HERE, follow_redirects=False)
         client.__enter__()

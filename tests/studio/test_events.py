@@ -5,9 +5,13 @@ import gc
 import json
 from types import AsyncGeneratorType, SimpleNamespace
 
+import pytest
+
 from impasto.studio.events import events
 
 from .studios import ask_raw
+
+pytestmark = pytest.mark.usefixtures("tiny_shipped")
 
 
 def states(body):

@@ -9,6 +9,8 @@ from impasto.studio.recipes import found_in
 
 from .studios import picture
 
+pytestmark = pytest.mark.usefixtures("tiny_shipped")
+
 
 def painting(recipe, **more):
     import torch

@@ -120,7 +120,7 @@ def test_no_rung_of_a_cascade_names_a_file_of_the_server(api, rungs):
     assert "not the name of anything shipped" in check(api.ask("POST", "/api/jobs", json=request))
 
 
-def test_shipped_names_are_accepted(api):
+def test_shipped_names_are_accepted(tiny_shipped, api):
     request = {"photo": api.photo(), "styles": [{"name": "wave"}], "method": "adain", "size": 48}
     api.wait(api.start({**request, "settings": {"net": "adain", "encoder": "vgg19"}}))
 

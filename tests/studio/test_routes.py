@@ -14,6 +14,8 @@ from impasto.studio.limits import Limits
 
 from .studios import BEARER, TOKEN, opened, picture
 
+pytestmark = pytest.mark.usefixtures("tiny_shipped")
+
 
 def routes_of(opened):
     return {
