@@ -137,9 +137,10 @@ def open_studio() -> Iterator[Callable[..., Opened]]:
     """Opens studios: open_studio(address, **limits). With pictures as styles they paint by `tiny_shipped`."""
     begun: list[TestClient] = []
 
-    def make(address: Address | None = None, *, fresh: bool = False, **limits: Any) -> Opened:
+    def make(address: Address | None = None, *, fresh: bool = False, eager: bool = False, **limits: Any) -> Opened:
         clock = Clock()
-        studio = Studio((TOKEN, "a password"), device="cpu", limits=Limits(**{"frame": 0.01, **limits}), clock=clock)
+        bounds = Limits(**{"frame": 0.01, **limits})
+        studio = Studio((TOKEN, "a password"), device="cpu", limits=bounds, eager=eager, clock=clock)
         if not fresh:
             studio._session = kept_session()
         app = make_app(studio, address or Address())

@@ -7,7 +7,7 @@ import pytest
 from impasto.studio.refusals import Refusal
 from impasto.studio.shelf import Shelf
 
-from .studios import Clock, opened, picture
+from .studios import TOKEN, Clock, opened, picture
 
 pytestmark = pytest.mark.usefixtures("tiny_shipped")
 
@@ -199,6 +199,28 @@ def test_thumbnails_that_wait_are_bounded_and_shared(open_studio, monkeypatch):
     assert refused.value.status == 429 and refused.value.headers["Retry-After"]
     gate.set()
     assert first.result().data != second.result().data and len(made) == 2
+
+
+def test_networks_are_loaded_ahead_and_what_is_asked_for_comes_between(open_studio, monkeypatch):
+    from impasto.studio import thumbnails
+
+    studio, order, gate = open_studio(eager=True), [], threading.Event()
+    real = thumbnails._recipe
+
+    def note(style, longest, source):
+        gate.wait(10)
+        order.append((style, longest))
+        return real(style, longest, source)
+
+    monkeypatch.setattr(thumbnails, "_recipe", note)
+    assert studio.client.get(f"/?token={TOKEN}").status_code == 303
+    assert studio.client.get("/").status_code == 200 and studio.client.get("/").status_code == 200
+    photo = studio.studio.pictures.get("api ", studio.api.photo())
+    asked = studio.studio.thumbnails.ask(photo, "the-scream", 96, lambda _: photo)
+    gate.set()
+    assert asked.result().data
+    studio.api.until(lambda: list(order), lambda seen: len(seen) == 7)
+    assert order[1] == ("the-scream", 96) and [longest for _, longest in order].count(32) == 6
 
 
 def test_the_nets_of_the_gallery_are_loaded_once(open_studio, monkeypatch):

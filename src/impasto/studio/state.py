@@ -29,6 +29,7 @@ class Studio:
         secrets: any of these lets somebody in; see `Visitors`.
         device: where to paint; see `impasto.bind`.
         limits: how much is taken and kept.
+        eager: load networks when the page is opened, and not only when somebody paints.
         clock: the time in seconds.
 
     Attributes:
@@ -42,6 +43,7 @@ class Studio:
         *,
         device: str = "auto",
         limits: Limits | None = None,
+        eager: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits or Limits()
@@ -68,7 +70,7 @@ class Studio:
         )
         self.pictures.gone = self.jobs.gone = self.visitors.has_left
         self.queue = Queue(self.session, self.limits, self._ended)
-        self.thumbnails = Thumbnails(self.session, self.limits)
+        self.thumbnails = Thumbnails(self.session, self.limits, eager=eager)
         self.workers = ThreadPoolExecutor(2, "studio pictures")
         self.closing: Callable[[], bool] = lambda: False
 

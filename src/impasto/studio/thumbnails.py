@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ PICTURE = "picture:"
 
 _FIRST = 1  # priority of small paintings; jobs have 0
 _STYLE = 256  # pixels of a style picture
+_BLANK = 32  # pixels of the picture that is painted to load networks
 
 
 class Thumbnails:
@@ -39,10 +40,11 @@ class Thumbnails:
     Args:
         session: returns what paints.
         limits: of the studio.
+        eager: `warm` loads networks.
     """
 
-    def __init__(self, session: Callable[[], Session], limits: Limits) -> None:
-        self._session, self._limits = session, limits
+    def __init__(self, session: Callable[[], Session], limits: Limits, *, eager: bool = True) -> None:
+        self._session, self._limits, self._eager = session, limits, eager
         self._worker = ThreadPoolExecutor(1, "studio thumbnails")
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, str, int], Future[Encoded]] = {}
@@ -80,13 +82,38 @@ class Thumbnails:
         return future
 
     def warm(self) -> None:
-        """Load what the first thumbnail needs, unless that was done."""
+        """Load and draw what thumbnails need, unless that was done. Those that are asked for come between."""
         with self._lock:
-            if self._warmed:
+            if self._warmed or not self._eager:
                 return
             self._warmed = True
+        self._go_on(self._preparations())
+
+    def _go_on(self, preparations: Iterator[None]) -> None:
         with contextlib.suppress(RuntimeError):  # it is closed
-            self._worker.submit(self._load)
+            self._worker.submit(self._prepare, preparations)
+
+    def _prepare(self, preparations: Iterator[None]) -> None:
+        """Prepare one thing, and then wait in the queue again."""
+        try:
+            next(preparations)
+        except Exception:  # nothing is left; or something is missing, of which whoever paints is told
+            return
+        self._go_on(preparations)
+
+    def _preparations(self) -> Iterator[None]:
+        from PIL import Image
+
+        from ..demo.styles import STYLES
+        from ..methods.johnson.gallery import gallery
+
+        blank = Image.new("RGB", (_BLANK, _BLANK), "grey")
+        for style in [*list(gallery())[:1], *STYLES]:
+            recipe, picture = _recipe(style, _BLANK, None)
+            self._session().paint(
+                recipe, blank, styles=None if picture is None else [picture], priority=_FIRST
+            ).done()
+            yield
 
     def close(self) -> None:
         """Paint nothing more that waits."""
@@ -95,10 +122,6 @@ class Thumbnails:
     def _forget(self, key: tuple[str, str, int]) -> None:
         with self._lock:
             self._waiting.pop(key, None)
-
-    def _load(self) -> None:
-        with contextlib.suppress(Exception):  # whoever paints is told
-            self._session()
 
     def _make(self, photo: Upload, style: str, longest: int, source: Upload | None) -> Encoded:
         recipe, picture = _recipe(style, longest, source)
