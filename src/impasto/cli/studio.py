@@ -20,7 +20,7 @@ def studio(
     port: int | None = None,
     token: str | None = None,
     password: str | None = None,
-    https: tuple[Path, Path] | None = None,
+    https: Annotated[tuple[Path, Path] | None, Parameter(negative="")] = None,
     name: Annotated[list[str] | None, Parameter(negative="")] = None,
     device: str = "auto",
     browser: bool = True,
