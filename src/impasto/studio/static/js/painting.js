@@ -1,0 +1,139 @@
+// Paint: the draft at once, then the effort that was asked for in its place; stop, busy, and a job found again.
+import * as api from "./api.js";
+import { markRecent } from "./favourites.js";
+import { follow, isOver } from "./follow.js";
+import { styleTitle } from "./gallery.js";
+import { notice, say, tellError } from "./notice.js";
+import { requestOf, titleOf } from "./request.js";
+import { addResult } from "./results.js";
+import { remember, state, update } from "./state.js";
+import { word } from "./words.js";
+
+const WAIT = 4; // seconds before a busy studio is asked again
+
+let turn = 0; // each painting has its number; a newer one ends the older
+let leaving = new AbortController();
+
+/** Paint what is chosen. Efforts are painted one after the other, each in place of the one before. */
+export async function paint(efforts) {
+  if (!state.photo || !state.chosen.length) return;
+  const mine = await begin();
+  const steps = state.method ? [state.effort] : efforts ?? (state.effort === "draft" ? ["draft"] : ["draft", state.effort]);
+  markRecent(state.chosen.map(({ key }) => key));
+  remember();
+  let before = null;
+  try {
+    for (const effort of steps) {
+      const done = await paintOne(requestOf(effort), mine, before);
+      if (mine !== turn || done?.state !== "done") return;
+      before = done.id;
+    }
+  } catch (error) {
+    if (mine === turn) tellError(error, [[word("try_again"), () => paint(efforts)]]);
+  } finally {
+    if (mine === turn) update({ job: null });
+  }
+}
+
+/** Paint the shown result large; size is {size} or {print, dpi}. */
+export async function paintPrint(id, size) {
+  const mine = await begin();
+  try {
+    await watchOne(await api.printJob(id, size), mine, null, { print: true });
+  } catch (error) {
+    tellError(error);
+  } finally {
+    if (mine === turn) update({ job: null });
+  }
+}
+
+/** Watch a job that was begun before a reload. */
+export async function resume(job) {
+  turn += 1;
+  const mine = turn;
+  leaving = new AbortController();
+  try {
+    await watchOne(job, mine, null);
+  } catch (error) {
+    tellError(error);
+  } finally {
+    if (mine === turn) update({ job: null });
+  }
+}
+
+async function begin() {
+  turn += 1;
+  const mine = turn;
+  leaving.abort();
+  leaving = new AbortController();
+  const { job } = state;
+  if (job?.id && !isOver(job)) await api.stopJob(job.id).catch(() => {});
+  return mine;
+}
+
+async function paintOne(request, mine, before) {
+  const { signal } = leaving;
+  for (;;) {
+    update({ job: { state: "sending", request } });
+    try {
+      const job = await api.postJob(request);
+      if (signal.aborted) { api.stopJob(job.id).catch(() => {}); return null; }
+      return await watchOne({ ...job, state: "waiting", request }, mine, before);
+    } catch (error) {
+      if (error.name === "AbortError") return null;
+      if (![429, 503].includes(error.status)) throw error;
+      if (!(await waitForPlace(error, request, signal))) return null;
+    }
+  }
+}
+
+/** A busy studio: count down, then try again; false if somebody stopped it. */
+async function waitForPlace(error, request, signal) {
+  say(word("busy"));
+  for (let left = error.retryAfter || WAIT; left > 0; left -= 1) {
+    update({ job: { state: "busy", request, left } });
+    await new Promise((done) => setTimeout(done, 1000));
+    if (signal.aborted) return false;
+  }
+  return true;
+}
+
+async function watchOne(job, mine, before, extra = {}) {
+  const { signal } = leaving;
+  let place = null;
+  const show = (now) => {
+    if (mine !== turn) return;
+    update({ job: { ...job, ...now, request: now.request ?? job.request } });
+    if (now.state === "waiting" && now.place > 0 && now.place !== place) say(word("place", { place: now.place }));
+    place = now.place;
+  };
+  show(job);
+  let last;
+  try {
+    last = await follow(job.id, show, signal);
+  } catch (error) {
+    if (error.name === "AbortError") return null;
+    throw error;
+  }
+  if (last.state === "failed") throw new Error(last.error || word("failed"));
+  const request = last.request ?? job.request;
+  const painted = last.state === "done" || last.preview > 0 || last.index > 0;
+  if (painted) await addResult({ ...last, request, ...extra }, before, titleOf(request, styleTitle));
+  if (last.state === "stopped") notice(word(painted ? "stopped_kept" : "stopped_empty"), { seconds: 5 });
+  else say(word("painted", { title: titleOf(request, styleTitle) }));
+  return last;
+}
+
+/** Stop the work and keep the picture so far. */
+export async function stop() {
+  const { job } = state;
+  if (!job) return;
+  if (!job.id) { // not sent yet, or waiting for a busy studio
+    turn += 1;
+    leaving.abort();
+    update({ job: null });
+    return;
+  }
+  update({ job: { ...job, stopping: true } });
+  await api.stopJob(job.id).catch(tellError);
+}
