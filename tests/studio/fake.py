@@ -107,7 +107,7 @@ def painted(photo: Image.Image, style: str, part: float = 1.0) -> Image.Image:
     digest = hashlib.sha256(style.encode()).digest()
     small = photo.convert("RGB")
     small.thumbnail((420, 420))
-    coarse = small.filter(ImageFilter.ModeFilter(9 if part >= 1 else 15))
+    coarse = small.filter(ImageFilter.MedianFilter(5)) if part >= 1 else small.reduce(3).resize(small.size)
     grey = ImageOps.autocontrast(ImageOps.grayscale(coarse))
     inks = [tuple(digest[i : i + 3]) for i in (0, 3, 6)]
     dark, middle, light = (tuple(int(low + each / 255 * (high - low)) for each in ink) for ink, low, high in zip(inks, (0, 50, 150), (80, 200, 255), strict=True))  # fmt: skip
@@ -359,7 +359,7 @@ def events(self: Handler, name: str, **_: Any) -> None:
         self.wfile.flush()
         if told["state"] in ("done", "stopped", "failed"):
             return
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 @route("GET", r"/api/jobs/([\w-]+)/preview")
@@ -401,7 +401,7 @@ def serve(studio: Studio, port: int = 0) -> ThreadingHTTPServer:
     """Serve a studio in a thread; the caller calls ``shutdown``."""
     server = ThreadingHTTPServer(("127.0.0.1", port), type("Fake", (Handler,), {"studio": studio}))
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
 
 

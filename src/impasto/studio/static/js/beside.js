@@ -13,7 +13,7 @@ export function startBeside() {
   watch(["view"], () => { if (state.view === "beside") open(); });
   watch(["shown", "results", "photo"], () => { if (state.view === "beside") draw(); });
   onLanguage(() => { if (state.view === "beside") draw(); });
-  mouseZoom($("beside"), panzoom, (event) => event.target.closest(".pane") ?? $("beside").querySelector(".pane"));
+  mouseZoom($("beside"), panzoom, (event) => (event.target.closest(".pane") ?? $("beside")).querySelector("img"));
 }
 
 /** Begin with the shown result and the one before it; with the photo where there is no other. */

@@ -33,7 +33,7 @@ export function choicesFromRecipe(recipe) {
   const choices = {};
   const method = state.methods.find(({ name }) => name === recipe.method);
   const settings = { ...known(recipe, state.shared), ...known(recipe.settings, state.shared) };
-  for (const name of ["strength", "colour", "preset"]) delete settings[name];
+  for (const name of ["strength", "preset"]) delete settings[name];
   if (EFFORTS.includes(recipe.effort)) choices.effort = recipe.effort;
   const bold = Number(recipe.boldness);
   if (recipe.boldness !== undefined && bold >= 0 && bold <= 1) choices.boldness = bold;
@@ -50,6 +50,7 @@ export function choicesFromRecipe(recipe) {
     return style && weight > 0 && weight <= 100 ? [{ key: style.key, title: style.title, weight, mask: null }] : [];
   });
   if (chosen.length) choices.chosen = chosen;
-  if (typeof recipe.strength === "number" && recipe.strength >= 0 && recipe.strength <= 1) choices.strength = recipe.strength;
+  const strength = recipe.strength ?? recipe.settings?.strength;
+  if (typeof strength === "number" && strength >= 0 && strength <= 1) choices.strength = strength;
   return Object.fromEntries(Object.entries(choices).filter(([name]) => CHOICE_NAMES.includes(name) || name === "strength"));
 }

@@ -48,10 +48,18 @@ export async function forget(result) {
   update({ results, ...(state.shown?.id === result.id && { shown: null, view: "painting" }) });
 }
 
+const ON_WELCOME = 6;
+
 function draw() {
   document.body.classList.toggle("has-result", state.results.length > 0);
-  const known = new Map([...$("results-list").children].map((node) => [node.dataset.id, node]));
-  $("results-list").replaceChildren(...state.results.map((result) => {
+  drawInto($("results-list"), state.results);
+  $("welcome-results").hidden = state.results.length === 0;
+  drawInto($("welcome-results").querySelector("ul"), state.results.slice(0, ON_WELCOME));
+}
+
+function drawInto(list, results) {
+  const known = new Map([...list.children].map((node) => [node.dataset.id, node]));
+  list.replaceChildren(...results.map((result) => {
     const node = known.get(result.id) ?? item(result);
     const open = node.querySelector(".open");
     open.setAttribute("aria-label", word("take_up", { title: result.title }));

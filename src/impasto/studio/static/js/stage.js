@@ -93,17 +93,20 @@ function showColours() {
   $("colour").replaceChildren(...options);
 }
 
+/** The colours that a result was painted with. */
+export const paintedColour = (result) => result.request.settings?.colour ?? "style";
+
 async function changeColour() {
   const colour = $("colour").value;
   const settings = { ...state.settings };
-  const before = settings.colour;
+  const { shown } = state;
+  const before = shown ? paintedColour(shown) : settings.colour;
   delete settings.colour;
   if (PAINTED_COLOURS.has(colour)) settings.colour = colour;
   update({ colour, settings });
-  if (settings.colour || before) { repaint(); return; }
-  const { shown } = state;
+  if (settings.colour || PAINTED_COLOURS.has(before)) { repaint(); return; }
   if (!shown) return;
-  if (colour === "style") { swap(await shown.address(), false); return; }
+  if (colour === before) { swap(await shown.address(), false); return; }
   const url = paintingUrl(shown.id, { format: "webp", longest: LIVE_LONGEST, colour });
   if (!(await swap(url, false))) tellError(new Error(word("colour_gone")));
 }

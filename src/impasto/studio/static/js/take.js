@@ -3,6 +3,7 @@ import { fetchBlob, getJob, paintingUrl } from "./api.js";
 import { $, button, el } from "./dom.js";
 import { notice, tellError } from "./notice.js";
 import { paintPrint } from "./painting.js";
+import { paintedColour } from "./stage.js";
 import { state, watch } from "./state.js";
 import { number, onLanguage, word } from "./words.js";
 
@@ -47,7 +48,7 @@ function options(format = choice.format) {
   const side = longest();
   return {
     format, quality: LOSSY.has(format) ? choice.quality : undefined, strength: state.strength < 1 ? state.strength : undefined,
-    colour: ["style", "coral"].includes(state.colour) ? undefined : state.colour, size: side && side !== painted() ? side : undefined,
+    colour: state.colour === paintedColour(state.shown) ? undefined : state.colour, size: side && side !== painted() ? side : undefined,
     dpi: choice.unit === "cm" ? choice.dpi : undefined,
   };
 }
