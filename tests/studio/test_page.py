@@ -396,6 +396,17 @@ def test_a_place_in_the_queue_is_shown_and_a_reload_finds_the_job(opened: Page) 
     opened.wait_painted()
 
 
+def test_what_was_painted_while_nobody_looked_is_there_later(opened: Page) -> None:
+    opened.studio.ahead = 1
+    opened.choose_style("night")
+    opened.wait("document.getElementById('progress-text').textContent === 'Place 2 in the queue'")
+    opened.chromium.get("about:blank")
+    opened.studio.ahead = 0
+    opened.until(lambda: opened.studio.job(opened.studio.jobs[0].id).over == "done")
+    opened.chromium.get(opened.address)
+    opened.ready().wait_painted()
+
+
 # Looks.
 
 

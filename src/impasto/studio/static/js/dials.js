@@ -9,11 +9,14 @@ export function startDials() {
   watch(["effort", "boldness", "method", "efforts"], show);
 }
 
+/** Turn a dial. Whoever turns one wants the dials, so a method of their own choice is given up. */
+const turn = (changes) => update({ ...changes, method: "", preset: "" });
+
 function draw() {
   const choices = state.efforts.map((name) => el("label", {},
-    el("input", { type: "radio", name: "effort", value: name, checked: state.effort === name, onchange: () => update({ effort: name }) }),
+    el("input", { type: "radio", name: "effort", value: name, checked: state.effort === name, onchange: () => turn({ effort: name }) }),
     word(`effort_${name}`, {}, name)));
-  const slider = el("input", { type: "range", id: "boldness", min: 0, max: 1, step: 0.05, value: state.boldness, oninput: () => update({ boldness: slider.valueAsNumber }) });
+  const slider = el("input", { type: "range", id: "boldness", min: 0, max: 1, step: 0.05, value: state.boldness, oninput: () => turn({ boldness: slider.valueAsNumber }) });
   $("dials").replaceChildren(
     el("div", { class: "dial", role: "radiogroup", "aria-labelledby": "effort-name" },
       el("div", { class: "dial-head" }, el("span", { class: "name", id: "effort-name" }, word("effort")), el("output", { id: "effort-out" })),

@@ -11,7 +11,7 @@ import { keptPictures } from "./kept.js";
 import { openMask, startMask } from "./mask/editor.js";
 import { startMix } from "./mix.js";
 import { tellError } from "./notice.js";
-import { paint, resume, stop } from "./painting.js";
+import { collect, paint, resume, stop } from "./painting.js";
 import { startProgress } from "./progress.js";
 import { choicesOf } from "./request.js";
 import { startResults } from "./results.js";
@@ -66,7 +66,9 @@ function finer() {
 async function learn() {
   const [methods, styles, limits] = await Promise.all([getMethods(), getStyles(), getLimits()]);
   const own = (await keptPictures()).filter(({ kind }) => kind === "style").map(({ id, name }) => ownStyle(id, name));
-  const known = (list, kind) => list.map((style) => ({ ...style, key: style.name, kind }));
+  const titles = [...styles.gallery, ...styles.drawn].map(({ title }) => title);
+  const twice = (title) => titles.indexOf(title) !== titles.lastIndexOf(title);
+  const known = (list, kind) => list.map((style) => ({ ...style, title: twice(style.title) ? `${style.title} (${style.name})` : style.title, key: style.name, kind }));
   update({
     methods: methods.methods, shared: methods.shared ?? { properties: {} }, efforts: methods.efforts?.map((each) => each.name ?? each) ?? EFFORTS, limits,
     styles: [...own, ...known(styles.gallery, "gallery"), ...known(styles.drawn, "drawn")],
@@ -80,6 +82,7 @@ async function comeBack() {
   const running = jobs.find((job) => !isOver(job));
   const choices = Object.fromEntries(CHOICE_NAMES.filter((name) => name in kept).map((name) => [name, kept[name]]));
   update(choices);
+  await collect(jobs);
   const photo = running?.request?.photo ?? kept.photo;
   if (!photo || !(await usePhoto(photo).catch(() => false))) return;
   if (running) {

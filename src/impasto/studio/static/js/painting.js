@@ -47,6 +47,14 @@ export async function paintPrint(id, size) {
   }
 }
 
+/** Keep what was painted while nobody looked. */
+export async function collect(jobs) {
+  const known = new Set(state.results.map(({ id }) => id));
+  for (const job of [...jobs].reverse()) {
+    if (job.state === "done" && !known.has(job.id)) await addResult(job, null, titleOf(job.request, styleTitle)).catch(tellError);
+  }
+}
+
 /** Watch a job that was begun before a reload. */
 export async function resume(job) {
   turn += 1;

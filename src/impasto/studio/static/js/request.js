@@ -7,7 +7,7 @@ const TOP = ["size", "print"]; // settings that a request has beside the others
 /** The job that the choices stand for. */
 export function requestOf(effort = state.effort) {
   const { photo, chosen, method, preset, boldness, keep } = state;
-  const settings = { ...state.settings };
+  const settings = knownSettings(method);
   const request = { photo: photo.id, styles: chosen.map(styleOf), keep };
   for (const name of TOP) {
     if (settings[name] === undefined || settings[name] === "") continue;
@@ -19,6 +19,13 @@ export function requestOf(effort = state.effort) {
   if (method && preset) request.preset = preset;
   if (Object.keys(settings).length) request.settings = settings;
   return request;
+}
+
+/** The settings that the method has; others belong to a method that was chosen before. */
+function knownSettings(method) {
+  const schemas = [state.shared, state.methods.find(({ name }) => name === method)?.schema];
+  const names = new Set(schemas.flatMap((schema) => Object.keys(schema?.properties ?? {})));
+  return Object.fromEntries(Object.entries(state.settings).filter(([name]) => names.has(name)));
 }
 
 function styleOf({ key, weight, mask }) {

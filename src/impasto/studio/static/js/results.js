@@ -32,7 +32,10 @@ export async function addResult(job, before, title) {
     id: job.id, when: Date.now(), title, request: job.request, recipe: job.recipe ?? null, state: job.state,
     width: job.width, height: job.height, picture, photoName: state.photo?.name ?? "",
   };
-  if (before) await dropResult(before);
+  if (before) {
+    await dropResult(before);
+    forgetJob(before).catch(() => {}); // the server forgets it by itself later
+  }
   await keepResult(kept);
   const result = usable(kept);
   const others = state.results.filter(({ id }) => id !== before && id !== job.id);
