@@ -27,6 +27,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 DESK, PHONE = (1440, 900), (390, 844)
+Point = tuple[int, int]
 
 GIVE_FILES = """
 const [kind, as, files, done] = arguments;
@@ -128,8 +129,8 @@ class Page:
         ActionChains(self.chromium).send_keys(*keys).perform()
 
     def choose(self, select: str, value: str) -> None:
-        script = "const s = document.querySelector(arguments[0]); s.value = arguments[1]; s.dispatchEvent(new Event('change'))"
-        self.js(script, select, value)
+        find = "const select = document.querySelector(arguments[0]);"
+        self.js(f"{find} select.value = arguments[1]; select.dispatchEvent(new Event('change'))", select, value)
 
     def pick_photo(self, path: Path) -> None:
         self.chromium.find_element("id", "photo-file").send_keys(str(path))
@@ -143,7 +144,10 @@ class Page:
         self.click(f".style[data-key='{name}'] .{'add' if mix else 'thumb'}")
 
     def wait_painted(self, results: int = 1) -> None:
-        self.wait(f"document.querySelectorAll('#results-list .result').length === {results} && document.getElementById('progress').hidden")
+        self.wait(
+            f"document.querySelectorAll('#results-list .result').length === {results}"
+            " && document.getElementById('progress').hidden"
+        )
 
     def draw(self, kind: str, *points: tuple[float, float]) -> None:
         """Draw on the mask with a mouse, a touch or a pen; points are shares of the picture."""
@@ -159,19 +163,21 @@ class Page:
         self.server.server_close()
 
 
-def gesture(page: Page, strokes: Callable[[Callable[..., tuple[int, int]]], list[tuple[str, str, list[tuple[int, int]]]]]) -> None:
-    """Move several pointers together; a stroke is a kind, a name, and points of the same number."""
+def gesture(page: Page, strokes: Callable[[Callable[..., Point]], list[tuple[str, str, list[Point]]]]) -> None:
+    """Move several pointers together.
+
+    `strokes` is called with what makes a point of two shares of the picture; it returns the kind, the name and the
+    points of each pointer, as many points for each.
+    """
     from selenium.webdriver.common.actions.action_builder import ActionBuilder
-    from selenium.webdriver.common.actions.pointer_input import PointerInput
 
     left, top, width, height = page.js(
-        "const b = document.getElementById('mask-canvas').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+        "const box = document.getElementById('mask-canvas').getBoundingClientRect();"
+        "return [box.left, box.top, box.width, box.height]"
     )
     builder = ActionBuilder(page.chromium, duration=10)
-    builder.devices.clear() if isinstance(builder.devices, dict) else None
     for kind, name, points in strokes(lambda x, y: (round(left + x * width), round(top + y * height))):
-        pointer = PointerInput(kind, f"{kind} {name}")
-        builder._add_input(pointer)
+        pointer = builder.add_pointer_input(kind, f"{kind} {name}")
         pointer.create_pointer_move(0, *points[0])
         pointer.create_pointer_down(button=0)
         for point in points[1:]:

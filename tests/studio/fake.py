@@ -23,9 +23,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from PIL import Image, ImageFilter, ImageOps
 
 STATIC = Path(__file__).parents[2] / "src/impasto/studio/static"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
 POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 EFFORT_SECONDS = {"draft": 0.2, "quick": 0.6, "fine": 3.0, "best": 6.0}
+STEP_SECONDS = 0.1
 LIMITS = {
     "max_bytes": 4_000_000,
     "max_pixels": 60_000_000,
@@ -63,7 +70,12 @@ SHARED = {
             "description": "Longest side of the result in pixels; none: as the photo.",
         },
         "colour": _setting(
-            "string", "finish", "plain", "style", "Whose colours.", enum=["style", "luminance", "oklab", "histogram", "coral"]
+            "string",
+            "finish",
+            "plain",
+            "style",
+            "Whose colours.",
+            enum=["style", "luminance", "oklab", "histogram", "coral"],
         ),
         "seed": _setting("integer", "running", "plain", 0, "Seed of all random numbers.", minimum=0),
         "feather": _setting(
@@ -82,12 +94,21 @@ METHODS = [
         "schema": {
             "properties": {
                 "alpha": _setting(
-                    "number", "style", "plain", 1.0, "How far the features follow the style.", minimum=0, maximum=1, step=0.05
+                    "number",
+                    "style",
+                    "plain",
+                    1.0,
+                    "How far the features follow the style.",
+                    minimum=0,
+                    maximum=1,
+                    step=0.05,
                 ),
                 "style_scale": _setting(
                     "number", "strokes", "plain", 1.0, "Size of strokes.", minimum=0.0625, maximum=16, step=0.1
                 ),
-                "padding": _setting("string", "network", "reproduction", "zeros", "Not for a form.", enum=["zeros", "same"]),
+                "padding": _setting(
+                    "string", "network", "reproduction", "zeros", "Not for a form.", enum=["zeros", "same"]
+                ),
             }
         },
     },
@@ -97,9 +118,16 @@ METHODS = [
         "summary": "Optimise the pixels themselves: slow, with every number to set.",
         "styles": "any",
         "presets": [{"name": "quick", "description": "Fewer steps."}],
-        "schema": {"properties": {"steps": _setting("integer", "steps", "plain", 300, "Steps.", minimum=0, maximum=1000000)}},
+        "schema": {
+            "properties": {"steps": _setting("integer", "steps", "plain", 300, "Steps.", minimum=0, maximum=1000000)}
+        },
     },
 ]
+
+
+def _ink(numbers: bytes, low: int, high: int) -> tuple[int, ...]:
+    """A colour of three random bytes, with levels between two."""
+    return tuple(int(low + each / 255 * (high - low)) for each in numbers)
 
 
 def painted(photo: Image.Image, style: str, part: float = 1.0) -> Image.Image:
@@ -109,8 +137,9 @@ def painted(photo: Image.Image, style: str, part: float = 1.0) -> Image.Image:
     small.thumbnail((420, 420))
     coarse = small.filter(ImageFilter.MedianFilter(5)) if part >= 1 else small.reduce(3).resize(small.size)
     grey = ImageOps.autocontrast(ImageOps.grayscale(coarse))
-    inks = [tuple(digest[i : i + 3]) for i in (0, 3, 6)]
-    dark, middle, light = (tuple(int(low + each / 255 * (high - low)) for each in ink) for ink, low, high in zip(inks, (0, 50, 150), (80, 200, 255), strict=True))  # fmt: skip
+    dark, middle, light = (
+        _ink(digest[i : i + 3], *range_) for i, range_ in ((0, (0, 80)), (3, (50, 200)), (6, (150, 255)))
+    )
     tinted = ImageOps.colorize(grey, dark, light, middle)
     mixed = Image.blend(coarse, tinted, 0.35 + digest[9] / 255 * 0.4)
     relief = mixed.filter(ImageFilter.EMBOSS).convert("L").convert("RGB")
@@ -124,13 +153,19 @@ class Job:
         self.id, self.studio, self.request = f"job{number}-{studio.mark}", studio, request
         self.begun: float | None = None
         self.over: str = ""
-        self.seconds = EFFORT_SECONDS.get(request.get("effort", "quick"), 1.0) * studio.slowness
+        self.seconds = studio.seconds.get(request.get("effort", "quick"), 1.0)
+        self.moment: float | None = None  # when it was over
+
+    @property
+    def elapsed(self) -> float:
+        return 0.0 if self.begun is None else min(self.seconds, (self.moment or time.monotonic()) - self.begun)
 
     @property
     def fraction(self) -> float:
-        if self.begun is None:
-            return 0.0
-        return 1.0 if self.over == "done" else min(1.0, (time.monotonic() - self.begun) / self.seconds)
+        return 1.0 if self.over == "done" else self.elapsed / self.seconds
+
+    def end(self, state: str) -> None:
+        self.over, self.moment = state, time.monotonic()
 
     def picture(self, part: float = 1.0) -> Image.Image:
         photo = self.studio.pictures[self.request["photo"]]
@@ -140,7 +175,7 @@ class Job:
     def told(self) -> dict[str, Any]:
         fraction, photo = self.fraction, self.studio.pictures[self.request["photo"]]
         state = self.over or ("waiting" if self.begun is None else "painting")
-        index = int(fraction * 20)
+        index = int(self.elapsed / STEP_SECONDS)
         return {
             "id": self.id,
             "state": state,
@@ -148,9 +183,11 @@ class Job:
             "fraction": fraction,
             "seconds_left": self.seconds * (1 - fraction),
             "index": index,
-            "total": 20,
-            "losses": {"style": 9 - 6 * fraction, "content": 2 + fraction} if self.request.get("effort") in ("fine", "best") else {},
-            "preview": index // 3,
+            "total": round(self.seconds / STEP_SECONDS),
+            "losses": {"style": 9 - 6 * fraction, "content": 2 + fraction}
+            if self.request.get("effort") in ("fine", "best")
+            else {},
+            "preview": index // 2,
             "width": photo.width,
             "height": photo.height,
             "error": None,
@@ -162,8 +199,9 @@ class Job:
 class Studio:
     """What the fake keeps: pictures, jobs, and what it was asked."""
 
-    def __init__(self, slowness: float = 1.0, thumbnail_seconds: float = 0.0) -> None:
-        self.slowness, self.thumbnail_seconds = slowness, thumbnail_seconds
+    def __init__(self, slowness: float = 1.0) -> None:
+        self.seconds = {effort: seconds * slowness for effort, seconds in EFFORT_SECONDS.items()}
+        self.thumbnail_seconds = 0.0
         self.mark = hashlib.sha256(str(time.time_ns()).encode()).hexdigest()[:6]
         self.pictures: dict[str, Image.Image] = {}
         self.jobs: list[Job] = []
@@ -188,7 +226,7 @@ class Studio:
         with self.lock:
             for job in self.jobs:
                 if not job.over and job.begun is not None and job.fraction >= 1:
-                    job.over = "done"
+                    job.end("done")
             if not self.ahead and not any(job.begun is not None and not job.over for job in self.jobs):
                 first = next((job for job in self.jobs if not job.over), None)
                 if first is not None:
@@ -237,7 +275,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, data: bytes, kind: str, status: int = 200, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), "Cache-Control": "no-store", **headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(data)),
+            "Cache-Control": "no-store",
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -291,14 +334,29 @@ def tables(self: Handler, name: str, **_: Any) -> None:
 
 @route("POST", r"/api/pictures")
 def add_picture(self: Handler, *, body: bytes, **_: Any) -> None:
-    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + self.headers["Content-Type"].encode() + b"\r\n\r\n" + body)
-    part = next(each for each in message.iter_parts() if each.get_param("name", header="content-disposition") == "file")
+    message = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + self.headers["Content-Type"].encode() + b"\r\n\r\n" + body
+    )
+    part = next(
+        each for each in message.iter_parts() if each.get_param("name", header="content-disposition") == "file"
+    )
     try:
         name, image = self.studio.add_picture(part.get_payload(decode=True))
     except OSError:
-        raise Refused(415, f"{part.get_filename()} is no picture; expected a photo such as JPEG, PNG or HEIC") from None
+        raise Refused(
+            415, f"{part.get_filename()} is no picture; expected a photo such as JPEG, PNG or HEIC"
+        ) from None
     recipe = json.loads(image.info["impasto"]) if "impasto" in image.info else None
-    self.send_json({"id": name, "width": image.width, "height": image.height, "name": part.get_filename(), "recipe": recipe, "palette": []})
+    self.send_json(
+        {
+            "id": name,
+            "width": image.width,
+            "height": image.height,
+            "name": part.get_filename(),
+            "recipe": recipe,
+            "palette": [],
+        }
+    )
 
 
 def find_picture(self: Handler, name: str) -> Image.Image:
@@ -393,7 +451,7 @@ def stop(self: Handler, name: str, *, query: dict[str, str], **_: Any) -> None:
     if query.get("forget"):
         self.studio.jobs.remove(job)
     elif not job.over:
-        job.over = "stopped"
+        job.end("stopped")
     self.send_json(job.told())
 
 

@@ -21,6 +21,11 @@ from .fake import DRAWN, GALLERY, LIMITS, Studio
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
+RUN_AXE = """
+const serious = ({impact}) => ["serious", "critical"].includes(impact);
+const tell = ({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`;
+axe.run().then(({violations}) => arguments[0](violations.filter(serious).map(tell)));
+"""
 STYLES = len(GALLERY) + len(DRAWN)
 
 
@@ -35,7 +40,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def page(chromium: Any) -> Iterator[Page]:
     """A page that isn't opened yet; what the browser complains of fails the test."""
     chromium.get_log("browser")
-    page = Page(chromium, Studio(slowness=0.3))
+    page = Page(chromium, Studio(slowness=0.2))
     yield page
     severe = [entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
     page.close()
@@ -107,7 +112,9 @@ def test_a_painting_dropped_in_is_a_style_and_stays_one(opened: Page) -> None:
     opened.wait_painted()
     assert "picture" in jobs(opened)[-1]["styles"][0]
     opened.chromium.refresh()
-    opened.ready().wait("[...document.querySelectorAll('.thumb .title')].some((title) => title.textContent === 'mine')")
+    opened.ready().wait(
+        "[...document.querySelectorAll('.thumb .title')].some((title) => title.textContent === 'mine')"
+    )
 
 
 def test_favourites_recent_and_surprise(opened: Page) -> None:
@@ -147,10 +154,9 @@ def test_the_draft_comes_at_once_and_the_quick_painting_in_its_place(opened: Pag
 
 
 def test_fine_streams_and_stop_keeps_the_picture(opened: Page) -> None:
-    opened.studio.slowness = 3
+    opened.studio.seconds["fine"] = 600
     opened.choose_style("red-fuji", mix=True)
     opened.click("input[name=effort][value=fine]")
-    opened.studio.slowness = 0.3
     opened.click("#paint")
     opened.wait("document.getElementById('progress-text').textContent.startsWith('Fine')")
     opened.wait("!document.getElementById('losses').hidden")
@@ -186,7 +192,9 @@ def test_the_form_of_a_method_is_made_from_its_schema(opened: Page) -> None:
     opened.click("#tab-settings")
     opened.choose("#method-choice", "adain")
     opened.choose("#preset-choice", "impasto")
-    fields = {node.get_attribute("data-setting") for node in opened.chromium.find_elements("css selector", "[data-setting]")}
+    fields = {
+        node.get_attribute("data-setting") for node in opened.chromium.find_elements("css selector", "[data-setting]")
+    }
     assert fields == {"size", "seed", "feather", "alpha", "style_scale"}  # no file, nothing for reproduction
     hidden = "return document.getElementById('setting-feather').checkVisibility()"
     assert not opened.js(hidden)
@@ -250,7 +258,9 @@ def test_two_fingers_zoom_and_draw_nothing_and_a_palm_beside_a_pen_neither(page:
     page.click("#chosen button")
     page.wait("document.querySelector('#mask-done')")
     page.js("scrollTo(0, 0)")
-    gesture(page, lambda at: [("touch", "a", [at(0.4, 0.5), at(0.2, 0.5)]), ("touch", "b", [at(0.6, 0.5), at(0.8, 0.5)])])
+    gesture(
+        page, lambda at: [("touch", "a", [at(0.4, 0.5), at(0.2, 0.5)]), ("touch", "b", [at(0.6, 0.5), at(0.8, 0.5)])]
+    )
     assert "scale" in page.js("return document.getElementById('picture').style.transform")
     page.draw("pen", (0.5, 0.5), (0.52, 0.5))
     page.draw("touch", (0.45, 0.4), (0.55, 0.4))
@@ -297,7 +307,9 @@ def test_before_and_after_and_live_strength(painted: Page) -> None:
 
     painted.click("[data-view=split]")
     painted.keys(Keys.ARROW_LEFT * 10, on="#split")
-    assert painted.js("return getComputedStyle(document.getElementById('after')).clipPath") == "inset(0px 0px 0px 40%)"
+    assert (
+        painted.js("return getComputedStyle(document.getElementById('after')).clipPath") == "inset(0px 0px 0px 40%)"
+    )
     painted.keys(Keys.HOME, on="#strength")
     assert painted.js("return getComputedStyle(document.getElementById('after')).opacity") == "0"
     assert len(jobs(painted)) == 2  # nothing is painted again
@@ -362,7 +374,9 @@ def test_a_painting_is_taken_home_in_every_format(painted: Page) -> None:
         painted.click("#take-dialog .chips button", at)
         painted.click("#save")
         wanted = [f"/api/jobs/{painted.studio.jobs[-1].id}/picture?", f"format={kind}", "strength=0.5", "download=1"]
-        painted.until(lambda wanted=wanted: any(all(part in path for part in wanted) for _, path, _ in painted.studio.asked))
+        painted.until(
+            lambda wanted=wanted: any(all(part in path for part in wanted) for _, path, _ in painted.studio.asked)
+        )
 
 
 def test_a_print_is_painted_large(painted: Page) -> None:
@@ -412,7 +426,9 @@ def test_what_was_painted_while_nobody_looked_is_there_later(opened: Page) -> No
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("size", [DESK, PHONE])
-def test_nothing_sticks_out_and_axe_finds_nothing_serious(page: Page, photo: Path, size: tuple[int, int], dark: bool) -> None:
+def test_nothing_sticks_out_and_axe_finds_nothing_serious(
+    page: Page, photo: Path, size: tuple[int, int], dark: bool
+) -> None:
     page.open(size, dark=dark)
     found = check(page)
     page.pick_photo(photo)
@@ -421,7 +437,13 @@ def test_nothing_sticks_out_and_axe_finds_nothing_serious(page: Page, photo: Pat
     page.wait_painted()
     page.choose_style("wave", mix=True)
     found += check(page)
-    for steps in (["#tab-settings"], ["[data-view=split]"], ["[data-view=beside]"], ["#take"], ["#take-dialog .square", "#help"]):
+    for steps in (
+        ["#tab-settings"],
+        ["[data-view=split]"],
+        ["[data-view=beside]"],
+        ["#take"],
+        ["#take-dialog .square", "#help"],
+    ):
         for step in steps:
             page.click(step)
         found += check(page)
@@ -442,15 +464,18 @@ def check(page: Page) -> list[str]:
         return wide
     if not page.js("return Boolean(window.axe)"):
         page.chromium.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
-    script = "const done = arguments[0]; axe.run().then((found) => done(found.violations.filter(({impact}) => ['serious', 'critical'].includes(impact)).map(({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`)))"  # fmt: skip
-    return wide + page.chromium.execute_async_script(script)
+    return wide + page.chromium.execute_async_script(RUN_AXE)
 
 
 def test_keys_are_listed_and_languages_change_all_words(page: Page) -> None:
     page.open().keys("?")
     assert page.js("return document.getElementById('help-dialog').open")
     page.click("#help-dialog .square")
-    for code, title in (("zh", "把照片变成画作"), ("ru", "Превратите фото в картину"), ("en", "Turn a photo into a painting")):
+    for code, title in (
+        ("zh", "把照片变成画作"),
+        ("ru", "Превратите фото в картину"),
+        ("en", "Turn a photo into a painting"),
+    ):
         page.choose("#language", code)
         assert page.text("#welcome-title") == title
         assert page.js("return document.documentElement.lang").startswith(code)

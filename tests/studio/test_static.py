@@ -37,10 +37,14 @@ def test_no_word_is_without_use() -> None:
 
 def test_nothing_is_inline() -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", PAGE)
-    assert not re.search(r"setAttribute\(\"style|innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", SOURCE)
+    assert not re.search(
+        r"setAttribute\(\"style|innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", SOURCE
+    )
 
 
-@pytest.mark.parametrize("path", sorted(path for path in STATIC.rglob("*") if path.is_file()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(path for path in STATIC.rglob("*") if path.is_file()), ids=lambda path: path.name
+)
 def test_nothing_comes_from_another_host(path: Path) -> None:
     text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"(https?:)?//[\w-]+\.\w|@import", text)
