@@ -99,6 +99,15 @@ def test_a_photo_comes_in_and_every_style_shows_itself_on_it(page: Page, photo: 
     assert sent_files(page)[0] == ("lake.png", photo.read_bytes())
 
 
+def test_a_photo_is_taken_with_the_camera_of_a_desk(page: Page) -> None:
+    page.open().click("#camera")
+    page.wait("document.querySelector('#camera-dialog video')?.videoWidth > 0")
+    page.click("#shoot")
+    page.wait("document.querySelectorAll('.thumb img').length > 0")
+    ((name, data),) = sent_files(page)
+    assert name == "camera.jpg" and Image.open(io.BytesIO(data)).format == "JPEG"
+
+
 def test_a_photo_that_the_browser_cannot_read_is_shown_by_the_server(page: Page) -> None:
     page.open()
     # A TIFF stands for HEIC here: the server reads it, Chromium doesn't.
@@ -290,6 +299,13 @@ def test_a_mask_without_a_pointer(masking: Page, tmp_path: Path) -> None:
 
 
 # Compare.
+
+
+def test_pictures_that_the_server_forgot_are_sent_again(opened: Page) -> None:
+    opened.studio.pictures.clear()
+    opened.choose_style("night")
+    opened.wait_painted()
+    assert jobs(opened)[-1]["photo"] in opened.studio.pictures
 
 
 @pytest.fixture

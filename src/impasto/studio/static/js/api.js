@@ -41,7 +41,6 @@ export const forgetJob = (id) => ask(`/api/jobs/${id}?forget=1`, { method: "DELE
 export const eventsUrl = (id) => `/api/jobs/${id}/events`;
 export const previewUrl = (id, n) => `/api/jobs/${id}/preview?n=${n}`;
 export const pictureUrl = (id, longest = 2048) => `/api/pictures/${id}?longest=${longest}`;
-export const stylePictureUrl = (name) => `/api/styles/${encodeURIComponent(name)}/picture`;
 
 /** Address of a painting; what is undefined or the default is left out. */
 export function paintingUrl(id, options = {}) {

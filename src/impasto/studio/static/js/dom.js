@@ -36,11 +36,6 @@ export function button(name, text, onclick, props = {}) {
 
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-export function debounce(wait, work) {
-  let timer;
-  return (...values) => { clearTimeout(timer); timer = setTimeout(() => work(...values), wait); };
-}
-
 /** Decode a picture before it is shown, so that nothing flickers; false if the browser can't. */
 export async function decodes(url) {
   const image = new Image();

@@ -1,4 +1,5 @@
 // Pictures coming in: dropped, pasted, picked, from the camera.
+import { startCamera } from "./camera.js";
 import { $ } from "./dom.js";
 import { word } from "./words.js";
 import { notice } from "./notice.js";
@@ -16,7 +17,7 @@ export function startIntake(take) {
   pick("style-file", (files) => take.style(files));
   $("choose").addEventListener("click", () => $("photo-file").click());
   $("other-photo").addEventListener("click", () => $("photo-file").click());
-  $("camera").addEventListener("click", () => $("camera-file").click());
+  startCamera(take.photo);
   document.addEventListener("paste", (event) => {
     const files = picturesIn(event.clipboardData);
     if (!files.length) return;

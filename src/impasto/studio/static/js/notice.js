@@ -27,7 +27,7 @@ export function notice(text, { error = false, actions = [], seconds = 0 } = {}) 
   notices.append(node);
   while (notices.children.length > 3) notices.firstChild.remove();
   if (seconds) setTimeout(close, seconds * 1000);
-  return { close, tell: (other) => { node.querySelector(".text").textContent = other; } };
+  return { close };
 }
 
 /** Tell an error in words that help. */

@@ -4,7 +4,8 @@ import { markRecent } from "./favourites.js";
 import { follow, isOver } from "./follow.js";
 import { styleTitle } from "./gallery.js";
 import { notice, say, tellError } from "./notice.js";
-import { requestOf, titleOf } from "./request.js";
+import { ensureRequest } from "./pictures.js";
+import { keyOf, requestOf, titleOf } from "./request.js";
 import { addResult } from "./results.js";
 import { remember, state, update } from "./state.js";
 import { word } from "./words.js";
@@ -79,8 +80,10 @@ async function begin() {
   return mine;
 }
 
-async function paintOne(request, mine, before) {
+async function paintOne(wanted, mine, before) {
   const { signal } = leaving;
+  let request = wanted;
+  let fresh = null;
   for (;;) {
     update({ job: { state: "sending", request } });
     try {
@@ -89,10 +92,25 @@ async function paintOne(request, mine, before) {
       return await watchOne({ ...job, state: "waiting", request }, mine, before);
     } catch (error) {
       if (error.name === "AbortError") return null;
+      if (error.status === 404 && !fresh) {
+        fresh = await sendAgain(request);
+        if (!fresh) throw error;
+        request = fresh;
+        continue;
+      }
       if (![429, 503].includes(error.status)) throw error;
       if (!(await waitForPlace(error, request, signal))) return null;
     }
   }
+}
+
+/** Send pictures again that the server forgot by age; null if they are lost here too. */
+async function sendAgain(request) {
+  const fresh = await ensureRequest(request);
+  if (!fresh || fresh.styles.length !== request.styles.length) return null;
+  const chosen = fresh.styles.map((style, i) => ({ ...state.chosen[i], key: keyOf(style), mask: style.mask ? { id: style.mask } : null }));
+  update({ photo: { ...state.photo, id: fresh.photo }, chosen });
+  return fresh;
 }
 
 /** A busy studio: count down, then try again; false if somebody stopped it. */

@@ -4,7 +4,7 @@ import { $, button, decodes, el } from "./dom.js";
 import { tellError } from "./notice.js";
 import { mouseZoom, PanZoom } from "./panzoom.js";
 import { state, update, watch } from "./state.js";
-import { number, onLanguage, percent, word } from "./words.js";
+import { onLanguage, percent, word } from "./words.js";
 
 const VIEWS = [["painting", "painting"], ["split", "split"], ["beside", "beside"]];
 const PAINTED_COLOURS = new Set(["coral"]); // act before painting, so the server paints again
@@ -42,13 +42,12 @@ async function showPhoto() {
   describe();
 }
 
-async function swap(url, sketch) {
+async function swap(url) {
   order += 1;
   const mine = order;
   if (!(await decodes(url)) || mine !== order) return false;
   $("after").src = url;
   $("after").hidden = false;
-  $("picture").classList.toggle("sketch", sketch);
   return true;
 }
 
@@ -58,7 +57,7 @@ function showPreview() {
   const url = previewUrl(job.id, job.preview);
   if (url === shownPreview) return;
   shownPreview = url;
-  swap(url, true);
+  swap(url);
 }
 
 async function showResult() {
@@ -67,7 +66,7 @@ async function showResult() {
   $("finish").hidden = !shown;
   $("take").disabled = !shown;
   if (!shown) { order += 1; $("after").hidden = true; return; }
-  await swap(await shown.address(), false);
+  await swap(await shown.address());
 }
 
 function describe() {
@@ -106,9 +105,9 @@ async function changeColour() {
   update({ colour, settings });
   if (settings.colour || PAINTED_COLOURS.has(before)) { repaint(); return; }
   if (!shown) return;
-  if (colour === before) { swap(await shown.address(), false); return; }
+  if (colour === before) { swap(await shown.address()); return; }
   const url = paintingUrl(shown.id, { format: "webp", longest: LIVE_LONGEST, colour });
-  if (!(await swap(url, false))) tellError(new Error(word("colour_gone")));
+  if (!(await swap(url))) tellError(new Error(word("colour_gone")));
 }
 
 function showView() {
@@ -133,5 +132,3 @@ function showView() {
 export function peek(on) {
   $("picture").classList.toggle("original", on);
 }
-
-export const megapixels = (width, height) => number((width * height) / 1e6, 1);

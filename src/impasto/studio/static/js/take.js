@@ -79,9 +79,9 @@ function sizeRow() {
   const units = ["px", "cm"].map((unit) => el("button", { type: "button", "aria-pressed": String(choice.unit === unit), onclick: () => { choice.unit = unit; draw(); } }, word(`unit_${unit}`)));
   const input = (name, label, low, high) => {
     const made = el("input", { type: "number", id: `take-${name}`, min: low, max: high, value: choice[name] ?? "", oninput: () => { if (made.checkValidity() && made.value) { choice[name] = made.valueAsNumber; tellSize(); } } });
-    return [el("label", { for: `take-${name}` }, word(label)), made];
+    return el("span", { class: "pair" }, el("label", { for: `take-${name}` }, word(label)), made);
   };
-  const inputs = choice.unit === "px" ? input("size", "longest_side", 16, state.limits.max_size ?? 20000) : [...input("width", "width_cm", 1, 500), ...input("dpi", "dpi", 30, 1200)];
+  const inputs = choice.unit === "px" ? [input("size", "longest_side", 16, state.limits.max_size ?? 20000)] : [input("width", "width_cm", 1, 500), input("dpi", "dpi", 30, 1200)];
   return el("div", { class: "sheet-row" }, el("div", { class: "chips", role: "group", "aria-label": word("size") }, ...units),
     el("div", { class: "inline" }, ...inputs), el("p", { id: "take-told", "aria-live": "polite" }),
     el("div", { class: "inline", id: "take-large" }, button("print", word("paint_large"), paintLarge), el("span", { class: "muted" }, word("about_large"))));

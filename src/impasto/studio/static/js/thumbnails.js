@@ -20,8 +20,6 @@ export function startPhoto(id) {
   photo = id;
 }
 
-export const thumbnailOf = (style) => ready.get(style);
-
 /** Ask for a thumbnail; show is called with its address, or with null where there is none. */
 export function ask(style, show) {
   if (ready.has(style)) return show(ready.get(style));
