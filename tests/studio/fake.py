@@ -188,6 +188,7 @@ class Job:
             if self.request.get("effort") in ("fine", "best")
             else {},
             "preview": index // 2,
+            "picture": state == "done" or index > 1,
             "width": photo.width,
             "height": photo.height,
             "error": None,
@@ -219,7 +220,8 @@ class Studio:
 
     def place_of(self, job: Job) -> int:
         waiting = [each for each in self.jobs if not each.over and each.begun is None]
-        return self.ahead + waiting.index(job) + 1 if job in waiting else 0
+        others = self.ahead + sum(each.begun is not None and not each.over for each in self.jobs)
+        return others + waiting.index(job) if job in waiting else 0
 
     def step(self) -> None:
         """Let time pass: end what is done, begin what is next."""
@@ -323,9 +325,10 @@ def tables(self: Handler, name: str, **_: Any) -> None:
     self.studio.step()
     gallery = [dict(zip(("name", "title", "artist", "year"), row, strict=True)) for row in GALLERY]
     drawn = [dict(zip(("name", "title"), row, strict=True)) for row in DRAWN]
+    efforts = {"gallery": ["draft"], "drawn": list(EFFORT_SECONDS), "picture": list(EFFORT_SECONDS)}
     found = {
         "methods": {"efforts": list(EFFORT_SECONDS), "methods": METHODS, "shared": SHARED},
-        "styles": {"gallery": gallery, "drawn": drawn},
+        "styles": {"gallery": gallery, "drawn": drawn, "efforts": efforts},
         "limits": LIMITS,
         "jobs": [job.told() for job in reversed(self.studio.jobs)],
     }

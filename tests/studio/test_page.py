@@ -155,16 +155,35 @@ def test_what_cannot_be_a_photo_is_said(page: Page, name: str, data: bytes, expe
 
 
 def test_the_draft_comes_at_once_and_the_quick_painting_in_its_place(opened: Page) -> None:
-    opened.choose_style("great-wave")
+    opened.choose_style("night")
     opened.wait_painted()
     opened.wait("document.getElementById('after').src.startsWith('blob:')")
     assert [job["effort"] for job in jobs(opened)] == ["draft", "quick"]
-    assert jobs(opened)[0]["styles"] == [{"name": "great-wave", "weight": 1}]
+    assert jobs(opened)[0]["styles"] == [{"name": "night", "weight": 1}]
+
+
+def test_what_networks_know_is_painted_once_and_mixes_with_its_kind_alone(opened: Page) -> None:
+    opened.choose_style("great-wave")
+    opened.wait_painted()
+    assert [job["effort"] for job in jobs(opened)] == ["draft"]
+    assert not opened.js("return document.getElementById('finer').checkVisibility()")
+    opened.choose_style("night", mix=True)
+    opened.choose_style("red-fuji", mix=True)
+    opened.click("#tab-settings")
+    opened.choose("#method-choice", "adain")  # takes pictures
+    opened.click("#tab-styles")
+    opened.choose_style("red-fuji", mix=True)
+    opened.choose_style("red-fuji", mix=True)
+    opened.click("#paint")
+    opened.wait("!document.getElementById('progress').checkVisibility()")
+    opened.wait_painted(2)
+    assert [style["name"] for style in jobs(opened)[-1]["styles"]] == ["great-wave", "red-fuji"]
+    assert "method" not in jobs(opened)[-1]
 
 
 def test_fine_streams_and_stop_keeps_the_picture(opened: Page) -> None:
     opened.studio.seconds["fine"] = 600
-    opened.choose_style("red-fuji", mix=True)
+    opened.choose_style("river", mix=True)
     opened.click("input[name=effort][value=fine]")
     opened.click("#paint")
     opened.wait("document.getElementById('progress-text').textContent.startsWith('Fine')")
@@ -182,7 +201,7 @@ def test_fine_streams_and_stop_keeps_the_picture(opened: Page) -> None:
 def test_what_is_chosen_is_what_is_asked(opened: Page) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    opened.choose_style("red-fuji", mix=True)
+    opened.choose_style("wave", mix=True)
     opened.choose_style("night", mix=True)
     opened.keys(Keys.ARROW_RIGHT * 3, on="#boldness")
     opened.keys(Keys.ARROW_LEFT * 5, on="#chosen input[type=range]")
@@ -193,7 +212,7 @@ def test_what_is_chosen_is_what_is_asked(opened: Page) -> None:
     opened.wait_painted()
     asked = jobs(opened)[-1]
     assert asked["boldness"] == pytest.approx(0.65)
-    assert [(style["name"], style["weight"]) for style in asked["styles"]] == [("red-fuji", 0.5), ("night", 1)]
+    assert [(style["name"], style["weight"]) for style in asked["styles"]] == [("wave", 0.5), ("night", 1)]
     assert asked["size"] == 640 and asked["keep"] is True
 
 
@@ -419,9 +438,9 @@ def test_a_busy_studio_is_asked_again(opened: Page) -> None:
 def test_a_place_in_the_queue_is_shown_and_a_reload_finds_the_job(opened: Page) -> None:
     opened.studio.ahead = 2
     opened.choose_style("night")
-    opened.wait("document.getElementById('progress-text').textContent === 'Place 3 in the queue'")
+    opened.wait("document.getElementById('progress-text').textContent === 'Waiting, 2 before you'")
     opened.chromium.refresh()
-    opened.ready().wait("document.getElementById('progress-text').textContent === 'Place 3 in the queue'")
+    opened.ready().wait("document.getElementById('progress-text').textContent === 'Waiting, 2 before you'")
     opened.studio.ahead = 0
     opened.wait_painted()
 
@@ -429,7 +448,7 @@ def test_a_place_in_the_queue_is_shown_and_a_reload_finds_the_job(opened: Page) 
 def test_what_was_painted_while_nobody_looked_is_there_later(opened: Page) -> None:
     opened.studio.ahead = 1
     opened.choose_style("night")
-    opened.wait("document.getElementById('progress-text').textContent === 'Place 2 in the queue'")
+    opened.wait("document.getElementById('progress-text').textContent === 'Waiting, 1 before you'")
     opened.chromium.get("about:blank")
     opened.studio.ahead = 0
     opened.until(lambda: opened.studio.job(opened.studio.jobs[0].id).over == "done")

@@ -1,7 +1,8 @@
 // The styles, painted on this photo: choose one, mix several, mark favourites.
 import { $, button, el, icon } from "./dom.js";
 import { favourites, markRecent, recent, toggleFavourite } from "./favourites.js";
-import { say } from "./notice.js";
+import { mixes, takes } from "./kinds.js";
+import { notice, say } from "./notice.js";
 import { state, update, watch } from "./state.js";
 import { ask, hurry, startPhoto } from "./thumbnails.js";
 import { onLanguage, word } from "./words.js";
@@ -92,6 +93,14 @@ function markChosen() {
 export function pick({ key, title }, mix = false) {
   const there = state.chosen.some((each) => each.key === key);
   const one = { key, title, weight: 1, mask: null };
+  if (mix && !there && state.chosen.some((each) => !mixes(each.key, key))) {
+    notice(word("mix_kinds"), { seconds: 8 });
+    return;
+  }
+  if (!takes(state.method, key)) {
+    notice(word("method_left", { method: state.method }), { seconds: 8 });
+    update({ method: "", preset: "" });
+  }
   if (mix) {
     update({ chosen: there ? state.chosen.filter((each) => each.key !== key) : [...state.chosen, one] });
     say(word(there ? "taken_out" : "added", { style: title }));

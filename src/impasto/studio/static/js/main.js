@@ -8,6 +8,7 @@ import { isOver } from "./follow.js";
 import { startGallery, styleTitle } from "./gallery.js";
 import { startIntake } from "./intake.js";
 import { keptPictures } from "./kept.js";
+import { effortsOf } from "./kinds.js";
 import { openMask, startMask } from "./mask/editor.js";
 import { startMix } from "./mix.js";
 import { tellError } from "./notice.js";
@@ -29,7 +30,7 @@ function startParts() {
   startTabs();
   startDials();
   startSettings();
-  startGallery({ choose: () => paint(["draft", "quick"].slice(0, state.effort === "draft" ? 1 : 2)), add: () => $("style-file").click() });
+  startGallery({ choose: () => paint(state.effort === "draft" ? ["draft"] : ["draft", "quick"]), add: () => $("style-file").click() });
   startMix(openMask);
   startStage(() => paint());
   startBeside();
@@ -46,8 +47,9 @@ function startPaintButton() {
   $("finer").addEventListener("click", () => { const next = finer(); update({ effort: next }); paint([next]); });
   const show = () => {
     $("paint").disabled = !state.photo || !state.chosen.length;
+    const onlyOne = effortsOf(state.chosen.map(({ key }) => key)).length === 1;
     const effort = word(`effort_${state.effort}`, {}, state.effort).toLocaleLowerCase();
-    $("paint-text").textContent = state.chosen.length ? (state.method ? word("paint") : word("paint_effort", { effort })) : word("choose_style");
+    $("paint-text").textContent = state.chosen.length ? (state.method || onlyOne ? word("paint") : word("paint_effort", { effort })) : word("choose_style");
     const next = finer();
     $("finer").hidden = !next || !state.shown || Boolean(state.job);
     if (next) $("finer-text").textContent = word("paint_finer", { effort: word(`effort_${next}`).toLocaleLowerCase() });
@@ -60,7 +62,9 @@ function startPaintButton() {
 /** The next effort after that of the shown result; nothing after the last, or for a method of one's own choice. */
 function finer() {
   const now = state.shown?.request.effort;
-  return now && !state.shown.request.method ? EFFORTS[EFFORTS.indexOf(now) + 1] : undefined;
+  if (!now || state.shown.request.method) return undefined;
+  const efforts = effortsOf(state.chosen.map(({ key }) => key));
+  return efforts[efforts.indexOf(now) + 1];
 }
 
 async function learn() {
@@ -71,6 +75,7 @@ async function learn() {
   const known = (list, kind) => list.map((style) => ({ ...style, title: twice(style.title) ? `${style.title} (${style.name})` : style.title, key: style.name, kind }));
   update({
     methods: methods.methods, shared: methods.shared ?? { properties: {} }, efforts: methods.efforts?.map((each) => each.name ?? each) ?? EFFORTS, limits,
+    kindEfforts: styles.efforts ?? {},
     styles: [...own, ...known(styles.gallery, "gallery"), ...known(styles.drawn, "drawn")],
   });
 }

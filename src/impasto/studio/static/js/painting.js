@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { markRecent } from "./favourites.js";
 import { follow, isOver } from "./follow.js";
 import { styleTitle } from "./gallery.js";
+import { effortsOf } from "./kinds.js";
 import { notice, say, tellError } from "./notice.js";
 import { ensureRequest } from "./pictures.js";
 import { keyOf, requestOf, titleOf } from "./request.js";
@@ -19,7 +20,7 @@ let leaving = new AbortController();
 export async function paint(efforts) {
   if (!state.photo || !state.chosen.length) return;
   const mine = await begin();
-  const steps = state.method ? [state.effort] : efforts ?? (state.effort === "draft" ? ["draft"] : ["draft", state.effort]);
+  const steps = stepsOf(efforts ?? (state.effort === "draft" ? ["draft"] : ["draft", state.effort]));
   markRecent(state.chosen.map(({ key }) => key));
   remember();
   let before = null;
@@ -34,6 +35,13 @@ export async function paint(efforts) {
   } finally {
     if (mine === turn) update({ job: null });
   }
+}
+
+/** The efforts to paint: one where a method decides, or where the styles know only one. */
+function stepsOf(efforts) {
+  const known = effortsOf(state.chosen.map(({ key }) => key));
+  if (state.method || known.length < 2) return [known[0] ?? state.effort];
+  return efforts.filter((effort) => known.includes(effort));
 }
 
 /** Paint the shown result large; size is {size} or {print, dpi}. */
@@ -143,7 +151,7 @@ async function watchOne(job, mine, before, extra = {}) {
   }
   if (last.state === "failed") throw new Error(last.error || word("failed"));
   const request = last.request ?? job.request;
-  const painted = last.state === "done" || last.preview > 0 || last.index > 0;
+  const painted = last.picture ?? (last.state === "done" || last.preview > 0);
   if (painted) await addResult({ ...last, request, ...extra }, before, titleOf(request, styleTitle));
   if (last.state === "stopped") notice(word(painted ? "stopped_kept" : "stopped_empty"), { seconds: 5 });
   else say(word("painted", { title: titleOf(request, styleTitle) }));

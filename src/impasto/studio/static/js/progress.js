@@ -1,5 +1,7 @@
 // What is under way: place in the queue, how far, how long still, losses for those who open them.
 import { $, el, svg } from "./dom.js";
+import { effortsOf } from "./kinds.js";
+import { keyOf } from "./request.js";
 import { state, watch } from "./state.js";
 import { number, onLanguage, percent, word } from "./words.js";
 
@@ -19,7 +21,8 @@ export function timeLeft(seconds) {
 }
 
 function textOf(job) {
-  const effort = job.request?.method ? job.request.method : word(`effort_${job.request?.effort ?? "quick"}`);
+  const one = effortsOf((job.request?.styles ?? []).map(keyOf)).length === 1;
+  const effort = job.request?.method ?? (one ? "" : word(`effort_${job.request?.effort ?? "quick"}`));
   if (job.state === "busy") return word("busy_again", { n: job.left });
   if (job.stopping) return word("stopping");
   if (job.state === "sending") return word("sending");

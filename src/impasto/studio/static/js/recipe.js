@@ -47,7 +47,7 @@ export function choicesFromRecipe(recipe) {
   const chosen = parts.slice(0, MOST_STYLES).flatMap((part) => {
     const style = state.styles.find(({ key }) => key === (part.name ?? part.path));
     const weight = Number(part.weight ?? 1);
-    return style && weight > 0 && weight <= 100 ? [{ key: style.key, title: style.title, weight, mask: null }] : [];
+    return style && part.shipped !== false && weight > 0 && weight <= 100 ? [{ key: style.key, title: style.title, weight, mask: null }] : [];
   });
   if (chosen.length) choices.chosen = chosen;
   const strength = recipe.strength ?? recipe.settings?.strength;

@@ -1,4 +1,5 @@
 // Between what is chosen on the page and what a job is asked.
+import { effortsOf } from "./kinds.js";
 import { state } from "./state.js";
 import { word } from "./words.js";
 
@@ -51,6 +52,8 @@ export function choicesOf(request, titleOf) {
 /** A result's name: its styles and how it was painted. */
 export function titleOf(request, titleOfStyle) {
   const names = (request.styles ?? []).map((style) => titleOfStyle(keyOf(style)));
-  const how = request.method ? request.method : word(`effort_${request.effort ?? "quick"}`);
-  return `${names.join(" + ") || word("painting")}, ${how}`;
+  const name = names.join(" + ") || word("painting");
+  const one = effortsOf((request.styles ?? []).map(keyOf)).length === 1;
+  const how = request.method ?? (one ? "" : word(`effort_${request.effort ?? "quick"}`));
+  return how ? `${name}, ${how}` : name;
 }

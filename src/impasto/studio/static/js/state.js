@@ -3,7 +3,7 @@
 export const EFFORTS = ["draft", "quick", "fine", "best"];
 
 export const state = {
-  methods: [], shared: { properties: {} }, efforts: EFFORTS, styles: [], limits: {},
+  methods: [], shared: { properties: {} }, efforts: EFFORTS, kindEfforts: {}, styles: [], limits: {},
   photo: null, // {id, width, height, name, url}
   chosen: [], // {key, title, weight, mask: null | {id, url}}; a key is a style's name or "picture:ID"
   effort: "quick", boldness: 0.5, method: "", preset: "", settings: {}, keep: false,

@@ -48,7 +48,7 @@ function options(format = choice.format) {
   const side = longest();
   return {
     format, quality: LOSSY.has(format) ? choice.quality : undefined, strength: state.strength < 1 ? state.strength : undefined,
-    colour: state.colour === paintedColour(state.shown) ? undefined : state.colour, size: side && side !== painted() ? side : undefined,
+    colour: state.colour === paintedColour(state.shown) ? undefined : state.colour, size: side && side < painted() ? side : undefined,
     dpi: choice.unit === "cm" ? choice.dpi : undefined,
   };
 }
@@ -84,7 +84,7 @@ function sizeRow() {
   const inputs = choice.unit === "px" ? [input("size", "longest_side", 16, state.limits.max_size ?? 20000)] : [input("width", "width_cm", 1, 500), input("dpi", "dpi", 30, 1200)];
   return el("div", { class: "sheet-row" }, el("div", { class: "chips", role: "group", "aria-label": word("size") }, ...units),
     el("div", { class: "inline" }, ...inputs), el("p", { id: "take-told", "aria-live": "polite" }),
-    el("div", { class: "inline", id: "take-large" }, button("print", word("paint_large"), paintLarge), el("span", { class: "muted" }, word("about_large"))));
+    el("div", { class: "inline", id: "take-large" }, button("print", word("paint_large"), paintLarge), el("span", { class: "muted" }, word("about_large", { w: number(state.shown.width), h: number(state.shown.height) }))));
 }
 
 function tellSize() {
