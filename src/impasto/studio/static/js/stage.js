@@ -11,6 +11,7 @@ const PAINTED_COLOURS = new Set(["coral"]); // act before painting, so the serve
 const LIVE_LONGEST = 1600;
 
 let shownPreview = "";
+let loading = false; // a preview
 let order = 0; // of pictures asked for: a later one is never replaced by an earlier
 let repaint = () => {};
 
@@ -51,13 +52,17 @@ async function swap(url) {
   return true;
 }
 
-function showPreview() {
+/** Show the newest preview; while one is on its way no other is asked for, so that a slow line shows some. */
+async function showPreview() {
   const { job } = state;
   if (!job?.id || !(job.preview > 0) || job.request?.photo !== state.photo?.id) return;
   const url = previewUrl(job.id, job.preview);
-  if (url === shownPreview) return;
+  if (url === shownPreview || loading) return;
   shownPreview = url;
-  swap(url);
+  loading = true;
+  await swap(url);
+  loading = false;
+  showPreview();
 }
 
 async function showResult() {
