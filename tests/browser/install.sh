@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the browser test needs: Chromium and its driver by apt, where that and root are there, and
-# onnxruntime-web by npm, in the version of package.json. Says what is missing in the end.
+# Installs what the browser tests need: Chromium and its driver by apt, where that and root are there, and
+# onnxruntime-web and axe-core by npm, in the versions of package.json. Says what is missing in the end.
 set -uo pipefail
 cd "$(dirname "$0")"
 
@@ -23,4 +23,5 @@ fi >/dev/null
 browser || echo "there is no Chromium: install chromium, and run this again"
 has chromedriver || echo "there is no chromedriver: install chromium-driver, and run this again"
 [ -d node_modules/onnxruntime-web/dist ] || echo "there is no onnxruntime-web: install npm, and run this again"
+[ -f node_modules/axe-core/axe.min.js ] || echo "there is no axe-core: install npm, and run this again"
 exit 0
