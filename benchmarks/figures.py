@@ -88,6 +88,7 @@ FIGURES = {
     **{f"settings-{name}": _settings(name) for name in METHODS},
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
+    "ladder-sizes": _measured("ladder", tables.effort_sizes),
     "first-pictures": _measured("pictures", tables.first_caption),
     "method-pictures": _measured("pictures", tables.second_caption),
     "score": _measured("score", tables.scores),

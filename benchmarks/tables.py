@@ -111,6 +111,31 @@ def efforts(results: Ladder) -> str:
     return below(markdown(("`--effort`", "seconds", "in evaluations", "peak memory"), rows), where)
 
 
+def effort_sizes(results: Ladder) -> str:
+    """Table of seconds and memory of `impasto paint`: a row for each effort, a column for each size."""
+    pictures = {(each["effort"], each["size"]): each for each in results["pictures"]}
+    sizes = sorted({size for _, size in pictures})
+    rows = [
+        (
+            f"`{effort}`",
+            *(
+                f"{_short(found['seconds'])} s, {found['peak_gb']:.1f} GB"
+                if (found := pictures.get((effort, size)))
+                else ""
+                for size in sizes
+            ),
+        )
+        for effort in dict.fromkeys(effort for effort, _ in pictures)
+    ]
+    bounded = ", ".join(
+        f"`{each['effort']}` of {each['size']} px within `--memory {each['asked_gb']:g}GB`"
+        for each in results["pictures"]
+        if each["asked_gb"]
+    )
+    where = f"Squares, on {conditions(results['machine'])}; {bounded} (`benchmarks/results/ladder.json`)."
+    return below(markdown(("`--effort`", *(f"{size} px" for size in sizes)), rows), where)
+
+
 def peaks(results: Large) -> str:
     """Table of the peak memory of the methods: a column for each size."""
     order = [name for name in METHODS if name in results["methods"]]

@@ -207,3 +207,19 @@ def test_paintings_of_another_kind_are_not_taken_for_these(
             save(style, (40, 40), 99)
     with pytest.raises(RequestError, match=r"other|another"):
         paint_ahead(tmp_path / "t", name, photos, {"waves": style}, lambda _: None)
+
+
+def test_a_teacher_that_is_stopped_says_what_is_kept(tmp_path: Path, style: Path, quick: list[Path]) -> None:
+    photos = [np.full((48, 60, 3), n, np.uint8) for n in range(3)]
+    said: list[str] = []
+
+    def stop_at_the_second(line: str) -> None:
+        said.append(line)
+        if len(quick) == 2 and len(said) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        paint_ahead(tmp_path / "t", "cascade", photos, {"waves": style}, stop_at_the_second)
+    assert "2 of 3" in said[-1] and str(tmp_path / "t") in said[-1]
+    paint_ahead(tmp_path / "t", "cascade", photos, {"waves": style}, lambda _: None)
+    assert len(quick) == 3

@@ -99,16 +99,20 @@ def paint_ahead(
     done, started = 0, time.monotonic()
     missing = {style: [path for path in places if not (folder / style / path.name).exists()] for style in styles}
     total = sum(map(len, missing.values()))
-    for style, own in missing.items():
-        if not own:
-            continue
-        make_folder(folder / style)
-        painter = bind(teacher_recipe(teacher, styles[style]), device=device)
-        for path in own:
-            painter.paint(path).done().save(folder / style / path.name, overwrite=True)
-            done += 1
-            left = (time.monotonic() - started) / done * (total - done)
-            say(f"teacher: {style}, {done} of {total} paintings, about {describe_time(max(left, 0))} left")
+    try:
+        for style, own in missing.items():
+            if not own:
+                continue
+            make_folder(folder / style)
+            painter = bind(teacher_recipe(teacher, styles[style]), device=device)
+            for path in own:
+                painter.paint(path).done().save(folder / style / path.name, overwrite=True)
+                done += 1
+                left = (time.monotonic() - started) / done * (total - done)
+                say(f"teacher: {style}, {done} of {total} paintings, about {describe_time(max(left, 0))} left")
+    except KeyboardInterrupt:
+        say(f"teacher: {done} of {total} paintings are made and kept in {folder}; the same command paints the others")
+        raise
 
 
 def teacher_recipe(teacher: str, style: Path) -> Recipe:
