@@ -86,7 +86,9 @@ def test_from_a_photo_to_a_saved_painting(page: RealPage, photo: Path) -> None:
     """Four clicks: photo, style, take home, save."""
     page.open().pick_photo(photo)
     page.wait("document.querySelectorAll('.style[data-key]').length > 10")
-    page.wait("document.querySelectorAll('.thumb img').length === document.querySelectorAll('.style[data-key]').length")
+    page.wait(
+        "document.querySelectorAll('.thumb img').length === document.querySelectorAll('.style[data-key]').length"
+    )
     looks = "return [...document.querySelectorAll('.thumb img')].every((each) => each.naturalWidth >= 96)"
     assert page.js(looks)
     page.choose_style("great-wave")
@@ -101,9 +103,7 @@ def test_from_a_photo_to_a_saved_painting(page: RealPage, photo: Path) -> None:
     assert metadata_in(saved, "it")["recipe"]["method"] == "johnson"
 
 
-def test_two_people_see_only_their_own(
-    page: RealPage, photo: Path, start_browser: Callable[[], Any]
-) -> None:
+def test_two_people_see_only_their_own(page: RealPage, photo: Path, start_browser: Callable[[], Any]) -> None:
     other = RealPage(start_browser(), page.running)
     for each, style in ((page, "great-wave"), (other, "the-scream")):
         each.open().pick_photo(photo)
