@@ -12,8 +12,19 @@ STATIC = Path(__file__).parents[2] / "src/impasto/studio/static"
 TABLE = json.loads((STATIC / "words.json").read_text("utf-8"))
 MODULES = sorted(STATIC.rglob("*.js"))
 # Keys whose second half is a name that the program has elsewhere.
-FAMILIES = tuple(
-    f"{family}_" for family in ("about box doing effort filter group none setting unit value view key".split())
+FAMILIES = (
+    "about_",
+    "box_",
+    "doing_",
+    "effort_",
+    "filter_",
+    "group_",
+    "none_",
+    "setting_",
+    "unit_",
+    "value_",
+    "view_",
+    "key_",
 )
 SOURCE = "\n".join(path.read_text("utf-8") for path in MODULES)
 PAGE = (STATIC / "index.html").read_text("utf-8")
