@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,9 +46,9 @@ class Reply:
 class Running:
     """A studio that runs in a thread of this process."""
 
-    def __init__(self, *, eager: bool = False, **limits: Any) -> None:
+    def __init__(self, *, eager: bool = False, certificate: tuple[Path, Path] | None = None, **limits: Any) -> None:
         begun = threading.Event()
-        settings = Settings(port=0, token=TOKEN, device="cpu", limits=Limits(**limits))
+        settings = Settings(port=0, token=TOKEN, device="cpu", limits=Limits(**limits), certificate=certificate)
         self.server = StudioServer(settings, lambda _: begun.set())
         self.studio = self.server.studio
         self.studio._session, self.studio.thumbnails._eager = kept_session(), eager
