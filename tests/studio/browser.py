@@ -107,8 +107,9 @@ class Page:
         try:
             return WebDriverWait(self.chromium, self.seconds, 0.05).until(lambda _: self.js(f"return {condition}"))
         except TimeoutException:
-            notices = self.js("return document.getElementById('notices')?.textContent")
-            pytest.fail(f"never true: {condition}; notices {notices!r}; log {self.chromium.get_log('browser')}")
+            notices, doing = self.text("#notices"), self.text("#progress-text")
+            log = self.chromium.get_log("browser")
+            pytest.fail(f"never true: {condition}; notices {notices!r}; progress {doing!r}; log {log}")
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that is no matter of the page is true."""
