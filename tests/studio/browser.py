@@ -71,6 +71,8 @@ def start_chromium(profile: Path) -> Any:
 class Page:
     """The page of a fake studio, as somebody uses it."""
 
+    seconds = SECONDS
+
     def __init__(self, chromium: Any, studio: Studio) -> None:
         self.chromium, self.studio = chromium, studio
         self.server = serve(studio)
@@ -103,16 +105,17 @@ class Page:
         from selenium.webdriver.support.ui import WebDriverWait
 
         try:
-            return WebDriverWait(self.chromium, SECONDS, 0.05).until(lambda _: self.js(f"return {condition}"))
+            return WebDriverWait(self.chromium, self.seconds, 0.05).until(lambda _: self.js(f"return {condition}"))
         except TimeoutException:
-            notices = self.js("return document.getElementById('notices')?.textContent")
-            pytest.fail(f"never true: {condition}; notices {notices!r}; log {self.chromium.get_log('browser')}")
+            notices, doing = self.text("#notices"), self.text("#progress-text")
+            log = self.chromium.get_log("browser")
+            pytest.fail(f"never true: {condition}; notices {notices!r}; progress {doing!r}; log {log}")
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that is no matter of the page is true."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        WebDriverWait(self.chromium, SECONDS, 0.05).until(lambda _: condition())
+        WebDriverWait(self.chromium, self.seconds, 0.05).until(lambda _: condition())
 
     def click(self, selector: str, at: int = 0) -> None:
         """Click as a person would: what is hidden or covered is an error."""

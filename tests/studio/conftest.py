@@ -9,6 +9,7 @@ from .test_extra import NEEDED
 collect_ignore_glob: list[str] = []
 
 if all(importlib.util.find_spec(library) for library in NEEDED):
+    from .real import run_studio  # noqa: F401 (a fixture)
     from .studios import api, open_studio  # noqa: F401 (fixtures)
 else:
     collect_ignore_glob = ["test_[!e]*.py", "test_events.py"]

@@ -184,6 +184,7 @@ class Job:
             "seconds_left": self.seconds * (1 - fraction),
             "index": index,
             "total": round(self.seconds / STEP_SECONDS),
+            "note": self.studio.note,
             "losses": {"style": 9 - 6 * fraction, "content": 2 + fraction}
             if self.request.get("effort") in ("fine", "best")
             else {},
@@ -207,6 +208,7 @@ class Studio:
         self.pictures: dict[str, Image.Image] = {}
         self.jobs: list[Job] = []
         self.busy = 0  # how many more requests are answered with 429
+        self.note = ""  # what is done now
         self.ahead = 0  # how many jobs of others wait before ours
         self.asked: list[tuple[str, str, Any]] = []
         self.numbers = itertools.count(1)

@@ -139,7 +139,7 @@ def open_studio() -> Iterator[Callable[..., Opened]]:
 
     def make(address: Address | None = None, *, fresh: bool = False, eager: bool = False, **limits: Any) -> Opened:
         clock = Clock()
-        bounds = Limits(**{"frame": 0.01, **limits})
+        bounds = Limits(**{"frame": 0.01, "linger": 0.1, **limits})
         studio = Studio((TOKEN, "a password"), device="cpu", limits=bounds, eager=eager, clock=clock)
         if not fresh:
             studio._session = kept_session()
@@ -166,7 +166,7 @@ class Answer:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    asked: int = 0  # how often the body was asked for
+    asked: int = 0  # how often the body was asked for before the answer was there
 
     @property
     def error(self) -> str:
@@ -213,15 +213,17 @@ async def ask_raw(
         leave_after: parts of the answer after which the client leaves.
     """
     answer, left, waiting = Answer(), asyncio.Event(), list(parts)
-    got = 0
+    got = receptions = 0
 
     async def receive() -> dict[str, Any]:
-        answer.asked += 1
+        nonlocal receptions
+        receptions += 1
+        answer.asked += not got
         if waiting:
             seconds, part = waiting.pop(0)
             await asyncio.sleep(seconds)
             return {"type": "http.request", "body": part, "more_body": bool(waiting) or bool(parts and parts[-1][1])}
-        if not parts and answer.asked == 1:
+        if not parts and receptions == 1:
             return {"type": "http.request", "body": b"", "more_body": False}
         await left.wait()
         return {"type": "http.disconnect"}

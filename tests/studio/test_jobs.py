@@ -220,7 +220,7 @@ def test_networks_are_loaded_ahead_and_what_is_asked_for_comes_between(open_stud
     gate.set()
     assert asked.result().data
     studio.api.until(lambda: list(order), lambda seen: len(seen) == 7)
-    assert order[1] == ("the-scream", 96) and [longest for _, longest in order].count(32) == 6
+    assert order[1] == ("the-scream", 96) and [longest for _, longest in order].count(192) == 6
 
 
 def test_the_nets_of_the_gallery_are_loaded_once(open_studio, monkeypatch):

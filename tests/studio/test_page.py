@@ -445,6 +445,32 @@ def test_a_place_in_the_queue_is_shown_and_a_reload_finds_the_job(opened: Page) 
     opened.wait_painted()
 
 
+def test_a_reload_during_the_draft_goes_on_to_the_quick_painting(opened: Page) -> None:
+    opened.studio.ahead = 1
+    opened.choose_style("night")
+    opened.wait("document.getElementById('progress-text').textContent === 'Waiting, 1 before you'")
+    opened.chromium.refresh()
+    opened.ready().wait("document.getElementById('progress-text').textContent === 'Waiting, 1 before you'")
+    opened.studio.ahead = 0
+    opened.wait_painted()
+    assert [job["effort"] for job in jobs(opened)] == ["draft", "quick"]
+
+
+def test_what_is_done_now_is_shown_in_the_language_of_the_page(opened: Page) -> None:
+    opened.studio.seconds["quick"] = 600
+    for note, language, shown in (
+        ("loading the networks", "en", "loading the networks"),
+        ("nnst 512 px: encoding the style", "zh", "nnst 512 px: 正在分析风格"),
+        ("painting", "ru", ""),
+        ("<b>new</b>", "ru", "<b>new</b>"),
+    ):
+        opened.studio.note = note
+        opened.choose("#language", language)
+        opened.choose_style("night")
+        opened.wait("document.getElementById('progress-text').textContent.includes('%')")
+        opened.wait(f"document.getElementById('progress-note').textContent === {json.dumps(shown)}")
+
+
 def test_what_was_painted_while_nobody_looked_is_there_later(opened: Page) -> None:
     opened.studio.ahead = 1
     opened.choose_style("night")

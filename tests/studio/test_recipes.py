@@ -98,3 +98,13 @@ def test_deep_and_long_data_is_none():
     assert found_in(painting({**adain(), "nets": deep})) is None
     assert found_in(picture()) is None
     assert found_in(b"nothing") is None
+
+
+@pytest.mark.parametrize("style", ["wave", "night", "great-wave"])
+def test_a_painting_in_any_style_of_the_list_says_that_the_style_is_here(api, tiny_shipped, style):
+    job = api.start(api.request(styles=[{"name": style}], effort="draft"))
+    api.wait(job)
+    found = api.send(api.ask("GET", f"/api/jobs/{job}/picture").content)["recipe"]
+    assert [(each["name"], each["shipped"]) for each in found["styles"]] == [(style, True)]
+    again = {"photo": api.photo(), "styles": [{"name": style}], "method": found["method"]}
+    api.wait(api.start({**again, "settings": found["settings"]}))

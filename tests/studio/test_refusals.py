@@ -215,6 +215,22 @@ def test_what_is_no_picture_is_refused(api, data, status, word):
     assert answer.status_code == status and word in check(answer)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\x0a" + b"x" * 100,
+        b"\0\0\0\x0cJXL \r\n\x87\n" + b"x" * 99,
+        b"qoif" + b"\0" * 50,
+        b"FUJIFILMCCD-RAW " + b"x" * 99,
+    ],
+    ids=["JPEG XL", "JPEG XL in boxes", "QOI", "raw"],
+)
+def test_a_picture_of_another_kind_is_told_what_is_read(api, data):
+    said = check(api.ask("POST", "/api/pictures", files={"file": ("x.png", data)}))
+    read = api.ask("GET", "/api/limits").json()["formats"]["read"]
+    assert [name for name in read if name not in said.lower()] == []
+
+
 def test_a_bomb_in_any_place_of_a_form_is_refused(api):
     files = {"photo": ("a.png", picture()), "style": ("b.png", bomb(60_000, 60_000))}
     assert "megapixels" in check(api.ask("POST", "/api/paint", files=files, data={"effort": "draft"}))

@@ -2,8 +2,10 @@
 
 import contextlib
 import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 
@@ -14,7 +16,8 @@ from impasto.studio import Client
 from impasto.studio.client import StudioError
 from impasto.studio.serve import PatientProtocol, Settings, serve
 
-from .studios import opened, picture
+from .real import Reply, read_all
+from .studios import TOKEN, opened, picture
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a program")
@@ -88,6 +91,28 @@ def test_addresses_of_no_studio_are_refused(address):
 def test_what_cannot_be_served_is_explained(settings, word):
     with pytest.raises(RequestError, match=re.escape(word)):
         serve(settings, print, browser=False)
+
+
+def test_https_with_a_certificate_of_one_s_own(run_studio, tmp_path):
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    made = subprocess.run([*command, *named, "-keyout", key, "-out", certificate], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("openssl makes no such certificate")
+    studio = run_studio(certificate=(certificate, key))
+    assert studio.url.startswith("https://")
+    trusting = ssl.create_default_context(cafile=certificate)
+    assert Client(studio.url, context=trusting).jobs() == []
+    with pytest.raises(StudioError, match="self-signed"):
+        Client(studio.url).jobs()
+    with pytest.raises(StudioError, match="cannot be reached"):
+        Client(studio.url.replace("https", "http")).jobs()
+    with studio.connect() as plain, trusting.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+        connection.sendall(f"GET /?token={TOKEN} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        assert "; Secure" in Reply.read(read_all(connection)).headers["set-cookie"]
 
 
 def test_a_port_that_is_taken_is_explained():

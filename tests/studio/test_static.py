@@ -12,7 +12,20 @@ STATIC = Path(__file__).parents[2] / "src/impasto/studio/static"
 TABLE = json.loads((STATIC / "words.json").read_text("utf-8"))
 MODULES = sorted(STATIC.rglob("*.js"))
 # Keys whose second half is a name that the program has elsewhere.
-FAMILIES = ("about_", "box_", "effort_", "filter_", "group_", "none_", "setting_", "unit_", "value_", "view_", "key_")
+FAMILIES = (
+    "about_",
+    "box_",
+    "doing_",
+    "effort_",
+    "filter_",
+    "group_",
+    "none_",
+    "setting_",
+    "unit_",
+    "value_",
+    "view_",
+    "key_",
+)
 SOURCE = "\n".join(path.read_text("utf-8") for path in MODULES)
 PAGE = (STATIC / "index.html").read_text("utf-8")
 
@@ -33,6 +46,13 @@ def test_no_word_is_without_use() -> None:
     used = set(re.findall(r'data-(?:word|label)="(\w+)"', PAGE)) | set(re.findall(r'"(\w+)"', SOURCE))
     idle = {key for key in TABLE["words"] if key not in used and not key.startswith(FAMILIES)}
     assert idle == set()
+
+
+def test_words_for_what_is_done_are_those_that_the_program_says() -> None:
+    said = "\n".join(path.read_text("utf-8") for path in (STATIC.parents[1]).rglob("*.py"))
+    for key in TABLE["words"]:
+        if key.startswith("doing_"):
+            assert f'"{key.removeprefix("doing_").replace("_", " ")}"' in said, key
 
 
 def test_nothing_is_inline() -> None:

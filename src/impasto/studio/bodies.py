@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -40,35 +41,73 @@ def check_length(scope: Scope, limits: Limits) -> None:
     stated = Headers(scope=scope).get("content-length")
     if stated is None:
         return
-    if not (stated.isascii() and stated.isdigit()):
+    if not _is_length(stated):
         raise Refusal(400, "Content-Length is not a number; expected the bytes of the body", CLOSE)
     if int(stated) > (most := most_bytes(scope, limits)):
         raise _too_large(int(stated), most)
 
 
-def bounded(receive: Receive, scope: Scope, limits: Limits) -> Receive:
-    """Return a `receive` that refuses a body of too many bytes, or that comes too slowly."""
-    most, began, got, done = most_bytes(scope, limits), 0.0, 0, False
+class Body:
+    """The body of a request: bounded in bytes and time, and taken to its end once the answer is there.
 
-    async def bounded_receive() -> Message:
-        nonlocal began, got, done
-        if done:  # what comes now is only whether the client has gone
-            return await receive()
-        began = began or time.monotonic()
-        left = began + limits.body_wait + got / limits.body_rate - time.monotonic()
+    Args:
+        receive: of the server.
+        scope: of the request.
+        limits: of the studio.
+    """
+
+    def __init__(self, receive: Receive, scope: Scope, limits: Limits) -> None:
+        headers = Headers(scope=scope)
+        stated = headers.get("content-length", "0")
+        self._receive, self._limits, self._most = receive, limits, most_bytes(scope, limits)
+        self._began, self._got, self._ended = 0.0, 0, False
+        self._expected = "transfer-encoding" in headers or (_is_length(stated) and int(stated) > 0)
+
+    async def receive(self) -> Message:
+        """Receive the next part of the body; after its end, whether the client has gone.
+
+        Raises:
+            Refusal: it has too many bytes, or comes too slowly.
+        """
+        if self._ended:
+            return await self._receive()
+        self._began = self._began or time.monotonic()
+        limits = self._limits
+        left = self._began + limits.body_wait + self._got / limits.body_rate - time.monotonic()
         try:
-            message = await asyncio.wait_for(receive(), max(0.0, min(left, limits.body_wait)))
+            message = await asyncio.wait_for(self._receive(), max(0.0, min(left, limits.body_wait)))
         except TimeoutError:
+            self._ended = True
             raise Refusal(
-                408, f"the body came too slowly ({got} bytes); expected it whole: send it again", CLOSE
+                408, f"the body came too slowly ({self._got} bytes); expected it whole: send it again", CLOSE
             ) from None
-        got += len(message.get("body", b""))
-        done = not message.get("more_body", False)
-        if got > most:
-            raise _too_large(got, most)
+        self._got += len(message.get("body", b""))
+        self._expected = message.get("more_body", False)
+        self._ended = not self._expected
+        if self._got > self._most:
+            raise _too_large(self._got, self._most)
         return message
 
-    return bounded_receive
+    @property
+    def has_more(self) -> bool:
+        """Whether some of it was not received yet."""
+        return self._expected and not self._ended
+
+    async def drain(self) -> None:
+        """Take the rest of the body for a while, and throw it away.
+
+        Simple clients send all of it before they read the answer. If the connection is closed under them, they never
+        see the answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.linger):
+                while not self._ended:
+                    message = await asyncio.wait_for(self._receive(), self._limits.linger / 5)
+                    self._ended = not message.get("more_body", False)
+
+
+def _is_length(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _too_large(size: int, most: int) -> Refusal:

@@ -134,6 +134,16 @@ class Client:
         body = head.encode() + data + f"\r\n--{edge}--\r\n".encode()
         return json.loads(self._ask("POST", "/api/pictures", body, f"multipart/form-data; boundary={edge}"))
 
+    def thumbnail(self, picture: str, style: str, *, size: int = 192) -> bytes:
+        """Return a picture painted small, as WebP.
+
+        Args:
+            picture: id of a picture that was sent.
+            style: name of a style, or ``picture:`` and the id of a picture that was sent.
+            size: longest side in pixels.
+        """
+        return self._ask("GET", f"/api/pictures/{_quoted(picture)}/thumbnail/{_quoted(style)}?size={size}")
+
     def job(self, name: str) -> dict[str, Any]:
         """Return the state of a job."""
         return self._json("GET", f"/api/jobs/{_quoted(name)}")

@@ -7,6 +7,9 @@ import json
 import time
 from collections.abc import AsyncGenerator
 
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
 from .jobs import Job
 from .state import Studio
 
@@ -39,3 +42,29 @@ async def events(studio: Studio, owner: str, job: Job) -> AsyncGenerator[str]:
             if studio.closing():
                 return
             await asyncio.sleep(studio.limits.frame)
+
+
+class EventResponse(StreamingResponse):
+    """Sends the events of a job. The stream is closed at the end, also if nothing of it could be sent.
+
+    Args:
+        first: the first event, which was taken from the stream.
+        stream: of `events`.
+    """
+
+    def __init__(self, first: str, stream: AsyncGenerator[str]) -> None:
+        super().__init__(_joined(first, stream), headers={"X-Accel-Buffering": "no"}, media_type="text/event-stream")
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._stream.aclose()
+
+
+async def _joined(first: str, stream: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    yield first
+    async for each in stream:
+        yield each

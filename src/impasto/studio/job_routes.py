@@ -6,11 +6,11 @@ import re
 from pathlib import PurePath
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from .bodies import json_of
 from .endpoints import Endpoint, Parameter, in_thread, query_of, session_of, studio_of
-from .events import events
+from .events import EventResponse, events
 from .jobs import ENDED, Job
 from .orders import PaintRequest, PrintRequest, parse
 from .picture_routes import answer_picture
@@ -57,8 +57,9 @@ async def _state(request: Request) -> Response:
 async def _events(request: Request) -> Response:
     studio, owner, job = studio_of(request), session_of(request), _find(request)
     studio.visitors.check_streams(owner)
-    headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(events(studio, owner, job), headers=headers, media_type=_STREAM)
+    stream = events(studio, owner, job)
+    # Nothing else runs between the check and the first event, from which on the stream counts as open.
+    return EventResponse(await anext(stream), stream)
 
 
 async def _preview(request: Request) -> Response:

@@ -19,6 +19,7 @@ class Limits:
         parts: of a form.
         body_wait: time without a byte of a body, after which it is given up.
         body_rate: bytes a second that a body must have on average.
+        linger: time in which the rest of a body is taken after its refusal, so that the client reads the answer.
         pictures: that a session may keep.
         picture_bytes: of all pictures that a session keeps.
         all_picture_bytes: of all pictures of all sessions.
@@ -50,6 +51,7 @@ class Limits:
     parts: int = 64
     body_wait: float = 20.0
     body_rate: float = 8_000.0
+    linger: float = 10.0
     pictures: int = 60
     picture_bytes: int = 256_000_000
     all_picture_bytes: int = 1_000_000_000

@@ -100,6 +100,8 @@ def found_in(data: bytes) -> Found | None:
 
 
 def _described(recipe: Recipe) -> Found:
+    from ..demo.styles import STYLES
+
     known = shipped_names()
     dropped: list[str] = []
 
@@ -116,7 +118,8 @@ def _described(recipe: Recipe) -> Found:
     if recipe.options.known_styles:
         shares = [(share.name, share.weight) for share in recipe.options.known_styles]
         settings.pop("net", None)
-    names = [{"name": safe_name(name), "weight": weight, "shipped": name in known} for name, weight in shares]
+    named = known | frozenset(STYLES)
+    names = [{"name": safe_name(name), "weight": weight, "shipped": name in named} for name, weight in shares]
     return Found(recipe.method, settings, names[:_MOST_NAMES], dropped)
 
 

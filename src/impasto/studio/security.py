@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bodies import CLOSE, bounded, check_length
+from .bodies import CLOSE, Body, check_length
 from .limits import Limits
 from .refusals import Refusal, describe, refuse
 from .visitors import Visitors
@@ -97,18 +97,22 @@ class Guard:
         if scope["type"] != "http":  # there are no web sockets
             await send({"type": "websocket.close", "code": 1008})
             return
-        begun = False
+        begun, body = False, Body(receive, scope, self._limits)
 
         async def completed(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
                 self._complete(MutableHeaders(scope=message))
+            elif body.has_more and not message.get("more_body", False) and _session(scope) is not None:
+                await send({**message, "more_body": True})
+                await body.drain()
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
             self._admit(scope)
-            await self._app(scope, bounded(receive, scope, self._limits), completed)
+            await self._app(scope, body.receive, completed)
         except ClientDisconnect:  # nobody is there to be told
             return
         except Exception as error:
@@ -131,7 +135,6 @@ class Guard:
         """
         headers, method = Headers(scope=scope), scope["method"]
         host = self._host(headers)
-        check_length(scope, self._limits)
         bearer = _bearer(headers)
         if method not in SAFE:
             self._check_origin(headers, host, bearer=bearer is not None)
@@ -148,6 +151,7 @@ class Guard:
                 "impasto studio prints the address with the token",
                 {**CLOSE, "WWW-Authenticate": "Bearer"},
             )
+        check_length(scope, self._limits)
 
     def _host(self, headers: Headers) -> str:
         """The host and port that a request names.
@@ -214,6 +218,11 @@ def require_secret(address: Address, *, token: str | None, password: str | None)
             f"--host {address.host} lets other machines in, and there is neither --token nor --password; expected "
             "one of them: add --password, or leave --host out to paint on this machine only",
         )
+
+
+def _session(scope: Scope) -> str | None:
+    """The session of a request; None if it has none, or was refused before that was known."""
+    return scope.get("state", {}).get("session")
 
 
 def _bearer(headers: Headers) -> str | None:

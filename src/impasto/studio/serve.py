@@ -74,33 +74,61 @@ def serve(settings: Settings, ready: Callable[[str], None], *, browser: bool = T
     Raises:
         RequestError: the address cannot be used, or other machines would be let in without a secret.
     """
-    address = Address(settings.host, settings.names, secure=settings.certificate is not None)
-    try:
-        require_secret(address, token=settings.token, password=settings.password)
-    except Refusal as error:
-        raise RequestError(error.message) from None
-    _check_certificate(settings.certificate)
-    token = settings.token or make_secret()
-    studio = Studio(
-        (token, *([settings.password] if settings.password else [])), device=settings.device, limits=settings.limits
-    )
-    listening = _listen(settings.host, settings.port)
-    port = listening.getsockname()[1]
-    # Browsers send a cookie to every port of a host, so its name tells studios apart.
-    app = make_app(studio, address, cookie=f"impasto_session_{port}")
-    url = f"{'https' if address.secure else 'http'}://{_shown(settings.host)}:{port}/?token={quote(token, safe='')}"
 
-    def begun() -> None:
+    def begun(url: str) -> None:
         ready(url)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    server = _Server(_config(app, settings), begun)
-    studio.closing = lambda: server.should_exit
-    with warnings.catch_warnings(), contextlib.suppress(KeyboardInterrupt), listening:
+    server = StudioServer(settings, begun)
+    with warnings.catch_warnings(), contextlib.suppress(KeyboardInterrupt):
         warnings.simplefilter("ignore", ImpastoWarning)  # they name the files of people
-        server.run(sockets=[listening])
+        server.run()
+
+
+class StudioServer:
+    """A studio that listens on an address. What is asked of it is answered while `run` runs.
+
+    Args:
+        settings: how it is served.
+        ready: called with `url` once requests are answered.
+
+    Attributes:
+        studio: what is served.
+        url: its address, with the token in it.
+
+    Raises:
+        RequestError: see `serve`.
+    """
+
+    def __init__(self, settings: Settings, ready: Callable[[str], None]) -> None:
+        address = Address(settings.host, settings.names, secure=settings.certificate is not None)
+        try:
+            require_secret(address, token=settings.token, password=settings.password)
+        except Refusal as error:
+            raise RequestError(error.message) from None
+        _check_certificate(settings.certificate)
+        token = settings.token or make_secret()
+        secrets = (token, *([settings.password] if settings.password else []))
+        self.studio = Studio(secrets, device=settings.device, limits=settings.limits)
+        self._listening = _listen(settings.host, settings.port)
+        port = self._listening.getsockname()[1]
+        scheme = "https" if address.secure else "http"
+        self.url = f"{scheme}://{_shown(settings.host)}:{port}/?token={quote(token, safe='')}"
+        # Browsers send a cookie to every port of a host, so its name tells studios apart.
+        app = make_app(self.studio, address, cookie=f"impasto_session_{port}")
+        self._server = _Server(_config(app, settings), lambda: ready(self.url))
+        self.studio.closing = lambda: self._server.should_exit
+
+    def run(self) -> None:
+        """Answer requests until `stop` is called or the program is interrupted, and free everything."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        with self._listening:
+            self._server.run(sockets=[self._listening])
+
+    def stop(self) -> None:
+        """Have `run` end. Any thread may call this."""
+        self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):

@@ -30,8 +30,10 @@ PICTURE = "picture:"
 """Begins the name of a style that is a picture which was sent."""
 
 _FIRST = 1  # priority of small paintings; jobs have 0
-_STYLE = 256  # pixels of a style picture
-_BLANK = 32  # pixels of the picture that is painted to load networks
+_STYLE = 256  # most pixels of a style picture
+_SHARE = 0.75  # of the pixels of a side, for styles that take ten times as long as those of the gallery
+_USUAL = 192  # pixels of the thumbnails that the page asks for
+_BLANK = (_USUAL, 24)  # the picture that is painted to load networks and learn styles
 
 
 class Thumbnails:
@@ -107,9 +109,9 @@ class Thumbnails:
         from ..demo.styles import STYLES
         from ..methods.johnson.gallery import gallery
 
-        blank = Image.new("RGB", (_BLANK, _BLANK), "grey")
+        blank = Image.new("RGB", _BLANK, "grey")
         for style in [*list(gallery())[:1], *STYLES]:
-            recipe, picture = _recipe(style, _BLANK, None)
+            recipe, picture = _recipe(style, _USUAL, None)
             self._session().paint(
                 recipe, blank, styles=None if picture is None else [picture], priority=_FIRST
             ).done()
@@ -124,12 +126,14 @@ class Thumbnails:
             self._waiting.pop(key, None)
 
     def _make(self, photo: Upload, style: str, longest: int, source: Upload | None) -> Encoded:
+        from ..images.geometry import fit
+
         recipe, picture = _recipe(style, longest, source)
         try:
             work = self._session().paint(
                 recipe, photo.small(2 * longest), styles=None if picture is None else [picture], priority=_FIRST
             )
-            made = previews.encode(previews.levels(work.done().image, longest))
+            made = previews.encode(previews.levels(fit(work.done().image, longest)))
         except ImpastoError as error:
             raise Refusal(422, public(error)) from None
         photo.thumbnails.keep((style, longest), made, self._limits.kept_thumbnails)
@@ -152,10 +156,9 @@ def _recipe(style: str, longest: int, source: Upload | None) -> tuple[Recipe, An
         raise Refusal(
             404, f"there is no style {public(repr(style))}; expected one of the list{near_misses(style, known)}"
         )
-    chosen = way("draft")
-    picture = (
-        drawn(style, _STYLE) if source is None else dataclasses.replace(source.small(_STYLE), source="the style")
-    )
-    settings = {**chosen.settings, "size": longest}
+    chosen, side = way("draft"), round(_SHARE * longest)
+    most = min(side, _STYLE)
+    picture = drawn(style, most) if source is None else dataclasses.replace(source.small(most), source="the style")
+    settings = {**chosen.settings, "size": side}
     named = Style(path=style if source is None else source.name)
     return make_recipe(chosen.method, [named], preset=chosen.preset, settings=settings, exact_preset=False), picture

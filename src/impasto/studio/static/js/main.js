@@ -97,6 +97,8 @@ async function comeBack() {
   }
   const last = state.results.find((result) => result.request.photo === photo);
   if (last) update({ shown: last });
+  const newest = jobs[0];
+  if (state.ahead.length && newest?.request?.photo === photo) resume(newest);
 }
 
 async function start() {

@@ -23,17 +23,27 @@ export async function paint(efforts) {
   const steps = stepsOf(efforts ?? (state.effort === "draft" ? ["draft"] : ["draft", state.effort]));
   markRecent(state.chosen.map(({ key }) => key));
   remember();
-  let before = null;
+  await attempt(mine, () => paintSteps(steps, mine, null), [[word("try_again"), () => paint(efforts)]]);
+}
+
+/** Paint these efforts, each in place of the result before. */
+async function paintSteps(efforts, mine, before) {
+  for (const [at, effort] of efforts.entries()) {
+    update({ ahead: efforts.slice(at + 1) });
+    const done = await paintOne(requestOf(effort), mine, before);
+    if (mine !== turn || done?.state !== "done") return;
+    before = done.id;
+  }
+}
+
+/** Do some painting; tell of an error, and have nothing under way in the end, unless something newer has begun. */
+async function attempt(mine, work, actions = []) {
   try {
-    for (const effort of steps) {
-      const done = await paintOne(requestOf(effort), mine, before);
-      if (mine !== turn || done?.state !== "done") return;
-      before = done.id;
-    }
+    await work();
   } catch (error) {
-    if (mine === turn) tellError(error, [[word("try_again"), () => paint(efforts)]]);
+    if (mine === turn) tellError(error, actions);
   } finally {
-    if (mine === turn) update({ job: null });
+    if (mine === turn) update({ job: null, ahead: [] });
   }
 }
 
@@ -47,13 +57,7 @@ function stepsOf(efforts) {
 /** Paint the shown result large; size is {size} or {print, dpi}. */
 export async function paintPrint(id, size) {
   const mine = await begin();
-  try {
-    await watchOne(await api.printJob(id, size), mine, null, { print: true });
-  } catch (error) {
-    tellError(error);
-  } finally {
-    if (mine === turn) update({ job: null });
-  }
+  await attempt(mine, async () => watchOne(await api.printJob(id, size), mine, null, { print: true }));
 }
 
 /** Keep what was painted while nobody looked. */
@@ -64,18 +68,15 @@ export async function collect(jobs) {
   }
 }
 
-/** Watch a job that was begun before a reload. */
+/** Go on after a reload: watch the job that was begun before, or take its result, and paint what was to come then. */
 export async function resume(job) {
   turn += 1;
   const mine = turn;
   leaving = new AbortController();
-  try {
-    await watchOne(job, mine, null);
-  } catch (error) {
-    tellError(error);
-  } finally {
-    if (mine === turn) update({ job: null });
-  }
+  await attempt(mine, async () => {
+    const done = isOver(job) ? job : await watchOne(job, mine, null);
+    if (mine === turn && done?.state === "done") await paintSteps(state.ahead, mine, done.id);
+  });
 }
 
 async function begin() {
@@ -165,7 +166,7 @@ export async function stop() {
   if (!job.id) { // not sent yet, or waiting for a busy studio
     turn += 1;
     leaving.abort();
-    update({ job: null });
+    update({ job: null, ahead: [] });
     return;
   }
   update({ job: { ...job, stopping: true } });

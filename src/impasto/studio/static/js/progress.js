@@ -30,12 +30,21 @@ function textOf(job) {
   return [effort, percent(job.fraction ?? 0), timeLeft(job.seconds_left)].filter(Boolean).join(" · ");
 }
 
+/** What is done now. The server says it in English; parts that the table has are said in the user's language. */
+function noteOf(job) {
+  if (job.state !== "painting" || job.stopping) return "";
+  const parts = (job.note ?? "").split(": ").filter((part) => part && part !== "painting");
+  return parts.map((part) => word(`doing_${part.replaceAll(" ", "_")}`, {}, part)).join(": ");
+}
+
 function show() {
   const { job } = state;
   $("progress").hidden = !job;
   document.body.classList.toggle("working", Boolean(job));
   if (!job) { history.clear(); $("losses").hidden = true; return; }
   $("progress-text").textContent = textOf(job);
+  $("progress-note").textContent = noteOf(job);
+  $("progress-note").hidden = $("progress-note").textContent === "";
   if (job.state === "painting") $("progress-bar").value = job.fraction ?? 0;
   else $("progress-bar").removeAttribute("value");
   $("stop").disabled = Boolean(job.stopping);

@@ -7,6 +7,7 @@ export const state = {
   photo: null, // {id, width, height, name, url}
   chosen: [], // {key, title, weight, mask: null | {id, url}}; a key is a style's name or "picture:ID"
   effort: "quick", boldness: 0.5, method: "", preset: "", settings: {}, keep: false,
+  ahead: [], // efforts that are painted after the job
   job: null, // the job that is watched, or null
   shown: null, // the result on the stage, or null
   results: [],
@@ -29,7 +30,7 @@ export function watch(names, work) {
   work(state);
 }
 
-const CHOICES = ["chosen", "effort", "boldness", "method", "preset", "settings", "keep"];
+const CHOICES = ["chosen", "effort", "boldness", "method", "preset", "settings", "keep", "ahead"];
 
 /** What the user chose, to be kept over a reload. */
 export function remember() {
