@@ -31,7 +31,7 @@ SMALL = {
     "pictures": "--paintings {styles} --sheets {styles}/sheets",
     "score": "--pairs {pairs} --photos {styles} --paintings {styles} --ways draft adain --size 48",
     "strokes": "--methods adain johnson gatys gatys-at-once --styles night --scales 1 --sizes 32 64 --steps 1",
-    "studio": "--requests 6 --clients 3 --photo 64x48 --large 64 --forget 0.3",
+    "studio": "--requests 6 --clients 3 --photo 64x48 --large 64 --forget 3",
     "worth": "{photo} --styles {styles} --names great-wave-small --size 64 --most 2",
 }
 """By benchmark, the flags of a run that takes seconds."""
