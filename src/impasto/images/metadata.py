@@ -120,12 +120,16 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
             image.load()  # text may come after the pixels
             text = image.info.get(METADATA_KEY)
             return _parse(text)
-        exif = image.getexif()
-        if image.format == "TIFF":
-            return _recipe(_parse(exif.get(Base.ImageDescription)))
-        return _from_exif(exif)
+        return recipe_in_exif(image.getexif(), image.format)
     except Exception as error:
         raise damaged(name, error) from None
+
+
+def recipe_in_exif(exif: Image.Exif | None, form: str | None) -> dict[str, Any] | None:
+    """Return the recipe in the EXIF of a picture that `write` made in the format `form`; None if there is none."""
+    if exif is None:
+        return None
+    return _recipe(_parse(exif.get(Base.ImageDescription))) if form == "TIFF" else _from_exif(exif)
 
 
 def _from_exif(exif: Image.Exif) -> dict[str, Any] | None:
