@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +66,8 @@ def paint_folder(
         What has become of each painting.
 
     Raises:
-        RequestError: a style or setting is wrong, no photos are found; or without `keep_going`, one cannot be painted.
+        RequestError: a style or setting is wrong, no photos are found, or without `keep_going` one cannot be
+            painted.
         OutputError: the folder cannot be written.
 
     Examples:

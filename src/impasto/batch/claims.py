@@ -1,6 +1,7 @@
 """Claims: two batches on one folder paint no picture twice.
 
-A claim is a lock on a file in a hidden folder of the output. The system frees it when a process ends, however it ends.
+A claim is a lock on a file in a hidden folder of the output. The system frees it when a
+process ends, however it ends.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..errors import ImpastoError
+from ..images.codecs import kind_of
 from ..images.foreign import is_cut_short
-from ..images.header import is_whole, read_header
+from ..images.header import found_recipe, is_whole
 from ..images.metadata import as_text, read_metadata
 from ..images.source import load_bytes
 from ..recipe import is_picture
@@ -58,7 +59,7 @@ class Done:
         try:
             data = load_bytes(path)[0]
             if not is_whole(data):
-                return State.BROKEN if not data or is_cut_short(data) else State.FOREIGN
+                return State.BROKEN if not data or is_cut_short(data) or kind_of(data) else State.FOREIGN
             found = read_metadata(path)
         except ImpastoError:
             return State.FOREIGN
@@ -105,14 +106,13 @@ def digest(path: str) -> str:
         return hashlib.sha256(load_bytes(path)[0]).hexdigest()  # says what is wrong
 
 
-def orphans(out: Path, outputs: set[str]) -> Iterator[str]:
-    """Yield the paintings in a folder that are not among the outputs of a batch.
-
-    Only pictures with a recipe are named; a folder may hold others.
+def orphans(out: Path, outputs: set[str], photos: set[str]) -> Iterator[str]:
+    """Yield the paintings in a folder whose photo is gone. Pictures without a recipe are not named.
 
     Args:
         out: the folder.
         outputs: the absolute paths of what the batch paints.
+        photos: the file names of its photos.
     """
     for folder, folders, names in os.walk(out):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -120,9 +120,6 @@ def orphans(out: Path, outputs: set[str]) -> Iterator[str]:
             path = Path(folder, name)
             if not is_picture(name) or os.path.abspath(path) in outputs:  # noqa: PTH100 (links stay)
                 continue
-            try:
-                painted = read_header(path).painted
-            except ImpastoError:
-                continue
-            if painted:
+            found = found_recipe(path)
+            if found is not None and found.get("photo") not in photos:
                 yield str(path)

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from .. import memory
 from ..control import Progress
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..images.picture import Picture
     from ..session.painting import Painting
     from ..session.session import Session
+
+Made = TypeVar("Made")
 
 _AHEAD, _WRITES = 3, 3  # most photos that wait to be painted, and paintings that wait to be written
 _WRITERS = 2
@@ -54,12 +56,12 @@ class _Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(Generic[Made]):
     """Work in another thread, and the bytes that its picture holds."""
 
     job: Job
     bytes: float
-    future: Future[_Taken | Row | None]
+    future: Future[Made]
 
 
 class Local:
@@ -89,9 +91,9 @@ class Local:
         self._session, self._claims, self._done, self._writing = session, claims, done, writing
         self._stop, self._watcher = stop, watcher
         self._waiting: deque[Job] = deque()
-        self._ahead: deque[_Pending] = deque()
-        self._writes: deque[_Pending] = deque()
-        self._failed_writes = 0
+        self._ahead: deque[_Pending[_Taken | Row | None]] = deque()
+        self._writes: deque[_Pending[Row]] = deque()
+        self._unwritable = 0  # paintings in a row
         self._alone = False  # nothing is held beside the picture in hand, since memory is short
         self.trouble = ""
 
@@ -110,7 +112,7 @@ class Local:
     def _paint_all(
         self, jobs: Iterable[Job], reader: ThreadPoolExecutor, writer: ThreadPoolExecutor, later: list[Job] | None
     ) -> Generator[Row]:
-        """Yield what becomes of jobs. Those of another process are added to `later`; without it, they are waited for."""
+        """Yield what becomes of jobs. Those of another process go to `later`; without it, they are waited for."""
         self._waiting.extend(jobs)
         while self._waiting or self._ahead:
             self._read_ahead(reader, wait=later is None)
@@ -245,17 +247,17 @@ class Local:
             make_folder(path.parent)
             self._writing.save(painting, path, overwrite=taken.replaces or self._writing.overwrite)
         except Exception as error:
+            self._unwritable += isinstance(error, OutputError)
             return Row.of(taken.job, "failed", error=explain(error), size=painting.size)
         finally:
             taken.claim.release()
+        self._unwritable = 0
         return Row.of(taken.job, "painted", size=painting.size, seconds=painting.seconds)
 
     def _written(self) -> Row:
         """Wait for the oldest painting to be written."""
         row = self._writes.popleft().future.result()
-        assert isinstance(row, Row)
-        self._failed_writes = self._failed_writes + 1 if row.status == "failed" else 0
-        if self._failed_writes >= _FAILED_WRITES and not self.trouble:
+        if self._unwritable >= _FAILED_WRITES and not self.trouble:
             self.trouble = f"{_FAILED_WRITES} paintings in a row could not be written; no other is begun: {row.error}"
             self._stop.asked.set()
         return row

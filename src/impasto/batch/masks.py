@@ -39,8 +39,8 @@ class MaskFolder:
         found = [known.get(f"{stem}.{name}") or known.get(stem) for name in names]
         if not any(found):
             raise RequestError(
-                f"{photo.path} has no mask in {self._folder / photo.folder}; expected {stem}.png, or {stem}.STYLE.png "
-                "for one style"
+                f"{photo.path} has no mask in {self._folder / photo.folder}; expected {stem}.png, or "
+                f"{stem}.STYLE.png for one style"
             )
         count = len(way.recipe.parts)
         masks = [None if path is None else str(path) for path in found]

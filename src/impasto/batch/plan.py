@@ -23,8 +23,6 @@ from .problems import Problem
 from .table import read_table
 from .ways import Maker, Way
 
-_KEPT_HEADERS = 1  # a photo's header is read once for all of its styles
-
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -78,6 +76,12 @@ class Plan:
         """The absolute paths of all paintings, also of those that are done or cannot be made."""
         named = [*(job.output for job in (*self.jobs, *self.done)), *(each.output for each in self.problems)]
         return {os.path.abspath(name) for name in named if name}  # noqa: PTH100 (links stay)
+
+    @property
+    def photos(self) -> set[str]:
+        """The file names of all photos."""
+        named = [*(job.photo.path for job in (*self.jobs, *self.done)), *(each.name for each in self.problems)]
+        return {PurePath(name).name for name in named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,21 +226,34 @@ def _without_collisions(named: Iterable[tuple[_Pair, Job]], plan: Plan) -> list[
 
 
 def _without_paintings(jobs: Sequence[Job], plan: Plan) -> list[Job]:
-    """Leave out photos that are paintings, where the output folder is an input or holds one."""
+    """Leave out photos that are paintings, where the output folder is an input or holds one.
+
+    An output that is an input is a problem.
+    """
     root = end_of_links(plan.out)
+    ends = {job.photo.path: end_of_links(Path(job.photo.path)) for job in jobs}
     outputs = {end_of_links(Path(job.output)) for job in jobs}
+    paintings = {path for path, end in ends.items() if end.is_relative_to(root) and _is_painting(end, outputs)}
+    plan.notes += [
+        f"{path}, a painting in the output folder, is left out of the photos" for path in sorted(paintings)
+    ]
+    read = {end: path for path, end in ends.items() if path not in paintings}
+    for way in {id(job.way): job.way for job in jobs}.values():
+        named = [style.path for style in way.recipe.styles] + [way.recipe.start or ""]
+        read |= {end_of_links(Path(name)): name for name in named if name}
     kept: list[Job] = []
-    known: dict[str, bool] = {}
     for job in jobs:
-        path = job.photo.path
-        if path not in known:
-            end = end_of_links(Path(path))
-            known[path] = end.is_relative_to(root) and _is_painting(end, outputs)
-            if known[path]:
-                plan.notes.append(f"{path}, a painting in the output folder, is left out of the photos")
-        if not known[path]:
+        if job.photo.path in paintings:
+            continue
+        if (path := read.get(end_of_links(Path(job.output)))) is None:
             kept.append(job)
-    return [job for job in kept if not _is_input(job, known, plan)]
+            continue
+        message = (
+            f"the output {job.output} is {path}, which is painted from; expected another name: add {{style}} to "
+            "--pattern, or give another folder"
+        )
+        plan.problems.append(Problem(job.photo.path, message, job.output))
+    return kept
 
 
 def _is_painting(path: Path, outputs: set[Path]) -> bool:
@@ -244,22 +261,6 @@ def _is_painting(path: Path, outputs: set[Path]) -> bool:
         return read_header(path).painted
     except ImpastoError:
         return path in outputs
-
-
-def _is_input(job: Job, photos: dict[str, bool], plan: Plan) -> bool:
-    """Whether a painting would replace a photo, which is a problem."""
-    output = Path(job.output)
-    if not output.exists() or not any(output.samefile(path) for path in photos if Path(path).name == output.name):
-        return False
-    plan.problems.append(
-        Problem(
-            job.photo.path,
-            f"the output {job.output} is a photo that is painted from; expected another name: add {{style}} to "
-            "--pattern, or give another folder",
-            job.output,
-        )
-    )
-    return True
 
 
 def _check_painting(job: Job) -> None:
@@ -307,7 +308,7 @@ class _Places:
             raise error
         if job.state is State.FOREIGN and not self._writing.overwrite:
             raise RequestError(
-                f"{job.output} exists, and impasto did not paint it; expected a new name, or --overwrite to replace it"
+                f"{job.output} exists, and impasto did not paint it; expected a new name, or --overwrite"
             )
 
     def _try(self, place: Path, output: Path) -> ImpastoError | None:

@@ -113,7 +113,7 @@ def _seconds(plan: Plan, session: Session) -> float:
         painter = painter_of(way, session)
         sizes = Counter(job.size or _UNKNOWN for job in jobs)
         for size, count in sizes.items():
-            work += count * painter.estimate_work(size[::-1])
+            work += count * painter.estimate_work((size[1], size[0]))
             pixels += count * size[0] * size[1]
         refused |= {id(job) for job in _too_large(painter, jobs, plan)}
     plan.jobs[:] = [job for job in plan.jobs if id(job) not in refused]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter as Argument
 from pathlib import Path
@@ -16,17 +13,16 @@ from cyclopts import App, Parameter
 from ..batch.jobs import Writing
 from ..batch.names import PATTERN, Pattern
 from ..batch.plan import Request
-from ..batch.rows import Stop
 from ..batch.ways import Maker
-from ..control import ending_signals
 from ..errors import RequestError
+from ..methods import make_recipe, read_recipe
 from ..methods import method as method_called
 from ..methods.effort import Dials, way
 from ..recipe import Recipe
 from ..session.provenance import Finder, read_provenance
 from . import run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, shown_if, with_signature
-from .paint import COMMON, FIRST, refuse_file_as_init
+from .paint import COMMON, FIRST, is_gallery_style, refuse_file_as_init, settings_of
 from .replay import recipe_in
 
 _SUMMARY = (
@@ -113,8 +109,8 @@ def batch(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fals
         base = _recipe_of(source, own_styles=_value_of(tokens, "--style") is not None)
         if name is not None and name != base.method:
             raise RequestError(
-                f"{source} is a recipe of {base.method}, and --method {name} is asked for; expected one method: leave "
-                f"out --method, or give a recipe of {name}"
+                f"{source} is a recipe of {base.method}, and --method {name} is asked for; expected one method: "
+                f"leave out --method, or give a recipe of {name}"
             )
         name = base.method
     command = _command(name, base, everything=everything)
@@ -159,8 +155,6 @@ def _recipe_of(source: str, *, own_styles: bool) -> Recipe:
     finder = Finder(record.inputs, [Path(source).parent, Path()])
     if record.photo is not None:
         finder.expected(record.photo)
-    from ..methods import read_recipe
-
     data = recipe.renamed(finder.find)
     finder.check(source)
     return read_recipe(data)
@@ -182,13 +176,12 @@ def _command(name: str | None, base: Recipe | None, *, everything: bool) -> Call
             refuse_file_as_init(settings)
             maker = Maker(method=name, preset=settings.pop("preset", None), settings=settings, base=base)
         columns = [*common, *(own if name is not None else ())]
-        return _run(_request(inputs, folders, maker, columns), folders)
+        from .batching import run
+
+        return run(_request(inputs, folders, maker, columns), folders)
 
     defaults = None
     if base is not None or name is not None:
-        from ..methods import make_recipe
-        from .paint import settings_of
-
         defaults = settings_of(base or make_recipe(str(name)))
     about = "Photos, folders, patterns, or lists of names."
     photos = Argument(
@@ -211,6 +204,11 @@ def _request(inputs: Sequence[str], folders: Folders, maker: Maker, columns: Seq
     """
     if folders.output is None:
         raise RequestError("no folder for the paintings is given; expected one: -o painted")
+    for style in folders.style or ():
+        if method_called(maker.method).styles and is_gallery_style(style):
+            raise RequestError(
+                f"{style} is not a picture file but a style of the gallery; expected --method johnson --style {style}"
+            )
     if not inputs and folders.table is None:
         raise RequestError("no photos are given; expected a folder, photos or --table FILE: impasto batch photos ...")
     return Request(
@@ -227,35 +225,3 @@ def _request(inputs: Sequence[str], folders: Folders, maker: Maker, columns: Seq
             quality=folders.quality, bits=folders.bits, keep_gps=folders.keep_gps, overwrite=folders.overwrite
         ),
     )
-
-
-def _run(request: Request, folders: Folders) -> int:
-    from .batching import run
-
-    with _signals(Stop()) as stop:
-        return run(request, folders, stop)
-
-
-@contextmanager
-def _signals(stop: Stop) -> Iterator[Stop]:
-    """Let Ctrl-C finish the picture in hand and, pressed again, leave it; other signals that end a program leave it."""
-
-    def press(*_: object) -> None:
-        if not stop.asked.is_set():
-            print("impasto: stopping after this picture; Ctrl-C again leaves it", file=sys.stderr)
-        stop.press()
-
-    def end(*_: object) -> None:
-        stop.end()
-
-    try:
-        before = {number: signal.signal(number, end) for number in ending_signals()}
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, press)
-    except ValueError:  # not in the main thread
-        yield stop
-        return
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
 import time
 from collections.abc import Generator
@@ -10,8 +12,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..batch.jobs import Job
-from ..batch.rows import Row
-from ..control import Progress
+from ..batch.rows import Row, Stop
+from ..control import Progress, ending_signals
 from ..untrusted import printable, shorten
 
 if TYPE_CHECKING:
@@ -116,3 +118,33 @@ def batch_bar(total: int, *, quiet: bool) -> Generator[BatchBar]:
         )
         with bar:
             yield _Drawn(total, bar)
+
+
+_STOPPING = b"impasto: stopping after the picture in hand; Ctrl-C again leaves it\n"
+
+
+@contextlib.contextmanager
+def signals_stop() -> Generator[Stop]:
+    """Let Ctrl-C finish the picture in hand and, pressed again, leave it. Signals that end a program leave it."""
+    stop = Stop()
+
+    def press(*_: object) -> None:
+        if not stop.asked.is_set():
+            with contextlib.suppress(OSError):
+                os.write(2, _STOPPING)  # the handler may run in the midst of a print
+        stop.press()
+
+    def end(*_: object) -> None:
+        stop.end()
+
+    try:
+        before = {signal.SIGINT: signal.signal(signal.SIGINT, press)}
+    except ValueError:  # not in the main thread
+        yield stop
+        return
+    before |= {number: signal.signal(number, end) for number in ending_signals()}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

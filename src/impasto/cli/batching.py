@@ -13,13 +13,13 @@ from ..batch.done import orphans
 from ..batch.plan import Plan, Request
 from ..batch.problems import require_none
 from ..batch.reckon import Needs
-from ..batch.rows import Report, Row, Stop
+from ..batch.rows import Report, Row
 from ..batch.watch import Arrivals
 from ..errors import RequestError
 from ..images.atomic import check_place
 from ..untrusted import printable, shorten
 from . import DONE, FAILED, INTERRUPTED, WRONG_REQUEST
-from .batch_bar import batch_bar
+from .batch_bar import batch_bar, signals_stop
 
 if TYPE_CHECKING:
     from .batch import Folders
@@ -30,7 +30,7 @@ _MOST_NOTES = 5
 _LONGEST_ERROR = 300  # characters of a line
 
 
-def run(request: Request, folders: Folders, stop: Stop) -> int:
+def run(request: Request, folders: Folders) -> int:
     """Carry out a batch and return the exit status.
 
     Raises:
@@ -48,7 +48,7 @@ def run(request: Request, folders: Folders, stop: Stop) -> int:
         made = Batch(request, folders.device)
     with made as batch:
         if folders.watch:
-            return _watch(batch, request, folders, stop)
+            return _watch(batch, request, folders)
         plan = batch.plan()
         if folders.prune:
             return _prune(plan, folders)
@@ -58,7 +58,7 @@ def run(request: Request, folders: Folders, stop: Stop) -> int:
         if folders.dry_run:
             return WRONG_REQUEST if plan.problems and not folders.keep_going else DONE
         require_none(plan.problems, keep_going=folders.keep_going)
-        with batch_bar(len(plan.jobs), quiet=folders.quiet) as bar:
+        with signals_stop() as stop, batch_bar(len(plan.jobs), quiet=folders.quiet) as bar:
             for row in batch.paint(plan, stop, bar):
                 _tell(row, bar, folders)
         _write_reports(batch.report, folders)
@@ -96,6 +96,12 @@ def _print_plan(plan: Plan, needs: Needs, folders: Folders) -> None:
     if needs.seconds is not None:
         parts.append(f"about {in_words(needs.seconds)}")
     print("; ".join(parts), file=stream)
+    if folders.dry_run and plan.jobs:
+        print(
+            f"pictures that wait take up to {memory.describe(needs.memory)} of memory, beside what painting takes; "
+            "time is reckoned from multiply-adds, at the speed of one convolution just now",
+            file=stream,
+        )
     for note in plan.notes[:_MOST_NOTES]:
         print(printable(note), file=stream)
     if len(plan.notes) > _MOST_NOTES:
@@ -182,25 +188,26 @@ def _write_reports(report: Report, folders: Folders) -> None:
 def _prune(plan: Plan, folders: Folders) -> int:
     """Print the paintings that no photo belongs to."""
     if plan.out.is_dir():
-        for name in orphans(plan.out, plan.outputs):
+        for name in orphans(plan.out, plan.outputs, plan.photos):
             print(json.dumps({"output": name, "status": "orphan"}) if folders.json else printable(name))
     return DONE
 
 
-def _watch(batch: Batch, request: Request, folders: Folders, stop: Stop) -> int:
+def _watch(batch: Batch, request: Request, folders: Folders) -> int:
     """Paint photos as they arrive, until it is stopped."""
     arrivals = Arrivals(request.inputs, request.out)
     if not folders.quiet:
         print("watching; Ctrl-C ends it", file=sys.stderr)
     request.maker.ways(request.styles, mix=request.mix)  # a wrong style is reported now
-    for found in arrivals.wait(stop):
-        plan = batch.plan(found)
-        require_none(plan.problems, keep_going=True)
-        with batch_bar(len(plan.jobs), quiet=folders.quiet) as bar:
-            for row in batch.paint(plan, stop, bar):
-                _tell(row, bar, folders)
-        _write_reports(batch.report, folders)
-        if batch.report.trouble:
-            break
+    with signals_stop() as stop:
+        for found in arrivals.wait(stop):
+            plan = batch.plan(found)
+            require_none(plan.problems, keep_going=True)
+            with batch_bar(len(plan.jobs), quiet=folders.quiet) as bar:
+                for row in batch.paint(plan, stop, bar):
+                    _tell(row, bar, folders)
+            _write_reports(batch.report, folders)
+            if batch.report.trouble:
+                break
     status = _finish(batch.report, folders)
     return FAILED if batch.report.failed or batch.report.trouble else DONE if status == INTERRUPTED else status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from PIL.ExifTags import Base
 
 from ..untrusted import irregular
 from . import png
-from .metadata import METADATA_KEY, exif_of, orientation_of, recipe_in_exif
+from .metadata import METADATA_KEY, exif_of, orientation_of, read_metadata, recipe_in_exif
 from .read import stated_size
 from .source import FORMATS, load_bytes, opening, require_sane_area
 
@@ -32,7 +31,7 @@ class Header:
     painted: bool = False
 
 
-def read_header(path: str | os.PathLike[str]) -> Header:
+def read_header(path: str | Path) -> Header:
     """Read the header of a picture. The rest of the file may be damaged.
 
     Raises:
@@ -45,7 +44,9 @@ def read_header(path: str | os.PathLike[str]) -> Header:
             require_sane_area(*image.size, str(path))
             return _read(image)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
-        return Header(stated_size(path))  # by the readers of all formats, which also say what is wrong
+        size = stated_size(path)  # by the readers of all formats, which also say what is wrong
+    painted = size is None and Path(path).suffix.lower() == ".jxl" and read_metadata(path) is not None
+    return Header(size, painted)
 
 
 def _read(image: Image.Image) -> Header:
@@ -88,10 +89,8 @@ def _decodes(data: bytes) -> bool:
     return True
 
 
-def found_recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+def found_recipe(path: str | Path) -> dict[str, Any] | None:
     """Read the recipe from a picture; None if it has none, or is no whole picture."""
-    from .metadata import read_metadata
-
     try:
         return read_metadata(path) if is_whole(load_bytes(path)[0]) else None
     except ValueError:
