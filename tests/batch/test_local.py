@@ -52,7 +52,9 @@ def test_a_painting_of_a_batch_is_that_of_the_photo_alone(batch: Batch, tiny: di
     batch(precision="exact")
     settings = {name: value for name, value in tiny.items() if name != "method"}
     for photo, output in (("one.jpg", "one.a.jpg"), ("two.png", "two.a.png"), ("sub/three.jpg", "sub/three.a.jpg")):
-        recipe = impasto.make_recipe("adain", [impasto.Style(path="a.png")], settings={**settings, "precision": "exact"})
+        recipe = impasto.make_recipe(
+            "adain", [impasto.Style(path="a.png")], settings={**settings, "precision": "exact"}
+        )
         alone = Path("alone") / output
         alone.parent.mkdir(parents=True, exist_ok=True)
         impasto.Session(device="cpu").paint(recipe, f"photos/{photo}").done().save(alone)

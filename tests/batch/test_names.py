@@ -11,7 +11,9 @@ from impasto.batch.ways import Way
 from impasto.errors import RequestError
 
 
-def name(pattern: str, photo: str = "in/photo.jpg", folder: str = "", style: str = "s", form: str | None = None) -> str:
+def name(
+    pattern: str, photo: str = "in/photo.jpg", folder: str = "", style: str = "s", form: str | None = None
+) -> str:
     way = Way(impasto.make_recipe("adain", [impasto.Style(path="x.png")]), style)
     return Pattern(pattern, form).name(Photo(photo, folder), way)
 

@@ -38,9 +38,7 @@ def targets(made: Plan) -> list[str]:
 def test_every_photo_with_every_style_grouped_by_style(photos: Path) -> None:
     made = plan("photos", styles=("a.png", "b.png"))
     assert targets(made) == [
-        f"out/{name}"
-        for style in "ab"
-        for name in (f"one.{style}.jpg", f"two.{style}.png", f"sub/three.{style}.jpg")
+        f"out/{name}" for style in "ab" for name in (f"one.{style}.jpg", f"two.{style}.png", f"sub/three.{style}.jpg")
     ]
     assert {job.size for job in made.jobs} == {(24, 18)}
     assert {job.state for job in made.jobs} == {State.ABSENT}
@@ -131,7 +129,9 @@ def test_an_input_is_never_an_output(batch: Batch, photos: Path) -> None:
 def test_what_others_made_is_not_replaced(batch: Batch) -> None:
     picture(Path("out/one.a.jpg"))
     Path("out/two.a.png").write_text("notes")
-    with pytest.raises(RequestError, match="2 paintings cannot be: out/one.a.jpg exists, and impasto did not paint it"):
+    with pytest.raises(
+        RequestError, match="2 paintings cannot be: out/one.a.jpg exists, and impasto did not paint it"
+    ):
         batch()
     assert files() == {"one.a.jpg", "two.a.png"}
     assert statuses(batch(keep_going=True))["three.a.jpg"] == "painted"
@@ -140,7 +140,9 @@ def test_what_others_made_is_not_replaced(batch: Batch) -> None:
 
 def test_without_keep_going_nothing_is_painted(batch: Batch, photos: Path) -> None:
     (photos / "bad.jpg").write_bytes(b"no")
-    with pytest.raises(RequestError, match=r"nothing is painted, because 1 painting cannot be: .*bad.jpg.*--keep-going"):
+    with pytest.raises(
+        RequestError, match=r"nothing is painted, because 1 painting cannot be: .*bad.jpg.*--keep-going"
+    ):
         batch()
     assert not Path("out").exists()
     report = batch(keep_going=True)
@@ -163,7 +165,9 @@ def test_places_that_cannot_be_written(photos: Path, monkeypatch: pytest.MonkeyP
     Path("out/sub").unlink()
     assert "bits is 16 for JPEG" in plan("photos/one.jpg", writing=Writing(bits=16)).problems[0].message
     if ROOT or sys.platform == "win32":
-        monkeypatch.setattr(Path, "touch", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        monkeypatch.setattr(
+            Path, "touch", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system"))
+        )
     else:
         Path("out").chmod(0o500)
     assert "cannot be written" in plan("photos").problems[0].message
