@@ -12,6 +12,7 @@ from cyclopts.exceptions import CycloptsError
 import impasto
 from impasto.cli import replay
 from impasto.cli.app import build
+from impasto.cli.batch import app_for
 from impasto.cli.flags import with_signature
 from impasto.cli.painting import Output
 from impasto.methods import METHODS
@@ -81,6 +82,9 @@ def check(arguments: str) -> None:
         tokens = tokens[: tokens.index(">")]
     if tokens[0] == "replay":  # its flags are those of the method that painted the picture
         check_replay(tokens[1:])
+        return
+    if tokens[0] == "batch":  # its flags are those of the method that it paints with
+        app_for(tokens[1:]).parse_args(tokens[1:], exit_on_error=False, print_error=False)
         return
     command, _, _ = build(tokens[0]).parse_args(tokens, exit_on_error=False, print_error=False)
     if getattr(command, "__name__", "") in ("help_print", "version_print"):
@@ -153,6 +157,8 @@ def test_what_is_broken_is_seen(link, wrong):
         "train adain --photos a --out b",
         "weights fetc NAME",
         "replay a.png --fotos b.jpg",
+        "batch photos --fotos b.jpg",
+        "batch photos --method adain --effort best",
     ],
 )
 def test_what_cannot_be_typed_is_seen(arguments):

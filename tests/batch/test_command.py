@@ -14,9 +14,13 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Cli, Ran, cli  # noqa: F401 (a fixture)
+from tests.cli import conftest as command_line
+from tests.cli.conftest import Cli, Ran
 
 from .conftest import files, picture
+
+cli = command_line.cli
+"""The fixture."""
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 
@@ -124,7 +128,8 @@ def test_recipes(run: Cli, cli: Cli) -> None:
     net = next(Path().absolute().parent.glob("adain-*.safetensors"))
     Path(net.name).write_bytes(net.read_bytes())
     for source in ("look.toml", "out/one.a.jpg"):
-        assert "3 painted already" in (ran := run("photos", "--recipe", source, "-o", "out")).out, ran.err
+        ran = run("photos", "--recipe", source, "-o", "out")
+        assert "3 painted already" in ran.out, ran.err
     ran = run("photos", "--recipe", "look.toml", "--style", "b.png", "--alpha", "0.25", "-o", "out", "--json", "-q")
     assert [json.loads(line)["status"] for line in ran.out.splitlines()] == ["painted"] * 3
     assert '"alpha": 0.25' in cli("show", "out/one.b.jpg", "--json").out

@@ -93,7 +93,7 @@ def test_what_is_not_there_is_a_problem(name: str, words: str) -> None:
 
 
 def test_lists_that_name_nothing() -> None:
-    with pytest.raises(RequestError, match="list missing.txt cannot be read"):
+    with pytest.raises(RequestError, match=r"list missing\.txt cannot be read"):
         find_photos(["@missing.txt"], OUT)
     Path("list.txt").write_text("in/b.jpg\nin/gone.jpg\nin\n")
     here = find_photos(["@list.txt"], OUT)

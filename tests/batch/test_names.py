@@ -73,7 +73,7 @@ def test_values_lead_nowhere_else(pattern: str, style: str) -> None:
 def test_formats() -> None:
     with pytest.raises(RequestError, match="did you mean jpeg"):
         Pattern(extension="jpegg")
-    with pytest.raises(RequestError, match="ends in .png, and the format jpg"):
+    with pytest.raises(RequestError, match=r"ends in \.png, and the format jpg"):
         Pattern("{photo}.png", "jpg")
 
 

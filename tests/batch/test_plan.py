@@ -130,7 +130,7 @@ def test_what_others_made_is_not_replaced(batch: Batch) -> None:
     picture(Path("out/one.a.jpg"))
     Path("out/two.a.png").write_text("notes")
     with pytest.raises(
-        RequestError, match="2 paintings cannot be: out/one.a.jpg exists, and impasto did not paint it"
+        RequestError, match=r"2 paintings cannot be: out/one\.a\.jpg exists, and impasto did not paint it"
     ):
         batch()
     assert files() == {"one.a.jpg", "two.a.png"}

@@ -101,6 +101,15 @@ class Folders:
 
 def batch(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:
     """Paint folders of photos, each in every style."""
+    return run_app(app_for(tokens), tokens)
+
+
+def app_for(tokens: Sequence[str]) -> App:
+    """Make the application whose one command has the flags of the method that tokens ask for.
+
+    Raises:
+        RequestError: there is no such method, or the recipe cannot be read.
+    """
     # The flags are those of the method, so the method is read before the flags.
     everything = HELP_ALL in tokens
     name, source = _value_of(tokens, "--method"), _value_of(tokens, "--recipe")
@@ -129,7 +138,7 @@ def batch(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fals
     )
     app["--help"].show = False  # cyclopts would list it as a command
     app.default(command)
-    return run_app(app, tokens)
+    return app
 
 
 def _value_of(tokens: Sequence[str], flag: str) -> str | None:
