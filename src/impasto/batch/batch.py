@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -73,15 +74,11 @@ class Batch:
         """
         from .local import Local
 
-        self.report.planned += len(plan.jobs) + len(plan.done) + len(plan.problems)
-        for problem in plan.problems:
-            yield self._noted(Row.of_problem(problem))
-        for job in plan.done:
-            yield self._noted(Row.of(job, "skipped"))
+        yield from self._begin(plan)
         if not plan.jobs:
             return
-        claims = Claims(plan.out)
-        remove_unfinished(plan.out)
+        claims = Claims(Path(plan.out))
+        remove_unfinished(Path(plan.out))
         local = Local(self.session, claims, self._done, self._request.writing, stop, watcher)
         try:
             with contextlib.closing(local.run(plan.jobs)) as rows:
@@ -91,6 +88,14 @@ class Batch:
             claims.close()
             self.report.trouble = self.report.trouble or local.trouble
             self.report.interrupted = stop.asked.is_set() and not local.trouble
+
+    def _begin(self, plan: Plan) -> Iterator[Row]:
+        """Yield the rows of what is refused or painted already."""
+        self.report.planned += len(plan.jobs) + len(plan.done) + len(plan.problems)
+        for problem in plan.problems:
+            yield self._noted(Row.of_problem(problem))
+        for job in plan.done:
+            yield self._noted(Row.of(job, "skipped"))
 
     def _noted(self, row: Row) -> Row:
         self.report.add(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,11 +14,12 @@ from ..errors import ImpastoError
 from ..images.codecs import kind_of
 from ..images.foreign import is_cut_short
 from ..images.header import found_recipe, is_whole
-from ..images.metadata import as_text, read_metadata
+from ..images.metadata import as_text, metadata_in
 from ..images.source import load_bytes
 from ..recipe import is_picture
 from ..session.provenance import inputs_of
 from ..weights.files import sha256_of
+from . import storage
 from .jobs import Job, State, Writing
 from .ways import Way
 
@@ -26,6 +27,9 @@ _LOSSLESS = frozenset({".png", ".tif", ".tiff"})
 
 NetsOf = Callable[[Way], Mapping[str, str]]
 """Returns the sha256 of each network of a way, by name."""
+
+StylesOf = Callable[[Way], Sequence[str | None] | None]
+"""Returns the sha256 of each style picture of a way; None if its files are to be hashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,11 @@ class Done:
     Args:
         writing: how pictures are written.
         nets: returns the hashes of networks. It is asked only where there is a painting to compare with.
+        styles: returns the hashes of a way's style pictures, or None for those of its files.
     """
 
-    def __init__(self, writing: Writing, nets: NetsOf) -> None:
-        self._writing, self._nets = writing, nets
+    def __init__(self, writing: Writing, nets: NetsOf, styles: StylesOf | None = None) -> None:
+        self._writing, self._nets, self._styles = writing, nets, styles
 
     def state(self, job: Job) -> State:
         """Say what lies where a painting goes.
@@ -53,14 +58,13 @@ class Done:
         Raises:
             RequestError: the photo, a style or a network cannot be read.
         """
-        path = Path(job.output)
-        if not os.path.lexists(path):
+        if not storage.exists(job.output):
             return State.ABSENT
         try:
-            data = load_bytes(path)[0]
+            data = storage.load(job.output)
             if not is_whole(data):
                 return State.BROKEN if not data or is_cut_short(data) or kind_of(data) else State.FOREIGN
-            found = read_metadata(path)
+            found = metadata_in(data, job.output)
         except ImpastoError:
             return State.FOREIGN
         if found is None:
@@ -81,7 +85,10 @@ class Done:
         if _without_nets(recorded) != _without_nets(json.loads(as_text(recipe.portable()))):
             return False
         photo = _File(job.photo.path, digest(job.photo.path))
-        styles = [_File(style.path, sha256_of(style.path)) for style in recipe.styles]
+        known = None if self._styles is None else self._styles(job.way)
+        if known is None:
+            known = [sha256_of(style.path) for style in recipe.styles]
+        styles = [_File(style.path, sha256) for style, sha256 in zip(recipe.styles, known, strict=True)]
         wanted = [each.sha256 for each in inputs_of(recipe, photo, styles)]
         if [each.get("sha256") for each in found.get("inputs", ()) if isinstance(each, dict)] != wanted:
             return False
@@ -99,6 +106,8 @@ def digest(path: str) -> str:
     Raises:
         ImageError: it cannot be read.
     """
+    if storage.is_remote(path):
+        return hashlib.sha256(storage.load(path)).hexdigest()
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

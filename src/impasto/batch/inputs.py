@@ -8,12 +8,13 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from ..errors import RequestError, near_misses
 from ..images.source import STANDARD_STREAM
 from ..recipe import is_picture
 from ..untrusted import MOST_STREAMED, irregular, read_stream
+from . import storage
 from .problems import Problem
 
 LIST = "@"
@@ -46,11 +47,12 @@ class Found:
     notes: list[str] = field(default_factory=list[str])
 
 
-def find_photos(inputs: Sequence[str], out: Path) -> Found:
+def find_photos(inputs: Sequence[str], out: str | Path) -> Found:
     """Find the photos that inputs name.
 
     Args:
-        inputs: files, folders, globs, ``@FILE`` for a list of names in a file, and ``-`` for one on standard input.
+        inputs: files, folders, addresses of object storage, globs, ``@FILE`` for a list of names in a file, and ``-``
+            for one on standard input.
             Of a folder, and of a glob, the sub-folders are kept; of a list, those of relative names.
         out: folder of the paintings; if it is inside an input, it is left out.
 
@@ -60,8 +62,9 @@ def find_photos(inputs: Sequence[str], out: Path) -> Found:
     found = Found()
     seen: set[str] = set()
     for text in inputs:
-        for photo in _photos_of(text, out, found):
-            key = os.path.abspath(photo.path)  # noqa: PTH100 (links stay: two names are two photos)
+        for photo in _photos_of(text, Path(out), found):
+            # links stay: two names are two photos
+            key = photo.path if storage.is_remote(photo.path) else os.path.abspath(photo.path)  # noqa: PTH100
             if key not in seen:
                 seen.add(key)
                 found.photos.append(photo)
@@ -69,7 +72,12 @@ def find_photos(inputs: Sequence[str], out: Path) -> Found:
 
 
 def _photos_of(text: str, out: Path, found: Found) -> Iterator[Photo]:
-    if text == STANDARD_STREAM or (text.startswith(LIST) and not os.path.lexists(text)):
+    if storage.is_remote(text):
+        for name, inside in storage.files_below(text):
+            if is_picture(name) and not any(part.startswith(".") for part in PurePosixPath(inside).parts):
+                kept = PurePosixPath(inside).parent.as_posix()
+                yield Photo(name, "" if kept == "." else kept)
+    elif text == STANDARD_STREAM or (text.startswith(LIST) and not os.path.lexists(text)):
         yield from _listed(text, found)
     elif Path(text).is_dir():
         yield from _walk(Path(text), out, found)

@@ -14,6 +14,7 @@ from ..images.header import Header, read_header
 from ..images.write import check_size, check_target
 from ..recipe import Recipe
 from ..session.printing import check_print, size_of_print
+from . import storage
 from .done import Done
 from .inputs import Found, Photo, find_photos
 from .jobs import Job, State, Writing
@@ -30,7 +31,7 @@ class Request:
 
     Attributes:
         inputs: see `find_photos`.
-        out: folder of the paintings.
+        out: folder of the paintings, or an address in object storage.
         maker: makes recipes.
         styles: see `Maker.ways`.
         mix: mix the styles in one painting.
@@ -42,7 +43,7 @@ class Request:
     """
 
     inputs: Sequence[str]
-    out: Path
+    out: str | Path
     maker: Maker
     styles: Sequence[str] = ()
     mix: bool = False
@@ -65,7 +66,7 @@ class Plan:
         notes: what was left out, for people.
     """
 
-    out: Path
+    out: str | Path
     jobs: list[Job] = field(default_factory=list[Job])
     done: list[Job] = field(default_factory=list[Job])
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -107,7 +108,9 @@ def make_plan(request: Request, done: Done, photos: Found | None = None) -> Plan
     Raises:
         RequestError: no photos are found, a style or the table is wrong, or the output is no folder.
     """
-    _check_out(request.out)
+    remote = storage.is_remote(request.out)
+    if not remote:
+        _check_out(Path(request.out))
     found = photos or Found()
     pairs = list(_from_table(request, found) if request.table is not None else _crossed(request, found, photos))
     plan = Plan(request.out, problems=found.problems, notes=found.notes)
@@ -117,7 +120,8 @@ def make_plan(request: Request, done: Done, photos: Found | None = None) -> Plan
             "folder"
         )
     jobs = _without_collisions(_named(request, pairs, plan), plan)
-    jobs = _without_paintings(jobs, plan)
+    if not remote:
+        jobs = _without_paintings(jobs, plan)
     masks = None if request.mask_dir is None else MaskFolder(request.mask_dir)
     places = _Places(request.writing)
     header = _Headers()
@@ -125,12 +129,14 @@ def make_plan(request: Request, done: Done, photos: Found | None = None) -> Plan
         try:
             if masks is not None:
                 job = replace(job, masks=masks.find(job.photo, job.way))
-            job = replace(job, state=done.state(job))
-            if job.state is State.DONE:
-                plan.done.append(job)
-                continue
-            places.check(job)
-            job = replace(job, size=header.of(job.photo.path).size)
+            if not remote:
+                job = replace(job, state=done.state(job))
+                if job.state is State.DONE:
+                    plan.done.append(job)
+                    continue
+                places.check(job)
+            if not storage.is_remote(job.photo.path):
+                job = replace(job, size=header.of(job.photo.path).size)
             _check_painting(job)
         except ImpastoError as error:
             plan.problems.append(Problem(job.photo.path, str(error), job.output))
@@ -182,19 +188,19 @@ def _from_table(request: Request, found: Found) -> Iterator[_Pair]:
 def _named(request: Request, pairs: Iterable[_Pair], plan: Plan) -> Iterator[tuple[_Pair, Job]]:
     """Name the painting of each pair."""
     inside: dict[str, bool] = {}
-    root = end_of_links(request.out)
+    root = None if storage.is_remote(request.out) else end_of_links(Path(request.out))
     for pair in pairs:
         try:
             name = request.pattern.name(pair.photo, pair.way)
         except RequestError as error:
             plan.problems.append(Problem(pair.where, str(error)))
             continue
-        output = request.out / name
-        folder = str(output.parent)
+        output = storage.join(str(request.out), name)
+        folder = str(Path(output).parent)
         if folder not in inside:
-            inside[folder] = end_of_links(output.parent).is_relative_to(root)
+            inside[folder] = root is None or end_of_links(Path(folder)).is_relative_to(root)
         if inside[folder]:
-            yield pair, Job(pair.photo, pair.way, str(output))
+            yield pair, Job(pair.photo, pair.way, output)
         else:
             plan.problems.append(
                 Problem(
@@ -230,8 +236,9 @@ def _without_paintings(jobs: Sequence[Job], plan: Plan) -> list[Job]:
 
     An output that is an input is a problem.
     """
-    root = end_of_links(plan.out)
-    ends = {job.photo.path: end_of_links(Path(job.photo.path)) for job in jobs}
+    root = end_of_links(Path(plan.out))
+    local = {job.photo.path for job in jobs if not storage.is_remote(job.photo.path)}
+    ends = {path: end_of_links(Path(path)) for path in local}
     outputs = {end_of_links(Path(job.output)) for job in jobs}
     paintings = {path for path, end in ends.items() if end.is_relative_to(root) and _is_painting(end, outputs)}
     plan.notes += [

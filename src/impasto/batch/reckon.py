@@ -99,10 +99,10 @@ def _bytes_of(job: Job, writing: Writing) -> float:
     return width * height * each * (_DEEP if writing.bits == 16 else 1) + _RECORD
 
 
-def _free(out: Path) -> int:
+def _free(out: str | Path) -> int:
     import psutil
 
-    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    place = next(folder for folder in (Path(out), *Path(out).absolute().parents) if folder.exists())
     return psutil.disk_usage(str(place)).free
 
 

@@ -32,7 +32,7 @@ class Arrivals:
         RequestError: an input is standard input, which ends.
     """
 
-    def __init__(self, inputs: Sequence[str], out: Path) -> None:
+    def __init__(self, inputs: Sequence[str], out: str | Path) -> None:
         if not inputs:
             raise RequestError("--watch is given without a folder; expected one to watch: a table is read only once")
         for text in inputs:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from ..batch import storage
 from ..batch.jobs import Writing
 from ..batch.names import PATTERN, Pattern
 from ..batch.plan import Request
@@ -46,7 +47,7 @@ class Folders:
     """What is painted, where it goes and what is printed; each field is a flag."""
 
     output: Annotated[
-        Path | None, _option("Folder of the paintings; sub-folders are kept.", name=("--output", "-o"), plain=True)
+        str | None, _option("Folder of the paintings; sub-folders are kept.", name=("--output", "-o"), plain=True)
     ] = None
     style: Annotated[
         list[str] | None,
@@ -222,7 +223,7 @@ def _request(inputs: Sequence[str], folders: Folders, maker: Maker, columns: Seq
         raise RequestError("no photos are given; expected a folder, photos or --table FILE: impasto batch photos ...")
     return Request(
         inputs=inputs,
-        out=folders.output.expanduser(),
+        out=folders.output if storage.is_remote(folders.output) else Path(folders.output).expanduser(),
         maker=maker,
         styles=folders.style or (),
         mix=folders.mix,

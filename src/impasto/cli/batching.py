@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import memory
+from ..batch import storage
 from ..batch.batch import Batch
 from ..batch.done import orphans
 from ..batch.plan import Plan, Request
@@ -38,6 +40,9 @@ def run(request: Request, folders: Folders) -> int:
         OutputError: a folder cannot be written.
     """
     _check_reports(folders)
+    far = next((name for name in (*request.inputs, str(request.out)) if storage.is_remote(name)), None)
+    if far is not None and (folders.engine != "ray" or folders.watch or folders.prune):
+        raise RequestError(f"{far} is in object storage; expected --engine ray with it, without --watch and --prune")
     if folders.engine == "ray":
         from ..batch.ray import RayBatch
 
@@ -90,7 +95,8 @@ def _print_plan(plan: Plan, needs: Needs, folders: Folders) -> None:
     parts = [f"{_count(len(plan.jobs), 'painting')} to make"]
     if plan.jobs:
         parts[0] += f" ({_count(len(photos), 'photo')}, {_count(len(styles), 'style')})"
-        parts.append(f"about {memory.describe(needs.disk)} on the disk, {memory.describe(needs.free)} free")
+        if needs.disk:
+            parts.append(f"about {memory.describe(needs.disk)} on the disk, {memory.describe(needs.free)} free")
     if plan.done:
         parts.insert(1, f"{len(plan.done)} painted already")
     if needs.seconds is not None:
@@ -187,8 +193,8 @@ def _write_reports(report: Report, folders: Folders) -> None:
 
 def _prune(plan: Plan, folders: Folders) -> int:
     """Print the paintings that no photo belongs to."""
-    if plan.out.is_dir():
-        for name in orphans(plan.out, plan.outputs, plan.photos):
+    if Path(plan.out).is_dir():
+        for name in orphans(Path(plan.out), plan.outputs, plan.photos):
             print(json.dumps({"output": name, "status": "orphan"}) if folders.json else printable(name))
     return DONE
 

@@ -11,7 +11,7 @@ from PIL.ExifTags import Base
 
 from ..untrusted import irregular
 from . import png
-from .metadata import METADATA_KEY, exif_of, orientation_of, read_metadata, recipe_in_exif
+from .metadata import METADATA_KEY, exif_of, metadata_in, orientation_of, read_metadata, recipe_in_exif
 from .read import stated_size
 from .source import FORMATS, load_bytes, opening, require_sane_area
 
@@ -92,6 +92,7 @@ def _decodes(data: bytes) -> bool:
 def found_recipe(path: str | Path) -> dict[str, Any] | None:
     """Read the recipe from a picture; None if it has none, or is no whole picture."""
     try:
-        return read_metadata(path) if is_whole(load_bytes(path)[0]) else None
+        data, name = load_bytes(path)
+        return metadata_in(data, name) if is_whole(data) else None
     except ValueError:
         return None

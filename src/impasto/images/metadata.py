@@ -107,7 +107,19 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     Raises:
         ImageError: the file cannot be read as a picture.
     """
-    data, name = load_bytes(path)
+    return metadata_in(*load_bytes(path))
+
+
+def metadata_in(data: bytes, name: str) -> dict[str, Any] | None:
+    """Read the recipe from the bytes of a picture that `write` made; None if there is none.
+
+    Args:
+        data: the bytes.
+        name: what to call them in an error.
+
+    Raises:
+        ImageError: they cannot be read as a picture.
+    """
     if jxl.is_jxl(data):
         return _from_exif(exif_of(jxl.exif_block(data)) or Image.Exif())
     from . import codecs  # which imports this module
