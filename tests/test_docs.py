@@ -84,7 +84,9 @@ def check(arguments: str) -> None:
         check_replay(tokens[1:])
         return
     if tokens[0] == "batch":  # its flags are those of the method that it paints with
-        app_for(tokens[1:]).parse_args(tokens[1:], exit_on_error=False, print_error=False)
+        there = tokens.index("--recipe") if "--recipe" in tokens else len(tokens)
+        rest = tokens[1:there] + tokens[there + 2 :]  # the recipe is not there
+        app_for(rest).parse_args(rest, exit_on_error=False, print_error=False)
         return
     command, _, _ = build(tokens[0]).parse_args(tokens, exit_on_error=False, print_error=False)
     if getattr(command, "__name__", "") in ("help_print", "version_print"):
