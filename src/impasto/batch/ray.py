@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ImpastoError, MissingExtraError, RequestError
 from . import storage
 from .batch import Batch
+from .claims import Claims
 from .jobs import Job
 from .plan import Plan, Request
 from .reckon import Needs, reckon
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .ways import Way
 
 _SECONDS = 5.0  # to wait for a cluster's port
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 _ROWS = 8  # photos of a block: what is done again, or skipped, after a node is lost
 
 
@@ -67,11 +70,15 @@ class RayBatch(Batch):
             return
         ray = _connected(self._address)
         jobs = {_absolute(job.output): job for job in plan.jobs}
-        for found in _rows_of(self._dataset(ray, plan)):
-            yield self._noted(_row(found, jobs[found["output"]]))
-            if stop.asked.is_set():
-                self.report.interrupted = True
-                break
+        try:
+            for found in _rows_of(self._dataset(ray, plan)):
+                yield self._noted(_row(found, jobs[found["output"]]))
+                if stop.asked.is_set():
+                    self.report.interrupted = True
+                    break
+        finally:
+            if not storage.is_remote(plan.out):
+                Claims(Path(plan.out)).close()
 
     def _dataset(self, ray: Any, plan: Plan) -> Any:
         """Make the lazy table of what becomes of each job."""
@@ -197,7 +204,8 @@ def _connected(address: str | None) -> Any:
     Raises:
         ImpastoError: it cannot be connected.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     ray = _library("ray")
     if ray.is_initialized():
         return ray
@@ -208,4 +216,5 @@ def _connected(address: str | None) -> Any:
             f"Ray cannot be started or reached ({' '.join(str(error).split())}); expected a cluster: ray status"
         ) from None
     _library("ray.data").DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
