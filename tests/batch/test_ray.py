@@ -133,7 +133,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import fsspec
 
     fsspec.get_filesystem_class("s3").clear_instance_cache()  # it knows another server
-    fsspec.filesystem("s3").mkdir("bucket")
+    fsspec.filesystem("s3").makedirs("bucket", exist_ok=True)
     yield "s3://bucket"
     server.stop()
 
