@@ -208,6 +208,19 @@ def test_a_sheet_and_a_page(run: Cli) -> None:
     assert text.count("<pre>") == 1
 
 
+def test_sheets_and_pages_replace_only_their_own(run: Cli) -> None:
+    reports = ("--sheet", "out/sheet.png", "--report", "out/report.html")
+    for _ in range(2):
+        assert run(*PLAIN, *reports).status == 0
+    assert {"sheet.png", "report.html"} < files()
+    assert run(*PLAIN, "--prune").out == ""
+    picture(Path("mine.png"))
+    Path("mine.html").write_text("mine")
+    for flag, name in (("--sheet", "mine.png"), ("--sheet", "photos/two.png"), ("--report", "mine.html")):
+        run(*PLAIN, flag, name).refused(2, "exists already")
+    assert run(*PLAIN, "--sheet", "mine.png", "--overwrite").status == 0
+
+
 def test_watching_ends_with_ctrl_c(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from impasto.batch import watch
     from impasto.batch.rows import Stop

@@ -164,6 +164,28 @@ def test_stopped_once_it_finishes_the_picture_in_hand_and_twice_leaves_it(engine
     assert engine.report.count("painted") == 2
 
 
+def test_stopped_while_a_photo_is_read_it_paints_no_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Stop()
+    take = local.Local._take_claimed
+
+    def taken(self: Any, job: Job, claim: Any) -> Any:
+        stop.press()
+        return take(self, job, claim)
+
+    monkeypatch.setattr(local.Local, "_take_claimed", taken)
+    assert list(engine.paint(engine.plan(), stop)) == []
+    assert files() == set()
+
+
+def test_left_while_another_process_paints_it_waits_no_longer(engine: Engine) -> None:
+    claim = Claims(Path("out")).take("out/one.a.jpg")
+    assert claim is not None
+    rows = engine.paint(engine.plan(), Stop())
+    assert [next(rows).status, next(rows).status] == ["painted", "painted"]
+    rows.close()  # type: ignore[attr-defined]
+    claim.release()
+
+
 def test_cancel_in_python(batch: Batch) -> None:
     cancel = threading.Event()
     seen: list[Row] = []

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .ways import Way
 
 
+_MOST_NETS = 1000  # ways whose networks are remembered
+
+
 class Batch:
     """A batch on this machine. As a context manager it frees what its session keeps.
 
@@ -103,6 +106,8 @@ class Batch:
 
     def _nets_of(self, way: Way) -> Mapping[str, str]:
         if id(way) not in self._nets:
+            if len(self._nets) >= _MOST_NETS:  # a watched folder has new ways at each look
+                self._nets.clear()
             nets = method(way.recipe.method).load(way.recipe, self.session.device, self.session.cache.keep)
             self._nets[id(way)] = way, nets.sha256  # the way too, so that no other gets its id
         return self._nets[id(way)][1]

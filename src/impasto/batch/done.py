@@ -130,5 +130,5 @@ def orphans(out: Path, outputs: set[str], photos: set[str]) -> Iterator[str]:
             if not is_picture(name) or os.path.abspath(path) in outputs:  # noqa: PTH100 (links stay)
                 continue
             found = found_recipe(path)
-            if found is not None and found.get("photo") not in photos:
+            if found is not None and "recipe" in found and found.get("photo") not in photos:
                 yield str(path)

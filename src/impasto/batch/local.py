@@ -95,6 +95,7 @@ class Local:
         self._writes: deque[_Pending[Row]] = deque()
         self._unwritable = 0  # paintings in a row
         self._alone = False  # nothing is held beside the picture in hand, since memory is short
+        self._ended = False
         self.trouble = ""
 
     def run(self, jobs: Sequence[Job]) -> Generator[Row]:
@@ -106,6 +107,7 @@ class Local:
                 if later and not self._stop.asked.is_set():
                     yield from self._paint_all(later, reader, writer, None)
             finally:
+                self._ended = True
                 self._give_up_ahead()
                 self._waiting.clear()
 
@@ -123,7 +125,9 @@ class Local:
                 continue
             pending = self._ahead.popleft()
             taken = pending.future.result()
-            if isinstance(taken, _Taken):
+            if isinstance(taken, _Taken) and self._stop.asked.is_set():
+                taken.claim.release()
+            elif isinstance(taken, _Taken):
                 row = self._paint(taken, pending.bytes, writer)
                 if row is not None:
                     yield row
@@ -169,7 +173,7 @@ class Local:
         claim = None
         try:
             claim = self._claims.take(job.output)
-            while claim is None and wait and not self._stop.asked.is_set():
+            while claim is None and wait and not (self._ended or self._stop.asked.is_set()):
                 claim = self._claims.take(job.output, patience=_PATIENCE)
             if claim is None:
                 return None

@@ -17,6 +17,9 @@ from .rows import Report, Row
 _SHOWN = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".bmp"})
 """Formats that browsers show."""
 
+_MARK = '<meta name="generator" content="impasto batch">'
+_HEAD = 2000  # bytes that have the mark
+
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
   color: #34322f; background: #f8f7f4; }
@@ -44,6 +47,15 @@ def write_page(report: Report, path: Path) -> None:
     )
 
 
+def is_page(path: Path) -> bool:
+    """Say whether a file is a page that `write_page` wrote."""
+    try:
+        with path.open("rb") as file:
+            return _MARK.encode() in file.read(_HEAD)
+    except OSError:
+        return False
+
+
 def _lines(report: Report, folder: Path) -> Iterator[str]:
     shown = [row for row in report.rows if row.status in ("painted", "skipped") and row.output and row.job]
     recipes: dict[int, tuple[int, str, Recipe]] = {}
@@ -56,6 +68,7 @@ def _lines(report: Report, folder: Path) -> Iterator[str]:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' file:; "
         "style-src 'unsafe-inline'\">"
     )
+    yield _MARK
     yield f"<title>Paintings</title>\n<style>{_STYLE}</style>\n<h1>{len(shown)} paintings</h1>"
     yield from _errors(report.failed)
     for row in shown:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import ImpastoError
 from ..images.contact import contact_sheet, thumbnail
+from ..images.header import found_recipe
 from ..images.read import read
 from ..images.write import write
 from .rows import Row
@@ -19,6 +20,7 @@ from .rows import Row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MARK = "batch_sheet"  # inside the file
 _CELL = 256  # pixels of the longest side of a painting
 _MOST = 400  # paintings; a sheet of more could not be looked at
 _WIDER = 1.4  # columns for each row
@@ -41,7 +43,12 @@ def write_sheet(rows: Sequence[Row], path: Path) -> None:
     columns = max(1, round(math.sqrt(len(pictures) * _WIDER)))
     out = io.BytesIO()
     contact_sheet(pictures, columns=columns, cell=_CELL, labels=labels).save(out, "PNG")
-    write(read(out.getvalue()), path, overwrite=True)
+    write(read(out.getvalue()), path, overwrite=True, metadata={_MARK: True})
+
+
+def is_sheet(path: Path) -> bool:
+    """Say whether a file is a sheet that `write_sheet` wrote."""
+    return _MARK in (found_recipe(path) or {})
 
 
 def _thumbnails(rows: Sequence[Row]) -> Iterator[tuple[Image.Image, str]]:

@@ -18,7 +18,7 @@ from ..batch.reckon import Needs
 from ..batch.rows import Report, Row
 from ..batch.watch import Arrivals
 from ..errors import RequestError
-from ..images.atomic import check_place
+from ..images.atomic import check_place, make_folder
 from ..untrusted import printable, shorten
 from . import DONE, FAILED, INTERRUPTED, WRONG_REQUEST
 from .batch_bar import batch_bar, signals_stop
@@ -39,7 +39,7 @@ def run(request: Request, folders: Folders) -> int:
         RequestError: it cannot be carried out.
         OutputError: a folder cannot be written.
     """
-    _check_reports(folders)
+    _check_reports(folders, Path(request.out))
     far = next((name for name in (*request.inputs, str(request.out)) if storage.is_remote(name)), None)
     if far is not None and (folders.engine != "ray" or folders.watch or folders.prune):
         raise RequestError(f"{far} is in object storage; expected --engine ray with it, without --watch and --prune")
@@ -70,19 +70,30 @@ def run(request: Request, folders: Folders) -> int:
         return _finish(batch.report, folders)
 
 
-def _check_reports(folders: Folders) -> None:
-    """Check before any work that the sheet and the page can be written."""
-    for path, endings in ((folders.sheet, None), (folders.report, (".html", ".htm"))):
-        if path is None:
-            continue
-        if endings is not None and path.suffix.lower() not in endings:
-            raise RequestError(f"--report is {path}; expected a name that ends in .html")
-        if endings is None:
-            from ..images.write import check_target
+def _check_reports(folders: Folders, out: Path) -> None:
+    """Check before any work that the sheet and the page can be written. Those of an earlier run are replaced.
 
-            check_target(path, True)
-        else:
-            check_place(path, overwrite=True)
+    Raises:
+        RequestError: a name has a wrong ending, or something else is there.
+        OutputError: no file can be created in the folder.
+    """
+    from ..batch.page import is_page
+    from ..batch.sheet import is_sheet
+    from ..images.write import check_target
+
+    if (path := folders.report) is not None:
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise RequestError(f"--report is {path}; expected a name that ends in .html")
+        check_place(_there(path, out), overwrite=folders.overwrite or is_page(path))
+    if (path := folders.sheet) is not None:
+        check_target(_there(path, out), folders.overwrite or is_sheet(path))
+
+
+def _there(path: Path, out: Path) -> Path:
+    """A file in the output folder, which is made later, stands for one in the folder that is there already."""
+    if path.absolute().is_relative_to(out.absolute()) and not path.parent.exists():
+        return next(folder for folder in out.absolute().parents if folder.exists()) / path.name
+    return path
 
 
 def _print_plan(plan: Plan, needs: Needs, folders: Folders) -> None:
@@ -181,6 +192,10 @@ def _print_errors(failed: list[Row]) -> None:
 
 
 def _write_reports(report: Report, folders: Folders) -> None:
+    """Write the sheet and the page that are asked for."""
+    for path in (folders.sheet, folders.report):
+        if path is not None and not path.parent.exists():
+            make_folder(path.parent)
     if folders.sheet is not None:
         from ..batch.sheet import write_sheet
 
