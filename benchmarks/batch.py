@@ -103,9 +103,10 @@ def paint_on_cluster(method: str, folder: Path, size: int, nodes: int) -> None:
         maker=Maker(method=method, settings=_settings(method, size)),
         styles=_styles(method, folder),
     )
-    made = RayBatch(request, "cpu", cluster.address)
-    for _ in made.paint(made.plan(), Stop()):
-        pass
+    with RayBatch(request, "cpu", cluster.address) as made:
+        for _ in made.paint(made.plan(), Stop()):
+            pass
+    cluster.shutdown()
 
 
 def rate(out: Path) -> float:
@@ -138,7 +139,9 @@ def measure(how: str, method: str, folder: Path, size: int, count: int) -> float
         if how != ONE:
             os.environ["OMP_NUM_THREADS"] = "1"
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda _: processes.measure("batch", *arguments), range(2 if how == TWO else 1)))
+            runs = [pool.submit(processes.measure, "batch", *arguments) for _ in range(2 if how == TWO else 1)]
+            for each in runs:
+                each.result()
     finally:
         if threads is None:
             os.environ.pop("OMP_NUM_THREADS", None)

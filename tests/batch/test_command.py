@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
+import impasto
 from tests.cli import conftest as command_line
 from tests.cli.conftest import Cli, Ran
 
@@ -245,3 +246,32 @@ def test_watching_ends_with_ctrl_c(run: Cli, monkeypatch: pytest.MonkeyPatch) ->
     rows = [json.loads(line) for line in ran.out.splitlines()]
     assert [Path(row["photo"]).name for row in rows] == ["one.jpg", "two.png", "three.jpg", "new.jpg"]
     assert {row["status"] for row in rows} == {"painted"}
+
+
+def test_the_bar_shows_the_picture_the_rate_and_errors_as_text() -> None:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from impasto.batch.inputs import Photo
+    from impasto.batch.jobs import Job
+    from impasto.batch.rows import Row
+    from impasto.batch.ways import Way
+    from impasto.cli.batch_bar import _Drawn
+    from impasto.control import Progress
+
+    out = io.StringIO()
+    way = Way(impasto.make_recipe("johnson"), "night")
+    with Bar(console=Console(file=out, force_terminal=True, width=200), auto_refresh=False) as bar:
+        drawn = _Drawn(2, bar)
+        for name in ("[red]a.jpg", "b\x1b[31m.jpg"):
+            job = Job(Photo(name), way, "out.png")
+            drawn.begin(job)
+            drawn.progress(Progress(0.5))
+            bar.refresh()
+            drawn.row(Row.of(job, "painted"))
+        bar.refresh()
+        (task,) = bar.tasks
+    assert task.completed == task.total == 2
+    assert task.fields["rate"].endswith("/s")
+    assert "[red]a.jpg, night" in out.getvalue()
+    assert "b\\x1b[31m.jpg, night" in out.getvalue()

@@ -63,10 +63,10 @@ def batch(cluster: Any, recipe: impasto.Recipe, *inputs: str, out: str = "out", 
         maker=Maker(method=recipe.method, base=recipe),
         pattern=Pattern("{photo}.{ext}", "png"),
     )
-    made = RayBatch(request, "cpu", cluster.address)
-    for number, _ in enumerate(made.paint(made.plan(), Stop()), 1):
-        if begun is not None:
-            begun(number)
+    with RayBatch(request, "cpu", cluster.address) as made:
+        for number, _ in enumerate(made.paint(made.plan(), Stop()), 1):
+            if begun is not None:
+                begun(number)
     return made.report
 
 

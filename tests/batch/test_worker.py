@@ -125,6 +125,8 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Ray:
         DataContext = ActorPoolStrategy = staticmethod(lambda **_: None)
+        is_initialized = staticmethod(lambda: False)
+        shutdown = staticmethod(lambda: None)
         cluster_resources = staticmethod(lambda: {"CPU": 2.0})
         from_items = staticmethod(lambda items, **_: _Data(items))
 

@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImpastoError, MissingExtraError, RequestError
@@ -55,6 +56,7 @@ class RayBatch(Batch):
             raise RequestError(f"--workers is {workers}; expected 1 or more")
         _require_answer(address)
         self._address, self._workers = address, workers
+        self._ray: Any = None  # if it is connected by this batch
 
     def reckon(self, plan: Plan) -> Needs:
         """Reckon the room that a plan takes; its time depends on the cluster."""
@@ -68,7 +70,7 @@ class RayBatch(Batch):
         yield from self._begin(plan)
         if not plan.jobs:
             return
-        ray = _connected(self._address)
+        ray = self._connect()
         jobs = {_absolute(job.output): job for job in plan.jobs}
         try:
             for found in _rows_of(self._dataset(ray, plan)):
@@ -79,6 +81,22 @@ class RayBatch(Batch):
         finally:
             if not storage.is_remote(plan.out):
                 Claims(Path(plan.out)).close()
+
+    def _connect(self) -> Any:
+        """Ray, connected; it is left again at the end, unless the program had connected it before."""
+        ray = _library("ray")
+        if not ray.is_initialized():
+            ray = _connected(self._address)
+            self._ray = ray
+        return ray
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._ray is not None:
+            self._ray.shutdown()
+            self._ray = None
 
     def _dataset(self, ray: Any, plan: Plan) -> Any:
         """Make the lazy table of what becomes of each job."""
@@ -207,8 +225,6 @@ def _connected(address: str | None) -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     ray = _library("ray")
-    if ray.is_initialized():
-        return ray
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=None)
     except Exception as error:
