@@ -86,8 +86,6 @@ def _listing(path: str) -> Figure:
 FIGURES = {
     "settings": _settings(None),
     **{f"settings-{name}": _settings(name) for name in METHODS},
-    "batch": _measured("batch", tables.batch_rates),
-    "batch-on-paper": _measured("batch", tables.batch_on_paper),
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
     "first-pictures": _measured("pictures", tables.first_caption),

@@ -304,27 +304,8 @@ class Pictures(Run):
     pair_seconds: dict[str, float]
 
 
-@_exact
-class BatchMethod(TypedDict):
-    """Pictures a second by way of painting a folder, these divided by the painter's own, and bytes of a painting."""
-
-    rates: dict[str, float]
-    ratios: dict[str, float]
-    bytes: int
-
-
-@_exact
-class Batch(Run):
-    """`benchmarks.batch`: a folder of photos, by method."""
-
-    size: int
-    pictures: int
-    methods: dict[str, BatchMethod]
-
-
 SHAPES: dict[str, type[Any]] = {
     "arbitrary": Arbitrary,
-    "batch": Batch,
     "gatys": Gatys,
     "johnson": Johnson,
     "ladder": Ladder,
