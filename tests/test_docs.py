@@ -12,6 +12,7 @@ from cyclopts.exceptions import CycloptsError
 import impasto
 from impasto.cli import replay
 from impasto.cli.app import build
+from impasto.cli.batch import app_for
 from impasto.cli.flags import with_signature
 from impasto.cli.painting import Output
 from impasto.methods import METHODS
@@ -81,6 +82,11 @@ def check(arguments: str) -> None:
         tokens = tokens[: tokens.index(">")]
     if tokens[0] == "replay":  # its flags are those of the method that painted the picture
         check_replay(tokens[1:])
+        return
+    if tokens[0] == "batch":  # its flags are those of the method that it paints with
+        there = tokens.index("--recipe") if "--recipe" in tokens else len(tokens)
+        rest = tokens[1:there] + tokens[there + 2 :]  # the recipe is not there
+        app_for(rest).parse_args(rest, exit_on_error=False, print_error=False)
         return
     command, _, _ = build(tokens[0]).parse_args(tokens, exit_on_error=False, print_error=False)
     if getattr(command, "__name__", "") in ("help_print", "version_print"):
@@ -153,6 +159,8 @@ def test_what_is_broken_is_seen(link, wrong):
         "train adain --photos a --out b",
         "weights fetc NAME",
         "replay a.png --fotos b.jpg",
+        "batch photos --fotos b.jpg",
+        "batch photos --method adain --effort best",
     ],
 )
 def test_what_cannot_be_typed_is_seen(arguments):

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import ImpastoWarning, RequestError
 from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS
-from ..methods import make_recipe, method, read_recipe
+from ..methods import method, read_recipe
+from ..methods.changes import with_settings
 from ..methods.effort import Dials
 from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
@@ -48,7 +49,7 @@ def replay(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fal
     if source.startswith("-") and source != STANDARD_STREAM:
         raise RequestError(f"{source} stands before the picture; expected it first: impasto replay PICTURE {source}")
     record = read_provenance(source)
-    recipe = _recipe_in(source, record)
+    recipe = recipe_in(source, record)
     everything = HELP_ALL in rest
     command = _command(source, record, recipe, everything=everything)
     try:
@@ -96,8 +97,12 @@ def _general(**_: Any) -> int:
     raise AssertionError("this command is only there for its help")
 
 
-def _recipe_in(source: str, record: Provenance) -> Recipe:
-    """Read the recipe of a record. Two styles may still have the same name, if they were in different folders."""
+def recipe_in(source: str, record: Provenance) -> Recipe:
+    """Read the recipe of a record. Two styles may still have the same name, if they were in different folders.
+
+    Raises:
+        RequestError: the record holds no recipe, or a value is out of range.
+    """
     data = parse_none(Recipe.model_fields, record.recipe)
     styles, options = data.pop("styles", ()), data.get("options")
     try:
@@ -283,7 +288,7 @@ def _resolve(
             f"{recipe.method} takes no style picture (got {styles[0].path}): its networks know their styles; "
             "name another with --net"
         )
-    recipe = _override(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
+    recipe = with_settings(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
     if photo is None and recorded_photo is None:
         raise RequestError(f"{source} does not record what photo it was painted from; expected --photo FILE")
     if photo is None:
@@ -298,28 +303,6 @@ def _resolve(
     data = recipe.renamed(lambda name: name if name in as_given else finder.find(name))
     finder.check(source)
     return photo, read_recipe(data)
-
-
-def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with other settings, without styles and networks.
-
-    A preset also replaces the method's settings, encoder and size; ``steps`` also replaces a schedule.
-    """
-    preset = settings.get("preset")
-    common = {name: getattr(recipe, name) for name in COMMON if name != "preset"}
-    if settings.get("print") is not None:  # a print and a size replace each other
-        common["size"] = None
-    elif "size" in settings or "print" in settings:
-        common |= {"print": None, "print_crop": False}
-    others = {name: value for name, value in settings.items() if name != "preset"}
-    if preset is not None:
-        kept = {name: value for name, value in common.items() if name not in ("encoder", "size")}
-        return make_recipe(recipe.method, preset=preset, settings={**kept, **others}, exact_preset=False)
-    own = {name: getattr(recipe.options, name) for name in type(recipe.options).model_fields}
-    if "steps" in others and "schedule" not in others:
-        own.pop("schedule", None)
-    changed = make_recipe(recipe.method, settings={**common, **own, **others})
-    return changed if "preset" in settings else changed.model_copy(update={"preset": recipe.preset})
 
 
 def _default_name(source: str, photo: str | None) -> str:
