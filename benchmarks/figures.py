@@ -94,6 +94,7 @@ FIGURES = {
     "score": _measured("score", tables.scores),
     "large": _measured("large", tables.peaks),
     "strokes": _measured("strokes", tables.stroke_ratios),
+    "studio": _measured("studio", tables.studio),
     "johnson": _measured("johnson", tables.feed_forward),
     "johnson-sizes": _measured("johnson", tables.feed_forward_sizes),
     "worth": _measured("worth", tables.worth),

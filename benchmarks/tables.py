@@ -25,6 +25,7 @@ from benchmarks.shapes import (
     SizeCost,
     Strokes,
     StrokesRow,
+    Studio,
     Worth,
 )
 from impasto.cli.flags import show_default
@@ -294,6 +295,19 @@ def styles(files: Mapping[str, Net], results: Worth) -> str:
             )
     header = ("style", "learnt from", "net", "loss held out", "worth in steps of L-BFGS")
     return markdown(header, (rows[style] for style in sorted(rows)))
+
+
+def studio(results: Studio) -> str:
+    """A sentence about the speed of the studio."""
+    took, load = results["thumbnails"], results["load"]
+    width, height = took["photo"]
+    return sentence(
+        f"It answers {results['first_answer_seconds']:.1f} s after the command. A photo of {width}×{height} px is "
+        f"shown in {took['styles']} styles {took['warm']:.1f} s after it was dropped, {took['cold']:.1f} s if the "
+        f"studio has just begun, and {took['busy']:.1f} s while a large picture is being painted. {load['clients']} "
+        f"clients at once took {load['memory_peak_mb'] - load['memory_before_mb']:.0f} MB. On "
+        f"{conditions(results['machine'])} (`benchmarks/results/studio.json`)."
+    )
 
 
 def _short(value: float) -> str:

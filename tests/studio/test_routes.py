@@ -98,6 +98,8 @@ def test_methods_have_schemas_that_name_no_path(api):
 def test_styles_and_limits(api):
     styles = api.ask("GET", "/api/styles").json()
     assert {"name", "title", "artist", "year"} <= set(styles["gallery"][0])
+    titles = [style["title"] for style in styles["gallery"]]
+    assert "The Scream" in titles and len(set(titles)) == len(titles)
     assert "wave" in [style["name"] for style in styles["drawn"]]
     limits = api.ask("GET", "/api/limits").json()
     assert "png" in limits["formats"]["read"] and "png" in limits["formats"]["write"]
