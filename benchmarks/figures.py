@@ -86,6 +86,8 @@ def _listing(path: str) -> Figure:
 FIGURES = {
     "settings": _settings(None),
     **{f"settings-{name}": _settings(name) for name in METHODS},
+    "batch": _measured("batch", tables.batch_rates),
+    "batch-on-paper": _measured("batch", tables.batch_on_paper),
     "gatys": _measured("gatys", tables.speed),
     "ladder": _measured("ladder", tables.efforts),
     "ladder-sizes": _measured("ladder", tables.effort_sizes),

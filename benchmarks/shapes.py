@@ -342,8 +342,27 @@ class Studio(Run):
     load: StudioLoad
 
 
+@_exact
+class BatchMethod(TypedDict):
+    """Pictures a second by way of painting a folder, these divided by the painter's own, and bytes of a painting."""
+
+    rates: dict[str, float]
+    ratios: dict[str, float]
+    bytes: int
+
+
+@_exact
+class Batch(Run):
+    """`benchmarks.batch`: a folder of photos, by method."""
+
+    size: int
+    pictures: int
+    methods: dict[str, BatchMethod]
+
+
 SHAPES: dict[str, type[Any]] = {
     "arbitrary": Arbitrary,
+    "batch": Batch,
     "gatys": Gatys,
     "johnson": Johnson,
     "ladder": Ladder,

@@ -15,6 +15,7 @@ from benchmarks import strokes
 from benchmarks.johnson import PEER
 from benchmarks.large import METHODS
 from benchmarks.shapes import (
+    Batch,
     Gatys,
     Johnson,
     Ladder,
@@ -33,6 +34,13 @@ from impasto.methods.effort import EFFORTS
 from impasto.settings import in_order, place_of
 
 NONE = "—"
+
+PAPER = (1_000_000, 1_000_000_000)
+"""Numbers of pictures that are reckoned on paper."""
+
+MACHINES = 100
+PRICE = 0.04  # dollars an hour of a machine with two cores that may be taken away
+LIFETIME = 500.0  # hours after which such a machine is taken away, on average
 
 _NUMBERS = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores"}
 
@@ -225,6 +233,35 @@ def feed_forward(results: Johnson) -> str:
     size = min(int(size) for size in results["sizes"])
     where = f"At {size}×{size} px on {conditions(results['machine'])} (`benchmarks/results/johnson.json`)."
     return below(markdown(("network", "seconds a picture", f"of {PEER}"), rows), where)
+
+
+def batch_rates(results: Batch) -> str:
+    """Table of pictures a second of a folder, by method: a row for each way to paint it."""
+    methods = results["methods"]
+    ways = list(next(iter(methods.values()))["rates"])
+    rows = [
+        (way, *(f"{each['rates'][way]:.2f} ({each['ratios'][way]:.2f})" for each in methods.values())) for way in ways
+    ]
+    where = (
+        f"Pictures a second, and in brackets divided by the painter's own rate: JPEG of {results['size']} px in and "
+        f"out, on {conditions(results['machine'])} (`benchmarks/results/batch.json`)."
+    )
+    return below(markdown(("", *(f"`{name}`" for name in methods)), rows), where)
+
+
+def batch_on_paper(results: Batch) -> str:
+    """Table of what a million and a billion pictures take, reckoned from the rate of one process."""
+    rows: list[tuple[str, ...]] = []
+    for name, each in results["methods"].items():
+        hours = [count / each["rates"]["one process"] / 3600 for count in PAPER]
+        rows += [
+            (f"`{name}`: machine hours", *(f"{time:,.0f}" for time in hours)),
+            (f"`{name}`: days on {MACHINES} machines", *(f"{time / MACHINES / 24:,.2g}" for time in hours)),
+            (f"`{name}`: paintings", *(f"{count * each['bytes'] / 1e12:,.3g} TB" for count in PAPER)),
+            (f"`{name}`: machines lost on the way", *(f"{time / LIFETIME:,.2g}" for time in hours)),
+            (f"`{name}`: cost", *(f"${time * PRICE:,.0f}" for time in hours)),
+        ]
+    return markdown(("", *(f"{count:,} pictures" for count in PAPER)), rows)
 
 
 def _as_code(way: str) -> str:

@@ -22,6 +22,7 @@ NAMES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path_
 
 SMALL = {
     "arbitrary": "--size 64 --rounds 1 --repeats 1",
+    "batch": "--size 64 --pictures 6 --methods johnson --rounds 1",
     "gatys": "--size 64 --rounds 1 --repeats 1 --steps 2 --most 2",
     "johnson": "--sizes 64 96 --rounds 1 --repeats 1",
     "ladder": "--sizes 64 --efforts draft,quick",
