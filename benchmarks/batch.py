@@ -91,7 +91,7 @@ def paint_on_cluster(method: str, folder: Path, size: int, nodes: int) -> None:
     from impasto.batch.rows import Stop
     from impasto.batch.ways import Maker
 
-    os.environ["RAY_worker_niceness"] = "0"  # as the other ways have
+    os.environ["RAY_worker_niceness"] = "0"  # as the other ways have  # noqa: SIM112 (a name of Ray)
     cluster = importlib.import_module("ray.cluster_utils").Cluster(
         initialize_head=True, head_node_args={"num_cpus": 2 // nodes}
     )

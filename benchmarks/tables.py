@@ -256,12 +256,16 @@ def batch_on_paper(results: Batch) -> str:
         hours = [count / each["rates"]["one process"] / 3600 for count in PAPER]
         rows += [
             (f"`{name}`: machine hours", *(f"{time:,.0f}" for time in hours)),
-            (f"`{name}`: days on {MACHINES} machines", *(f"{time / MACHINES / 24:,.2g}" for time in hours)),
-            (f"`{name}`: paintings", *(f"{count * each['bytes'] / 1e12:,.3g} TB" for count in PAPER)),
-            (f"`{name}`: machines lost on the way", *(f"{time / LIFETIME:,.2g}" for time in hours)),
+            (f"`{name}`: days on {MACHINES} machines", *(_two_digits(time / MACHINES / 24) for time in hours)),
+            (f"`{name}`: paintings", *(f"{_two_digits(count * each['bytes'] / 1e12)} TB" for count in PAPER)),
+            (f"`{name}`: machines lost on the way", *(_two_digits(time / LIFETIME) for time in hours)),
             (f"`{name}`: cost", *(f"${time * PRICE:,.0f}" for time in hours)),
         ]
     return markdown(("", *(f"{count:,} pictures" for count in PAPER)), rows)
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _as_code(way: str) -> str:
