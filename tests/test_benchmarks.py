@@ -5,6 +5,7 @@ import json
 import pkgutil
 import sys
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -176,3 +177,10 @@ def test_strokes(picture, tiny_encoder):
 def test_lattice():
     noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     assert 0.3 < lattice.measure([noise])["2"] < 4
+
+
+def test_the_command_in_results_names_no_folder_of_this_machine(monkeypatch):
+    folder = str(Path("/somewhere/else/paintings").absolute())
+    monkeypatch.setattr("sys.argv", ["it", "--paintings", folder, "--output", "benchmarks/results/it.json"])
+    expected = "python -m benchmarks.it --paintings paintings --output benchmarks/results/it.json"
+    assert processes.command_line("it") == expected

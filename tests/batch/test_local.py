@@ -182,7 +182,7 @@ def test_left_while_another_process_paints_it_waits_no_longer(engine: Engine) ->
     assert claim is not None
     rows = engine.paint(engine.plan(), Stop())
     assert [next(rows).status, next(rows).status] == ["painted", "painted"]
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()
     claim.release()
 
 

@@ -27,7 +27,7 @@ ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 def plan(*inputs: str, out: str = "out", styles: tuple[str, ...] = ("a.png",), **more: object) -> Plan:
     maker = Maker(method="adain", settings={"size": 32})
-    request = Request(inputs=inputs, out=Path(out), maker=maker, styles=styles, **more)  # type: ignore[arg-type]
+    request = Request(inputs=inputs, out=Path(out), maker=maker, styles=styles, **more)
     return make_plan(request, Done(request.writing, lambda way: {}))
 
 
@@ -208,7 +208,7 @@ def test_wrong_requests(photos: Path, change: dict[str, object], words: str) -> 
     if "recipe" in named:
         named["recipe"] = impasto.make_recipe(str(named["recipe"]))
     with pytest.raises(RequestError) as caught:
-        paint_folder(inputs, "out", *styles, **settings, **named)  # type: ignore[arg-type, misc]
+        paint_folder(inputs, "out", *styles, **settings, **named)
     assert words in str(caught.value)
     assert not Path("out").exists()
 

@@ -23,7 +23,7 @@ from impasto.errors import ImageError, MissingExtraError, RequestError
 
 from .conftest import files, picture, statuses
 
-fsspec = pytest.importorskip("fsspec")
+fsspec = pytest.importorskip("fsspec", reason="fsspec, which comes with torch, is not installed")
 
 
 @pytest.fixture

@@ -8,5 +8,5 @@ from impasto.weights.canonical import tiny_weights
 
 if __name__ == "__main__":
     tiny = tiny_weights()
-    loader.load = lambda name, **more: tiny  # type: ignore[assignment]
+    loader.load = lambda name, **more: tiny
     sys.exit(main(["batch", *sys.argv[1:]]))

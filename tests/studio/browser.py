@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -12,22 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.chromium import SECONDS
+
 from .fake import Studio, serve
 
-SECONDS = 20
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 DESK, PHONE = (1440, 900), (390, 844)
 Point = tuple[int, int]
 
@@ -47,25 +34,6 @@ if (kind === "paste") {
   }
 }
 """
-
-
-def start_chromium(profile: Path) -> Any:
-    """Start Chromium; skip the test where it isn't installed."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    driver = shutil.which("chromedriver")
-    if not found or not driver:
-        pytest.skip("Chromium and chromedriver are not installed: make test-browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found[0]
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.add_experimental_option("prefs", {"download.default_directory": str(profile)})
-    chromium = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    chromium.set_page_load_timeout(SECONDS)
-    chromium.set_script_timeout(SECONDS)
-    return chromium
 
 
 class Page:

@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from .browser import DESK, PHONE, Page, gesture, picture_bytes, start_chromium
+from tests.chromium import start_chromium
+
+from .browser import DESK, PHONE, Page, gesture, picture_bytes
 from .fake import DRAWN, GALLERY, LIMITS, Studio
 
 pytestmark = pytest.mark.browser
@@ -435,22 +437,14 @@ def test_a_busy_studio_is_asked_again(opened: Page) -> None:
     assert [job["effort"] for job in jobs(opened)] == ["draft", "draft", "quick"]
 
 
-def test_a_place_in_the_queue_is_shown_and_a_reload_finds_the_job(opened: Page) -> None:
+def test_a_place_in_the_queue_is_shown_and_a_reload_goes_on_to_the_quick_painting(
+    opened: Page,
+) -> None:
     opened.studio.ahead = 2
     opened.choose_style("night")
     opened.wait("document.getElementById('progress-text').textContent === 'Waiting, 2 before you'")
     opened.chromium.refresh()
     opened.ready().wait("document.getElementById('progress-text').textContent === 'Waiting, 2 before you'")
-    opened.studio.ahead = 0
-    opened.wait_painted()
-
-
-def test_a_reload_during_the_draft_goes_on_to_the_quick_painting(opened: Page) -> None:
-    opened.studio.ahead = 1
-    opened.choose_style("night")
-    opened.wait("document.getElementById('progress-text').textContent === 'Waiting, 1 before you'")
-    opened.chromium.refresh()
-    opened.ready().wait("document.getElementById('progress-text').textContent === 'Waiting, 1 before you'")
     opened.studio.ahead = 0
     opened.wait_painted()
     assert [job["effort"] for job in jobs(opened)] == ["draft", "quick"]

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from impasto.images.metadata import metadata_in
+from tests.chromium import start_chromium
 
-from .browser import Page, picture_bytes, start_chromium
+from .browser import Page, picture_bytes
 from .real import Running, until
 from .test_refusals import bomb
 

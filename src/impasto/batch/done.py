@@ -127,7 +127,7 @@ def orphans(out: Path, outputs: set[str], photos: set[str]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if not is_picture(name) or os.path.abspath(path) in outputs:  # noqa: PTH100 (links stay)
+            if not is_picture(name) or storage.absolute(str(path)) in outputs:
                 continue
             found = found_recipe(path)
             if found is not None and "recipe" in found and found.get("photo") not in photos:

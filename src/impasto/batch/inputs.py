@@ -63,8 +63,7 @@ def find_photos(inputs: Sequence[str], out: str | Path) -> Found:
     seen: set[str] = set()
     for text in inputs:
         for photo in _photos_of(text, Path(out), found):
-            # links stay: two names are two photos
-            key = photo.path if storage.is_remote(photo.path) else os.path.abspath(photo.path)  # noqa: PTH100
+            key = storage.absolute(photo.path)  # two names of a file are two photos
             if key not in seen:
                 seen.add(key)
                 found.photos.append(photo)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from ..errors import OutputError
 from ..recipe import Recipe
 from ..session.painting import Painting
 from .inputs import Photo
@@ -63,6 +64,15 @@ class Writing:
     bits: int = 8
     keep_gps: bool = False
     overwrite: bool = False
+
+    def check_replaces(self, output: str, state: State) -> None:
+        """Check that a painting may replace what lies in its place.
+
+        Raises:
+            OutputError: impasto did not paint that.
+        """
+        if state is State.FOREIGN and not self.overwrite:
+            raise OutputError(f"{output} exists, and impasto did not paint it; expected a new name, or --overwrite")
 
     def save(self, painting: Painting, path: Path, *, overwrite: bool) -> None:
         """Write a painting."""

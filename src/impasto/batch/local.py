@@ -192,11 +192,7 @@ class Local:
             state = self._done.state(job)
         if state is State.DONE:
             return Row.of(job, "skipped")
-        if state is State.FOREIGN and not self._writing.overwrite:
-            raise OutputError(
-                f"{job.output} has come since the batch was planned, and impasto did not paint it; expected a new "
-                "name, or --overwrite to replace it"
-            )
+        self._writing.check_replaces(job.output, state)
         photo = read(job.photo.path, job.way.recipe.sides_used().photo)
         return _Taken(job, claim, photo, state is not State.ABSENT)
 

@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from ..errors import RequestError, near_misses
 from ..images.write import FORMATS
+from . import storage
 from .inputs import Photo
 from .ways import Way
 
@@ -70,7 +71,7 @@ class Pattern:
         extension = self._extension or path.suffix[1:]
         if f".{extension.lower()}" not in FORMATS:
             extension = "png"
-        folder = path.parent.name or PurePath(os.path.abspath(photo.path)).parent.name  # noqa: PTH100 (links stay)
+        folder = path.parent.name or PurePath(storage.absolute(photo.path)).parent.name
         values = {
             "photo": path.stem,
             "style": way.style,

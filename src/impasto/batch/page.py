@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ..images.atomic import write_atomically
 from ..recipe import Recipe
 from ..untrusted import printable
+from . import storage
 from .rows import Report, Row
 
 _SHOWN = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".bmp"})
@@ -113,7 +114,7 @@ def _text(text: str) -> str:
 
 def _link(name: str, folder: Path) -> str:
     """A link to a file, relative to the folder of the page if that can be."""
-    end = os.path.abspath(name)  # noqa: PTH100 (links stay)
+    end = storage.absolute(name)
     try:
         relative = os.path.relpath(end, folder)
     except ValueError:  # on another drive

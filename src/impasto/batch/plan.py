@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -76,7 +75,7 @@ class Plan:
     def outputs(self) -> set[str]:
         """The absolute paths of all paintings, also of those that are done or cannot be made."""
         named = [*(job.output for job in (*self.jobs, *self.done)), *(each.output for each in self.problems)]
-        return {os.path.abspath(name) for name in named if name}  # noqa: PTH100 (links stay)
+        return {storage.absolute(name) for name in named if name}
 
     @property
     def photos(self) -> set[str]:
@@ -313,10 +312,7 @@ class _Places:
             self._tried[key] = self._try(place, output)
         if (error := self._tried[key]) is not None:
             raise error
-        if job.state is State.FOREIGN and not self._writing.overwrite:
-            raise RequestError(
-                f"{job.output} exists, and impasto did not paint it; expected a new name, or --overwrite"
-            )
+        self._writing.check_replaces(job.output, job.state)
 
     def _try(self, place: Path, output: Path) -> ImpastoError | None:
         try:

@@ -71,7 +71,7 @@ class RayBatch(Batch):
         if not plan.jobs:
             return
         ray = self._connect()
-        jobs = {_absolute(job.output): job for job in plan.jobs}
+        jobs = {storage.absolute(job.output): job for job in plan.jobs}
         try:
             for found in _rows_of(self._dataset(ray, plan)):
                 yield self._noted(_row(found, jobs[found["output"]]))
@@ -129,7 +129,7 @@ class RayBatch(Batch):
             "bits": writing.bits,
             "keep_gps": writing.keep_gps,
             "overwrite": writing.overwrite,
-            "claims": None if storage.is_remote(out) else os.path.abspath(out),  # noqa: PTH100 (links stay)
+            "claims": None if storage.is_remote(out) else storage.absolute(out),
         }
 
 
@@ -153,18 +153,14 @@ def _as_data(way: Way) -> dict[str, Any]:
 def _shared(name: str) -> str:
     """The absolute path of a file that a recipe names, as ``FILE`` or ``FILE#STYLE``; other names as they are."""
     file, mark, style = (name, "", "") if Path(name).exists() else name.partition("#")
-    return f"{_absolute(file)}{mark}{style}" if Path(file).exists() else name
-
-
-def _absolute(name: str) -> str:
-    return name if storage.is_remote(name) else os.path.abspath(name)  # noqa: PTH100 (links stay)
+    return f"{storage.absolute(file)}{mark}{style}" if Path(file).exists() else name
 
 
 def _item(job: Job, way: int) -> dict[str, Any]:
-    masks = None if job.masks is None else [None if each is None else _absolute(each) for each in job.masks]
+    masks = None if job.masks is None else [None if each is None else storage.absolute(each) for each in job.masks]
     return {
-        "photo": _absolute(job.photo.path),
-        "output": _absolute(job.output),
+        "photo": storage.absolute(job.photo.path),
+        "output": storage.absolute(job.output),
         "way": way,
         "masks": json.dumps(masks),
     }

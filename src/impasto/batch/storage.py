@@ -28,6 +28,11 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else str(Path(folder) / name)
 
 
+def absolute(name: str) -> str:
+    """Return the absolute path of a file, with links as they are; an address in object storage as it is."""
+    return name if is_remote(name) else os.path.abspath(name)  # noqa: PTH100 (`resolve` follows links)
+
+
 def exists(name: str) -> bool:
     """Say whether there is something of a name; a link that leads nowhere counts.
 
@@ -102,7 +107,7 @@ def _system(name: str) -> tuple[Any, str]:
         MissingExtraError: its library is not installed.
     """
     try:
-        import fsspec  # pyright: ignore[reportMissingTypeStubs] (it has none)
+        import fsspec
 
         return fsspec.core.url_to_fs(name)
     except ImportError:

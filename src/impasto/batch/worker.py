@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError
 from ..images.atomic import make_folder
 from ..methods import method, read_recipe
 from ..recipe import Recipe
@@ -109,10 +108,7 @@ class PaintWorker:
             state = self._done.state(job)
             if state is State.DONE:
                 return Row.of(job, "skipped")
-            if state is State.FOREIGN and not self._writing.overwrite:
-                raise OutputError(
-                    f"{job.output} exists, and impasto did not paint it; expected a new name, or --overwrite"
-                )
+            self._writing.check_replaces(job.output, state)
             painting = self._painting(job)
             replaces = state is not State.ABSENT or self._writing.overwrite or storage.is_remote(job.output)
             storage.write(

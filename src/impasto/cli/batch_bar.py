@@ -15,6 +15,7 @@ from ..batch.jobs import Job
 from ..batch.rows import Row, Stop
 from ..control import Progress, ending_signals
 from ..untrusted import printable, shorten
+from .progress import make_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -101,21 +102,9 @@ def batch_bar(total: int, *, quiet: bool) -> Generator[BatchBar]:
     elif not sys.stderr.isatty():
         yield _Lines(total)
     else:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import MofNCompleteColumn, TextColumn
 
-        bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        bar = make_bar(MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
         with bar:
             yield _Drawn(total, bar)
 
