@@ -50,7 +50,8 @@ def build(name: str | None = None, *, everything: bool = False) -> App:
     add("compare", usage="Usage: impasto compare (PHOTO STYLE [STYLE ...] | --pairs FILE) [OPTIONS]")
     add("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
     add("batch", usage="Usage: impasto batch IN [IN ...] -o OUT [OPTIONS]", help_flags=[], version_flags=[])
-    for command in ("demo", "doctor", "export", "presets", "score", "show", "studio", "weights"):
+    add("score", usage="Usage: impasto score (PICTURE --photo PHOTO --style STYLE | --pairs FILE) [OPTIONS]")
+    for command in ("demo", "doctor", "export", "presets", "show", "studio", "weights"):
         add(command)
     train = App(name="train", help="Train a network, to paint with by --net FILE.", help_flags=HELP)
     if name == "train":  # the flags of its commands come from options that need torch
