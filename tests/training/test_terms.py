@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from impasto.encoders.vgg import VGG
-from impasto.training.terms import colour_distance, encode, excess, grams, relative, roughness
+from impasto.training.terms import colour_distance, encode, excess, grams, lesson_loss, relative, roughness
 from impasto.weights.canonical import tiny_weights
 
 pytestmark = pytest.mark.numeric
@@ -100,3 +100,15 @@ def test_roughness_and_excess() -> None:
     assert float(roughness(torch.full((1, 3, 4, 4), 0.3))) == 0.0
     assert float(excess(step)) == 0.0
     assert float(excess(step * 3)) == 2.0
+
+
+def test_a_lesson_is_strokes_wherever_they_lie() -> None:
+    stripes = (torch.arange(64) // 4 % 2).float().expand(1, 3, 64, 64).contiguous()
+    moved, blurred = stripes.roll(4, dims=3), torch.full_like(stripes, 0.5)
+    assert float(lesson_loss(VGG(tiny_weights()), stripes, stripes)) == 0.0
+    assert lesson_loss(VGG(tiny_weights()), moved, stripes) < 0.5 * lesson_loss(VGG(tiny_weights()), blurred, stripes)
+    assert lesson_loss(VGG(tiny_weights()), 0.5 * stripes, stripes) > lesson_loss(VGG(tiny_weights()), moved, stripes)
+
+
+def test_a_lesson_of_a_crop_of_few_pixels() -> None:
+    assert float(lesson_loss(VGG(tiny_weights()), torch.zeros(1, 3, 12, 9), torch.ones(1, 3, 12, 9))) > 1.0

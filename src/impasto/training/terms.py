@@ -15,7 +15,7 @@ from ..encoders.vgg import VGG
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """Layers at which style is measured, as in Huang & Belongie 2017."""
 
-_SQUARE = 4  # pixels
+_SQUARE = 16  # pixels
 _COLOURS = 4.0  # weight of colours beside features
 _DIRECTIONS = 12  # random directions in colour space, new in each step
 
@@ -126,12 +126,14 @@ def excess(picture: Tensor) -> Tensor:
 def lesson_loss(vgg: VGG, picture: Tensor, painting: Tensor) -> Tensor:
     """Return how far pictures are from a teacher's paintings, both N×3×H×W in [0, 1].
 
-    It is the mean of the relative distances of features at `STYLE_LAYERS`, plus the mean absolute difference of
-    colours. Colours are compared as means of squares, since a net cannot know where each stroke of the teacher ends.
+    It is the mean of the relative distances of Gram matrices at `STYLE_LAYERS`, plus the mean absolute difference of
+    colours. A net cannot know where each stroke of the teacher lies: to compare features place by place would teach
+    it the mean of all places, which is blurred. So strokes are compared by Gram matrices, and colours by means of
+    squares.
     """
     with torch.no_grad():
         expected = vgg(painting, STYLE_LAYERS)
     found = encode(vgg, picture, STYLE_LAYERS)
-    features = torch.stack([relative(found[layer], expected[layer]) for layer in STYLE_LAYERS]).mean()
-    colours = F.avg_pool2d(picture - painting, _SQUARE).abs().mean()
-    return features + _COLOURS * colours
+    strokes = torch.stack([relative(grams(found[layer]), grams(expected[layer])) for layer in STYLE_LAYERS]).mean()
+    colours = F.avg_pool2d(picture - painting, min(_SQUARE, *picture.shape[2:])).abs().mean()
+    return strokes + _COLOURS * colours
