@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
@@ -15,39 +15,19 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.chromium import start_chromium
-
-from .browser import DESK, PHONE, Page, gesture, picture_bytes
+from .browser import AXE, DESK, PHONE, Page, check, gesture, picture_bytes
 from .fake import DRAWN, GALLERY, LIMITS, Studio
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
-RUN_AXE = """
-const serious = ({impact}) => ["serious", "critical"].includes(impact);
-const tell = ({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`;
-axe.run().then(({violations}) => arguments[0](violations.filter(serious).map(tell)));
-"""
 STYLES = len(GALLERY) + len(DRAWN)
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    driver = start_chromium(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Page]:
-    """A page that isn't opened yet; what the browser complains of fails the test."""
-    chromium.get_log("browser")
-    page = Page(chromium, Studio(slowness=0.2))
-    yield page
-    severe = [entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
-    page.close()
-    # The browser itself tells of answers that the page was made to get.
-    assert [message for message in severe if "Failed to load resource" not in message] == []
+def page(start_browser: Callable[[], Any]) -> Iterator[Page]:
+    """A page that isn't opened yet."""
+    with Page(start_browser(), Studio(slowness=0.2)).watched() as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -510,16 +490,6 @@ def test_nothing_sticks_out_and_axe_finds_nothing_serious(
     assert found == []
     if not AXE.exists():
         pytest.skip("nothing sticks out; axe-core is not installed: make test-browser")
-
-
-def check(page: Page) -> list[str]:
-    """What sticks out, and what axe finds serious, where axe is installed."""
-    wide = page.js("return document.documentElement.scrollWidth > innerWidth ? ['wider than the window'] : []")
-    if not AXE.exists():
-        return wide
-    if not page.js("return Boolean(window.axe)"):
-        page.chromium.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
-    return wide + page.chromium.execute_async_script(RUN_AXE)
 
 
 def test_keys_are_listed_and_languages_change_all_words(page: Page) -> None:
