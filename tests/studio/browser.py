@@ -64,7 +64,7 @@ class Page:
         return self.ready()
 
     def ready(self) -> Page:
-        self.wait("document.body.classList.contains('ready') && document.getElementById('boldness')")
+        self.wait("document.body.classList.contains('ready') && document.querySelector('.style[data-key]')")
         return self
 
     def js(self, script: str, *values: Any) -> Any:
@@ -178,7 +178,7 @@ class Page:
 class RealPage(Page):
     """The page of a real studio."""
 
-    seconds = 40  # networks are loaded, and pictures painted
+    seconds = 90  # networks are loaded, and pictures painted
 
     def __init__(self, chromium: Any, running: Running) -> None:
         self.chromium, self.running, self.address = chromium, running, running.url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -299,6 +300,17 @@ def test_a_mask_without_a_pointer(masking: Page, tmp_path: Path) -> None:
     assert last_mask(masking).min() == 1
 
 
+@pytest.mark.parametrize("key", ["1", "p", "m", "\ue00c"], ids=["view", "paint", "mask", "escape"])
+def test_a_key_that_leaves_the_mask_keeps_it(masking: Page, key: str) -> None:
+    masking.draw("mouse", (0.2, 0.5), (0.8, 0.5))
+    masking.keys(key, on="#stage")
+    masking.wait("!document.body.classList.contains('masking')")
+    masking.wait("document.querySelector('#chosen [aria-pressed=true]')")
+    assert last_mask(masking).max() == 1
+    masking.wait("document.getElementById('progress').hidden")
+    assert all("mask" in job["styles"][0] for job in jobs(masking))
+
+
 # Compare.
 
 
@@ -404,6 +416,51 @@ def test_a_print_is_painted_large(painted: Page) -> None:
     painted.wait_painted(3)
     (body,) = painted.requests(f"/api/jobs/{painted.studio.jobs[1].id}/print")
     assert json.loads(body) == {"print": "30x22.5cm", "dpi": 300}
+
+
+INSECURE = """
+Object.defineProperty(window, "isSecureContext", {value: false});
+Object.defineProperty(navigator, "clipboard", {value: undefined});
+Object.defineProperty(navigator, "mediaDevices", {value: undefined});
+"""
+SHARING = """
+navigator.canShare = ({files}) => files.length === 1;
+navigator.share = async ({files}) => { window.shared = [files[0].name, files[0].type, files[0].size]; };
+"""
+
+
+@contextlib.contextmanager
+def begun_with(page: Page, script: str) -> Iterator[None]:
+    """Run a script before the page's own."""
+    command = page.chromium.execute_cdp_cmd
+    name = command("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    yield
+    command("Page.removeScriptToEvaluateOnNewDocument", name)
+
+
+def test_over_plain_http_the_page_says_what_is_missing_and_offers_the_file(page: Page, photo: Path) -> None:
+    with begun_with(page, INSECURE):
+        page.open().click("#camera")
+        page.wait("document.querySelector('.notice.error .actions button')")
+        assert "HTTPS" in page.text(".notice.error")
+        page.pick_photo(photo)
+        page.choose_style("night")
+        page.wait_painted()
+        page.click("#take")
+        assert "HTTPS" in page.text("#take-dialog")
+        assert len(page.chromium.find_elements("css selector", "#take-dialog .sheet-actions button")) == 1
+
+
+def test_a_painting_is_shared_as_a_file(page: Page, photo: Path) -> None:
+    with begun_with(page, SHARING):
+        page.open(PHONE).pick_photo(photo)
+        page.choose_style("night")
+        page.wait_painted()
+        page.click("#take")
+        page.click("#take-dialog .sheet-actions button", 1)
+        page.wait("window.shared")
+    name, kind, size = page.js("return window.shared")
+    assert (name, kind) == ("lake-Night-Quick.png", "image/png") and size > 100
 
 
 # Several people.
