@@ -1,4 +1,4 @@
-# make setup | demo | test | test-numeric | test-browser | test-slow | lint | docs | bench | figures | wheel | clean
+# make setup | demo | test | test-numeric | test-browser | test-slow | test-wheel | lint | docs | bench | figures | wheel | clean
 # Everything is installed into .venv, once; a stamp file remembers it until what it depends on changes.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 OUT := out
 
-.PHONY: setup demo test test-numeric test-browser test-slow lint docs bench figures wheel clean
+.PHONY: setup demo test test-numeric test-browser test-slow test-wheel lint docs bench figures wheel clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.impasto
@@ -54,6 +54,10 @@ wheel: $(VENV)/.publish
 	rm -rf dist build
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+
+# Page, words and API of the studio from the built wheel, in an environment of its own.
+test-wheel: wheel $(VENV)/.test
+	IMPASTO_WHEEL=$$(ls dist/*.whl) $(BIN)/python -m pytest -m slow tests/studio/test_wheel.py
 
 clean:
 	rm -rf $(VENV) $(OUT) dist build site

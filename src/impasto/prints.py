@@ -93,5 +93,5 @@ def _written(text: str) -> str:
 
 
 PrintSize = Annotated[str, AfterValidator(_written)]
-LEAST_DPI = 10
-Dpi = Annotated[float, Field(ge=LEAST_DPI, le=10_000)]
+LEAST_DPI, MOST_DPI = 10, 10_000
+Dpi = Annotated[float, Field(ge=LEAST_DPI, le=MOST_DPI)]

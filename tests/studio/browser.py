@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from PIL import Image
 
-from tests.chromium import SECONDS
+from tests.chromium import SECONDS, start_chromium
 
 from .fake import Studio, serve
+from .real import Running
 
+AXE = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
 DESK, PHONE = (1440, 900), (390, 844)
 Point = tuple[int, int]
 
@@ -61,7 +64,7 @@ class Page:
         return self.ready()
 
     def ready(self) -> Page:
-        self.wait("document.body.classList.contains('ready') && document.getElementById('boldness')")
+        self.wait("document.body.classList.contains('ready') && document.querySelector('.style[data-key]')")
         return self
 
     def js(self, script: str, *values: Any) -> Any:
@@ -86,10 +89,18 @@ class Page:
         WebDriverWait(self.chromium, self.seconds, 0.05).until(lambda _: condition())
 
     def click(self, selector: str, at: int = 0) -> None:
-        """Click as a person would: what is hidden or covered is an error."""
-        found = self.chromium.find_elements("css selector", selector)
-        self.js("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", found[at])
-        found[at].click()
+        """Click as a person would: what is hidden or covered is an error; what was drawn anew is found again."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        for again in (True, True, False):
+            found = self.chromium.find_elements("css selector", selector)
+            try:
+                self.js("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", found[at])
+                found[at].click()
+                return
+            except StaleElementReferenceException:
+                if not again:
+                    raise
 
     def text(self, selector: str) -> str:
         return self.js("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
@@ -100,6 +111,24 @@ class Page:
         if on is not None:
             self.js("document.querySelector(arguments[0]).focus()", on)
         ActionChains(self.chromium).send_keys(*keys).perform()
+
+    def fill(self, field: str, text: str) -> None:
+        """Type into a field in place of what is there."""
+        from selenium.webdriver.common.keys import Keys
+
+        found = self.chromium.find_element("css selector", field)
+        found.clear()
+        found.send_keys(text, Keys.TAB)
+
+    def drag(self, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag with the mouse over an element; points are shares of it."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        found = self.chromium.find_element("css selector", selector)
+        size = found.size
+        offsets = [(round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])) for x, y in (start, end)]
+        chain = ActionChains(self.chromium).move_to_element_with_offset(found, *offsets[0]).click_and_hold()
+        chain.move_to_element_with_offset(found, *offsets[1]).release().perform()
 
     def choose(self, select: str, value: str) -> None:
         find = "const select = document.querySelector(arguments[0]);"
@@ -134,6 +163,76 @@ class Page:
         self.chromium.get("about:blank")
         self.server.shutdown()
         self.server.server_close()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Self]:
+        """Close the page after the block. What the browser complained of is an error."""
+        self.chromium.get_log("browser")
+        yield self
+        severe = [entry["message"] for entry in self.chromium.get_log("browser") if entry["level"] == "SEVERE"]
+        self.close()
+        # The browser itself tells of answers that the page was made to get.
+        assert [message for message in severe if "Failed to load resource" not in message] == []
+
+
+class RealPage(Page):
+    """The page of a real studio."""
+
+    seconds = 90  # networks are loaded, and pictures painted
+
+    def __init__(self, chromium: Any, running: Running) -> None:
+        self.chromium, self.running, self.address = chromium, running, running.url
+
+    @property
+    def painted(self) -> list[Any]:
+        """The jobs of everybody, the oldest first."""
+        return self.running.studio.jobs.all()
+
+    def saved(self, pattern: str) -> list[Path]:
+        """The files of a name that were downloaded, the oldest first."""
+        folder = Path(self.chromium.capabilities["chrome"]["userDataDir"])
+        whole = [file for file in folder.glob(pattern) if file.suffix != ".crdownload"]
+        return sorted(whole, key=lambda file: file.stat().st_mtime_ns)
+
+    def downloads(self, pattern: str, count: int) -> list[bytes]:
+        """Wait until so many files of a name were downloaded; return them, the oldest first."""
+        self.until(lambda: len(self.saved(pattern)) == count)
+        return [file.read_bytes() for file in self.saved(pattern)]
+
+    def close(self) -> None:
+        self.chromium.get("about:blank")
+
+
+@pytest.fixture(scope="session")
+def start_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Starts browsers that know nothing of each other: start_browser(number); the first is number 0."""
+    begun: dict[int, Any] = {}
+
+    def start(number: int = 0) -> Any:
+        if number not in begun:
+            begun[number] = start_chromium(tmp_path_factory.mktemp("profile"))
+        return begun[number]
+
+    yield start
+    for each in begun.values():
+        each.quit()
+
+
+RUN_AXE = """
+const serious = ({impact}) => ["serious", "critical"].includes(impact);
+const tell = ({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`;
+axe.run().then(({violations}) => arguments[0](violations.filter(serious).map(tell)));
+"""
+
+
+def check(page: Page) -> list[str]:
+    """What sticks out, and what axe finds serious, where axe is installed."""
+    wide = page.js("return document.documentElement.scrollWidth > innerWidth ? ['wider than the window'] : []")
+    if not AXE.exists():
+        return wide
+    if not page.js("return Boolean(window.axe)"):
+        page.chromium.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+    return wide + page.chromium.execute_async_script(RUN_AXE)
 
 
 def gesture(page: Page, strokes: Callable[[Callable[..., Point]], list[tuple[str, str, list[Point]]]]) -> None:

@@ -9,6 +9,7 @@ from .test_extra import NEEDED
 collect_ignore_glob: list[str] = []
 
 if all(importlib.util.find_spec(library) for library in NEEDED):
+    from .browser import start_browser  # noqa: F401 (a fixture)
     from .real import run_studio  # noqa: F401 (a fixture)
     from .studios import api, open_studio  # noqa: F401 (fixtures)
 else:

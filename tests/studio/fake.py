@@ -22,6 +22,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from PIL import Image, ImageFilter, ImageOps
 
+from impasto.studio.app import ENDPOINTS
+from impasto.studio.refusals import Refusal
+
 STATIC = Path(__file__).parents[2] / "src/impasto/studio/static"
 TYPES = {
     ".html": "text/html",
@@ -249,6 +252,19 @@ class Refused(Exception):
         self.status = status
 
 
+def check_query(method: str, path: str, query: list[tuple[str, str]]) -> None:
+    """Refuse a parameter of a query that the real route refuses."""
+    for endpoint in ENDPOINTS:
+        if endpoint.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", endpoint.path), path):
+            for name, value in query:
+                if name not in endpoint.query:
+                    raise Refused(400, f"there is no parameter {name} here")
+                try:
+                    endpoint.query[name].parse(name, value)
+                except Refusal as refusal:
+                    raise Refused(refusal.status, refusal.message) from None
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers by the table of routes."""
 
@@ -264,6 +280,7 @@ class Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(address.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
+            check_query(self.command, unquote(address.path), parse_qsl(address.query))
             for method, pattern, work in self.routes:
                 if method == self.command and (found := pattern.fullmatch(unquote(address.path))):
                     self.studio.asked.append((method, self.path, body if method == "POST" else None))

@@ -201,6 +201,35 @@ def test_thumbnails_that_wait_are_bounded_and_shared(open_studio, monkeypatch):
     assert first.result().data != second.result().data and len(made) == 2
 
 
+def test_a_large_painting_pauses_once_for_all_thumbnails_that_wait(open_studio, monkeypatch):
+    from impasto.session.turns import TURNS
+
+    studio, gate, turns = open_studio(), threading.Event(), []
+    photo = studio.studio.pictures.get("api ", studio.api.photo())
+    job = studio.api.start(studio.api.slow())
+    studio.api.wait(job, "painting")
+    real, end = studio.studio.thumbnails._make, TURNS.end
+
+    def make(*arguments):
+        gate.wait(10)
+        turns.append("thumbnail")
+        return real(*arguments)
+
+    monkeypatch.setattr(studio.studio.thumbnails, "_make", make)
+    monkeypatch.setattr(TURNS, "end", lambda turn: (turns.append(turn.priority), end(turn)))
+    asked = [
+        studio.studio.thumbnails.ask(photo, style, 96, lambda _: photo)
+        for style in ("great-wave", "the-scream", "red-fuji")
+    ]
+    before = studio.api.job(job)["index"]
+    gate.set()
+    assert all(each.result(10).data for each in asked)
+    studio.api.until(lambda: studio.api.job(job), lambda each: each["index"] > before)
+    # Each painting of a thumbnail ends a turn, within the one that ends last.
+    assert turns == ["thumbnail", 1, "thumbnail", 1, "thumbnail", 1, 1]
+    studio.api.ask("DELETE", f"/api/jobs/{job}")
+
+
 def test_networks_are_loaded_ahead_and_what_is_asked_for_comes_between(open_studio, monkeypatch):
     from impasto.studio import thumbnails
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
@@ -15,39 +16,19 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.chromium import start_chromium
-
-from .browser import DESK, PHONE, Page, gesture, picture_bytes
+from .browser import AXE, DESK, PHONE, Page, check, gesture, picture_bytes
 from .fake import DRAWN, GALLERY, LIMITS, Studio
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
-RUN_AXE = """
-const serious = ({impact}) => ["serious", "critical"].includes(impact);
-const tell = ({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`;
-axe.run().then(({violations}) => arguments[0](violations.filter(serious).map(tell)));
-"""
 STYLES = len(GALLERY) + len(DRAWN)
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    driver = start_chromium(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Page]:
-    """A page that isn't opened yet; what the browser complains of fails the test."""
-    chromium.get_log("browser")
-    page = Page(chromium, Studio(slowness=0.2))
-    yield page
-    severe = [entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
-    page.close()
-    # The browser itself tells of answers that the page was made to get.
-    assert [message for message in severe if "Failed to load resource" not in message] == []
+def page(start_browser: Callable[[], Any]) -> Iterator[Page]:
+    """A page that isn't opened yet."""
+    with Page(start_browser(), Studio(slowness=0.2)).watched() as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +300,17 @@ def test_a_mask_without_a_pointer(masking: Page, tmp_path: Path) -> None:
     assert last_mask(masking).min() == 1
 
 
+@pytest.mark.parametrize("key", ["1", "p", "m", "\ue00c"], ids=["view", "paint", "mask", "escape"])
+def test_a_key_that_leaves_the_mask_keeps_it(masking: Page, key: str) -> None:
+    masking.draw("mouse", (0.2, 0.5), (0.8, 0.5))
+    masking.keys(key, on="#stage")
+    masking.wait("!document.body.classList.contains('masking')")
+    masking.wait("document.querySelector('#chosen [aria-pressed=true]')")
+    assert last_mask(masking).max() == 1
+    masking.wait("document.getElementById('progress').hidden")
+    assert all("mask" in job["styles"][0] for job in jobs(masking))
+
+
 # Compare.
 
 
@@ -426,6 +418,51 @@ def test_a_print_is_painted_large(painted: Page) -> None:
     assert json.loads(body) == {"print": "30x22.5cm", "dpi": 300}
 
 
+INSECURE = """
+Object.defineProperty(window, "isSecureContext", {value: false});
+Object.defineProperty(navigator, "clipboard", {value: undefined});
+Object.defineProperty(navigator, "mediaDevices", {value: undefined});
+"""
+SHARING = """
+navigator.canShare = ({files}) => files.length === 1;
+navigator.share = async ({files}) => { window.shared = [files[0].name, files[0].type, files[0].size]; };
+"""
+
+
+@contextlib.contextmanager
+def begun_with(page: Page, script: str) -> Iterator[None]:
+    """Run a script before the page's own."""
+    command = page.chromium.execute_cdp_cmd
+    name = command("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    yield
+    command("Page.removeScriptToEvaluateOnNewDocument", name)
+
+
+def test_over_plain_http_the_page_says_what_is_missing_and_offers_the_file(page: Page, photo: Path) -> None:
+    with begun_with(page, INSECURE):
+        page.open().click("#camera")
+        page.wait("document.querySelector('.notice.error .actions button')")
+        assert "HTTPS" in page.text(".notice.error")
+        page.pick_photo(photo)
+        page.choose_style("night")
+        page.wait_painted()
+        page.click("#take")
+        assert "HTTPS" in page.text("#take-dialog")
+        assert len(page.chromium.find_elements("css selector", "#take-dialog .sheet-actions button")) == 1
+
+
+def test_a_painting_is_shared_as_a_file(page: Page, photo: Path) -> None:
+    with begun_with(page, SHARING):
+        page.open(PHONE).pick_photo(photo)
+        page.choose_style("night")
+        page.wait_painted()
+        page.click("#take")
+        page.click("#take-dialog .sheet-actions button", 1)
+        page.wait("window.shared")
+    name, kind, size = page.js("return window.shared")
+    assert (name, kind) == ("lake-Night-Quick.png", "image/png") and size > 100
+
+
 # Several people.
 
 
@@ -510,16 +547,6 @@ def test_nothing_sticks_out_and_axe_finds_nothing_serious(
     assert found == []
     if not AXE.exists():
         pytest.skip("nothing sticks out; axe-core is not installed: make test-browser")
-
-
-def check(page: Page) -> list[str]:
-    """What sticks out, and what axe finds serious, where axe is installed."""
-    wide = page.js("return document.documentElement.scrollWidth > innerWidth ? ['wider than the window'] : []")
-    if not AXE.exists():
-        return wide
-    if not page.js("return Boolean(window.axe)"):
-        page.chromium.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
-    return wide + page.chromium.execute_async_script(RUN_AXE)
 
 
 def test_keys_are_listed_and_languages_change_all_words(page: Page) -> None:

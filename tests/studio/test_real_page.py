@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 from PIL import Image
 
 from impasto.images.metadata import metadata_in
-from tests.chromium import start_chromium
 
-from .browser import Page, picture_bytes
+from .browser import RealPage, picture_bytes
 from .real import Running, until
 from .test_refusals import bomb
 
@@ -23,64 +21,18 @@ pytestmark = pytest.mark.browser
 SLOW = {"method": "gatys", "settings": {"steps": 100_000, "precision": "exact"}, "size": 32, "keep": True}
 
 
-class RealPage(Page):
-    """The page of a real studio."""
-
-    seconds = 90  # networks are loaded, and pictures painted
-
-    def __init__(self, chromium: Any, running: Running) -> None:
-        self.chromium, self.running, self.address = chromium, running, running.url
-
-    @property
-    def painted(self) -> list[Any]:
-        """The jobs of everybody, the oldest first."""
-        return self.running.studio.jobs.all()
-
-    def close(self) -> None:
-        self.chromium.get("about:blank")
-
-
-@pytest.fixture(scope="module")
-def start_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
-    """Starts browsers that know nothing of each other; each is started once."""
-    begun: list[Any] = []
-
-    def start() -> Any:
-        begun.append(start_chromium(tmp_path_factory.mktemp("profile")))
-        return begun[-1]
-
-    yield start
-    for each in begun:
-        each.quit()
-
-
-@pytest.fixture(scope="module")
-def chromium(start_browser: Callable[[], Any]) -> Any:
-    return start_browser()
-
-
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("photos") / "lake.jpg"
+    path = tmp_path_factory.mktemp("photos") / "shore.jpg"
     path.write_bytes(picture_bytes((400, 300), "JPEG"))
     return path
 
 
 @pytest.fixture
-def page(chromium: Any, run_studio: Callable[..., Running]) -> Iterator[RealPage]:
-    """A page that isn't opened yet; what the browser complains of fails the test."""
-    chromium.get_log("browser")
-    page = RealPage(chromium, run_studio(eager=True, leave=2.0, sweep=0.2))
-    yield page
-    severe = [entry["message"] for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
-    page.close()
-    assert [message for message in severe if "Failed to load resource" not in message] == []
-
-
-def newest_file(folder: Path) -> bytes | None:
-    files = sorted(folder.glob("lake*.*"), key=os.path.getmtime)
-    whole = [file for file in files if file.suffix != ".crdownload"]
-    return whole[-1].read_bytes() if whole else None
+def page(start_browser: Callable[[], Any], run_studio: Callable[..., Running]) -> Iterator[RealPage]:
+    """A page that isn't opened yet."""
+    with RealPage(start_browser(), run_studio(eager=True, leave=2.0, sweep=0.2)).watched() as page:
+        yield page
 
 
 def test_from_a_photo_to_a_saved_painting(page: RealPage, photo: Path) -> None:
@@ -97,15 +49,13 @@ def test_from_a_photo_to_a_saved_painting(page: RealPage, photo: Path) -> None:
     page.wait("document.getElementById('after').src.startsWith('blob:')")
     page.click("#take")
     page.click("#save")
-    folder = Path(page.chromium.capabilities["chrome"]["userDataDir"])
-    until(lambda: newest_file(folder) is not None)
-    saved = newest_file(folder)
+    (saved,) = page.downloads("shore*", 1)
     assert max(Image.open(io.BytesIO(saved)).size) == max(page.painted[-1].result.size)
     assert metadata_in(saved, "it")["recipe"]["method"] == "johnson"
 
 
 def test_two_people_see_only_their_own(page: RealPage, photo: Path, start_browser: Callable[[], Any]) -> None:
-    other = RealPage(start_browser(), page.running)
+    other = RealPage(start_browser(1), page.running)
     for each, style in ((page, "great-wave"), (other, "the-scream")):
         each.open().pick_photo(photo)
         each.choose_style(style)

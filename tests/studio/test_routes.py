@@ -6,6 +6,7 @@ import pytest
 from starlette.routing import Route
 
 import impasto
+from impasto.images.read import read
 from impasto.methods import METHODS
 from impasto.settings import names_file
 from impasto.studio.app import ENDPOINTS
@@ -134,11 +135,12 @@ def test_a_painting_is_taken_home_with_its_recipe(api, tmp_path, format):
     job = api.start(api.request())
     assert api.wait(job)["width"] == 48
     answer = api.ask(
-        "GET", f"/api/jobs/{job}/picture?format={format}&strength=0.5&colour=oklab&longest=24&download=1"
+        "GET", f"/api/jobs/{job}/picture?format={format}&strength=0.5&colour=oklab&longest=24&dpi=60.5&download=1"
     )
     assert answer.status_code == 200 and answer.headers["content-type"] == f"image/{format}"
     assert answer.headers["content-disposition"].startswith('attachment; filename="photo.johnson.')
     assert max(opened(answer.content).size) == 24
+    assert read(answer.content).dpi == pytest.approx((60.5, 60.5), abs=0.5)  # JPEG has whole ones
     again = api.send(answer.content, "painting")["recipe"]
     assert again["method"] == "johnson" and again["settings"]["strength"] == 0.5
     assert again["styles"] == [{"name": "great-wave", "weight": 1.0, "shipped": True}] and again["dropped"] == []

@@ -35,6 +35,9 @@ def test_nothing_is_answered_without_a_token(open_studio, endpoint, wrong):
 def test_static_files_need_a_token_too(open_studio):
     client = open_studio().client
     assert client.get("/static/index.html").status_code == 401
+    assert client.get("/static/js/main.js").status_code == 401
+    looks = re.findall(r'(?:href|src)="(/static/[^"]+)', client.get("/").text)  # of the way in
+    assert looks and all(client.get(name).status_code == 200 for name in looks)
     let_in(client)
     assert client.get("/static/index.html").status_code == 200
 

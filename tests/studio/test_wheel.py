@@ -27,6 +27,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that the variable ``IMPASTO_WHEEL`` names, or one that is built here."""
+    if given := os.environ.get("IMPASTO_WHEEL"):
+        return ROOT / given
     pytest.importorskip("setuptools", minversion="77", reason="setuptools is not installed, or too old to build")
     built = tmp_path_factory.mktemp("wheel")
     source = built / "source"

@@ -185,7 +185,15 @@ class Painting:
         image = self.image
         write(image, target, overwrite=overwrite, **_written(self, image, bits, quality, keep_gps=keep_gps))
 
-    def encode(self, extension: str, *, quality: int = 95, bits: int = 8, longest: int | None = None) -> bytes:
+    def encode(
+        self,
+        extension: str,
+        *,
+        quality: int = 95,
+        bits: int = 8,
+        longest: int | None = None,
+        dpi: float | None = None,
+    ) -> bytes:
         """Return the bytes of a file such as `save` writes.
 
         Args:
@@ -193,6 +201,7 @@ class Painting:
             quality: see `save`.
             bits: see `save`.
             longest: most pixels of the longest side; a larger picture is made smaller. None keeps its size.
+            dpi: pixels per inch that the file states. None states those of the recipe, or of the photograph.
 
         Raises:
             RequestError: see `save`.
@@ -207,7 +216,8 @@ class Painting:
         image = self.image
         if longest is not None and longest < max(self.size):
             image = fit(image, longest)
-        return encode(image, f"painting{extension}", **_written(self, image, bits, quality))
+        written = _written(self, image, bits, quality)
+        return encode(image, f"painting{extension}", **written | ({} if dpi is None else {"dpi": (dpi, dpi)}))
 
     def _repr_png_(self) -> Any:
         """Encode as PNG, for a notebook to show."""

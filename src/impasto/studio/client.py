@@ -176,7 +176,7 @@ class Client:
 
         Args:
             name: id of the job.
-            **options: format, quality, strength, colour, size, longest.
+            **options: format, quality, strength, colour, size, longest, dpi.
         """
         query = urllib.parse.urlencode(options)
         return self._ask("GET", f"/api/jobs/{_quoted(name)}/picture{'?' if query else ''}{query}")

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..prints import LEAST_DPI, MOST_DPI
 from .bodies import json_of
 from .endpoints import Endpoint, Parameter, in_thread, query_of, session_of, studio_of
 from .events import EventResponse, events
@@ -88,6 +89,7 @@ async def _picture(request: Request) -> Response:
             strength=asked.get("strength"),
             colour=asked.get("colour"),
             longest=longest,
+            dpi=asked.get("dpi"),
         )
         return answer_picture(made)
 
@@ -152,6 +154,7 @@ ENDPOINTS = (
             "colour": Parameter("text", "Whose colours.", choices=COLOURS),
             "size": Parameter("whole number", "Pixels of the longest side, at most as many as painted.", 16, 32768),
             "longest": Parameter("whole number", "Most pixels of the longest side.", 16, 32768),
+            "dpi": Parameter("number", "Pixels per inch that the file states.", LEAST_DPI, MOST_DPI),
             "download": Parameter("yes or no", "Have the browser save the file."),
         },
         answers={200: "image/png"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -256,9 +258,17 @@ def _drawer(name: str) -> Callable[[], Any]:
     return lambda: drawn(name)
 
 
-@lru_cache(maxsize=16)
+_drawing: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
 def drawn(name: str, size: int = DRAWN) -> Image.Image:
-    """Draw a style, or return it as it was drawn before."""
+    """Draw a style, or return it as it was drawn before. Threads that want the same style wait for one another."""
+    with _drawing[name]:
+        return _draw(name, size)
+
+
+@lru_cache(maxsize=16)
+def _draw(name: str, size: int) -> Image.Image:
     from ..demo.styles import draw
 
     return draw(name, size)

@@ -22,13 +22,19 @@ _LOGIN = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>impasto studio</title>
-<main>
-<h1>impasto studio</h1>
+<link rel="icon" type="image/svg+xml" href="/static/icon.svg">
+<link rel="stylesheet" href="/static/css/theme.css">
+<link rel="stylesheet" href="/static/css/controls.css">
+<link rel="stylesheet" href="/static/css/layout.css">
+<script src="/static/js/early.js"></script>
+<body data-state="empty">
+<header class="top"><h1 class="mark">impasto <span>studio</span></h1></header>
+<main class="welcome">
+<form class="welcome-inner" method="post" action="login">
 <p>%s</p>
-<form method="post" action="login">
-<label>Token or password
-<input type="password" name="secret" autocomplete="current-password" required autofocus></label>
-<button>Come in</button>
+<label for="secret">Token or password</label>
+<input type="password" id="secret" name="secret" autocomplete="current-password" required autofocus>
+<button class="primary large">Come in</button>
 </form>
 </main>
 """

@@ -92,6 +92,7 @@ class Result:
         strength: float | None = None,
         colour: str | None = None,
         longest: int | None = None,
+        dpi: float | None = None,
     ) -> Encoded:
         """Write the painting with its recipe.
 
@@ -101,6 +102,7 @@ class Result:
             strength: see `Painting.finished`.
             colour: see `Painting.finished`.
             longest: most pixels of the longest side.
+            dpi: pixels per inch that the file states.
 
         Raises:
             Refusal: an argument is wrong.
@@ -110,7 +112,7 @@ class Result:
             raise Refusal(422, f"the format is {public(repr(format))}; expected one of {here}")
         try:
             painting = self._whole().finished(strength=strength, colour=colour)
-            data = painting.encode(EXTENSIONS[format], quality=quality, longest=longest)
+            data = painting.encode(EXTENSIONS[format], quality=quality, longest=longest, dpi=dpi)
         except ImpastoError as error:
             raise Refusal(422, public(error)) from None
         return Encoded(data, f"image/{format}")

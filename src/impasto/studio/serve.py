@@ -117,7 +117,12 @@ class StudioServer:
         self.url = f"{scheme}://{_shown(settings.host)}:{port}/?token={quote(token, safe='')}"
         # Browsers send a cookie to every port of a host, so its name tells studios apart.
         app = make_app(self.studio, address, cookie=f"impasto_session_{port}")
-        self._server = _Server(_config(app, settings), lambda: ready(self.url))
+
+        def begun() -> None:
+            ready(self.url)
+            self.studio.thumbnails.warm()
+
+        self._server = _Server(_config(app, settings), begun)
         self.studio.closing = lambda: self._server.should_exit
 
     def run(self) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImpastoError, near_misses
 from ..methods import make_recipe
 from ..methods.effort import way
 from ..recipe import Recipe, Style
+from ..session.turns import TURNS
 from . import previews
 from .limits import Limits
 from .orders import GALLERY, drawn
@@ -50,7 +53,8 @@ class Thumbnails:
         self._worker = ThreadPoolExecutor(1, "studio thumbnails")
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, str, int], Future[Encoded]] = {}
-        self._warmed = False
+        self._asked: deque[tuple[Future[Encoded], Callable[[], Encoded]]] = deque()
+        self._warmed = self._closed = False
 
     def ask(self, photo: Upload, style: str, size: int, find: Callable[[str], Upload]) -> Future[Encoded]:
         """Ask for a thumbnail; the answer is there at once if it was painted before.
@@ -78,27 +82,58 @@ class Thumbnails:
                 raise Refusal(
                     429, f"{len(self._waiting)} thumbnails wait; expected fewer: try again soon", {"Retry-After": "1"}
                 )
-            future = self._worker.submit(self._make, photo, style, longest, source)
+            future = Future()
             self._waiting[key] = future
+            self._asked.append((future, partial(self._make, photo, style, longest, source)))
         future.add_done_callback(lambda _: self._forget(key))
+        self._worker.submit(self._paint_all)
         return future
 
+    def _paint_all(self) -> None:
+        """Paint what was asked for, in one turn: between two turns a large painting would go on for a while."""
+        if not self._asked:  # painted in an earlier turn
+            return
+        with TURNS.take(_FIRST):
+            while (asked := self._next()) is not None:
+                future, make = asked
+                if not future.set_running_or_notify_cancel():
+                    continue
+                try:
+                    future.set_result(make())
+                except Exception as error:
+                    future.set_exception(error)
+
+    def _next(self) -> tuple[Future[Encoded], Callable[[], Encoded]] | None:
+        with self._lock:
+            return self._asked.popleft() if self._asked else None
+
     def warm(self) -> None:
-        """Load and draw what thumbnails need, unless that was done. Those that are asked for come between."""
+        """Load and draw what thumbnails need, unless that was done; wait while any are asked for."""
         with self._lock:
             if self._warmed or not self._eager:
                 return
             self._warmed = True
+        threading.Thread(target=self._draw, name="studio drawing", daemon=True).start()
         self._go_on(self._preparations())
+
+    def _draw(self) -> None:
+        """Draw the drawn styles, as thumbnails want them, while networks are loaded."""
+        from ..demo.styles import STYLES
+
+        for style in STYLES:
+            if self._closed:
+                return
+            drawn(style, _sides(_USUAL)[1])
 
     def _go_on(self, preparations: Iterator[None]) -> None:
         with contextlib.suppress(RuntimeError):  # it is closed
             self._worker.submit(self._prepare, preparations)
 
     def _prepare(self, preparations: Iterator[None]) -> None:
-        """Prepare one thing, and then wait in the queue again."""
+        """Prepare one thing, unless thumbnails wait, and then wait in the queue again."""
         try:
-            next(preparations)
+            if not self._waiting:
+                next(preparations)
         except Exception:  # nothing is left; or something is missing, of which whoever paints is told
             return
         self._go_on(preparations)
@@ -119,7 +154,10 @@ class Thumbnails:
 
     def close(self) -> None:
         """Paint nothing more that waits."""
+        self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
+        while (asked := self._next()) is not None:
+            asked[0].cancel()
 
     def _forget(self, key: tuple[str, str, int]) -> None:
         with self._lock:
@@ -156,9 +194,14 @@ def _recipe(style: str, longest: int, source: Upload | None) -> tuple[Recipe, An
         raise Refusal(
             404, f"there is no style {public(repr(style))}; expected one of the list{near_misses(style, known)}"
         )
-    chosen, side = way("draft"), round(_SHARE * longest)
-    most = min(side, _STYLE)
+    chosen, (side, most) = way("draft"), _sides(longest)
     picture = drawn(style, most) if source is None else dataclasses.replace(source.small(most), source="the style")
     settings = {**chosen.settings, "size": side}
     named = Style(path=style if source is None else source.name)
     return make_recipe(chosen.method, [named], preset=chosen.preset, settings=settings, exact_preset=False), picture
+
+
+def _sides(longest: int) -> tuple[int, int]:
+    """Longest sides of a thumbnail and of its style picture, for styles that are pictures."""
+    side = round(_SHARE * longest)
+    return side, min(side, _STYLE)

@@ -89,7 +89,7 @@ async function comeBack() {
   update(choices);
   await collect(jobs);
   const photo = running?.request?.photo ?? kept.photo;
-  if (!photo || !(await usePhoto(photo).catch(() => false))) return;
+  if (!photo || state.photo || !(await usePhoto(photo).catch(() => false))) return;
   if (running) {
     if (running.request?.styles) update(choicesOf(running.request, styleTitle));
     resume(running);

@@ -4,6 +4,7 @@ import { markRecent } from "./favourites.js";
 import { follow, isOver } from "./follow.js";
 import { styleTitle } from "./gallery.js";
 import { effortsOf } from "./kinds.js";
+import { closeMask } from "./mask/editor.js";
 import { notice, say, tellError } from "./notice.js";
 import { ensureRequest } from "./pictures.js";
 import { keyOf, requestOf, titleOf } from "./request.js";
@@ -18,6 +19,7 @@ let leaving = new AbortController();
 
 /** Paint what is chosen. Efforts are painted one after the other, each in place of the one before. */
 export async function paint(efforts) {
+  await closeMask(); // which is then part of the choice
   if (!state.photo || !state.chosen.length) return;
   const mine = await begin();
   const steps = stepsOf(efforts ?? (state.effort === "draft" ? ["draft"] : ["draft", state.effort]));

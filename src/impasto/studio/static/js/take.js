@@ -11,6 +11,7 @@ const LOSSY = new Set(["jpeg", "webp", "avif"]);
 const NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP", avif: "AVIF", tiff: "TIFF" };
 const SUFFIX = { jpeg: "jpg", tiff: "tif" };
 const CM_PER_INCH = 2.54;
+const KEEP = 60_000; // milliseconds that the browser has to write a file
 
 const choice = { format: "png", quality: 92, unit: "px", size: null, width: 30, dpi: 300 };
 
@@ -49,9 +50,12 @@ function options(format = choice.format) {
   return {
     format, quality: LOSSY.has(format) ? choice.quality : undefined, strength: state.strength < 1 ? state.strength : undefined,
     colour: state.colour === paintedColour(state.shown) ? undefined : state.colour, size: side && side < painted() ? side : undefined,
-    dpi: choice.unit === "cm" ? choice.dpi : undefined,
+    dpi: choice.unit === "cm" ? savedDpi() : undefined,
   };
 }
+
+/** Dots per inch at which the file has the width that is asked for: fewer than asked where fewer pixels are painted. */
+const savedDpi = () => Math.round(choice.dpi * Math.min(1, painted() / longest()) * 10) / 10;
 
 function fileName(format) {
   const base = `${state.shown.photoName.replace(/\.[^.]*$/, "")} ${state.shown.title}`.trim();
@@ -84,16 +88,21 @@ function sizeRow() {
   const inputs = choice.unit === "px" ? [input("size", "longest_side", 16, state.limits.max_size ?? 20000)] : [input("width", "width_cm", 1, 500), input("dpi", "dpi", 30, 1200)];
   return el("div", { class: "sheet-row" }, el("div", { class: "chips", role: "group", "aria-label": word("size") }, ...units),
     el("div", { class: "inline" }, ...inputs), el("p", { id: "take-told", "aria-live": "polite" }),
-    el("div", { class: "inline", id: "take-large" }, button("print", word("paint_large"), paintLarge), el("span", { class: "muted" }, word("about_large", { w: number(state.shown.width), h: number(state.shown.height) }))));
+    el("div", { class: "inline", id: "take-large" }, button("print", word("paint_large"), paintLarge), el("span", { class: "muted", id: "take-large-told" })));
 }
 
 function tellSize() {
-  const { width, height } = state.shown;
-  const side = longest() ?? painted();
-  const [w, h] = [width, height].map((each) => Math.round((each * side) / painted()));
-  const cm = [w, h].map((each) => number((each / choice.dpi) * CM_PER_INCH, 1));
-  $("take-told").textContent = word("size_told", { w: number(w), h: number(h), cw: cm[0], ch: cm[1], dpi: choice.dpi });
-  $("take-large").hidden = side <= painted();
+  const asked = longest() ?? painted();
+  $("take-told").textContent = sizeTold(Math.min(asked, painted()), choice.unit === "cm" ? savedDpi() : choice.dpi);
+  $("take-large").hidden = asked <= painted();
+  $("take-large-told").textContent = sizeTold(asked, choice.dpi);
+}
+
+/** Pixels and centimetres of the picture with this longest side. */
+function sizeTold(side, dpi) {
+  const [w, h] = [state.shown.width, state.shown.height].map((each) => Math.round((each * side) / painted()));
+  const cm = [w, h].map((each) => number((each / dpi) * CM_PER_INCH, 1));
+  return word("size_told", { w: number(w), h: number(h), cw: cm[0], ch: cm[1], dpi: number(dpi, 1) });
 }
 
 function paintLarge() {
@@ -120,11 +129,21 @@ function download(href, name) {
 }
 
 async function saveFile() {
-  const format = onServer ? choice.format : "webp";
-  if (onServer) download(paintingUrl(state.shown.id, { ...options(), download: 1 }), fileName(format));
-  else download(await state.shown.address(), fileName(format));
+  const name = fileName(onServer ? choice.format : "webp");
+  const { id, picture } = state.shown;
+  const wanted = paintingUrl(id, { ...options(), download: 1 });
   $("take-dialog").close();
-  notice(word("saved"), { seconds: 4 });
+  const telling = notice(word("writing"), {});
+  try {
+    const url = URL.createObjectURL(onServer ? await fetchBlob(wanted) : picture); // no link to the server: so a refusal can be told, and the name is ours
+    download(url, name);
+    setTimeout(() => URL.revokeObjectURL(url), KEEP);
+    notice(word("saved"), { seconds: 4 });
+  } catch (error) {
+    tellError(error);
+  } finally {
+    telling.close();
+  }
 }
 
 async function share() {

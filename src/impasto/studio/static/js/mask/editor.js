@@ -17,6 +17,7 @@ const rasters = new Map(); // photo and style -> the drawn mask, for this page
 export const brush = { size: 0.08, erase: false }; // size as a share of the longest side
 
 let raster = null;
+let closing = false; // the mask is being sent
 let style = null;
 let last = null;
 let back = "painting";
@@ -40,6 +41,7 @@ export function startMask() {
     if (file) raster.load(file).catch(() => tellError(new Error(word("mask_unread"))));
   });
   watch(["photo"], () => { if (state.view === "mask") leave(); });
+  watch(["view"], () => { if (document.body.classList.contains("masking") && state.view !== "mask") closeMask(); }); // by a key, or a result taken up
   onLanguage(() => { if (state.view === "mask") drawTools(tools()); });
 }
 
@@ -82,8 +84,10 @@ export async function openMask(key) {
 
 /** Send the mask, if it was changed, and leave. */
 export async function closeMask() {
-  const { key } = style;
   const was = raster;
+  if (!was || closing) return;
+  const { key } = style;
+  closing = true;
   if (was.touched) {
     const empty = was.empty;
     rasters.set(`${state.photo.id} ${key}`, was.pixels());
@@ -91,6 +95,8 @@ export async function closeMask() {
       const told = empty ? null : await send(await was.png(), "mask.png", "mask");
       update({ chosen: state.chosen.map((each) => (each.key === key ? { ...each, mask: told && { id: told.id } } : each)) });
     } catch (error) {
+      closing = false;
+      update({ view: "mask" });
       tellError(error);
       return;
     }
@@ -103,8 +109,9 @@ function leave() {
   for (const id of ["mask-canvas", "mask-tools", "mask-box", "brush-ring"]) $(id).hidden = true;
   $("after").hidden = !state.shown;
   panzoom.reset();
-  update({ view: back === "mask" ? "painting" : back });
   raster = null;
+  closing = false;
+  if (state.view === "mask") update({ view: back === "mask" ? "painting" : back });
 }
 
 function tools() {
