@@ -49,6 +49,7 @@ def build(name: str | None = None, *, everything: bool = False) -> App:
 
     add("compare", usage="Usage: impasto compare (PHOTO STYLE [STYLE ...] | --pairs FILE) [OPTIONS]")
     add("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
+    add("video", usage="Usage: impasto video FILM STYLE [STYLE ...] [OPTIONS]", help_flags=[], version_flags=[])
     for command in ("demo", "doctor", "export", "presets", "score", "show", "weights"):
         add(command)
     train = App(name="train", help="Train a network, to paint with by --net FILE.", help_flags=HELP)

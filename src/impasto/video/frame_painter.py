@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -90,8 +91,9 @@ class FramePainter:
         shares = self._timeline.shares_at(frame.time)
         recipe = self._timeline.recipe_with(shares)
         regions = self._masks.regions(recipe, frame)
-        fades = len(shares) > 1
-        if motion is not None and motion.still and regions is None and not fades and shot.painting is not None:
+        if motion is not None and motion.still and (regions is not None or len(shares) > 1):
+            motion = dataclasses.replace(motion, still=False)  # the frame is the same, but its painting is not
+        if motion is not None and motion.still and shot.painting is not None:
             own = ours = shot.painting
         else:
             own = self._painted(photo, regions, recipe, shares, motion)
@@ -113,7 +115,7 @@ class FramePainter:
         start: Tensor | None = None
         with self._turn():
             painter = self._painter(recipe, shares, continued=False)
-            if motion is not None and isinstance(painter, StagedPainter) and self.shot.painting is not None:
+            if motion is not None and isinstance(painter, StagedPainter) and self.settings.steady > 0:
                 continued = self._painter(recipe, shares, continued=True)
                 assert isinstance(continued, StagedPainter)
                 start = self._start(photo, motion)

@@ -12,7 +12,6 @@ from ..images.metadata import METADATA_KEY, as_text
 from ..session.provenance import Provenance, read_record
 from ..untrusted import read_json
 from ..values import explain
-from .coding import CONTAINERS
 from .options import FilmSettings
 
 
@@ -25,11 +24,6 @@ class FilmProvenance(Provenance):
 def comment_of(record: dict[str, Any]) -> str:
     """Return a record as the text that a film holds."""
     return as_text({METADATA_KEY: record})
-
-
-def is_film(path: str) -> bool:
-    """Say whether a file is a film by its name, whose record `read_film_record` reads."""
-    return PurePath(path).suffix.lower() in (*CONTAINERS, ".gif")
 
 
 def read_film_record(path: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import PurePath
 
 from ..errors import RequestError
 from ..recipe import NetShare, Recipe, Style
@@ -92,3 +93,34 @@ class Timeline:
             for number, part in enumerate(recipe.options.known_styles)
         )
         return recipe.model_copy(update={"options": recipe.options.model_copy(update={"net": net})})
+
+
+def renamed(texts: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
+    """Return a timeline with the names that a recipe has for its styles, in their order."""
+    times, styles = parse_timeline(texts)
+    names = list(dict.fromkeys(styles))
+    parts = [str(part) for part in recipe.parts]
+    if len(parts) != len(names):
+        raise RequestError(
+            f"--style-at has {len(names)} styles, and the recipe has {len(parts)}; expected as many: give --style-at "
+            "anew"
+        )
+    starts = [text.partition("=")[0] for text in texts[: len(times)]]
+    return tuple(f"{start}={parts[names.index(style)]}" for start, style in zip(starts, styles, strict=True))
+
+
+def portable(texts: Sequence[str], *, pictures: bool) -> tuple[str, ...]:
+    """Return a timeline with names of files instead of paths, as a film's record has it.
+
+    Args:
+        texts: the timeline.
+        pictures: its styles are pictures, and not names of networks.
+    """
+    made: list[str] = []
+    for text in texts:
+        time, _, style = text.partition("=")
+        part = parse_style(style.strip()) if pictures else NetShare.parse(style.strip())
+        data = {"mask": part.mask and PurePath(part.mask).name}
+        data["path" if pictures else "name"] = PurePath(part.path if isinstance(part, Style) else part.name).name
+        made.append(f"{time}={part.model_copy(update=data)}")
+    return tuple(made)
