@@ -32,7 +32,8 @@ _SCALING = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.
 _REDUCING = Interpolation.AREA | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 
 _WHITE = 203.0  # nits of diffuse white in a film of high dynamic range (ITU-R BT.2408)
-_PEAK = 1000.0  # nits that become the brightest white
+_PEAK = 1000.0  # nits of the display that HLG is meant for
+_KNEE = np.float32(0.6)  # light, where diffuse white is 1, above which it is compressed
 _TO_709 = np.array(
     [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]], np.float32
 )  # linear BT.2020 to linear BT.709 (ITU-R BT.2087)
@@ -129,9 +130,9 @@ def _linear(curve: int) -> NDArray[np.float32]:
 
 
 def _compressed(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compress light so that `_PEAK` becomes 1; dark tones stay (Reinhard et al. 2002, equation 4)."""
-    most = np.float32(_PEAK / _WHITE)
-    return light * (1 + light / most**2) / (1 + light)
+    """Keep light up to `_KNEE`, and bend what is above so that it stays below 1."""
+    above = np.maximum(light - _KNEE, 0) / (1 - _KNEE)
+    return np.minimum(light, _KNEE) + (1 - _KNEE) * (1 - np.exp(-above))
 
 
 @lru_cache(maxsize=1)

@@ -42,6 +42,8 @@ class Animation(Film):
         for number in range(getattr(image, "n_frames", 1)):
             try:
                 image.seek(number)
+                if image.format == "WEBP":
+                    image.load()  # which only then says how long it is shown
                 lengths.append(_length(image))
             except (EOFError, OSError, SyntaxError, ValueError):
                 break
