@@ -21,7 +21,7 @@ def _extra() -> None:
 @pytest.fixture
 def recipe(tiny_nets: dict[str, Path]) -> Recipe:
     """Paints by a tiny feed-forward net, in its own size."""
-    return make_recipe("johnson", settings={"net": str(tiny_nets["johnson"]), "size": "none"})
+    return make_recipe("johnson", settings={"net": str(tiny_nets["johnson"]), "size": None})
 
 
 @pytest.fixture

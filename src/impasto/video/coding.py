@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -85,8 +86,14 @@ class Coding:
         """FFmpeg's name of the pixel format."""
         return self.codec.alpha_pixels if self.alpha else self.codec.pixels
 
+    def tag(self, stream: Any) -> None:
+        """Say in a stream that it has transparency, as WebM wants it."""
+        if self.alpha and self.codec.name == "vp9":
+            stream.metadata["alpha_mode"] = "1"
+
     def add_stream(self, container: Any) -> Any:
         """Add a stream of pictures to a container that is written."""
+        os.environ.setdefault("SVT_LOG", "1")  # otherwise this encoder writes about itself
         options = dict(self.codec.options)
         if self.crf is not None:
             options["crf"] = str(self.crf)
@@ -98,6 +105,7 @@ class Coding:
         context.thread_count, context.max_b_frames = _THREADS, 0
         if self.codec.name == "vp9":
             context.bit_rate = 0
+        self.tag(stream)
         if self.codec.name == "hevc" and self.container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the one that Apple's players know
         if "yuv" in self.pixel_format:

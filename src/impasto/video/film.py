@@ -292,7 +292,7 @@ class _Painting:
         elif target.suffix.lower() in ANIMATIONS:
             whole = list(segments)
             times = [each for segment in whole for each in segment.times]
-            write_animation(target, _decoded(whole), times, job.coding.ticks, record)
+            write_animation(target, lambda: _decoded(whole), times, job.coding.ticks, record)
         else:
             part = target.with_name(f".{target.name}.part")
             try:

@@ -24,7 +24,7 @@ from .options import FilmSettings
 from .parts import Parts
 from .record import FilmProvenance
 from .sources import open_film
-from .timeline import portable
+from .timeline import parse_timeline, portable
 
 _FINEST = Fraction(1, 100_000)  # seconds; finer ticks do not fit into some containers
 
@@ -168,7 +168,7 @@ def plan_film(
     still = is_numbered(target) or Path(target).suffix.lower() in ANIMATIONS
     size = fitted(info.size, recipe.size, even=not still)
     coding = Coding(codec, container, size, ticks, rate, crf, info.alpha and bool(codec.alpha_pixels))
-    tracks, told = check_tracks(coding, info.tracks, target) if settings.sound and not still else ([], [])
+    tracks, told = check_tracks(coding, source, info.tracks, target) if settings.sound and not still else ([], [])
     if info.alpha and not coding.alpha:
         told.append(f"{codec.name} holds no transparency: the film is laid over white; --codec vp9 or prores keeps it")
     if info.dynamic_range:
@@ -188,8 +188,7 @@ def _check_recipe(recipe: Recipe, settings: FilmSettings) -> None:
         raise RequestError(f"{name} belongs to single pictures; expected a film without it: leave it out")
     if method(recipe.method).styles and not recipe.styles:
         raise RequestError("no style picture; expected one, as impasto video film.mp4 painting.jpg")
-    if settings.style_at and recipe.method == "cascade" and recipe.colour == "coral":
-        raise RequestError("--style-at and --colour coral are both given; expected one of them")
+    parse_timeline(settings.style_at)
 
 
 def _check_target(source: str, target: str, recipe: Recipe, *, overwrite: bool) -> None:

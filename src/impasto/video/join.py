@@ -41,8 +41,16 @@ class Carried:
     keep_gps: bool = False
 
 
-def check_tracks(coding: Coding, tracks: Sequence[Track], target: str) -> tuple[list[Track], list[str]]:
+def check_tracks(
+    coding: Coding, path: str, tracks: Sequence[Track], target: str
+) -> tuple[list[Track], list[str]]:
     """Check before painting that a container holds the sound.
+
+    Args:
+        coding: how the result is coded.
+        path: the film.
+        tracks: its sound and subtitles.
+        target: file to write.
 
     Returns:
         The tracks that it holds, and what to tell of the others: subtitles are left out.
@@ -54,10 +62,10 @@ def check_tracks(coding: Coding, tracks: Sequence[Track], target: str) -> tuple[
     told: list[str] = []
     ending = Path(target).suffix.lower()
     for track in tracks:
-        if holds(coding.container, track.codec):
+        if holds(coding.container, track.codec) and _takes(coding, path, track):
             held.append(track)
         elif track.kind == "audio":
-            able = [each for each, form in CONTAINERS.items() if holds(form, track.codec)]
+            able = [each for each, form in CONTAINERS.items() if form != coding.container and holds(form, track.codec)]
             where = f"{' or '.join(able)}, or " if able else ""
             raise RequestError(
                 f"the sound is {track.codec}, which {ending} does not hold; expected {where}--no-sound to leave it out"
@@ -65,6 +73,17 @@ def check_tracks(coding: Coding, tracks: Sequence[Track], target: str) -> tuple[
         else:
             told.append(f"{ending} does not hold {track.codec} subtitles, which are left out: .mkv holds most kinds")
     return held, told
+
+
+def _takes(coding: Coding, path: str, track: Track) -> bool:
+    """Try whether a container takes a track: some refuse what they say that they hold."""
+    try:
+        with open_container(path) as source, av.open(io.BytesIO(), "w", format=coding.container) as made:
+            _copied(made, source.streams[track.index])
+            made.start_encoding()
+    except (av.FFmpegError, OSError, ValueError):
+        return False
+    return True
 
 
 def join(
@@ -106,7 +125,8 @@ def _join(
     first = next(segments)
     end = None if until is None else until * coding.ticks
     with av.open(io.BytesIO(first.data)) as template:
-        pictures = made.add_stream_from_template(template.streams.video[0])
+        pictures = made.add_stream_from_template(template.streams.video[0], opaque=True)
+    coding.tag(pictures)
     pictures.time_base = coding.ticks
     if carried.path is None:
         made.metadata["comment"] = comment

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -116,13 +117,17 @@ class Numbered(Film):
 
 
 def write_animation(
-    target: Path, frames: Iterator[Pixels], times: list[tuple[int, int]], ticks: Fraction, recipe: Mapping[str, Any]
+    target: Path,
+    frames: Callable[[], Iterator[Pixels]],
+    times: list[tuple[int, int]],
+    ticks: Fraction,
+    recipe: Mapping[str, Any],
 ) -> None:
     """Write an animated picture that repeats for ever.
 
     Args:
         target: a file that ends in .gif, .apng or .webp.
-        frames: H×W×3 or H×W×4 each.
+        frames: returns the frames, H×W×3 or H×W×4 each; called again if they are needed twice.
         times: time and duration of each, in ticks.
         ticks: in seconds.
         recipe: JSON data to store in the file.
@@ -143,9 +148,9 @@ def write_animation(
         settings["pnginfo"] = info
     else:
         settings |= {"exif": as_exif(None, recipe, keep_gps=False).tobytes(), "quality": 90}
-    images = (Image.fromarray(each) for each in frames)
+    images = _Images(frames)
     try:
-        next(images).save(target, form, append_images=images, **settings)
+        next(iter(images)).save(target, form, append_images=_Images(frames, 1), **settings)
     except OSError as error:
         raise OutputError(
             f"{target} cannot be written ({error.strerror or error}); expected a writable folder with free space: "
@@ -180,6 +185,16 @@ def numbered(pattern: str, number: int) -> Path:
     """
     path = Path(pattern)
     return path.with_name(_NUMBER.sub(lambda found: f"{number:0{found[1] or 1}}", path.name, count=1))
+
+
+class _Images:
+    """Frames as images, which are made anew each time, so that they are never in memory together."""
+
+    def __init__(self, frames: Callable[[], Iterator[Pixels]], first: int = 0) -> None:
+        self._frames, self._first = frames, first
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return map(Image.fromarray, itertools.islice(self._frames(), self._first, None))
 
 
 def _numbered_files(path: str) -> list[Path]:

@@ -36,7 +36,8 @@ class AvFilm(Film):
         with open_container(path) as container:
             stream = _picture_track(container, path)
             context, first = stream.codec_context, None
-            alpha = stream.metadata.get("alpha_mode") == "1" and context.name in _WITH_ALPHA
+            texts = {name.lower(): text for name, text in stream.metadata.items()}
+            alpha = texts.get("alpha_mode") == "1" and context.name in _WITH_ALPHA
             with contextlib.suppress(StopIteration, av.FFmpegError):
                 first = next(_decoded(container, stream, [0], alpha=alpha))
             if first is None:
