@@ -97,6 +97,8 @@ class Timeline:
 
 def renamed(texts: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
     """Return a timeline with the names that a recipe has for its styles, in their order."""
+    if not texts:
+        return ()
     times, styles = parse_timeline(texts)
     names = list(dict.fromkeys(styles))
     parts = [str(part) for part in recipe.parts]
