@@ -70,7 +70,10 @@ def test_another_rate(tmp_path, paint, frames_of, fps, expected):
     assert times(frames_of(tmp_path / "painted.mp4")) == list(expected)
 
 
-@pytest.mark.parametrize(("codec", "ending"), [("h264", ".mp4"), ("hevc", ".mp4"), ("vp9", ".webm"), ("av1", ".mkv"), ("prores", ".mov"), ("ffv1", ".mkv")])
+@pytest.mark.parametrize(
+    ("codec", "ending"),
+    [("h264", ".mp4"), ("hevc", ".mp4"), ("vp9", ".webm"), ("av1", ".mkv"), ("prores", ".mov"), ("ffv1", ".mkv")],
+)
 def test_codecs(tmp_path, paint, frames_of, codec, ending):
     import av
 
@@ -239,7 +242,7 @@ def test_sound_that_does_not_fit_is_told_before_painting(tmp_path, paint, frames
         ({"crf": 9}, "painted.gif", "belong to films"),
         ({}, "painted.xyz", "expected one of"),
         ({}, "film.mp4", "replace"),
-        ({"style_at": ("5=a", "3=b")}, "painted.mp4", "later"),
+        ({"style_at": ("5=a", "3=b")}, "painted.mp4", "rising"),
     ],
 )
 def test_bad_requests(tmp_path, paint, settings, target, words):

@@ -1,5 +1,7 @@
 """Flow, what is trusted of it, grain that follows it, and paintings that are kept steady by it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from .clips import moving_object, panning, texture, with_cut
 def motions(frames):
     from impasto.video.flow import find_motion
 
-    return [find_motion(last, now) for last, now in zip(frames, frames[1:], strict=False)]
+    return [find_motion(last, now) for last, now in pairwise(frames)]
 
 
 def noisy_paintings(frames, amount=0.1):

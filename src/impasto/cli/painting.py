@@ -71,9 +71,7 @@ class Output:
     keep_gps: Annotated[
         bool, option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
     ] = False
-    device: Annotated[str, option("Where to paint: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")] = (
-        "auto"
-    )
+    device: Annotated[str, option("Where to paint: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")] = "auto"
     quiet: Annotated[bool, option("Print nothing but errors.", name=("--quiet", "-q"), default=False)] = False
     json: Annotated[
         bool, option("Print one JSON object on standard output, and all else on standard error.", default=False)

@@ -49,7 +49,7 @@ def replay(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fal
     if source.startswith("-") and source != STANDARD_STREAM:
         raise RequestError(f"{source} stands before the picture; expected it first: impasto replay PICTURE {source}")
     if is_film(source):
-        from .video import replay_film
+        from .video_replay import replay_film
 
         return replay_film(source, rest)
     record = read_provenance(source)

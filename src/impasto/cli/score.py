@@ -82,7 +82,7 @@ def score(
         size: Longest side of what is painted in pixels.
         inverse: Also measure the relative error of turning features into a picture and back: those of the photo, of
             the painting, and the transformed ones. This paints three more pictures for each pair.
-        video: Measure how much a painted film flickers: PICTURE is the film, and --photo the film it was painted from.
+        video: Measure how much a painted film flickers: PICTURE is that film, --photo the one it was painted from.
         device: Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.
         json: Print one JSON object.
     """

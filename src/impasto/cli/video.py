@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import Parameter as Argument
 from pathlib import Path, PurePath
 from typing import Annotated, Any
@@ -22,7 +21,19 @@ from ..video import require_extra
 from ..video.options import FilmSettings
 from ..video.times import parse_time
 from . import DONE, INTERRUPTED, run_app
-from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, SETTINGS, epilogue, flags, given, shown, with_signature
+from .flags import (
+    HELP,
+    HELP_ALL,
+    OUTPUT,
+    PICTURES,
+    SETTINGS,
+    epilogue,
+    flags,
+    given,
+    shown,
+    shown_if,
+    with_signature,
+)
 from .paint import COMMON, FIRST, joined_name, parse_styles, refuse_file_as_init, settings_of, stem
 from .painting import option, signals_as_interrupt
 from .video_progress import film_display
@@ -33,8 +44,12 @@ _EXAMPLES = (
     "impasto video film.mp4 --method johnson --net the-scream --size 640 -o painted.mp4",
 )
 _WITHOUT = frozenset({"print", "dpi", "print_crop", "start", "start_detail"})
-_SHARED = {name: field for name, field in COMMON.items() if name not in _WITHOUT}
-_SIZE = {"size": FIRST["size"]}
+SHARED = {name: field for name, field in COMMON.items() if name not in _WITHOUT}
+"""The settings of every recipe that a film has, by name."""
+
+SIZE = {"size": FIRST["size"]}
+"""What help shows before the settings of a method."""
+
 _NAMES = {"begin": "--from", "end": "--to"}
 _PLAIN = frozenset({"steady", "begin", "end", "fps", "style_at"})
 _EFFORT = "draft"  # the others take minutes a frame
@@ -115,7 +130,7 @@ def film_command(name: str | None, *, everything: bool = False) -> Callable[...,
     dials = Dials.model_fields if name is None else {}
 
     def command(film: str, *styles: str, output: FilmOutput | None = None, **values: Any) -> int:
-        settings = given({**_SHARED, **own}, values)
+        settings = given({**SHARED, **own}, values)
         refuse_file_as_init(settings)
         film_settings = film_settings_of(values)
         named = _all_styles(styles, film, film_settings, name)
@@ -132,7 +147,7 @@ def film_command(name: str | None, *, everything: bool = False) -> Callable[...,
         return run_film(film, recipe, film_settings, output or FilmOutput())
 
     defaults = {"effort": _EFFORT} if name is None else settings_of(make_recipe(name))
-    shared = {field: about for field, about in _SHARED.items() if name is not None or field != "preset"}
+    shared = {field: about for field, about in SHARED.items() if name is not None or field != "preset"}
     about_method = Parameter(
         help="Method to paint with, instead of effort and boldness; its settings are then flags, too.",
         group=SETTINGS,
@@ -142,11 +157,9 @@ def film_command(name: str | None, *, everything: bool = False) -> Callable[...,
     arguments = [
         *_inputs(styles=name is None or METHODS[name].styles),
         Argument("method", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, about_method]),
-        *flags({**_SIZE, **dials, **own, **shared}, defaults, everything=everything),
+        *flags({**SIZE, **dials, **own, **shared}, defaults, everything=everything),
         *film_flags(),
-        Argument(
-            "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[FilmOutput | None, Parameter(name="*")]
-        ),
+        output_argument(),
     ]
     return with_signature(command, "video", _SUMMARY, arguments)
 
@@ -158,6 +171,12 @@ def _inputs(*, styles: bool) -> list[Argument]:
     film = picture("film", Argument.POSITIONAL_ONLY, "A film, an animated picture, or numbered pictures.")
     about = "Pictures to paint like, as FILE[:WEIGHT][@MASK]; a mask may be a film."
     return [film, *([picture("styles", Argument.VAR_POSITIONAL, about)] if styles else [])]
+
+
+def output_argument() -> Argument:
+    """The flags of `FilmOutput`, as an argument of a command."""
+    annotation = Annotated[FilmOutput | None, Parameter(name="*")]
+    return Argument("output", Argument.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def film_flags(recorded: FilmSettings | None = None) -> list[Argument]:
@@ -178,7 +197,7 @@ def film_flags(recorded: FilmSettings | None = None) -> list[Argument]:
             negative_iterable=(),
             show_default=str(value) if value not in (None, ()) and not yes else False,
             allow_leading_hyphen=name in ("crf", "fps", "steady"),
-            **({"show": True} if name in _PLAIN else {}),
+            **shown_if(plain=name in _PLAIN),
         )
         kind: Any = list[str] if several else bool if yes else str
         made.append(Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter]))
@@ -284,8 +303,8 @@ def _report(report: Any, target: str, output: FilmOutput, total: int | None) -> 
         if report.flicker:
             found = report.flicker
             print(
-                f"flicker {found['result']:.1f} of 255; of the film itself {found['input']:.1f}, of its frames painted "
-                f"each by itself {found['frames']:.1f}"
+                f"flicker {found['result']:.1f} of 255; of the film itself {found['input']:.1f}, of its frames "
+                f"painted each by itself {found['frames']:.1f}"
             )
         for path in report.files:
             print(path)
@@ -296,60 +315,3 @@ def _report(report: Any, target: str, output: FilmOutput, total: int | None) -> 
             "goes on",
             file=sys.stderr,
         )
-
-
-def replay_film(source: str, tokens: Sequence[str]) -> int:
-    """Paint a film again with the recipe inside it, which any flag overrides."""
-    from ..video.record import film_provenance
-    from .replay import recipe_in, resolve_inputs
-
-    record = film_provenance(source)
-    recipe = recipe_in(source, record)
-    own, everything = method(recipe.method).options.model_fields, HELP_ALL in tokens
-
-    def command(
-        *,
-        film: str | None = None,
-        style: list[str] | None = None,
-        inputs: list[Path] | None = None,
-        output: FilmOutput | None = None,
-        **values: Any,
-    ) -> int:
-        output = output or FilmOutput(device="auto", keep_gps=record.keep_gps)
-        settings = film_settings_of(values, record.film)
-        found, named = resolve_inputs(source, record, recipe, film, style or (), given({**_SHARED, **own}, values), inputs)
-        if settings.style_at == record.film.style_at:
-            from ..video.timeline import renamed
-
-            settings = settings.model_copy(update={"style_at": renamed(settings.style_at, named)})
-        if output.output is None:
-            parts = (stem(source), "replay") if film is None else (stem(film), stem(source))
-            output = replace(output, output=joined_name(*parts, PurePath(source).suffix[1:] or "mp4"))
-        return run_film(found, named, settings, output)
-
-    def several(name: str, kind: Any, text: str) -> Argument:
-        parameter = Parameter(help=text, group=PICTURES, negative="", consume_multiple=True, show=True)
-        return Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, parameter])
-
-    arguments = [
-        several("film", str, "Another film to paint."),
-        several("style", list[str], "Other pictures to paint like, each as FILE[:WEIGHT][@MASK]."),
-        several("inputs", list[Path], "Where to find film, styles and masks: folders, or the files themselves."),
-        *flags({**_SIZE, **own, **_SHARED}, settings_of(recipe), everything=everything),
-        *film_flags(record.film),
-        Argument(
-            "output", Argument.KEYWORD_ONLY, default=None, annotation=Annotated[FilmOutput | None, Parameter(name="*")]
-        ),
-    ]
-    made = with_signature(command, "replay", f"Paint {shlex.quote(source)} again, or another film in the same way.", arguments)
-    app = App(
-        name="impasto replay",
-        usage=f"Usage: impasto replay {source} [OPTIONS]",
-        help_format="plaintext",
-        help_flags=HELP,
-        version_flags=[],
-        default_parameter=shown(everything=everything),
-    )
-    app["--help"].show = False  # cyclopts would list it as a command
-    app.default(made)
-    return run_app(app, list(tokens))

@@ -280,9 +280,7 @@ class _Painting:
                 self._parts.free_room()
                 self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted")
 
-    def _join(
-        self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None
-    ) -> None:
+    def _join(self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None) -> None:
         job = self._job
         record = job.record(self._painter.recipe, stopped)
         if is_numbered(job.target):
@@ -367,10 +365,11 @@ class _SegmentsWriter:
 def _decoded(segments: Any) -> Iterator[Pixels]:
     """Yield the frames of segments."""
     for segment in segments:
-        with av.open(io.BytesIO(segment.data)) as container:
+        with av.open(io.BytesIO(segment.data), "r") as container:
             alpha = "a" in (container.streams.video[0].codec_context.pix_fmt or "")
             for frame in container.decode(video=0):
-                yield frame.to_ndarray(format="rgba" if alpha else "rgb24")
+                pixels: Any = frame.to_ndarray(format="rgba" if alpha else "rgb24")
+                yield pixels
 
 
 def _is_measured(number: int) -> bool:

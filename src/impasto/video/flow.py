@@ -61,18 +61,18 @@ def find_motion(last: Pixels, now: Pixels) -> Motion:
     back: Field = search.calc(grey[1], grey[0], None)
     forth: Field = search.calc(grey[0], grey[1], None)
     seen = _consistent(back, forth)
-    visible = seen * _inner(back)
+    visible: Field = seen * _inner(back)
     difference = cv2.blur(cv2.absdiff(after, warp(before, back)), (5, 5)).max(axis=2).astype(np.float32) / 255
     excess = np.maximum(difference - _NOISE, 0) / _DIFFERENT
-    trust = seen * np.exp2(-(excess**2))
+    trust = _as_field(seen * np.exp2(-(excess**2)))
     share = float(seen.mean())
     cut = share < _CUT_VISIBLE and _alike(before, after) < _CUT_ALIKE
-    trust = cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
+    trust = _as_field(cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 1.0))
     back[np.hypot(back[..., 0], back[..., 1]) < _STILL] = 0
     if size != (width, height):
-        back = cv2.resize(back, (width, height), interpolation=cv2.INTER_LINEAR)
+        back = _as_field(cv2.resize(back, (width, height), interpolation=cv2.INTER_LINEAR))
         back *= np.array([width / size[0], height / size[1]], np.float32)
-        visible, trust = (cv2.resize(each, (width, height)) for each in (visible, trust))
+        visible, trust = (_as_field(cv2.resize(each, (width, height))) for each in (visible, trust))
     return Motion(back, visible, trust, cut)
 
 
@@ -125,4 +125,8 @@ def _alike(one: Pixels, other: Pixels) -> float:
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     if pixels.shape[1::-1] == size:
         return pixels
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _as_field(values: Any) -> Field:
+    return np.asarray(values, np.float32)

@@ -174,7 +174,8 @@ class FramePainter:
             if self.shot.curves is None:
                 self.shot.curves = matching_curves(painting, self.shot.anchor)
             matched = with_curves(painting, self.shot.curves)
-            painting = painting + np.float32(recipe.colour_strength) * (matched - painting)
+            share = np.float32(recipe.colour_strength)
+            painting = (painting + share * (matched - painting)).astype(np.float32, copy=False)
             recipe = recipe.model_copy(update={"colour": "style"})
         with torch.inference_mode():
             image = finish(tensor_of_painting(painting), photo, recipe, regions)
@@ -189,5 +190,3 @@ def tensor_of(pixels: Pixels) -> Tensor:
 def tensor_of_painting(painting: Painting) -> Tensor:
     """Convert H×W×3 in [0, 1] to 1×3×H×W."""
     return torch.from_numpy(painting).permute(2, 0, 1)[None].contiguous()
-
-

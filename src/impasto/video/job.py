@@ -170,7 +170,9 @@ def plan_film(
     coding = Coding(codec, container, size, ticks, rate, crf, info.alpha and bool(codec.alpha_pixels))
     tracks, told = check_tracks(coding, source, info.tracks, target) if settings.sound and not still else ([], [])
     if info.alpha and not coding.alpha:
-        told.append(f"{codec.name} holds no transparency: the film is laid over white; --codec vp9 or prores keeps it")
+        told.append(
+            f"{codec.name} holds no transparency: the film is laid over white; --codec vp9 or prores keeps it"
+        )
     if info.dynamic_range:
         told.append(f"{source} has a high dynamic range ({info.dynamic_range}), which is mapped to the standard one")
     for text in told:

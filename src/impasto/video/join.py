@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.error import FFmpegError
 
 from ..errors import OutputError, RequestError
 from .coding import CONTAINERS, Coding, holds
@@ -41,9 +42,7 @@ class Carried:
     keep_gps: bool = False
 
 
-def check_tracks(
-    coding: Coding, path: str, tracks: Sequence[Track], target: str
-) -> tuple[list[Track], list[str]]:
+def check_tracks(coding: Coding, path: str, tracks: Sequence[Track], target: str) -> tuple[list[Track], list[str]]:
     """Check before painting that a container holds the sound.
 
     Args:
@@ -65,10 +64,12 @@ def check_tracks(
         if holds(coding.container, track.codec) and _takes(coding, path, track):
             held.append(track)
         elif track.kind == "audio":
-            able = [each for each, form in CONTAINERS.items() if form != coding.container and holds(form, track.codec)]
+            able = [
+                each for each, form in CONTAINERS.items() if form != coding.container and holds(form, track.codec)
+            ]
             where = f"{' or '.join(able)}, or " if able else ""
             raise RequestError(
-                f"the sound is {track.codec}, which {ending} does not hold; expected {where}--no-sound to leave it out"
+                f"the sound is {track.codec}, which {ending} does not hold; expected {where}--no-sound"
             )
         else:
             told.append(f"{ending} does not hold {track.codec} subtitles, which are left out: .mkv holds most kinds")
@@ -81,7 +82,7 @@ def _takes(coding: Coding, path: str, track: Track) -> bool:
         with open_container(path) as source, av.open(io.BytesIO(), "w", format=coding.container) as made:
             _copied(made, source.streams[track.index])
             made.start_encoding()
-    except (av.FFmpegError, OSError, ValueError):
+    except (FFmpegError, OSError, ValueError):
         return False
     return True
 
@@ -112,7 +113,7 @@ def join(
     try:
         with av.open(str(target), "w", format=coding.container, options=options) as made:
             _join(made, iter(segments), coding, carried, comment, until)
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise OutputError(
             f"{target} cannot be written ({getattr(error, 'strerror', None) or error}); expected a writable folder "
             "with free space: make room, and give the same command again"
@@ -124,7 +125,7 @@ def _join(
 ) -> None:
     first = next(segments)
     end = None if until is None else until * coding.ticks
-    with av.open(io.BytesIO(first.data)) as template:
+    with av.open(io.BytesIO(first.data), "r") as template:
         pictures = made.add_stream_from_template(template.streams.video[0], opaque=True)
     coding.tag(pictures)
     pictures.time_base = coding.ticks
@@ -163,7 +164,7 @@ def _picture_packets(
     first: Segment, segments: Iterator[Segment], coding: Coding, stream: Any, until: int | None
 ) -> Iterator[_Timed]:
     for segment in itertools.chain([first], segments):
-        with av.open(io.BytesIO(segment.data)) as container:
+        with av.open(io.BytesIO(segment.data), "r") as container:
             packets = (packet for packet in container.demux(video=0) if packet.size)
             for packet, (time, duration) in zip(packets, segment.times, strict=True):
                 if until is not None and time >= until:
@@ -175,7 +176,9 @@ def _picture_packets(
                 yield time * coding.ticks, packet
 
 
-def _other_packets(source: Any, streams: Mapping[int, Any], carried: Carried, end: Fraction | None) -> Iterator[_Timed]:
+def _other_packets(
+    source: Any, streams: Mapping[int, Any], carried: Carried, end: Fraction | None
+) -> Iterator[_Timed]:
     """Yield the packets of sound and subtitles, moved in time. A damaged end of the file is left out."""
     start = beginning(source)
     length = None if carried.end is None else carried.end - carried.begin
@@ -184,7 +187,7 @@ def _other_packets(source: Any, streams: Mapping[int, Any], carried: Carried, en
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.FFmpegError):
+        except (StopIteration, FFmpegError):
             return
         if not packet.size or packet.dts is None:
             continue

@@ -18,7 +18,7 @@ class FilmSettings(Frozen):
 
     steady: UnitInterval = Field(
         default=DEFAULT_STEADY,
-        description="How steady strokes are: 0 paints each frame by itself, 1 keeps strokes on things as long as they "
+        description="How steady strokes are: 0 paints each frame by itself, 1 keeps strokes as long as things "
         "can be seen.",
     )
     begin: str | None = Field(default=None, description="Time to begin at, as 3s or 1:02.")

@@ -94,13 +94,14 @@ class Numbered(Film):
     """
 
     def __init__(self, path: str, rate: Fraction | None = None) -> None:
-        from ..images.read import stated_size
+        from ..images.read import read, stated_size
 
         self.problems, self._rate = [], rate or DEFAULT_RATE
         self.files = _numbered_files(path)
         if not self.files:
             raise ImageError(f"there are no pictures {path}; expected some, as frames/%05d.png or a folder of them")
-        size = stated_size(str(self.files[0]))
+        first = str(self.files[0])
+        size = stated_size(first) or read(first).size
         self.info = FilmInfo(path, size, self._rate, len(self.files) / self._rate, 1 / self._rate)
 
     def frames(self, size: tuple[int, int], begin: Fraction = Fraction(0)) -> Iterator[Frame]:
@@ -138,7 +139,7 @@ def write_animation(
     form = {".gif": "GIF", ".apng": "PNG", ".webp": "WEBP"}[target.suffix.lower()]
     unit = Fraction(1, 100 if form == "GIF" else 1000)
     ends = [round(time * ticks / unit) for time, _ in times] + [round(sum(times[-1]) * ticks / unit)]
-    lengths = [max(round((end - begin) * unit * 1000), _SHORTEST) for begin, end in zip(ends, ends[1:], strict=False)]
+    lengths = [max(round((end - begin) * unit * 1000), _SHORTEST) for begin, end in itertools.pairwise(ends)]
     settings: dict[str, Any] = {"save_all": True, "duration": lengths, "loop": 0}
     if form == "GIF":
         settings |= {"comment": as_text({METADATA_KEY: recipe}).encode(), "disposal": 1}

@@ -9,13 +9,15 @@ from typing import Any, cast
 
 import av
 import numpy as np
+from av.error import FFmpegError
+from av.stream import Disposition
 
 from ..errors import ImageError
 from ..untrusted import irregular, shorten
 from .colours import dynamic_range_of, to_alpha, to_rgb
 from .frames import DEFAULT_RATE, Film, FilmInfo, Frame, Pixels, Track
 
-_ATTACHED = av.stream.Disposition.attached_pic
+_ATTACHED = Disposition.attached_pic
 _EARLIER = Fraction(1)  # seconds before the wanted frame that are read too: seeking is not exact
 _SHORT = 0.9  # share of the stated duration; a film that ends before was cut short
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read transparency
@@ -38,7 +40,7 @@ class AvFilm(Film):
             context, first = stream.codec_context, None
             texts = {name.lower(): text for name, text in stream.metadata.items()}
             alpha = texts.get("alpha_mode") == "1" and context.name in _WITH_ALPHA
-            with contextlib.suppress(StopIteration, av.FFmpegError):
+            with contextlib.suppress(StopIteration, FFmpegError):
                 first = next(_decoded(container, stream, [0], alpha=alpha))
             if first is None:
                 raise ImageError(f"{path} has no frame that can be decoded; expected a film: convert it first")
@@ -74,7 +76,7 @@ class AvFilm(Film):
             start = beginning(container)
             ticks = cast(Fraction, stream.time_base)
             if begin > _EARLIER:
-                with contextlib.suppress(av.FFmpegError):
+                with contextlib.suppress(FFmpegError):
                     container.seek(int((begin - _EARLIER + start) / ticks), stream=stream)
             step = 1 / self.info.rate
             waiting: tuple[av.VideoFrame, Fraction] | None = None
@@ -110,7 +112,7 @@ class AvFilm(Film):
             note = f"frames of {self.path} change from {self._coded[0]}×{self._coded[1]} to {coded[0]}×{coded[1]}"
             if (told := f"{note}; they are scaled to fit") not in self.problems:
                 self.problems.append(told)
-        pixels: Pixels | None = to_rgb(frame, *inner)
+        pixels: Pixels = to_rgb(frame, *inner)
         alpha = to_alpha(frame, *inner) if self.info.alpha else None
         if inner != (width, height):
             whole = np.zeros((height, width, 3), np.uint8)
@@ -123,7 +125,7 @@ class AvFilm(Film):
         if turns:
             pixels = np.ascontiguousarray(np.rot90(pixels, turns))
             alpha = None if alpha is None else np.ascontiguousarray(np.rot90(alpha, turns))
-        return Frame(cast(Pixels, pixels), time, duration, alpha)
+        return Frame(pixels, time, duration, alpha)
 
 
 def open_container(path: str) -> Any:
@@ -138,7 +140,7 @@ def open_container(path: str) -> Any:
         return av.open(path, metadata_errors="replace")
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}; expected a film") from None
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be read as a film ({shorten(reason)}); expected one, as .mp4") from None
 
@@ -170,11 +172,11 @@ def _decoded(container: Any, stream: Any, skipped: list[int], *, alpha: bool) ->
             packet = next(packets)
         except StopIteration:
             return
-        except av.FFmpegError:  # the file was cut short; what is before stays
+        except FFmpegError:  # the file was cut short; what is before stays
             return
         try:
             found = packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
-        except av.FFmpegError:
+        except FFmpegError:
             skipped[0] += 1
             continue
         for frame in found:

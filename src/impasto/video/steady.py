@@ -36,7 +36,7 @@ def keep_steady(painted: Painting, last: Painting, motion: Motion, steady: float
         return last
     moved = warp(last, motion.back, sharp=True)
     share = (motion.trust * np.float32(_MOST * steady))[..., None]
-    blend = painted + share * (moved - painted)
+    blend = (painted + share * (moved - painted)).astype(np.float32, copy=False)
     return np.clip(_with_strokes_of(blend, painted), 0, 1)
 
 

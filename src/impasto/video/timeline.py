@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import PurePath
 
 from ..errors import RequestError
@@ -32,8 +33,8 @@ def parse_timeline(texts: Sequence[str]) -> tuple[list[Fraction], list[str]]:
             raise RequestError(f"--style-at is {text!r}; expected a time and a style, as 5s=scream.jpg")
         times.append(parse_time(time, "--style-at"))
         styles.append(style.strip())
-    if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
-        raise RequestError(f"--style-at has the times {', '.join(map(str, texts))}; expected each later than the last")
+    if any(later <= earlier for earlier, later in pairwise(times)):
+        raise RequestError(f"--style-at has the times {', '.join(map(str, texts))}; expected rising ones")
     return times, styles
 
 
