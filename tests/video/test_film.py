@@ -175,6 +175,7 @@ def test_an_interrupted_film_can_be_played_and_goes_on(tmp_path, paint, frames_o
     target = tmp_path / "painted.mp4"
     report = paint(film, target, run={"watch": interrupted_after(11)})
     assert report.stopped and len(frames_of(target)) == 11
+    assert len(packets(target, "audio")) == pytest.approx(11 / 25 * 48000 / 1024, abs=2), "the sound ends there too"
     whole = paint(film, target)
     assert whole.continued == 8 and len(frames_of(target)) == 20
     with pytest.raises(RequestError, match="exists already"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -129,7 +130,19 @@ def paint_film(
         OutputError: the system refuses. What was painted is joined if that is possible.
         ImageError: the film has no frame in the time that is painted.
     """
-    return _Painting(job, session, cancel).run(watch, show, preview, sheet)
+    with _one_thread():
+        return _Painting(job, session, cancel).run(watch, show, preview, sheet)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Generator[None]:
+    """Let OpenCV work in one thread: painting needs the cores, and threads that wait for each other take them."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class _Painting:
@@ -256,6 +269,7 @@ class _Painting:
             Path(job.target),
             itertools.chain(self._parts.segments(remove=not stopped), rest),
             stopped="interrupted" if stopped else None,
+            until=self._segments.end if stopped else None,
         )
         if not stopped:
             self._parts.remove()
@@ -278,7 +292,8 @@ class _Painting:
         with contextlib.suppress(Exception):
             if self._parts.count:
                 self._parts.free_room()
-                self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted")
+                until = self._parts.end()
+                self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted", until=until)
 
     def _join(self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None) -> None:
         job = self._job

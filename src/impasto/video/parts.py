@@ -123,6 +123,11 @@ class Parts:
             if remove:
                 place.unlink(missing_ok=True)
 
+    def end(self) -> int:
+        """Return the time at which the last whole segment ends, in ticks."""
+        times = _json_in(self._place(self.count - 1).with_suffix(".json")) if self.count else None
+        return int(sum(times[-1])) if times else 0
+
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
