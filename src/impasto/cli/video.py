@@ -86,7 +86,11 @@ class FilmOutput:
 
 def video(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:
     """Paint a film in the manner of other pictures, so that strokes stay with things."""
-    # The flags are those of the method, so the method is looked for before the flags are read.
+    return run_app(film_app(tokens), list(tokens) or ["--help"])
+
+
+def film_app(tokens: Sequence[str]) -> App:
+    """Make the application for these arguments. Its flags are those of the method that they name."""
     name, everything = _method_in(tokens), HELP_ALL in tokens
     usage = "impasto video" if name is None else f"impasto video --method {name}"
     command = film_command(name, everything=everything)
@@ -102,7 +106,7 @@ def video(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fals
     )
     app["--help"].show = False  # cyclopts would list it as a command
     app.default(command)
-    return run_app(app, list(tokens) or ["--help"])
+    return app
 
 
 def _method_in(tokens: Sequence[str]) -> str | None:
