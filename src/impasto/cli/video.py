@@ -71,7 +71,7 @@ class FilmOutput:
     overwrite: Annotated[bool, option("Replace files that exist.", default=False, plain=True)] = False
     preview: Annotated[
         str | None,
-        option("Also write the first seconds, as 3s, to OUTPUT.preview.mp4 as soon as they are painted.", plain=True),
+        option("Also write the first seconds, as 3s, to OUTPUT.preview.mp4 while painting goes on.", plain=True),
     ] = None
     sheet: Annotated[Path | None, option("Also write a sheet of every 30th frame to this PNG file.", plain=True)] = (
         None

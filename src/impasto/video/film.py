@@ -186,9 +186,10 @@ class _Painting:
                     show(pixels[..., :3])
                 if watch is not None:
                     watch(self._progress())
-                if until is not None and self._job.ticks_of(frame.time + frame.duration) >= until:
+                whole = self._done % SEGMENT == 0
+                if until is not None and whole and self._job.ticks_of(frame.time + frame.duration) >= until:
                     coding.finish()
-                    files.append(str(self._write_preview(until)))
+                    files.append(str(self._write_preview(until, [])))
                     until, coding = None, Behind(self._segments.work, _DEPTH)
             coding.finish()
         except KeyboardInterrupt:
@@ -202,7 +203,7 @@ class _Painting:
         finally:
             moved.close()
             self._painter.close()
-        return self._end(stopped=stopped, files=files, sheet=sheet)
+        return self._end(stopped=stopped, files=files, sheet=sheet, until=until)
 
     def _moved(self, frames: Ahead[Frame]) -> Generator[tuple[Frame, Motion | None]]:
         """Yield frames with how they have moved; without flow where nothing needs it."""
@@ -243,23 +244,25 @@ class _Painting:
         seconds = max(time.monotonic() - self._began, 1e-6)
         return FilmProgress(self._done, self._job.total, (self._done - self._continued) / seconds)
 
-    def _write_preview(self, until: int) -> Path:
+    def _write_preview(self, until: int, rest: list[Segment]) -> Path:
         path = Path(self._job.target)
         path = path.with_name(f"{path.stem}.preview{path.suffix}")
-        self._join(path, [*self._parts.segments(), *self._segments.open_segment()], stopped="preview", until=until)
+        self._join(path, itertools.chain(self._parts.segments(), rest), stopped="preview", until=until)
         return path
 
-    def _end(self, *, stopped: bool, files: list[str], sheet: Path | None) -> FilmReport:
-        """Join the film, and report."""
+    def _end(self, *, stopped: bool, files: list[str], sheet: Path | None, until: int | None) -> FilmReport:
+        """Join the film, and report. `until`: the end of a preview that is not written yet."""
         job, problems = self._job, list(dict.fromkeys(self._job.film.problems))
         for problem in problems:
             warnings.warn(problem, ImpastoWarning, stacklevel=3)
-        rest = self._segments.open_segment()
+        rest = self._segments.last_segment()
         if not self._done or (not self._parts.count and not rest):
             if stopped:
                 raise KeyboardInterrupt("interrupted before the first frame; nothing was written")
             self._parts.remove()
             raise ImageError(f"{job.film.info.path} has no frame to paint; expected some: check --from and --to")
+        if until is not None and not stopped:
+            files.append(str(self._write_preview(until, rest)))
         if sheet is not None:
             self._write_sheet(sheet, itertools.chain(self._parts.segments(), rest))
             files.append(str(sheet))
@@ -348,7 +351,6 @@ class _SegmentsWriter:
     def __init__(self, job: FilmJob, parts: Parts) -> None:
         self._job, self._parts = job, parts
         self._writer: SegmentWriter | None = None
-        self._kept: list[tuple[Pixels, int, int]] = []
         self.end = 0
 
     def work(self, item: tuple[Pixels | None, Frame, int, Any]) -> None:
@@ -360,20 +362,17 @@ class _SegmentsWriter:
             if self._writer is None:
                 self._writer = SegmentWriter(self._job.coding)
             self._writer.add(pixels, begin, length)
-            self._kept.append((pixels, begin, length))
             self.end = begin + length
         elif self._writer is not None:
             segment = Segment(self._writer.done(), self._writer.times)
-            self._writer, self._kept = None, []
+            self._writer = None
             self._parts.save(segment, *state)
 
-    def open_segment(self) -> list[Segment]:
-        """Return the segment that is not whole yet, coded; painting goes on in it."""
-        if not self._kept:
+    def last_segment(self) -> list[Segment]:
+        """End the segment that is not whole, and return it."""
+        if self._writer is None:
             return []
-        writer = SegmentWriter(self._job.coding)
-        for each in self._kept:
-            writer.add(*each)
+        writer, self._writer = self._writer, None
         return [Segment(writer.done(), writer.times)]
 
 
