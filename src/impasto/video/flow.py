@@ -82,10 +82,10 @@ def warp(picture: NDArray[Any], back: Field, *, sharp: bool = False) -> NDArray[
     Args:
         picture: the picture.
         back: see `Motion`.
-        sharp: interpolate by cubics, which keep fine strokes when done again and again; otherwise linearly.
+        sharp: interpolate by Lanczos's kernel, which keeps fine strokes when done repeatedly; otherwise linearly.
     """
     rows, columns = _grid(back.shape[0], back.shape[1])
-    how = cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR
+    how = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
     return cv2.remap(picture, columns + back[..., 0], rows + back[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
 
 

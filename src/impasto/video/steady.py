@@ -16,9 +16,9 @@ from .flow import Motion, warp
 Painting = NDArray[np.float32]  # H×W×3 in [0, 1]
 
 _MOST = 0.95  # share of the last painting at --steady 1; the rest lets errors of the flow die out
-_FORMS = 3.0  # pixels: standard deviation of the blur that parts strokes from what is larger
-_NEAR = 8.0  # pixels: standard deviation of the window in which contrast is compared
-_STRONGEST = 1.35  # largest factor of contrast
+_STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
+_NEAR = 6.0  # pixels: standard deviation of the window in which contrast is compared
+_STRONGEST = 2.0  # largest factor of contrast
 
 
 def keep_steady(painted: Painting, last: Painting, motion: Motion, steady: float) -> Painting:
@@ -41,8 +41,13 @@ def keep_steady(painted: Painting, last: Painting, motion: Motion, steady: float
 
 
 def _with_strokes_of(blend: Painting, painted: Painting) -> Painting:
-    """Give a blend the local contrast of strokes that the frame's own painting has, where it has less."""
-    fine, wanted = (each - cv2.GaussianBlur(each, (0, 0), _FORMS) for each in (blend, painted))
-    energy, aim = (cv2.GaussianBlur(np.square(each).sum(2), (0, 0), _NEAR) for each in (fine, wanted))
-    gain = np.sqrt((aim + 1e-6) / (energy + 1e-6))
-    return blend + fine * (np.clip(gain, 1, _STRONGEST) - 1)[..., None]
+    """Give a blend the local contrast of fine and of larger strokes that the frame's own painting has."""
+    made = blend.copy()
+    for width in _STROKES:
+        smooth, aim = (cv2.GaussianBlur(each, (0, 0), width) for each in (blend, painted))
+        fine, wanted = blend - smooth, painted - aim
+        energy, enough = (cv2.GaussianBlur(np.square(each).sum(2), (0, 0), _NEAR) for each in (fine, wanted))
+        gain = np.sqrt((enough + 1e-6) / (energy + 1e-6))
+        made += fine * (np.clip(gain, 1, _STRONGEST) - 1)[..., None]
+        blend, painted = np.asarray(smooth, np.float32), np.asarray(aim, np.float32)
+    return made
