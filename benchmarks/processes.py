@@ -43,8 +43,9 @@ def words(arguments: tuple[object, ...]) -> list[str]:
 
 
 def command_line(module: str) -> str:
-    """Return the command line of this process, for the results."""
-    return " ".join([f"python -m benchmarks.{module}", *sys.argv[1:]])
+    """Return the command line of this process, for the results. Of absolute paths it has the last part."""
+    arguments = [Path(each).name if Path(each).is_absolute() else each for each in sys.argv[1:]]
+    return " ".join([f"python -m benchmarks.{module}", *arguments])
 
 
 def today() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("gatys", "memory", "arbitrary", "johnson", "strokes", "large", "ladder")
+BENCHMARKS = ("gatys", "memory", "arbitrary", "johnson", "strokes", "large", "ladder", "studio")
 
 
 def main() -> None:

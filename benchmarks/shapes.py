@@ -304,8 +304,65 @@ class Pictures(Run):
     pair_seconds: dict[str, float]
 
 
+@_exact
+class StudioThumbnails(TypedDict):
+    """Seconds from sending a photo until every style is painted small on it.
+
+    Cold is right after the start, warm with the networks loaded, and busy while a large picture is painted.
+    """
+
+    photo: tuple[int, int]
+    styles: int
+    cold: float
+    warm: float
+    busy: float
+
+
+@_exact
+class StudioLoad(TypedDict):
+    """What many requests at once were answered, and memory in MB before, at its peak, and once all was forgotten."""
+
+    requests: int
+    clients: int
+    right: int
+    busy: int
+    wrong: int
+    seconds: float
+    memory_before_mb: float
+    memory_peak_mb: float
+    memory_after_mb: float
+
+
+@_exact
+class Studio(Run):
+    """`benchmarks.studio`: seconds from the command to the first answer, and the figures of its two parts."""
+
+    first_answer_seconds: float
+    thumbnails: StudioThumbnails
+    load: StudioLoad
+
+
+@_exact
+class BatchMethod(TypedDict):
+    """Pictures a second by way of painting a folder, these divided by the painter's own, and bytes of a painting."""
+
+    rates: dict[str, float]
+    ratios: dict[str, float]
+    bytes: int
+
+
+@_exact
+class Batch(Run):
+    """`benchmarks.batch`: a folder of photos, by method."""
+
+    size: int
+    pictures: int
+    methods: dict[str, BatchMethod]
+
+
 SHAPES: dict[str, type[Any]] = {
     "arbitrary": Arbitrary,
+    "batch": Batch,
     "gatys": Gatys,
     "johnson": Johnson,
     "ladder": Ladder,
@@ -315,6 +372,7 @@ SHAPES: dict[str, type[Any]] = {
     "pictures": Pictures,
     "score": Score,
     "strokes": Strokes,
+    "studio": Studio,
     "worth": Worth,
     "worth-noise": Worth,
 }

@@ -15,6 +15,7 @@ from benchmarks import strokes
 from benchmarks.johnson import PEER
 from benchmarks.large import METHODS
 from benchmarks.shapes import (
+    Batch,
     Gatys,
     Johnson,
     Ladder,
@@ -25,6 +26,7 @@ from benchmarks.shapes import (
     SizeCost,
     Strokes,
     StrokesRow,
+    Studio,
     Worth,
 )
 from impasto.cli.flags import show_default
@@ -32,6 +34,13 @@ from impasto.methods.effort import EFFORTS
 from impasto.settings import in_order, place_of
 
 NONE = "—"
+
+PAPER = (1_000_000, 1_000_000_000)
+"""Numbers of pictures that are reckoned on paper."""
+
+MACHINES = 100
+PRICE = 0.04  # dollars an hour of a machine with two cores that may be taken away
+LIFETIME = 500.0  # hours after which such a machine is taken away, on average
 
 _NUMBERS = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores"}
 
@@ -109,6 +118,31 @@ def efforts(results: Ladder) -> str:
     where = f"Measured at {smallest}×{smallest} px on {conditions(results['machine'])}"
     where += f"{f', {bounded}' if bounded else ''} (`benchmarks/results/ladder.json`)."
     return below(markdown(("`--effort`", "seconds", "in evaluations", "peak memory"), rows), where)
+
+
+def effort_sizes(results: Ladder) -> str:
+    """Table of seconds and memory of `impasto paint`: a row for each effort, a column for each size."""
+    pictures = {(each["effort"], each["size"]): each for each in results["pictures"]}
+    sizes = sorted({size for _, size in pictures})
+    rows = [
+        (
+            f"`{effort}`",
+            *(
+                f"{_short(found['seconds'])} s, {found['peak_gb']:.1f} GB"
+                if (found := pictures.get((effort, size)))
+                else ""
+                for size in sizes
+            ),
+        )
+        for effort in dict.fromkeys(effort for effort, _ in pictures)
+    ]
+    bounded = ", ".join(
+        f"`{each['effort']}` of {each['size']} px within `--memory {each['asked_gb']:g}GB`"
+        for each in results["pictures"]
+        if each["asked_gb"]
+    )
+    where = f"Squares, on {conditions(results['machine'])}; {bounded} (`benchmarks/results/ladder.json`)."
+    return below(markdown(("`--effort`", *(f"{size} px" for size in sizes)), rows), where)
 
 
 def peaks(results: Large) -> str:
@@ -201,6 +235,39 @@ def feed_forward(results: Johnson) -> str:
     return below(markdown(("network", "seconds a picture", f"of {PEER}"), rows), where)
 
 
+def batch_rates(results: Batch) -> str:
+    """Table of pictures a second of a folder, by method: a row for each way to paint it."""
+    methods = results["methods"]
+    ways = list(next(iter(methods.values()))["rates"])
+    rows = [
+        (way, *(f"{each['rates'][way]:.2f} ({each['ratios'][way]:.2f})" for each in methods.values())) for way in ways
+    ]
+    where = (
+        f"Pictures a second, and in brackets divided by the painter's own rate: JPEG of {results['size']} px in and "
+        f"out, on {conditions(results['machine'])} (`benchmarks/results/batch.json`)."
+    )
+    return below(markdown(("", *(f"`{name}`" for name in methods)), rows), where)
+
+
+def batch_on_paper(results: Batch) -> str:
+    """Table of what a million and a billion pictures take, reckoned from the rate of one process."""
+    rows: list[tuple[str, ...]] = []
+    for name, each in results["methods"].items():
+        hours = [count / each["rates"]["one process"] / 3600 for count in PAPER]
+        rows += [
+            (f"`{name}`: machine hours", *(f"{time:,.0f}" for time in hours)),
+            (f"`{name}`: days on {MACHINES} machines", *(_two_digits(time / MACHINES / 24) for time in hours)),
+            (f"`{name}`: paintings", *(f"{_two_digits(count * each['bytes'] / 1e12)} TB" for count in PAPER)),
+            (f"`{name}`: machines lost on the way", *(_two_digits(time / LIFETIME) for time in hours)),
+            (f"`{name}`: cost", *(f"${time * PRICE:,.0f}" for time in hours)),
+        ]
+    return markdown(("", *(f"{count:,} pictures" for count in PAPER)), rows)
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def _as_code(way: str) -> str:
     """Mark the name of a network, which a comma may follow."""
     name, comma, how = way.partition(",")
@@ -269,6 +336,19 @@ def styles(files: Mapping[str, Net], results: Worth) -> str:
             )
     header = ("style", "learnt from", "net", "loss held out", "worth in steps of L-BFGS")
     return markdown(header, (rows[style] for style in sorted(rows)))
+
+
+def studio(results: Studio) -> str:
+    """A sentence about the speed of the studio."""
+    took, load = results["thumbnails"], results["load"]
+    width, height = took["photo"]
+    return sentence(
+        f"It answers {results['first_answer_seconds']:.1f} s after the command. A photo of {width}×{height} px is "
+        f"shown in {took['styles']} styles {took['warm']:.1f} s after it was dropped, {took['cold']:.1f} s if the "
+        f"studio has just begun, and {took['busy']:.1f} s while a large picture is being painted. {load['clients']} "
+        f"clients at once took {load['memory_peak_mb'] - load['memory_before_mb']:.0f} MB. On "
+        f"{conditions(results['machine'])} (`benchmarks/results/studio.json`)."
+    )
 
 
 def _short(value: float) -> str:

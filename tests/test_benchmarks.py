@@ -5,6 +5,7 @@ import json
 import pkgutil
 import sys
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -22,6 +23,7 @@ NAMES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path_
 
 SMALL = {
     "arbitrary": "--size 64 --rounds 1 --repeats 1",
+    "batch": "--size 64 --pictures 6 --methods johnson --rounds 1",
     "gatys": "--size 64 --rounds 1 --repeats 1 --steps 2 --most 2",
     "johnson": "--sizes 64 96 --rounds 1 --repeats 1",
     "ladder": "--sizes 64 --efforts draft,quick",
@@ -31,6 +33,7 @@ SMALL = {
     "pictures": "--paintings {styles} --sheets {styles}/sheets",
     "score": "--pairs {pairs} --photos {styles} --paintings {styles} --ways draft adain --size 48",
     "strokes": "--methods adain johnson gatys gatys-at-once --styles night --scales 1 --sizes 32 64 --steps 1",
+    "studio": "--requests 6 --clients 3 --photo 64x48 --large 64 --forget 3",
     "worth": "{photo} --styles {styles} --names great-wave-small --size 64 --most 2",
 }
 """By benchmark, the flags of a run that takes seconds."""
@@ -174,3 +177,10 @@ def test_strokes(picture, tiny_encoder):
 def test_lattice():
     noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     assert 0.3 < lattice.measure([noise])["2"] < 4
+
+
+def test_the_command_in_results_names_no_folder_of_this_machine(monkeypatch):
+    folder = str(Path("/somewhere/else/paintings").absolute())
+    monkeypatch.setattr("sys.argv", ["it", "--paintings", folder, "--output", "benchmarks/results/it.json"])
+    expected = "python -m benchmarks.it --paintings paintings --output benchmarks/results/it.json"
+    assert processes.command_line("it") == expected

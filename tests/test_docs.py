@@ -12,6 +12,7 @@ from cyclopts.exceptions import CycloptsError
 import impasto
 from impasto.cli import replay
 from impasto.cli.app import build
+from impasto.cli.batch import app_for
 from impasto.cli.flags import with_signature
 from impasto.cli.painting import Output
 from impasto.cli.video import film_app
@@ -86,6 +87,11 @@ def check(arguments: str) -> None:
     if tokens[0] == "video":  # its flags are those of the method that it names
         film_app(tokens[1:]).parse_args(tokens[1:], exit_on_error=False, print_error=False)
         return
+    if tokens[0] == "batch":  # its flags are those of the method that it paints with
+        there = tokens.index("--recipe") if "--recipe" in tokens else len(tokens)
+        rest = tokens[1:there] + tokens[there + 2 :]  # the recipe is not there
+        app_for(rest).parse_args(rest, exit_on_error=False, print_error=False)
+        return
     command, _, _ = build(tokens[0]).parse_args(tokens, exit_on_error=False, print_error=False)
     if getattr(command, "__name__", "") in ("help_print", "version_print"):
         assert {"--help", "--help-all", "-h", "--version"} & set(tokens), f"no command in {arguments!r}"
@@ -159,6 +165,8 @@ def test_what_is_broken_is_seen(link, wrong):
         "video film.mp4 a.jpg --stedy 1",
         "video film.mp4 --method johnson --nett the-scream",
         "replay a.png --fotos b.jpg",
+        "batch photos --fotos b.jpg",
+        "batch photos --method adain --effort best",
     ],
 )
 def test_what_cannot_be_typed_is_seen(arguments):

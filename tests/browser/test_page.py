@@ -18,6 +18,7 @@ from PIL import Image
 from impasto.methods.export import export
 from impasto.methods.johnson.gallery import find
 from impasto.nets.files import load_transformer
+from tests.chromium import SECONDS, start_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -26,19 +27,6 @@ PAGE = ROOT / "docs/examples/browser.html"
 RUNTIME = Path(__file__).parent / "node_modules/onnxruntime-web/dist"
 FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 NET = "starry-night"
-SECONDS = 30
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 READ_CANVAS = """
 const canvas = document.getElementById("canvas"), {width, height} = canvas;
 return [width, height, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)];
@@ -81,21 +69,7 @@ def asked() -> list[str]:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium, driven by Selenium."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    driver = shutil.which("chromedriver")
-    if not found or not driver:
-        pytest.skip("Chromium and chromedriver are not installed: make test-browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found[0]
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chromium = webdriver.Chrome(
-        options, webdriver.ChromeService(driver)
-    )  # a given driver is not looked for elsewhere
-    chromium.set_page_load_timeout(SECONDS)
-    chromium.set_script_timeout(SECONDS)
+    chromium = start_chromium(tmp_path_factory.mktemp("profile"))
     yield chromium
     chromium.quit()
 

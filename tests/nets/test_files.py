@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,3 +132,20 @@ def test_reading_a_net_takes_no_random_numbers(net: tuple[Path, Use]) -> None:
     before = torch.get_rng_state()
     use(path)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.vgg
+def test_no_net_that_ships_loads_a_compiler() -> None:
+    """A second of every start: some functions of torch, on its device meta, import torch._dynamo."""
+    code = (
+        "import sys\n"
+        "from impasto import METHODS, Style, make_recipe\n"
+        "from impasto.methods.johnson.gallery import gallery\n"
+        "from impasto.runtime import pick_device\n"
+        "for net in gallery():\n"
+        "    METHODS['johnson'].load(make_recipe('johnson', settings={'net': net}), pick_device('cpu'))\n"
+        "for name in ('adain', 'swap'):\n"
+        "    METHODS[name].load(make_recipe(name, [Style(path='x')]), pick_device('cpu'))\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

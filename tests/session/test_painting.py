@@ -121,3 +121,12 @@ def test_every_kind_of_photograph(paint, photo, kind):
         "picture": impasto.read(photo),
     }[kind]
     assert torch.equal(paint(photo=given).image, paint().image)
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".webp", ".tif"])
+def test_the_bytes_of_a_painting_are_those_of_its_file(tiny_shipped, photo, style, tmp_path, extension):
+    painting = impasto.paint(photo, style, effort="draft", size=32)
+    painting.save(tmp_path / f"out{extension}", quality=80)
+    assert painting.encode(extension, quality=80) == (tmp_path / f"out{extension}").read_bytes()
+    small = impasto.read(painting.encode(extension, longest=16))
+    assert max(small.size) == 16 and impasto.read(painting.encode(extension, longest=64)).size == painting.size

@@ -143,7 +143,7 @@ def test_a_crop_is_the_same_square_of_photo_and_painting(folder: Path) -> None:
 def test_a_teacher_paints_boldly_at_its_size(name: str, style: Path) -> None:
     recipe = teacher_recipe(name, style)
     assert recipe.size == teacher.SIZE
-    assert any(name in (recipe.method, rung.method) for rung in recipe.options.rungs)  # type: ignore[attr-defined]
+    assert any(name in (recipe.method, rung.method) for rung in recipe.options.rungs)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ impasto turns a photograph into a painting in the manner of another picture.
   impasto demo                              a first painting, from pictures that come with impasto
   impasto paint photo.jpg painting.jpg      your photo in the manner of a painting
   impasto paint photo.jpg painting.jpg --effort best --size 1024 -o print.png
-  impasto johnson photo.jpg --net the-scream    in under a second, in a style of the gallery
-  impasto johnson --list                    the styles of the gallery
+  impasto johnson photo.jpg --net the-scream    in under a second, in a style of the gallery (--list)
+  impasto studio                            a page in the browser to paint in
   impasto doctor                            what this machine has, for error reports
 
 impasto --help lists the commands, impasto paint --help the flags of one."""

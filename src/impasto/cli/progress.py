@@ -13,6 +13,7 @@ from ..painter import Step
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
 _SILENCE = 10.0  # seconds without a line after which one is printed
 _ENOUGH = 0.02  # share of the work that must be done to estimate the time left
@@ -41,24 +42,35 @@ def display(*, quiet: bool) -> Generator[Display]:
     elif not sys.stderr.isatty():
         yield _Lines()
     else:
-        from rich.console import Console
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import SpinnerColumn, TextColumn
 
-        bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}"),
-            TextColumn("[dim]{task.fields[losses]}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        columns = TextColumn("{task.fields[count]}"), TextColumn("[dim]{task.fields[losses]}")
+        bar = make_bar(*columns, before=SpinnerColumn())
         with bar:
             yield _Bar(bar)
+
+
+def make_bar(*columns: ProgressColumn, before: ProgressColumn | None = None) -> Bar:
+    """Make a bar on standard error, with the time that has passed and the time left.
+
+    Args:
+        columns: what stands between the bar and the times.
+        before: what stands before everything.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    shown = [
+        *([] if before is None else [before]),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        *columns,
+        TimeElapsedColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(),
+    ]
+    return Bar(*shown, console=Console(stderr=True), transient=True)
 
 
 class _Silent:

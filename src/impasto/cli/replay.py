@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import ImpastoWarning, RequestError
 from ..images.source import STANDARD_STREAM
 from ..images.write import FORMATS
-from ..methods import make_recipe, method, read_recipe
+from ..methods import method, read_recipe
+from ..methods.changes import with_settings
 from ..methods.effort import Dials
 from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
@@ -102,7 +103,11 @@ def _general(**_: Any) -> int:
 
 
 def recipe_in(source: str, record: Provenance) -> Recipe:
-    """Read the recipe of a record. Two styles may still have the same name, if they were in different folders."""
+    """Read the recipe of a record. Two styles may still have the same name, if they were in different folders.
+
+    Raises:
+        RequestError: the record holds no recipe, or a value is out of range.
+    """
     data = parse_none(Recipe.model_fields, record.recipe)
     styles, options = data.pop("styles", ()), data.get("options")
     try:
@@ -288,7 +293,7 @@ def _resolve(
             f"{recipe.method} takes no style picture (got {styles[0].path}): its networks know their styles; "
             "name another with --net"
         )
-    recipe = _override(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
+    recipe = with_settings(recipe, settings).model_copy(update={"styles": tuple(styles) or recipe.styles})
     if photo is None and recorded_photo is None:
         raise RequestError(f"{source} does not record what photo it was painted from; expected --photo FILE")
     if photo is None:
@@ -319,28 +324,6 @@ def resolve_inputs(
     others = parse_styles(styles, photo or record.photo or "FILM")
     finder = Finder(record.inputs, [*_check_places(inputs or ()), Path(source).parent, Path()])
     return _resolve(source, record.photo, photo, recipe, others, settings, finder)
-
-
-def _override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with other settings, without styles and networks.
-
-    A preset also replaces the method's settings, encoder and size; ``steps`` also replaces a schedule.
-    """
-    preset = settings.get("preset")
-    common = {name: getattr(recipe, name) for name in COMMON if name != "preset"}
-    if settings.get("print") is not None:  # a print and a size replace each other
-        common["size"] = None
-    elif "size" in settings or "print" in settings:
-        common |= {"print": None, "print_crop": False}
-    others = {name: value for name, value in settings.items() if name != "preset"}
-    if preset is not None:
-        kept = {name: value for name, value in common.items() if name not in ("encoder", "size")}
-        return make_recipe(recipe.method, preset=preset, settings={**kept, **others}, exact_preset=False)
-    own = {name: getattr(recipe.options, name) for name in type(recipe.options).model_fields}
-    if "steps" in others and "schedule" not in others:
-        own.pop("schedule", None)
-    changed = make_recipe(recipe.method, settings={**common, **own, **others})
-    return changed if "preset" in settings else changed.model_copy(update={"preset": recipe.preset})
 
 
 def _default_name(source: str, photo: str | None) -> str:

@@ -107,7 +107,19 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     Raises:
         ImageError: the file cannot be read as a picture.
     """
-    data, name = load_bytes(path)
+    return metadata_in(*load_bytes(path))
+
+
+def metadata_in(data: bytes, name: str) -> dict[str, Any] | None:
+    """Read the recipe from the bytes of a picture that `write` made; None if there is none.
+
+    Args:
+        data: the bytes.
+        name: what to call them in an error.
+
+    Raises:
+        ImageError: they cannot be read as a picture.
+    """
     if jxl.is_jxl(data):
         return _from_exif(exif_of(jxl.exif_block(data)) or Image.Exif())
     from . import codecs  # which imports this module
@@ -120,12 +132,16 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
             image.load()  # text may come after the pixels
             text = image.info.get(METADATA_KEY)
             return _parse(text)
-        exif = image.getexif()
-        if image.format == "TIFF":
-            return _recipe(_parse(exif.get(Base.ImageDescription)))
-        return _from_exif(exif)
+        return recipe_in_exif(image.getexif(), image.format)
     except Exception as error:
         raise damaged(name, error) from None
+
+
+def recipe_in_exif(exif: Image.Exif | None, form: str | None) -> dict[str, Any] | None:
+    """Return the recipe in the EXIF of a picture that `write` made in the format `form`; None if there is none."""
+    if exif is None:
+        return None
+    return _recipe(_parse(exif.get(Base.ImageDescription))) if form == "TIFF" else _from_exif(exif)
 
 
 def _from_exif(exif: Image.Exif) -> dict[str, Any] | None:

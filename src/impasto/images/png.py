@@ -44,6 +44,16 @@ def chunks(data: bytes) -> Iterator[Chunk]:
         at = end
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether a PNG has its end, and all chunks before it have the right checksums."""
+    kind = b""
+    for chunk in chunks(data):
+        if not _intact(data, chunk):
+            return False
+        kind = chunk.kind
+    return kind == b"IEND"
+
+
 def without_damage(data: bytes) -> bytes:
     """Leave out the ancillary chunks that are damaged, or too large for a decoder, and the texts that nothing reads.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import re
 import sys
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 from PIL import Image
@@ -84,6 +86,17 @@ def read_standard_input() -> bytes:
         ) from None
 
 
+@contextlib.contextmanager
+def opening() -> Generator[None]:
+    """Let Pillow open pictures of any size. Its own limit is a global variable, lower than `MAX_MEGAPIXELS`."""
+    with _pillow_limit:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
 def open_image(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Identify a picture and read its header, without decoding the pixels.
 
@@ -93,17 +106,13 @@ def open_image(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Im
     if not data:
         raise ImageError(f"{name} is empty (0 bytes); expected a picture: copy or download it again")
     readable = png.without_damage(data) if data.startswith(png.SIGNATURE) else data
-    # Pillow's own limit is a global variable, lower than this one, and gives only a warning at first.
-    with _pillow_limit:
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
+    try:
+        with opening():
             image = Image.open(io.BytesIO(readable), formats=formats)
-        except Image.UnidentifiedImageError:
-            raise _unidentified(data, name) from None
-        except Exception as error:
-            raise damaged(name, error) from None
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+    except Image.UnidentifiedImageError:
+        raise _unidentified(data, name) from None
+    except Exception as error:
+        raise damaged(name, error) from None
     require_sane_area(*image.size, name)
     return image
 

@@ -146,6 +146,56 @@ def write(
         RequestError: a setting is wrong, or the file exists and `overwrite` is false.
         OutputError: the pixels hold NaN, or the system refuses (full disk, read-only folder).
     """
+    data = encode(
+        picture,
+        target,
+        metadata=metadata,
+        alpha=alpha,
+        exif=exif,
+        dpi=dpi,
+        quality=quality,
+        bits=bits,
+        keep_gps=keep_gps,
+    )
+    if str(target) != STANDARD_STREAM:
+        write_atomically(Path(target), data, overwrite=overwrite)
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written ({error.strerror}); expected a reader") from None
+
+
+def encode(
+    picture: Picture | Tensor,
+    target: str | Path,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    alpha: Tensor | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    quality: int = 95,
+    bits: int = 8,
+    keep_gps: bool = False,
+) -> bytes:
+    """Return the bytes of the file that `write` writes.
+
+    Args:
+        picture: see `write`.
+        target: a name whose extension chooses the format; no such file is made.
+        metadata: see `write`.
+        alpha: see `write`.
+        exif: see `write`.
+        dpi: see `write`.
+        quality: see `write`.
+        bits: see `write`.
+        keep_gps: see `write`.
+
+    Raises:
+        RequestError: a setting is wrong.
+        OutputError: the pixels hold NaN, or the format cannot hold the picture.
+    """
     form = _format_of(target)
     if isinstance(picture, Picture):
         alpha = picture.alpha if alpha is None else alpha
@@ -158,15 +208,7 @@ def write(
     raster = to_raster(picture, alpha)
     if alpha is not None and not form.alpha:
         raster = raster[..., :3] * raster[..., 3:] + (1 - raster[..., 3:])
-    data = _encode(quantise(raster, bits), form, metadata, exif, dpi, quality, keep_gps)
-    if str(target) != STANDARD_STREAM:
-        write_atomically(Path(target), data, overwrite=overwrite)
-        return
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        raise OutputError(f"standard output cannot be written ({error.strerror}); expected a reader") from None
+    return _encode(quantise(raster, bits), form, metadata, exif, dpi, quality, keep_gps)
 
 
 def _check_settings(form: _Format, quality: int, bits: int) -> None:

@@ -117,7 +117,8 @@ class Transformer(nn.Module):
             self.last.conv.weight.mul_(0.1)
             cast(Tensor, self.last.conv.bias).fill_(0.5 if spec.output == "linear" else 0.0)
         if spec.output == "colour":
-            self.matrix = nn.Parameter(0.25 * torch.eye(3).repeat(styles, 1, 1))
+            self.matrix = nn.Parameter(torch.zeros(styles, 3, 3))
+            self.matrix.data.diagonal(dim1=1, dim2=2).fill_(0.25)  # torch.eye on torch's device meta loads a compiler
             self.offset = nn.Parameter(torch.full((styles, 3), 0.5))
 
     @torch.no_grad()

@@ -145,7 +145,8 @@ class Painting:
         """
         from ..images.picture import to_pil
 
-        return to_pil(self.image, self._alpha())
+        image = self.image
+        return to_pil(image, _alpha(self.photo, image))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Convert to H×W×3 uint8, or H×W×4 if the photograph has alpha, by ``numpy.asarray(painting)``."""
@@ -178,41 +179,35 @@ class Painting:
         Examples:
             >>> painting.save("painted.jpg", quality=90)
         """
-        from .. import __version__
         from ..images.write import check_target, write
-        from .provenance import Provenance, inputs_of
 
         check_target(target, overwrite, quality=quality, bits=bits)
-        dpi = self.recipe.dpi or (DPI if self.recipe.print else None)
-        kept = Provenance(
-            version=__version__,
-            photo=Path(self.photo.source).name if self.photo.sha256 else None,
-            device=self.device,
-            bits=bits,
-            quality=quality,
-            keep_gps=keep_gps,
-            stopped=None if self.stopped == FINISHED else self.stopped,
-            recipe=self.recipe.portable(),
-            losses=dict(self.step.losses),
-            inputs=inputs_of(self.recipe, self.photo, self.styles),
-        )
-        write(
-            self.image,
-            target,
-            overwrite=overwrite,
-            metadata=kept.stored(),
-            alpha=self._alpha(),
-            exif=self.photo.exif,
-            dpi=self.photo.dpi if dpi is None else (dpi, dpi),
-            quality=quality,
-            bits=bits,
-            keep_gps=keep_gps,
-        )
+        image = self.image
+        write(image, target, overwrite=overwrite, **_written(self, image, bits, quality, keep_gps=keep_gps))
 
-    def _alpha(self) -> Tensor | None:
-        from ..images.geometry import resize
+    def encode(self, extension: str, *, quality: int = 95, bits: int = 8, longest: int | None = None) -> bytes:
+        """Return the bytes of a file such as `save` writes.
 
-        return None if self.photo.alpha is None else resize(self.photo.alpha, *self.step.image.shape[2:])
+        Args:
+            extension: of the file, such as ``.png``; it chooses the format.
+            quality: see `save`.
+            bits: see `save`.
+            longest: most pixels of the longest side; a larger picture is made smaller. None keeps its size.
+
+        Raises:
+            RequestError: see `save`.
+
+        Examples:
+            >>> len(painting.encode(".jpg", quality=50)) < len(painting.encode(".png"))
+            True
+        """
+        from ..images.geometry import fit
+        from ..images.write import encode
+
+        image = self.image
+        if longest is not None and longest < max(self.size):
+            image = fit(image, longest)
+        return encode(image, f"painting{extension}", **_written(self, image, bits, quality))
 
     def _repr_png_(self) -> Any:
         """Encode as PNG, for a notebook to show."""
@@ -221,6 +216,41 @@ class Painting:
         out = io.BytesIO()
         self.to_pil().save(out, "PNG")
         return out.getvalue()
+
+
+def _alpha(photo: Picture, image: Tensor) -> Tensor | None:
+    from ..images.geometry import resize
+
+    return None if photo.alpha is None else resize(photo.alpha, *image.shape[2:])
+
+
+def _written(painting: Painting, image: Tensor, bits: int, quality: int, *, keep_gps: bool = False) -> dict[str, Any]:
+    """What a file of `image` has beside it, as arguments of `images.write.write`."""
+    from .. import __version__
+    from .provenance import Provenance, inputs_of
+
+    dpi = painting.recipe.dpi or (DPI if painting.recipe.print else None)
+    kept = Provenance(
+        version=__version__,
+        photo=Path(painting.photo.source).name if painting.photo.sha256 else None,
+        device=painting.device,
+        bits=bits,
+        quality=quality,
+        keep_gps=keep_gps,
+        stopped=None if painting.stopped == FINISHED else painting.stopped,
+        recipe=painting.recipe.portable(),
+        losses=dict(painting.step.losses),
+        inputs=inputs_of(painting.recipe, painting.photo, painting.styles),
+    )
+    return {
+        "metadata": kept.stored(),
+        "alpha": _alpha(painting.photo, image),
+        "exif": painting.photo.exif,
+        "dpi": painting.photo.dpi if dpi is None else (dpi, dpi),
+        "quality": quality,
+        "bits": bits,
+        "keep_gps": keep_gps,
+    }
 
 
 def _colours(recipe: Recipe) -> str:

@@ -7,7 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field, ValidationError
 
@@ -20,9 +20,6 @@ from ..values import explain, read_toml
 from ..weights.files import sha256_of
 from ..weights.releases import RELEASES
 from .inputs import IN_MEMORY
-
-if TYPE_CHECKING:
-    from ..images.picture import Picture
 
 RECIPE_FILE = ".toml"
 
@@ -90,7 +87,17 @@ def read_record(picture: str) -> dict[str, Any]:
     return found
 
 
-def inputs_of(recipe: Recipe, content: Picture, styles: Sequence[Picture]) -> tuple[Input, ...]:
+class Source(Protocol):
+    """A file that was read, such as a `Picture`: its path, and its sha256 or None."""
+
+    @property
+    def source(self) -> str: ...  # noqa: D102 (see above)
+
+    @property
+    def sha256(self) -> str | None: ...  # noqa: D102 (see above)
+
+
+def inputs_of(recipe: Recipe, content: Source, styles: Sequence[Source]) -> tuple[Input, ...]:
     """List the files that a picture is made from, with their present hashes."""
     found = [(content.source, content.sha256)]
     read = {style.path: picture.sha256 for style, picture in zip(recipe.styles, styles, strict=True)}

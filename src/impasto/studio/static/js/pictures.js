@@ -1,0 +1,37 @@
+// Pictures on the server: sent once, kept in the browser, sent again where the server forgot them.
+import * as api from "./api.js";
+import { keepPicture, keptPicture } from "./kept.js";
+
+const renamed = new Map(); // old id -> new id, after a picture was sent again
+
+/** Send a picture and keep it here. */
+export async function send(blob, name, kind) {
+  const told = await api.sendPicture(blob, name);
+  await keepPicture({ id: told.id, blob, name, kind, width: told.width, height: told.height });
+  return told;
+}
+
+/** The id under which the server has a picture now; null if neither side has it any more. */
+export async function ensure(id) {
+  const now = renamed.get(id) ?? id;
+  if (await api.hasPicture(now)) return now;
+  const kept = await keptPicture(id);
+  if (!kept) return null;
+  const told = await send(kept.blob, kept.name, kept.kind);
+  renamed.set(id, told.id);
+  return told.id;
+}
+
+/** The same request with ids that the server has; null if its photo is lost. Lost styles and masks are left out. */
+export async function ensureRequest(request) {
+  const photo = await ensure(request.photo);
+  if (!photo) return null;
+  const styles = [];
+  for (const style of request.styles ?? []) {
+    const picture = style.picture ? await ensure(style.picture) : undefined;
+    if (style.picture && !picture) continue;
+    const mask = style.mask ? await ensure(style.mask) : undefined;
+    styles.push({ ...style, ...(picture && { picture }), mask: mask ?? undefined });
+  }
+  return { ...request, photo, styles };
+}
