@@ -253,7 +253,7 @@ def test_the_bar_shows_the_picture_the_rate_and_errors_as_text() -> None:
     from rich.progress import Progress as Bar
 
     from impasto.batch.inputs import Photo
-    from impasto.batch.jobs import Job
+    from impasto.batch.jobs import Job, State
     from impasto.batch.rows import Row
     from impasto.batch.ways import Way
     from impasto.cli.batch_bar import _Drawn
@@ -263,6 +263,8 @@ def test_the_bar_shows_the_picture_the_rate_and_errors_as_text() -> None:
     way = Way(impasto.make_recipe("johnson"), "night")
     with Bar(console=Console(file=out, force_terminal=True, width=200), auto_refresh=False) as bar:
         drawn = _Drawn(2, bar)
+        drawn.row(Row.of(Job(Photo("old.jpg"), way, "old.png", state=State.DONE), "skipped"))
+        assert not drawn.ended
         for name in ("[red]a.jpg", "b\x1b[31m.jpg"):
             job = Job(Photo(name), way, "out.png")
             drawn.begin(job)

@@ -18,6 +18,7 @@ from impasto.batch.done import Done
 from impasto.batch.jobs import State, Writing
 from impasto.batch.names import Pattern
 from impasto.batch.plan import Plan, Request, make_plan
+from impasto.batch.problems import Problem, require_none
 from impasto.batch.ways import Maker
 from impasto.errors import RequestError
 
@@ -234,3 +235,9 @@ def test_ten_thousand_photos_are_planned_by_their_headers(photos: Path, monkeypa
     for number in range(1, 300):
         os.link(first, f"many/{number}.jpg")
     assert len(plan("many").jobs) == 300
+
+
+def test_a_message_of_many_paintings_is_said_once():
+    alike = [Problem(f"{number}.jpg", "the folder is full", f"{number}.png") for number in range(5)]
+    with pytest.raises(RequestError, match=r"6 paintings cannot be: the folder is full \(5 times\); a.jpg is bad"):
+        require_none([*alike, Problem("a.jpg", "a.jpg is bad")], keep_going=False)

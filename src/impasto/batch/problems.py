@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,15 @@ def require_none(problems: Sequence[Problem], *, keep_going: bool) -> None:
     counted = [each for each in problems if each.of_all or not keep_going]
     if not counted:
         return
-    first = "; ".join(each.message for each in counted[:_SHOWN])
-    more = f"; and {len(counted) - _SHOWN} more" if len(counted) > _SHOWN else ""
-    repair = "" if any(each.of_all for each in counted) else ": --keep-going leaves out what cannot be painted"
-    count = "1 painting" if len(counted) == 1 else f"{len(counted)} paintings"
-    raise RequestError(f"nothing is painted, because {count} cannot be: {first}{more}{repair}")
+    times = Counter(each.message for each in counted)  # a folder that is not writable stops many paintings alike
+    first = "; ".join(
+        message if count == 1 else f"{message} ({count} times)" for message, count in list(times.items())[:_SHOWN]
+    )
+    more = f"; and {len(times) - _SHOWN} more" if len(times) > _SHOWN else ""
+    if any(each.of_all for each in counted):
+        raise RequestError(f"nothing is painted: {first}{more}")
+    which = "1 painting" if len(counted) == 1 else f"{len(counted)} paintings"
+    raise RequestError(
+        f"nothing is painted, because {which} cannot be: {first}{more}: --keep-going leaves out what cannot be "
+        "painted"
+    )

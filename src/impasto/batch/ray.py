@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from .ways import Way
 
 _SECONDS = 5.0  # to wait for a cluster's port
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+_SETTINGS = {  # of Ray, read when it is imported: no reports, no log; and tries, a second each, to reach a cluster
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_NUM_REDIS_GET_RETRIES": "5",
+}
 _ROWS = 8  # photos of a block: what is done again, or skipped, after a node is lost
 
 
@@ -84,6 +88,8 @@ class RayBatch(Batch):
 
     def _connect(self) -> Any:
         """Ray, connected; it is left again at the end, unless the program had connected it before."""
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
         ray = _library("ray")
         if not ray.is_initialized():
             ray = _connected(self._address)
@@ -218,8 +224,6 @@ def _connected(address: str | None) -> Any:
     Raises:
         ImpastoError: it cannot be connected.
     """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
     ray = _library("ray")
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=None)

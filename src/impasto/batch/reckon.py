@@ -74,8 +74,9 @@ def reckon(plan: Plan, writing: Writing, session: Session | None) -> Needs:
         plan.problems.append(
             Problem(
                 str(plan.out),
-                f"the paintings take about {memory.describe(disk)}, and {plan.out} has {memory.describe(free)} free; "
-                "expected more room: free some, or give another folder or format",
+                f"the paintings take about {memory.describe(disk)}, and {plan.out} has {memory.describe(free)} free, "
+                f"of which {memory.describe(_LEFT_FREE)} stay free; expected "
+                "more room: free some, or give another folder or format",
                 of_all=True,
             )
         )

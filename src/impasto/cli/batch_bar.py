@@ -11,7 +11,7 @@ from collections.abc import Generator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from ..batch.jobs import Job
+from ..batch.jobs import Job, State
 from ..batch.rows import Row, Stop
 from ..control import Progress, ending_signals
 from ..untrusted import printable, shorten
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _EVERY = 10.0  # seconds between two lines, if there is no terminal to draw a bar on
 _LONGEST_NAME = 40
 _LONGEST_ERROR = 300
+
+
+def counts(row: Row) -> bool:
+    """Whether a row is of a painting that was still to be made when the batch was planned."""
+    return row.job is not None and row.job.state is not State.DONE
 
 
 class BatchBar:
@@ -43,7 +48,7 @@ class BatchBar:
 
     def row(self, row: Row) -> None:
         """Show what became of a picture."""
-        if row.job is not None:
+        if counts(row):
             self.ended += 1
         if row.status == "failed":
             self.say(f"impasto: {shorten(row.photo)}: {shorten(row.error or '', _LONGEST_ERROR)}")
@@ -67,7 +72,7 @@ class _Lines(BatchBar):
     def row(self, row: Row) -> None:
         super().row(row)
         now = time.monotonic()
-        if now - self._said >= _EVERY and row.job is not None:
+        if now - self._said >= _EVERY and counts(row):
             self._said = now
             left = (self.total - self.ended) / self.rate()
             name = printable(PurePath(row.photo).name)
