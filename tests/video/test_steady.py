@@ -22,12 +22,10 @@ def noisy_paintings(frames, amount=0.1):
 
 
 def steady(paintings, moved, amount):
-    from impasto.video.steady import keep_steady
+    from impasto.video.steady import MovedPaintings
 
-    kept = [paintings[0]]
-    for painting, motion in zip(paintings[1:], moved, strict=True):
-        kept.append(keep_steady(painting, kept[-1], motion, amount))
-    return kept
+    made = MovedPaintings(paintings[0].shape[1::-1])
+    return [made.add(painting, motion, amount) for painting, motion in zip(paintings, [None, *moved], strict=True)]
 
 
 def error(films, moved):
@@ -58,6 +56,31 @@ def test_what_a_thing_uncovers_is_not_trusted():
 def test_cuts_are_found_and_nothing_else():
     frames = with_cut(4, (128, 96))
     assert [motion.cut for motion in motions(frames)] == [False] * 3 + [True] + [False] * 3
+
+
+def test_a_cut_between_shots_of_alike_colours_is_found():
+    frames = panning(3, (128, 96)) + [frame[::-1, ::-1].copy() for frame in panning(3, (128, 96))]
+    assert [motion.cut for motion in motions(frames)] == [False, False, True, False, False]
+
+
+def test_half_a_pixel_at_an_edge_is_trusted_and_another_colour_is_not():
+    from impasto.video.flow import _change
+
+    edge = np.full((32, 32, 3), 30, np.uint8)
+    edge[:, 16:] = 220
+    between = edge.copy()
+    between[:, 16] = 125
+    assert _change(edge, between).max() == 0
+    between[8:24, 4:12] = 60
+    assert _change(edge, between)[16, 8] > 0.1
+    assert _change(edge, between)[16, 24] == 0
+
+
+def test_what_is_visible_is_trusted_up_to_its_border():
+    for film in (panning, moving_object):
+        motion = motions(film(2, (160, 96), 4))[0]
+        visible = motion.visible > 0.5
+        assert (motion.trust[visible] > 0.5).mean() > 0.97
 
 
 def test_equal_frames_are_still():
@@ -96,6 +119,53 @@ def test_a_thing_leaves_no_trail():
     assert np.abs(kept[-1] - paintings[-1])[where].mean() < 0.03
 
 
+def to_and_fro(times, size=(128, 96)):
+    """Frames of a camera that moves by parts of a pixel, forth and back so many times."""
+    import cv2
+
+    whole = texture(size[1], size[0] + 8)
+    ways = [0.37 * n for n in range(9)]
+    frames = [
+        cv2.warpAffine(whole, np.array([[1, 0, -way], [0, 1, 0]]), size, flags=cv2.INTER_CUBIC)
+        for way in [*ways, *ways[-2:0:-1]]
+    ]
+    return frames * times
+
+
+def test_strokes_stay_as_strong_however_long_a_shot_is():
+    frames = to_and_fro(8)
+    strokes = texture(96, 128, 5)[..., ::-1] / 255 * 0.2
+    paintings = [
+        (frame / 255 * 0.8 + np.roll(strokes, n * 3, 0)).astype(np.float32) for n, frame in enumerate(frames)
+    ]
+    moved = motions(frames)
+    kept = steady(paintings, moved, 0.95)
+    assert error(kept, moved) < 0.35 * error(paintings, moved)
+    for painting, own in zip(kept[-20:], paintings[-20:], strict=True):
+        assert np.std(np.diff(painting, axis=0)) == pytest.approx(np.std(np.diff(own, axis=0)), rel=0.15)
+
+
+def test_colours_follow_a_light_that_fades_slowly():
+    frames = [np.clip(texture(64, 96) * (1 - 0.012 * n), 0, 255).astype(np.uint8) for n in range(40)]
+    paintings = noisy_paintings(frames)
+    kept = steady(paintings, motions(frames), 1.0)
+    assert kept[-1].mean() == pytest.approx(paintings[-1].mean(), abs=0.08)
+
+
+def test_paintings_go_on_from_their_state():
+    from impasto.video.steady import MovedPaintings
+
+    frames = panning(60)
+    moved, paintings = [None, *motions(frames)], noisy_paintings(frames)
+    made, other = MovedPaintings((96, 64)), MovedPaintings((96, 64))
+    for painting, motion in zip(paintings[:40], moved[:40], strict=True):
+        made.add(painting, motion, 0.95)
+    arrays, facts = made.state()
+    other.restore({name: array for name, array in arrays.items() if array is not None}, facts)
+    for painting, motion in zip(paintings[40:], moved[40:], strict=True):
+        assert np.array_equal(made.add(painting, motion, 0.95), other.add(painting, motion, 0.95))
+
+
 def test_grain_follows_a_pan_and_stays_as_strong():
     from impasto.video.grain import CarriedGrain
 
@@ -108,7 +178,7 @@ def test_grain_follows_a_pan_and_stays_as_strong():
     same = np.corrcoef(first[8:-8, 32:96].ravel(), last[8:-8, 16:80].ravel())[0, 1]
     stuck = np.corrcoef(first[8:-8, 32:96].ravel(), last[8:-8, 32:96].ravel())[0, 1]
     assert same > 0.8 and stuck < 0.4
-    assert last.std() == pytest.approx(1, abs=0.05)
+    assert last.std() == pytest.approx(1, abs=0.08)
     assert last[:, -16:].std() > 0.7, "what came in has grain too"
 
 

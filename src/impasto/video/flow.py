@@ -21,8 +21,11 @@ Field = NDArray[np.float32]
 _SIDE = 512  # longest side in pixels at which the flow is found
 _SMALLEST = 32  # shortest side that DIS takes
 _STILL = 0.05  # pixels; shorter ways are errors of the search
-_NOISE, _DIFFERENT = 0.012, 0.06  # difference of colour: what noise explains, and what halves the trust
+_NOISE, _DIFFERENT = 0.012, 0.05  # difference of colour: what noise explains, and what halves the trust
+_TOLERANT = 2.0  # factor of the gap between the two flows that makes a pixel count as hidden: there trust is half
 _CUT_VISIBLE, _CUT_ALIKE = 0.35, 0.75  # a new shot has less than this share of visible pixels, and less alike colours
+_SOFT = 0.6  # pixels: standard deviation of the blur of the trust
+_NOTHING_LEFT = 0.1  # mean trust under which a new shot begins whatever its colours are
 _BINS = 8  # of each channel of a histogram
 
 
@@ -60,14 +63,13 @@ def find_motion(last: Pixels, now: Pixels) -> Motion:
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     back: Field = search.calc(grey[1], grey[0], None)
     forth: Field = search.calc(grey[0], grey[1], None)
-    seen = _consistent(back, forth)
-    visible: Field = seen * _inner(back)
-    difference = cv2.blur(cv2.absdiff(after, warp(before, back)), (5, 5)).max(axis=2).astype(np.float32) / 255
-    excess = np.maximum(difference - _NOISE, 0) / _DIFFERENT
-    trust = _as_field(seen * np.exp2(-(excess**2)))
+    gap = _gap(back, forth)
+    seen = gap < 1
+    visible = _as_field(seen * _inner(back))
+    trust = np.exp2(-np.square(gap / _TOLERANT) - np.square(_change(warp(before, back), after) / _DIFFERENT))
+    trust = _as_field(cv2.GaussianBlur(_as_field(trust), (0, 0), _SOFT))
     share = float(seen.mean())
-    cut = share < _CUT_VISIBLE and _alike(before, after) < _CUT_ALIKE
-    trust = _as_field(cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 1.0))
+    cut = float(trust.mean()) < _NOTHING_LEFT or (share < _CUT_VISIBLE and _alike(before, after) < _CUT_ALIKE)
     back[np.hypot(back[..., 0], back[..., 1]) < _STILL] = 0
     if size != (width, height):
         back = _as_field(cv2.resize(back, (width, height), interpolation=cv2.INTER_LINEAR))
@@ -94,8 +96,11 @@ def _grid(height: int, width: int) -> tuple[Field, Field]:
     return rows, np.arange(width, dtype=np.float32)[None]
 
 
-def _consistent(back: Field, forth: Field) -> Field:
-    """1 where the flow back and the flow forth from there cancel out (Ruder et al. 2016, equation 5)."""
+def _gap(back: Field, forth: Field) -> Field:
+    """How far the flow back and the flow forth from there are from cancelling out (Ruder et al. 2016, equation 5).
+
+    From 1 on a pixel counts as hidden. It is infinite for what came in at the border.
+    """
     there = warp(forth, back)
     gap = np.square(back + there).sum(2)
     length = np.square(back).sum(2) + np.square(there).sum(2)
@@ -103,7 +108,18 @@ def _consistent(back: Field, forth: Field) -> Field:
     rows, columns = _grid(height, width)
     x, y = columns + back[..., 0], rows + back[..., 1]
     inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-    return (inside & (gap < 0.01 * length + 0.5)).astype(np.float32)
+    return np.where(inside, gap / (0.01 * length + 0.5), np.float32(np.inf))
+
+
+def _change(moved: Pixels, now: Pixels) -> Field:
+    """How far a frame's colours lie outside those within half a pixel in the last one, moved, beyond noise: 0 to 1.
+
+    At the edges of things a small error of the flow changes colours much, and does no harm.
+    """
+    around = np.ones((3, 3), np.uint8)
+    most, least = (cv2.addWeighted(moved, 0.5, each(moved, around), 0.5, 0) for each in (cv2.dilate, cv2.erode))
+    outside = cv2.max(cv2.subtract(now, most), cv2.subtract(least, now))
+    return np.maximum(cv2.blur(outside, (5, 5)).max(axis=2).astype(np.float32) / 255 - _NOISE, 0)
 
 
 def _inner(back: Field) -> Field:

@@ -17,7 +17,7 @@ from ..control import Cancel
 from ..images.grain import carrying
 from ..losses.held import Held
 from ..methods.common.finish import finish
-from ..methods.common.stages import StagedPainter
+from ..methods.common.stages import Holdable
 from ..painter import Painter, Regions
 from ..recipe import Recipe
 from ..session.turns import TURNS
@@ -26,7 +26,7 @@ from .frames import Frame, Pixels
 from .masks import Masks
 from .options import FilmSettings
 from .shot import Shot, matching_curves, with_curves
-from .steady import Painting, keep_steady
+from .steady import Painting
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class FramePainter:
             own = ours = shot.painting
         else:
             own = self._painted(photo, regions, recipe, shares, motion)
-            ours = own
-            if motion is not None and shot.painting is not None:
-                ours = keep_steady(own, shot.painting, motion, steady)
+            ours = shot.moved.add(own, motion, steady)
         shot.source, shot.painting = frame.pixels, ours
         finished = self._finished(ours, photo, recipe, regions)
         return PaintedFrame(finished, finished if own is ours else self._finished(own, photo, recipe, regions))
@@ -113,14 +111,15 @@ class FramePainter:
     ) -> Painting:
         """The method's own painting of a frame."""
         start: Tensor | None = None
+        steady = self.settings.steady
         with self._turn():
             painter = self._painter(recipe, shares, continued=False)
-            if motion is not None and isinstance(painter, StagedPainter) and self.settings.steady > 0:
+            if steady > 0 and motion is not None and isinstance(painter, Holdable) and painter.resumable:
                 continued = self._painter(recipe, shares, continued=True)
-                assert isinstance(continued, StagedPainter)
+                assert isinstance(continued, Holdable)
                 start = self._start(photo, motion)
                 trust = torch.from_numpy(np.ascontiguousarray(motion.trust))[None, None]
-                held = Held(start.to(painter.device), trust.to(painter.device), _HOLD * self.settings.steady)
+                held = Held(start.to(painter.device), trust.to(painter.device), _HOLD * steady)
                 painter = continued.holding(held)
             with self._grain():
                 step = None

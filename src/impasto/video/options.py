@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from ..recipe import Frozen, UnitInterval
 from .times import parse_time
 
-DEFAULT_STEADY = 0.9
+DEFAULT_STEADY = 0.95
 
 
 class FilmSettings(Frozen):

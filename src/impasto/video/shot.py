@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .frames import Frame, Pixels
 from .grain import CarriedGrain
-from .steady import Painting
+from .steady import MovedPaintings, Painting
 
 _LEVELS = 256
 
@@ -26,13 +26,14 @@ class Shot:
         grain: the grain, which follows the film.
         anchor: the first frame of the shot, whose colours are the target of all.
         curves: 3×256, the colours of the painting that become the target's; None if they are not asked for.
+        moved: what moves with the film.
         source: the last frame of the film.
         painting: its painting, before colours and strength are applied; None before the first.
         number: how many shots have begun.
     """
 
     def __init__(self, size: tuple[int, int], seed: int) -> None:
-        self.grain = CarriedGrain(size[1], size[0], seed)
+        self.grain, self.moved = CarriedGrain(size[1], size[0], seed), MovedPaintings(size)
         self.anchor: Pixels | None = None
         self.curves: NDArray[np.float32] | None = None
         self.source: Pixels | None = None
@@ -42,12 +43,15 @@ class Shot:
     def begin(self, frame: Frame) -> None:
         """Begin with a frame."""
         self.grain.begin()
+        self.moved.begin()
         self.anchor, self.curves, self.painting = frame.pixels, None, None
         self.number += 1
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return what later frames depend on: arrays, which are not changed later, and JSON data."""
+        paintings, facts = self.moved.state()
         found = {
+            **paintings,
             "places": self.grain.places,
             "way": self.grain.way,
             "anchor": self.anchor,
@@ -55,13 +59,14 @@ class Shot:
             "source": self.source,
             "painting": self.painting,
         }
-        return {name: array for name, array in found.items() if array is not None}, {"shot": self.number}
+        return {name: array for name, array in found.items() if array is not None}, {**facts, "shot": self.number}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
         self.grain.places, self.grain.way = arrays.get("places"), arrays["way"]
         self.anchor, self.curves = arrays.get("anchor"), arrays.get("curves")
         self.source, self.painting = arrays.get("source"), arrays.get("painting")
+        self.moved.restore(arrays, facts)
         self.number = facts["shot"]
 
 

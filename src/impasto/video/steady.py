@@ -1,11 +1,15 @@
-"""Keeps a painted film steady: the last painting, moved with the film, is blended in where it can be trusted.
+"""Keeps a painted film steady: strokes move with the film, and new ones replace them little by little.
 
 After Lai et al. 2018, "Learning Blind Video Temporal Consistency", who train a network for it. Here the flow and its
-consistency decide. Averages of strokes are paler than strokes, so the contrast of the frame's own painting is given
-back to the blend.
+consistency decide. Mixing paintings makes strokes pale and breaks them up, so strokes are moved and not mixed. Each
+move costs some sharpness, so each painting that is moved is replaced after a while by a frame's own: one patch after
+the other fades into it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,39 +19,103 @@ from .flow import Motion, warp
 
 Painting = NDArray[np.float32]  # H×W×3 in [0, 1]
 
-_MOST = 0.95  # share of the last painting at --steady 1; the rest lets errors of the flow die out
+_LIFE = 1.2  # frames until the next painting begins to replace the last one, at --steady 0; see `_period`
+_LONGEST = 60.0  # frames, likewise, at --steady 1: then moved strokes are no longer sharp
+_FADE = 0.4  # share of that time in which a patch fades
+_FORMS, _LARGE = 0.9, 15  # share of the last colours that each frame keeps, and side in pixels of their means
+_PATCHES = 5  # patches along the shorter side
 _STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
 _NEAR = 6.0  # pixels: standard deviation of the window in which contrast is compared
 _STRONGEST = 2.0  # largest factor of contrast
 
 
-def keep_steady(painted: Painting, last: Painting, motion: Motion, steady: float) -> Painting:
-    """Blend a frame's painting with that of the frame before.
+class MovedPaintings:
+    """Two paintings that move with the film: the newer one replaces the older.
 
     Args:
-        painted: the frame's own painting.
-        last: the result for the frame before.
-        motion: how the frame has moved.
-        steady: from 0, which returns `painted`, to 1.
+        size: width and height.
+
+    Attributes:
+        older: the one that is being replaced; None before the first frame of a shot.
+        newer: the one that replaces it.
+        age: frames since the newer one was painted.
     """
-    if steady <= 0 or motion.cut:
-        return painted
-    if motion.still:
-        return last
-    moved = warp(last, motion.back, sharp=True)
-    share = (motion.trust * np.float32(_MOST * steady))[..., None]
-    blend = (painted + share * (moved - painted)).astype(np.float32, copy=False)
-    return np.clip(_with_strokes_of(blend, painted), 0, 1)
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._turns = _make_turns(size)
+        self.older: Painting | None = None
+        self.newer: Painting | None = None
+        self.age = 0
+
+    def begin(self) -> None:
+        """Begin a shot."""
+        self.older, self.newer, self.age = None, None, 0
+
+    def add(self, painted: Painting, motion: Motion | None, steady: float) -> Painting:
+        """Return the painting of the next frame.
+
+        Args:
+            painted: the frame's own painting.
+            motion: how the frame has moved, if it is not the first of its shot.
+            steady: from 0, which returns `painted`, to 1.
+        """
+        if self.older is None or self.newer is None or motion is None or motion.cut or steady <= 0:
+            self.older, self.newer, self.age = painted, painted, 0
+            return painted
+        alone = self.older is self.newer
+        self.newer = _moved(self.newer, painted, motion)
+        self.older = self.newer if alone else _moved(self.older, painted, motion)
+        self.age += 1
+        period = _period(steady)
+        share = np.clip((self.age / period - self._turns * (1 - _FADE)) / _FADE, 0, 1)[..., None]
+        mixed = self.older
+        if not alone:
+            mixed = self.older + share * (self.newer - self.older)
+            mixed = np.clip(_with_strokes_of(mixed, painted), 0, 1)
+        if self.age >= period:
+            self.older, self.newer, self.age = self.newer, painted, 0
+        return mixed
+
+    def state(self) -> tuple[dict[str, Painting | None], dict[str, Any]]:
+        """Return the paintings, which are not changed later, and JSON data."""
+        newer = None if self.newer is self.older else self.newer
+        return {"older": self.older, "newer": newer}, {"age": self.age}
+
+    def restore(self, arrays: Mapping[str, Painting], facts: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.older = arrays.get("older")
+        self.newer, self.age = arrays.get("newer", self.older), facts["age"]
 
 
-def _with_strokes_of(blend: Painting, painted: Painting) -> Painting:
-    """Give a blend the local contrast of fine and of larger strokes that the frame's own painting has."""
-    made = blend.copy()
+def _period(steady: float) -> float:
+    """Frames in which a painting is replaced."""
+    return min(_LONGEST, _LIFE / max(1 - steady, 1e-6))
+
+
+def _moved(last: Painting, painted: Painting, motion: Motion) -> Painting:
+    """Move a painting with the film; where that cannot be trusted, take the frame's own. Colours follow the light."""
+    change = warp(last, motion.back, sharp=True) - painted
+    change -= (1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
+    kept = painted + motion.trust[..., None] * change
+    return np.clip(_with_strokes_of(kept, painted), 0, 1)
+
+
+def _with_strokes_of(picture: Painting, painted: Painting) -> Painting:
+    """Give a picture the local contrast of fine and of larger strokes that the frame's own painting has."""
+    made = picture.copy()
     for width in _STROKES:
-        smooth, aim = (cv2.GaussianBlur(each, (0, 0), width) for each in (blend, painted))
-        fine, wanted = blend - smooth, painted - aim
+        smooth, aim = (cv2.GaussianBlur(each, (0, 0), width) for each in (picture, painted))
+        fine, wanted = picture - smooth, painted - aim
         energy, enough = (cv2.GaussianBlur(np.square(each).sum(2), (0, 0), _NEAR) for each in (fine, wanted))
         gain = np.sqrt((enough + 1e-6) / (energy + 1e-6))
         made += fine * (np.clip(gain, 1, _STRONGEST) - 1)[..., None]
-        blend, painted = np.asarray(smooth, np.float32), np.asarray(aim, np.float32)
+        picture, painted = np.asarray(smooth, np.float32), np.asarray(aim, np.float32)
     return made
+
+
+def _make_turns(size: tuple[int, int]) -> Painting:
+    """When each pixel fades, H×W from 0 to 1, the same for neighbours."""
+    width, height = size
+    cell = max(1.0, min(size) / _PATCHES)
+    coarse = np.random.default_rng(0).random((round(height / cell) + 1, round(width / cell) + 1), np.float32)
+    return np.clip(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), 0, 1).astype(np.float32)

@@ -7,7 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
@@ -35,6 +35,17 @@ SMALLEST = 16
 
 Stages = Sequence[tuple[int, int]]
 """Longest side in pixels and number of steps of each stage."""
+
+
+@runtime_checkable
+class Holdable(Protocol):
+    """A painter whose paintings can be held at a picture, if it optimises pixels, which `resumable` tells."""
+
+    resumable: bool
+
+    def holding(self, held: Held) -> Painter:
+        """Return a painter whose paintings are held at a picture, as each frame of a film at the one before."""
+        ...
 
 
 class StagedPainter(Painter):
@@ -161,7 +172,7 @@ class StagedPainter(Painter):
                 return
 
     def holding(self, held: Held) -> Self:
-        """Return a painter whose paintings are held at a picture, as each frame of a film at the one before."""
+        """See `Holdable.holding`."""
         painter = copy.copy(self)
         painter.held = held
         return painter
