@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,13 @@ CLIPS = {"camera": camera, "thing": thing, "cuts": with_cuts}
 """The clips by name."""
 
 
-def write_clip(path: Path, frames: Sequence[Pixels]) -> None:
-    """Write frames as a film of H.264 that hardly loses anything."""
+def write_clip(path: Path, frames: Iterable[Pixels], size: tuple[int, int]) -> None:
+    """Write frames of a width and height as a film of H.264 that hardly loses anything."""
     import av
 
     with av.open(str(path), "w") as made:
         stream: Any = made.add_stream("libx264", rate=RATE, options={"crf": "10", "preset": "veryfast"})
-        stream.height, stream.width = frames[0].shape[:2]
+        stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for number, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

@@ -342,6 +342,7 @@ def test_styles_follow_each_other(tmp_path, paint, tiny_shipped, picture, frames
     [
         ("gatys", {"steps": 6, "optimizer": "adam"}),
         ("nnst", {"steps": 3, "split_steps": 0, "first_steps": 3}),
+        ("cascade", {"rungs": "adain:256,nnst:256:steps=3:split_steps=3:first_steps=3,swap"}),
         ("swap", {}),
         ("adain", {}),
     ],

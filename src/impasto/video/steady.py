@@ -67,11 +67,11 @@ class MovedPaintings:
         self.older = self.newer if alone else _moved(self.older, painted, motion)
         self.age += 1
         period = _period(steady)
-        share = np.clip((self.age / period - self._turns * (1 - _FADE)) / _FADE, 0, 1)[..., None]
+        share = np.clip((np.float32(self.age / period) - self._turns * (1 - _FADE)) / _FADE, 0, 1)[..., None]
         mixed = self.older
         if not alone:
-            mixed = self.older + share * (self.newer - self.older)
-            mixed = np.clip(_with_strokes_of(mixed, painted), 0, 1)
+            between = self.older + share * (self.newer - self.older)
+            mixed = np.clip(_with_strokes_of(between, painted), 0, 1)
         if self.age >= period:
             self.older, self.newer, self.age = self.newer, painted, 0
         return mixed
@@ -94,13 +94,12 @@ def _period(steady: float) -> float:
 
 def _moved(last: Painting, painted: Painting, motion: Motion) -> Painting:
     """Move a painting with the film; where that cannot be trusted, take the frame's own. Colours follow the light."""
-    change = warp(last, motion.back, sharp=True) - painted
-    change -= (1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
-    kept = painted + motion.trust[..., None] * change
-    return np.clip(_with_strokes_of(kept, painted), 0, 1)
+    change: Painting = warp(last, motion.back, sharp=True) - painted
+    change -= np.float32(1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
+    return np.clip(_with_strokes_of(painted + motion.trust[..., None] * change, painted), 0, 1)
 
 
-def _with_strokes_of(picture: Painting, painted: Painting) -> Painting:
+def _with_strokes_of(picture: NDArray[Any], painted: Painting) -> Painting:
     """Give a picture the local contrast of fine and of larger strokes that the frame's own painting has."""
     made = picture.copy()
     for width in _STROKES:

@@ -113,5 +113,6 @@ def test_the_next_frame_of_a_film_begins_with_the_first_rung_that_optimises():
     assert continued[0].settings["steps"] < QUICK[1].settings["steps"]
     assert continued[0].settings["content_weight"] == QUICK[1].settings["content_weight"]
     assert CascadeOptions.model_validate({"rungs": [str(rung) for rung in continued]}).rungs == continued
+    assert make_recipe("cascade", settings={"rungs": continued}).options.sides_used(512)
     passes = CascadeOptions.model_validate({"rungs": "adain:64,swap"})
     assert passes.continued() == passes

@@ -18,7 +18,7 @@ LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "rel
 _DEEPEST = 4  # block of the encoder; deeper layers have too few positions to match
 
 
-_ANY_SIZE = 2**20  # pixels; a first size that no picture exceeds
+_ANY_SIZE = 4096
 
 
 class NnstOptions(Options):
