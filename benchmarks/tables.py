@@ -384,8 +384,8 @@ def film_flicker(results: Video) -> str:
     ]
     where = (
         f"Flicker in levels of 255 of `adain` at `--steady {results['steady']}`, {results['frames']} frames a clip; "
-        "in brackets by linear interpolation. The last columns are the flicker of the film divided by that of its frames painted by "
-        "themselves, and likewise the distance to the style. The first three clips are made "
+        "in brackets by linear interpolation. The last columns are the flicker of the film divided by that of its "
+        "frames painted by themselves, and likewise the distance to the style. The first three clips are made "
         "(`benchmarks/results/video.json`)."
     )
     return below(markdown(("clip", "film", "frame by frame", "painted film", "ratio", "style"), rows), where)

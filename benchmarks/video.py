@@ -40,8 +40,8 @@ def _recipe(method: str, folder: Path, size: int) -> Recipe:
     return make_recipe(method, styles, settings={"size": size, **({"net": NET} if method == "johnson" else {})})
 
 
-def paint(source: Path, recipe: Recipe, steady: float, watch: Any = None) -> float:
-    """Paint a film; return the seconds that it took."""
+def paint(source: Path, recipe: Recipe, steady: float) -> list[float]:
+    """Paint a film; return when each frame was painted, in seconds."""
     from impasto.session.session import Session
     from impasto.video.film import paint_film
     from impasto.video.job import plan_film
@@ -55,7 +55,14 @@ def paint(source: Path, recipe: Recipe, steady: float, watch: Any = None) -> flo
         device="cpu",
         overwrite=True,
     )
-    return paint_film(job, Session(device="cpu"), watch=watch).seconds
+    times: list[float] = []
+
+    def watch(progress: FilmProgress) -> None:
+        del progress
+        times.append(time.perf_counter())
+
+    paint_film(job, Session(device="cpu"), watch=watch)
+    return times
 
 
 def measure_rates(method: str, folder: Path, size: tuple[int, int], frames: int, rounds: int) -> FilmRate:
@@ -78,8 +85,7 @@ def measure_rates(method: str, folder: Path, size: tuple[int, int], frames: int,
             last(painter.paint(photo))
         alone.append(frames / (time.perf_counter() - began))
         for steady, rates in film.items():
-            times: list[float] = []
-            paint(source, recipe, float(steady), lambda _, times=times: times.append(time.perf_counter()))
+            times = paint(source, recipe, float(steady))
             rates.append((len(times) - 1) / (times[-1] - times[0]))  # without the first, which loads networks
     medians = {steady: statistics.median(rates) for steady, rates in film.items()}
     rate = statistics.median(alone)
@@ -134,16 +140,11 @@ def _tensor(image: Any) -> Any:
 def measure_length(folder: Path, minutes: float) -> FilmLength:
     """Paint a small film of some minutes by johnson, in this process."""
     from impasto.memory import peak_memory_mb
+    from impasto.video.options import DEFAULT_STEADY
 
     source = folder / f"minutes-{minutes}.mp4"
     write_clip(source, _to_and_fro(round(minutes * 60 * RATE)), SMALL)
-    times: list[float] = []
-
-    def watch(progress: FilmProgress) -> None:
-        del progress
-        times.append(time.perf_counter())
-
-    paint(source, _recipe("johnson", folder, max(SMALL)), 0.95, watch)
+    times = paint(source, _recipe("johnson", folder, max(SMALL)), DEFAULT_STEADY)
     part = min(len(times) // 2, 60 * RATE)
     first, last = (((len(part_) - 1) / (part_[-1] - part_[0])) for part_ in (times[1:part], times[-part:]))
     source.unlink()

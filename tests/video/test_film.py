@@ -210,6 +210,9 @@ def test_a_full_disk_leaves_what_can_be_played(tmp_path, paint, frames_of, monke
     with pytest.raises(OutputError, match="No space left"):
         paint(film, target)
     assert len(frames_of(target)) == 8
+    monkeypatch.setattr(parts, "write_atomically", real)
+    report = paint(film, target)
+    assert (report.continued, report.frames, len(frames_of(target))) == (8, 20, 20)
 
 
 @pytest.mark.parametrize(

@@ -291,12 +291,14 @@ class _Painting:
         )
 
     def _rescue(self) -> None:
-        """Join what was painted, after the system has refused to write more."""
-        with contextlib.suppress(Exception):
-            if self._parts.count:
-                self._parts.free_room()
-                until = self._parts.end()
-                self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted", until=until)
+        """Join what was painted, if there is room for it. The state is removed only where room is short."""
+        for without_state in (False, True):
+            with contextlib.suppress(Exception):
+                if self._parts.count:
+                    self._parts.free_room(state=without_state)
+                    until = self._parts.end()
+                    self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted", until=until)
+                return
 
     def _join(self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None) -> None:
         job = self._job

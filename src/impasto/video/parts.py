@@ -93,9 +93,9 @@ class Parts:
                 f"{path} cannot be written ({error.strerror}); expected room for a film: make some"
             ) from None
 
-    def free_room(self) -> None:
-        """Free what `keep_room` keeps, and the state."""
-        for name in (_ROOM, _STATE):
+    def free_room(self, *, state: bool = True) -> None:
+        """Free what `keep_room` keeps, and the state if it is not needed to go on."""
+        for name in (_ROOM, *([_STATE] if state else [])):
             (self.folder / name).unlink(missing_ok=True)
 
     def save(self, segment: Segment, arrays: Arrays, facts: Mapping[str, Any]) -> None:

@@ -25,7 +25,9 @@ _FADE = 0.4  # share of that time in which a patch fades
 _FORMS, _LARGE = 0.9, 15  # share of the last colours that each frame keeps, and side in pixels of their means
 _PATCHES = 5  # patches along the shorter side
 _STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
-_NEAR = 6.0  # pixels: standard deviation of the window in which contrast is compared
+_NEAR = 17  # pixels: side of the window in which contrast is compared
+_NONE = np.float32(1e-6)  # contrast that counts as none
+_SUM = np.ones((1, 3), np.float32)  # of three channels
 _STRONGEST = 2.0  # largest factor of contrast
 
 
@@ -63,15 +65,18 @@ class MovedPaintings:
             self.older, self.newer, self.age = painted, painted, 0
             return painted
         alone = self.older is self.newer
-        self.newer = _moved(self.newer, painted, motion)
-        self.older = self.newer if alone else _moved(self.older, painted, motion)
+        strokes = _Strokes(painted)
+        self.newer = _moved(self.newer, painted, strokes, motion)
+        self.older = self.newer if alone else _moved(self.older, painted, strokes, motion)
         self.age += 1
         period = _period(steady)
-        share = np.clip((np.float32(self.age / period) - self._turns * (1 - _FADE)) / _FADE, 0, 1)[..., None]
         mixed = self.older
         if not alone:
-            between = self.older + share * (self.newer - self.older)
-            mixed = np.clip(_with_strokes_of(between, painted), 0, 1)
+            share = (np.float32(self.age / period) - self._turns * np.float32(1 - _FADE)) / np.float32(_FADE)
+            between = self.newer - self.older
+            between *= np.clip(share, 0, 1)[..., None]
+            between += self.older
+            mixed = strokes.given_to(between)
         if self.age >= period:
             self.older, self.newer, self.age = self.newer, painted, 0
         return mixed
@@ -92,24 +97,46 @@ def _period(steady: float) -> float:
     return min(_LONGEST, _LIFE / max(1 - steady, 1e-6))
 
 
-def _moved(last: Painting, painted: Painting, motion: Motion) -> Painting:
+def _moved(last: Painting, painted: Painting, strokes: _Strokes, motion: Motion) -> Painting:
     """Move a painting with the film; where that cannot be trusted, take the frame's own. Colours follow the light."""
-    change: Painting = warp(last, motion.back, sharp=True) - painted
+    change: Painting = warp(last, motion.back, sharp=True)
+    change -= painted
     change -= np.float32(1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
-    return np.clip(_with_strokes_of(painted + motion.trust[..., None] * change, painted), 0, 1)
+    change *= motion.trust[..., None]
+    change += painted
+    return strokes.given_to(change)
 
 
-def _with_strokes_of(picture: NDArray[Any], painted: Painting) -> Painting:
-    """Give a picture the local contrast of fine and of larger strokes that the frame's own painting has."""
-    made = picture.copy()
-    for width in _STROKES:
-        smooth, aim = (cv2.GaussianBlur(each, (0, 0), width) for each in (picture, painted))
-        fine, wanted = picture - smooth, painted - aim
-        energy, enough = (cv2.GaussianBlur(np.square(each).sum(2), (0, 0), _NEAR) for each in (fine, wanted))
-        gain = np.sqrt((enough + 1e-6) / (energy + 1e-6))
-        made += fine * (np.clip(gain, 1, _STRONGEST) - 1)[..., None]
-        picture, painted = np.asarray(smooth, np.float32), np.asarray(aim, np.float32)
-    return made
+class _Strokes:
+    """The local contrast of fine and of larger strokes of a painting."""
+
+    def __init__(self, painted: Painting) -> None:
+        self._energies: list[Painting] = []
+        for width in _STROKES:
+            smooth = _blurred(painted, width)
+            self._energies.append(_energy(painted - smooth))
+            painted = smooth
+
+    def given_to(self, picture: Painting) -> Painting:
+        """Give a picture this contrast where it has less, in [0, 1]."""
+        made = picture.copy()
+        for width, enough in zip(_STROKES, self._energies, strict=True):
+            smooth = _blurred(picture, width)
+            fine = picture - smooth
+            gain = np.sqrt(enough / _energy(fine))
+            fine *= (np.clip(gain, 1, _STRONGEST) - 1)[..., None]
+            made += fine
+            picture = smooth
+        return np.clip(made, 0, 1, out=made)
+
+
+def _blurred(picture: Painting, width: float) -> Painting:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.float32)
+
+
+def _energy(fine: Painting) -> Painting:
+    """The mean square of what is finer than a blur, near each pixel; never 0."""
+    return np.asarray(cv2.blur(cv2.transform(np.square(fine), _SUM), (_NEAR, _NEAR)), np.float32) + _NONE
 
 
 def _make_turns(size: tuple[int, int]) -> Painting:
