@@ -360,6 +360,50 @@ class Batch(Run):
     methods: dict[str, BatchMethod]
 
 
+@_exact
+class FilmRate(TypedDict):
+    """Frames a second of the painter alone and of a film by `--steady`, and these divided by the painter's."""
+
+    painter: float
+    film: dict[str, float]
+    ratios: dict[str, float]
+
+
+@_exact
+class Flicker(TypedDict):
+    """Warping errors in levels of 255 of a film, of its frames painted by themselves, and of the painted film.
+
+    ``sharp`` moves frames by a sharp interpolation, as impasto reports it, ``linear`` as Lai et al. 2018. ``strokes``
+    is the style distance of the film divided by that of frames painted by themselves.
+    """
+
+    sharp: dict[str, float]
+    linear: dict[str, float]
+    strokes: float
+
+
+@_exact
+class FilmLength(TypedDict):
+    """Peak memory in MB of a film of some minutes, and frames a second in its first and its last minute."""
+
+    minutes: float
+    peak_mb: float
+    first: float
+    last: float
+
+
+@_exact
+class Video(Run):
+    """`benchmarks.video`: rates by method, flicker by clip, and films of several lengths."""
+
+    size: tuple[int, int]
+    frames: int
+    steady: float
+    rates: dict[str, FilmRate]
+    flicker: dict[str, Flicker]
+    lengths: list[FilmLength]
+
+
 SHAPES: dict[str, type[Any]] = {
     "arbitrary": Arbitrary,
     "batch": Batch,
@@ -373,6 +417,7 @@ SHAPES: dict[str, type[Any]] = {
     "score": Score,
     "strokes": Strokes,
     "studio": Studio,
+    "video": Video,
     "worth": Worth,
     "worth-noise": Worth,
 }

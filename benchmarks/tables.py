@@ -27,6 +27,7 @@ from benchmarks.shapes import (
     Strokes,
     StrokesRow,
     Studio,
+    Video,
     Worth,
 )
 from impasto.cli.flags import show_default
@@ -348,6 +349,55 @@ def studio(results: Studio) -> str:
         f"studio has just begun, and {took['busy']:.1f} s while a large picture is being painted. {load['clients']} "
         f"clients at once took {load['memory_peak_mb'] - load['memory_before_mb']:.0f} MB. On "
         f"{conditions(results['machine'])} (`benchmarks/results/studio.json`)."
+    )
+
+
+def film_rates(results: Video) -> str:
+    """Table of frames a second of a film, by method."""
+    rows = [
+        (
+            f"`{name}`",
+            f"{each['painter']:.2f}",
+            *(f"{rate:.2f} ({each['ratios'][steady]:.2f})" for steady, rate in each["film"].items()),
+        )
+        for name, each in results["rates"].items()
+    ]
+    steady = [f"`--steady {each}`" for each in next(iter(results["rates"].values()))["film"]]
+    width, height = results["size"]
+    where = (
+        f"Frames a second at {width}×{height} px, from decoding to the finished file, and in brackets divided by the "
+        f"painter's own rate, on {conditions(results['machine'])} (`benchmarks/results/video.json`)."
+    )
+    return below(markdown(("", "painter alone", *steady), rows), where)
+
+
+def film_flicker(results: Video) -> str:
+    """Table of the flicker of clips, of their frames painted by themselves, and of the painted films."""
+    rows = [
+        (
+            clip,
+            *(f"{each['sharp'][name]:.2f} ({each['linear'][name]:.2f})" for name in ("input", "frames", "result")),
+            f"{each['sharp']['result'] / each['sharp']['frames']:.2f}",
+            f"{each['strokes']:.2f}",
+        )
+        for clip, each in results["flicker"].items()
+    ]
+    where = (
+        f"Flicker in levels of 255 of `adain` at `--steady {results['steady']}`, {results['frames']} frames a clip; "
+        "in brackets by linear interpolation. The last columns are the flicker of the film divided by that of its "
+        "frames painted by themselves, and likewise the distance to the style. The first three clips are made "
+        "(`benchmarks/results/video.json`)."
+    )
+    return below(markdown(("clip", "film", "frame by frame", "painted film", "ratio", "style"), rows), where)
+
+
+def film_lengths(results: Video) -> str:
+    """A sentence about long films."""
+    short, long = (f(results["lengths"], key=lambda each: each["minutes"]) for f in (min, max))
+    return sentence(
+        f"A small film of {long['minutes']:g} minutes took {long['peak_mb']:.0f} MB, one of {short['minutes']:g} "
+        f"{short['peak_mb']:.0f} MB; the last minute was painted at {long['last'] / long['first']:.2f} of the rate "
+        f"of the first, on {conditions(results['machine'])} (`benchmarks/results/video.json`)."
     )
 
 

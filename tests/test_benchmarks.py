@@ -34,6 +34,7 @@ SMALL = {
     "score": "--pairs {pairs} --photos {styles} --paintings {styles} --ways draft adain --size 48",
     "strokes": "--methods adain johnson gatys gatys-at-once --styles night --scales 1 --sizes 32 64 --steps 1",
     "studio": "--requests 6 --clients 3 --photo 64x48 --large 64 --forget 3",
+    "video": "--size 64x48 --frames 4 --methods johnson --minutes 0.01 --rounds 1",
     "worth": "{photo} --styles {styles} --names great-wave-small --size 64 --most 2",
 }
 """By benchmark, the flags of a run that takes seconds."""
@@ -119,12 +120,14 @@ def test_all_that_write_results_are_run_here():
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_run_writes_its_shape(name, tiny, peers, pictures, tmp_path, monkeypatch, capsys):
     path = tmp_path / "results" / f"{name}.json"
+    if name == "video":
+        pytest.importorskip("cv2", reason="the extra video is not installed")
     (tmp_path / "pairs.csv").write_text("photo,painting\nphoto.png,great-wave.png\n", encoding="utf-8")
     flags = SMALL[name].format(photo=pictures[0], styles=tmp_path, pairs=tmp_path / "pairs.csv")
     _run(name, flags, path, monkeypatch)
     first = read(path, SHAPES[name])
     assert any(capsys.readouterr())
-    kept = {"ladder": " --add", "memory": " --rest", "worth": ""}
+    kept = {"ladder": " --add", "video": " --add", "memory": " --rest", "worth": ""}
     if name in ("large", "lattice", "score", "strokes", *kept):  # these add to what is there
         _run(name, flags + kept.get(name, ""), path, monkeypatch)
         assert read(path, SHAPES[name]).keys() == first.keys()

@@ -15,6 +15,7 @@ from impasto.cli.app import build
 from impasto.cli.batch import app_for
 from impasto.cli.flags import with_signature
 from impasto.cli.painting import Output
+from impasto.cli.video import film_app
 from impasto.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +83,9 @@ def check(arguments: str) -> None:
         tokens = tokens[: tokens.index(">")]
     if tokens[0] == "replay":  # its flags are those of the method that painted the picture
         check_replay(tokens[1:])
+        return
+    if tokens[0] == "video":  # its flags are those of the method that it names
+        film_app(tokens[1:]).parse_args(tokens[1:], exit_on_error=False, print_error=False)
         return
     if tokens[0] == "batch":  # its flags are those of the method that it paints with
         there = tokens.index("--recipe") if "--recipe" in tokens else len(tokens)
@@ -158,6 +162,8 @@ def test_what_is_broken_is_seen(link, wrong):
         "train",
         "train adain --photos a --out b",
         "weights fetc NAME",
+        "video film.mp4 a.jpg --stedy 1",
+        "video film.mp4 --method johnson --nett the-scream",
         "replay a.png --fotos b.jpg",
         "batch photos --fotos b.jpg",
         "batch photos --method adain --effort best",

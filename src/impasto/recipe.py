@@ -92,6 +92,10 @@ class Options(Frozen):
         """Return the settings for an encoder that sees values so many times as large, normalised or bare."""
         return self
 
+    def continued(self) -> Self:
+        """Return the settings that paint a film's next frame, beginning with the last one's painting."""
+        return self
+
     @property
     def style_name(self) -> str:
         """The name of the style in file names, if a network knows it; empty if the style is a picture."""

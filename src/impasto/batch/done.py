@@ -20,6 +20,8 @@ from ..recipe import is_picture
 from ..session.provenance import inputs_of
 from ..weights.files import sha256_of
 from . import storage
+from .clip_names import is_clip
+from .clips import clip_state, record_in
 from .jobs import Job, State, Writing
 from .ways import Way
 
@@ -58,6 +60,8 @@ class Done:
         Raises:
             RequestError: the photo, a style or a network cannot be read.
         """
+        if is_clip(job.photo.path):
+            return clip_state(job, self._writing, lambda: self._nets(job.way))
         if not storage.exists(job.output):
             return State.ABSENT
         try:
@@ -127,8 +131,8 @@ def orphans(out: Path, outputs: set[str], photos: set[str]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if not is_picture(name) or storage.absolute(str(path)) in outputs:
+            if not (is_picture(name) or is_clip(name)) or storage.absolute(str(path)) in outputs:
                 continue
-            found = found_recipe(path)
+            found = record_in(str(path)) if is_clip(name) else found_recipe(path)
             if found is not None and "recipe" in found and found.get("photo") not in photos:
                 yield str(path)

@@ -14,7 +14,7 @@ from ..errors import RequestError, near_misses
 from ..images.source import STANDARD_STREAM
 from ..recipe import is_picture
 from ..untrusted import MOST_STREAMED, irregular, read_stream
-from . import storage
+from . import clip_names, storage
 from .problems import Problem
 
 LIST = "@"
@@ -111,9 +111,20 @@ def _walk(top: Path, out: Path, found: Found) -> Iterator[Photo]:
                     found.notes.append(f"{entry.path} leads back to a folder that it is in; it is left out")
                 else:
                     deeper.append((entry.path, f"{kept}{entry.name}/", above | {one}))
-            elif is_picture(entry.name):
+            elif is_picture(entry.name) or _is_clip_to_paint(entry.path, found):
                 yield Photo(entry.path, kept.rstrip("/"))
         waiting += reversed(deeper)
+
+
+def _is_clip_to_paint(path: str, found: Found) -> bool:
+    """Whether a file is a clip that can be painted. Without the extra for it, a note says so once."""
+    if not clip_names.is_clip(path):
+        return False
+    if clip_names.can_be_painted():
+        return True
+    note = "clips are left out; they need the extra video: pip install 'impasto[video]'"
+    found.notes += [] if note in found.notes else [note]
+    return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -141,7 +152,7 @@ def _matching(pattern: str, out: Path, found: Found) -> Iterator[Photo]:
         kept = path.parent.relative_to(base).as_posix() if path.is_relative_to(base) else ""
         if path.is_dir():
             continue
-        if is_picture(name) and not path.resolve().is_relative_to(out.resolve()):
+        if (is_picture(name) or _is_clip_to_paint(name, found)) and not path.resolve().is_relative_to(out.resolve()):
             count += 1
             yield Photo(name, "" if kept == "." else kept)
     if not count:

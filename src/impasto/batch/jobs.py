@@ -33,6 +33,7 @@ class Job:
         output: the file to write.
         masks: a mask for each style, None for everywhere; None if the recipe's are used.
         size: width and height of the photo; None if they are not known.
+        frames: number of frames of a clip, about; None for a photo.
         state: what was found at `output` when the batch was planned.
     """
 
@@ -41,6 +42,7 @@ class Job:
     output: str
     masks: tuple[str | None, ...] | None = None
     size: tuple[int, int] | None = None
+    frames: int | None = None
     state: State = State.ABSENT
 
     @property

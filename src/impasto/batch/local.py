@@ -16,6 +16,8 @@ from ..errors import Cancelled, ImpastoError, OutputError
 from ..images.atomic import make_folder
 from ..recipe import Recipe
 from .claims import Claim, Claims
+from .clip_names import is_clip
+from .clips import paint_clip
 from .done import Done
 from .jobs import Job, State, Writing
 from .reckon import decoded_bytes
@@ -47,11 +49,14 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A photo that this process may paint, read. `replaces`: something lies there that is to be replaced."""
+    """A photo that this process may paint, read. `replaces`: something lies there that is to be replaced.
+
+    Of a clip, `photo` is None.
+    """
 
     job: Job
     claim: Claim
-    photo: Picture
+    photo: Picture | None
     replaces: bool
 
 
@@ -193,6 +198,8 @@ class Local:
         if state is State.DONE:
             return Row.of(job, "skipped")
         self._writing.check_replaces(job.output, state)
+        if is_clip(job.photo.path):
+            return _Taken(job, claim, None, state is not State.ABSENT)
         photo = read(job.photo.path, job.way.recipe.sides_used().photo)
         return _Taken(job, claim, photo, state is not State.ABSENT)
 
@@ -202,9 +209,12 @@ class Local:
             self._watcher.begin(taken.job)
         row = None
         try:
-            painting = self._painting(taken)
-            future = writer.submit(self._write, taken, painting)
-            self._writes.append(_Pending(taken.job, bytes_, future))
+            if taken.photo is None:
+                row = self._paint_clip(taken.job)
+            else:
+                painting = self._painting(taken)
+                future = writer.submit(self._write, taken, painting)
+                self._writes.append(_Pending(taken.job, bytes_, future))
         except Cancelled:
             row = Row.of(taken.job, "stopped")
         except Exception as error:
@@ -215,6 +225,10 @@ class Local:
         if row is not None:
             taken.claim.release()
         return row
+
+    def _paint_clip(self, job: Job) -> Row:
+        watch = None if self._watcher is None else self._watcher.progress
+        return paint_clip(job, self._writing, self._session, self._stop.now, watch)
 
     def _painting(self, taken: _Taken) -> Painting:
         try:
@@ -230,6 +244,7 @@ class Local:
 
     def _work(self, taken: _Taken, recipe: Recipe) -> Painting:
         watch = None if self._watcher is None else self._watcher.progress
+        assert taken.photo is not None
         work = self._session.paint(recipe, taken.photo, masks=taken.job.masks, cancel=self._stop.now, watch=watch)
         return work.done()
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from ..errors import RequestError, near_misses
 from ..images.write import FORMATS
 from . import storage
+from .clip_names import extension_of, is_clip
 from .inputs import Photo
 from .ways import Way
 
@@ -38,8 +39,8 @@ class Pattern:
 
     Args:
         text: the pattern; ``/`` in it makes folders.
-        extension: the format of all paintings, such as ``png``; None for that of each photo, or PNG where that cannot
-            be written.
+        extension: the format of all pictures, such as ``png``; None for that of each photo, or PNG where that cannot
+            be written. Clips keep their own.
 
     Raises:
         RequestError: the pattern names an unknown field, leads out of the folder, or has no extension that can be
@@ -69,7 +70,9 @@ class Pattern:
         """
         path = PurePath(photo.path)
         extension = self._extension or path.suffix[1:]
-        if f".{extension.lower()}" not in FORMATS:
+        if is_clip(photo.path):
+            extension = extension_of(photo.path)
+        elif f".{extension.lower()}" not in FORMATS:
             extension = "png"
         folder = path.parent.name or PurePath(storage.absolute(photo.path)).parent.name
         values = {

@@ -13,7 +13,8 @@ from ..images.header import Header, read_header
 from ..images.write import check_size, check_target
 from ..recipe import Recipe
 from ..session.printing import check_print, size_of_print
-from . import storage
+from . import clips, storage
+from .clip_names import is_clip
 from .done import Done
 from .inputs import Found, Photo, find_photos
 from .jobs import Job, State, Writing
@@ -134,7 +135,9 @@ def make_plan(request: Request, done: Done, photos: Found | None = None) -> Plan
                     plan.done.append(job)
                     continue
                 places.check(job)
-            if not storage.is_remote(job.photo.path):
+            if is_clip(job.photo.path):
+                job = clips.checked(job, request.writing)
+            elif not storage.is_remote(job.photo.path):
                 job = replace(job, size=header.of(job.photo.path).size)
             _check_painting(job)
         except ImpastoError as error:
@@ -263,6 +266,8 @@ def _without_paintings(jobs: Sequence[Job], plan: Plan) -> list[Job]:
 
 
 def _is_painting(path: Path, outputs: set[Path]) -> bool:
+    if is_clip(path.name):
+        return path in outputs or clips.record_in(str(path)) is not None
     try:
         return read_header(path).painted
     except ImpastoError:
@@ -271,7 +276,7 @@ def _is_painting(path: Path, outputs: set[Path]) -> bool:
 
 def _check_painting(job: Job) -> None:
     """Refuse a painting that its format does not hold, or that would replace what impasto did not paint."""
-    if job.size is None:
+    if job.size is None or job.frames is not None:
         return
     if job.way.recipe.print is not None:
         check_print(job.output, job.way.recipe, job.size)
@@ -305,6 +310,9 @@ class _Places:
         Raises:
             ImpastoError: it cannot be written, or something is there that impasto did not paint.
         """
+        if is_clip(job.photo.path):
+            self._writing.check_replaces(job.output, job.state)
+            return
         output = Path(job.output)
         place = next(folder for folder in output.parents if folder.exists())
         key = place, output.suffix.lower()

@@ -17,8 +17,11 @@ from ..errors import ImpastoError, MissingExtraError, RequestError
 from . import storage
 from .batch import Batch
 from .claims import Claims
+from .clip_names import is_clip
+from .inputs import Found
 from .jobs import Job
 from .plan import Plan, Request
+from .problems import Problem
 from .reckon import Needs, reckon
 from .rows import Row, Stop
 from .worker import PaintWorker
@@ -61,6 +64,15 @@ class RayBatch(Batch):
         _require_answer(address)
         self._address, self._workers = address, workers
         self._ray: Any = None  # if it is connected by this batch
+
+    def plan(self, photos: Found | None = None) -> Plan:
+        """Plan the batch; see `make_plan`. Clips are problems."""
+        plan = super().plan(photos)
+        for job in [job for job in plan.jobs if is_clip(job.photo.path)]:
+            plan.jobs.remove(job)
+            message = f"{job.photo.path} is a clip, and --engine ray paints photos; expected it without --engine ray"
+            plan.problems.append(Problem(job.photo.path, message, job.output))
+        return plan
 
     def reckon(self, plan: Plan) -> Needs:
         """Reckon the room that a plan takes; its time depends on the cluster."""

@@ -32,6 +32,8 @@ _BYTES = {  # of a painting's pixel in 8 bits; strokes take more than a photo do
     ".jxl": 0.9,
 }
 _JPEG = 1.2
+_FRAME = 0.15  # bytes of a painted film's pixel
+_HELD_FRAMES = 12  # of a clip at a time
 _DEEP = 2.2  # how many times as many bytes 16 bits take
 _RECORD = 3000  # bytes of recipe and profile
 _UNKNOWN = (4000, 3000)  # size of a photo that only decoding tells
@@ -89,6 +91,8 @@ def decoded_bytes(job: Job) -> float:
     """Return the bytes of a photo and its painting in memory, with what decoding and encoding them takes."""
     width, height = job.size or _UNKNOWN
     pixels = width * height
+    if job.frames is not None:
+        return pixels * 12 * _HELD_FRAMES
     used = pixels / reduction(width, height, job.way.recipe.sides_used().photo) ** 2
     across, down = painted_size(job.way.recipe, (width, height))
     return pixels * 4 + used * 12 + across * down * 30
@@ -96,6 +100,8 @@ def decoded_bytes(job: Job) -> float:
 
 def _bytes_of(job: Job, writing: Writing) -> float:
     width, height = painted_size(job.way.recipe, job.size or _UNKNOWN)
+    if job.frames is not None:
+        return width * height * _FRAME * job.frames
     each = _BYTES.get(PurePath(job.output).suffix.lower(), _JPEG)
     return width * height * each * (_DEEP if writing.bits == 16 else 1) + _RECORD
 
@@ -112,7 +118,9 @@ def _seconds(plan: Plan, session: Session) -> float:
     refused: set[int] = set()
     for way, jobs in _by_way(plan.jobs).items():
         painter = painter_of(way, session)
-        sizes = Counter(job.size or _UNKNOWN for job in jobs)
+        sizes = Counter[tuple[int, int]]()
+        for job in jobs:
+            sizes[job.size or _UNKNOWN] += job.frames or 1
         for size, count in sizes.items():
             work += count * painter.estimate_work((size[1], size[0]))
             pixels += count * size[0] * size[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import ImpastoError, RequestError
 from ..images.header import is_whole
 from ..images.source import STANDARD_STREAM, load_bytes
+from .clip_names import is_clip
 from .inputs import LIST, Found, Photo, find_photos
 from .rows import Stop
 
@@ -83,6 +84,8 @@ def _complete(path: str, stamp: _Stamp) -> bool:
     age = time.time() - stamp[1] / 1e9
     if age > _RECENT or age < 0:
         return True
+    if is_clip(path):
+        return age > _PATIENCE
     try:
         return is_whole(load_bytes(path)[0]) or age > _PATIENCE
     except ImpastoError:

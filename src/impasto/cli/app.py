@@ -49,8 +49,9 @@ def build(name: str | None = None, *, everything: bool = False) -> App:
 
     add("compare", usage="Usage: impasto compare (PHOTO STYLE [STYLE ...] | --pairs FILE) [OPTIONS]")
     add("replay", usage="Usage: impasto replay PICTURE [OPTIONS]", help_flags=[], version_flags=[])
+    add("video", usage="Usage: impasto video FILM STYLE [STYLE ...] [OPTIONS]", help_flags=[], version_flags=[])
     add("batch", usage="Usage: impasto batch IN [IN ...] -o OUT [OPTIONS]", help_flags=[], version_flags=[])
-    add("score", usage="Usage: impasto score (PICTURE --photo PHOTO --style STYLE | --pairs FILE) [OPTIONS]")
+    add("score", usage="Usage: impasto score (PICTURE --photo FILE (--style FILE|--video)|--pairs FILE) [OPTIONS]")
     for command in ("demo", "doctor", "export", "presets", "show", "studio", "weights"):
         add(command)
     train = App(name="train", help="Train a network, to paint with by --net FILE.", help_flags=HELP)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MOST_NAMES = 1000  # names tried for a picture that cannot be written where it should
 
 
-def _option(
+def option(
     help: str,
     group: Group = OUTPUT,
     *,
@@ -46,6 +46,7 @@ def _option(
     name: tuple[str, ...] = (),
     default: str | bool | None = None,
 ) -> Parameter:
+    """Make the parameter of a flag that is a field of a dataclass."""
     return Parameter(
         name=name or None, help=help, group=group, negative="", show_default=default, **shown_if(plain=plain)
     )
@@ -57,43 +58,41 @@ class Output:
 
     output: Annotated[
         str | None,
-        _option(
+        option(
             "File to write: .png, .jpg, .webp, .tif, .avif or .jxl; - writes PNG to standard output.",
             name=("--output", "-o"),
             default="PHOTO.STYLE.png",
             plain=True,
         ),
     ] = None
-    overwrite: Annotated[bool, _option("Replace files that exist.", default=False, plain=True)] = False
-    quality: Annotated[int, _option("Quality of lossy formats, 1 to 100.", plain=True)] = 95
-    bits: Annotated[int, _option("Bits of each colour channel: 8, or 16 for PNG, TIFF and JPEG XL.")] = 8
+    overwrite: Annotated[bool, option("Replace files that exist.", default=False, plain=True)] = False
+    quality: Annotated[int, option("Quality of lossy formats, 1 to 100.", plain=True)] = 95
+    bits: Annotated[int, option("Bits of each colour channel: 8, or 16 for PNG, TIFF and JPEG XL.")] = 8
     keep_gps: Annotated[
-        bool, _option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
+        bool, option("Keep the place where the photo was taken. Its other EXIF data is always kept.", default=False)
     ] = False
-    device: Annotated[str, _option("Where to paint: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")] = (
-        "auto"
-    )
-    quiet: Annotated[bool, _option("Print nothing but errors.", name=("--quiet", "-q"), default=False)] = False
+    device: Annotated[str, option("Where to paint: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.")] = "auto"
+    quiet: Annotated[bool, option("Print nothing but errors.", name=("--quiet", "-q"), default=False)] = False
     json: Annotated[
-        bool, _option("Print one JSON object on standard output, and all else on standard error.", default=False)
+        bool, option("Print one JSON object on standard output, and all else on standard error.", default=False)
     ] = False
     snapshot_every: Annotated[
         int | None,
-        _option("Write every Nth step as a PNG file, and at the end an animation and a strip of them.", RECORDS),
+        option("Write every Nth step as a PNG file, and at the end an animation and a strip of them.", RECORDS),
     ] = None
-    snapshot_dir: Annotated[Path | None, _option("Folder for the snapshots.", RECORDS, default="OUTPUT-steps")] = None
-    loss_log: Annotated[Path | None, _option("File for the losses: one JSON line for each step.", RECORDS)] = None
-    loss_plot: Annotated[Path | None, _option("File for a plot of the losses (.png, .svg, .pdf).", RECORDS)] = None
+    snapshot_dir: Annotated[Path | None, option("Folder for the snapshots.", RECORDS, default="OUTPUT-steps")] = None
+    loss_log: Annotated[Path | None, option("File for the losses: one JSON line for each step.", RECORDS)] = None
+    loss_plot: Annotated[Path | None, option("File for a plot of the losses (.png, .svg, .pdf).", RECORDS)] = None
     state: Annotated[
         Path | None,
-        _option(
+        option(
             "Save the painting's state in this .safetensors file, for --resume: every minute, at Ctrl-C, and after "
             "each size.",
             RECORDS,
             default="FILE of --resume",
         ),
     ] = None
-    resume: Annotated[Path | None, _option("Continue the painting whose state is in this file.", RECORDS)] = None
+    resume: Annotated[Path | None, option("Continue the painting whose state is in this file.", RECORDS)] = None
 
     @property
     def target(self) -> str:
@@ -135,7 +134,7 @@ def run(
     check_painting_size(output.target, recipe, photo)
     checkpoint = _checkpoint(output)
     interrupted, unwritable = False, ""
-    with display(quiet=output.quiet) as shown, _signals_as_interrupt(), Session(device=output.device) as session:
+    with display(quiet=output.quiet) as shown, signals_as_interrupt(), Session(device=output.device) as session:
         work = session.paint(
             recipe,
             photo,
@@ -316,7 +315,7 @@ def _checkpoint(output: Output) -> StateFile | None:
 
 
 @contextlib.contextmanager
-def _signals_as_interrupt() -> Generator[None]:
+def signals_as_interrupt() -> Generator[None]:
     """Let the signals that end a program end a painting as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield

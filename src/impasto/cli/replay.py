@@ -23,6 +23,7 @@ from ..recipe import Recipe, Style
 from ..session.provenance import Finder, Provenance, read_provenance
 from ..untrusted import shorten
 from ..values import explain, parse_none
+from ..video import is_film
 from . import DONE, run_app
 from .flags import HELP, HELP_ALL, OUTPUT, PICTURES, flags, given, more_flags, shown, with_signature
 from .paint import COMMON, FIRST, joined_name, parse_styles, refuse_file_as_init, settings_of, stem
@@ -48,6 +49,10 @@ def replay(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True, show=Fal
         return DONE
     if source.startswith("-") and source != STANDARD_STREAM:
         raise RequestError(f"{source} stands before the picture; expected it first: impasto replay PICTURE {source}")
+    if is_film(source):
+        from .video_replay import replay_film
+
+        return replay_film(source, rest)
     record = read_provenance(source)
     recipe = recipe_in(source, record)
     everything = HELP_ALL in rest
@@ -303,6 +308,22 @@ def _resolve(
     data = recipe.renamed(lambda name: name if name in as_given else finder.find(name))
     finder.check(source)
     return photo, read_recipe(data)
+
+
+def resolve_inputs(
+    source: str,
+    record: Provenance,
+    recipe: Recipe,
+    photo: str | None,
+    styles: Sequence[str],
+    settings: Mapping[str, Any],
+    inputs: Sequence[Path] | None,
+) -> tuple[str, Recipe]:
+    """Find the inputs of a film; see `_resolve`. `styles` are texts, and `inputs` the places to look in."""
+    refuse_file_as_init(settings)
+    others = parse_styles(styles, photo or record.photo or "FILM")
+    finder = Finder(record.inputs, [*_check_places(inputs or ()), Path(source).parent, Path()])
+    return _resolve(source, record.photo, photo, recipe, others, settings, finder)
 
 
 def _default_name(source: str, photo: str | None) -> str:

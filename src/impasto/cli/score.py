@@ -7,6 +7,7 @@ import io
 import json as json_text
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def score(
     pictures: Path | None = None,
     size: int = 512,
     inverse: bool = False,
+    video: bool = False,
     device: str = "auto",
     json: bool = False,
 ) -> int:
@@ -80,9 +82,14 @@ def score(
         size: Longest side of what is painted in pixels.
         inverse: Also measure the relative error of turning features into a picture and back: those of the photo, of
             the painting, and the transformed ones. This paints three more pictures for each pair.
+        video: Measure how much a painted film flickers: PICTURE is that film, --photo the one it was painted from.
         device: Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:N or mps.
         json: Print one JSON object.
     """
+    if video:
+        if picture is None or photo is None or pairs is not None:
+            raise RequestError("--video needs two films; expected PAINTED --video --photo FILM")
+        return _show_flicker(picture, photo, as_json=json)
     if pairs is None:
         if picture is None or photo is None or style is None:
             raise RequestError("expected PICTURE --photo FILE --style FILE, or --pairs FILE with its folders")
@@ -109,6 +116,27 @@ def score(
             ]
     _show(rows, as_json=json)
     return DONE
+
+
+def _show_flicker(painted: str, film: str, *, as_json: bool) -> int:
+    from ..video.measure import measure_flicker
+
+    found = measure_flicker(painted, film, _begin_of(painted))
+    if as_json:
+        print(json_text.dumps({"flicker": found}))
+    else:
+        print(f"flicker of {painted}: {found['painting']:.2f} of 255; of {film}: {found['input']:.2f}")
+    return DONE
+
+
+def _begin_of(painted: str) -> Fraction:
+    """The time in the film at which a painted one begins, if its record says that."""
+    from ..video.record import film_provenance
+
+    try:
+        return film_provenance(painted).film.span[0]
+    except RequestError:
+        return Fraction(0)
 
 
 def _read_pairs(path: Path) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from .functional import (
     sum_of_squares,
     total_variation,
 )
+from .held import Held
 
 Reduction = Literal["mean", "half-sum"]
 Guide = Callable[[int, int], Tensor]
@@ -273,12 +274,16 @@ class Objective:
         tv: total variation; None for none.
         range_weight: weight of the mean squared distance of values to [0, 1], in levels of 255. Such values are
             clipped when the picture is shown, so style would be lost.
+
+    Attributes:
+        held: holds the picture at another one; None does not. It may be set before the first call.
     """
 
     def __init__(
         self, encoder: VGG, terms: Sequence[Term], tv: TVTerm | None = None, range_weight: float = 0.0
     ) -> None:
         self.encoder, self.terms, self.tv, self.range_weight = encoder, tuple(terms), tv, range_weight
+        self.held: Held | None = None
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -290,6 +295,8 @@ class Objective:
             excess = (image - image.clamp(0, 1)) * 255
             losses["range"] = excess.square().mean() * self.range_weight
             gradient.add_(excess, alpha=2 * 255 * self.range_weight / excess.numel())
+        if self.held is not None:
+            losses["held"] = self.held.add(image, gradient, torch.stack([*losses.values()]).sum())
         losses["total"] = torch.stack([value.reshape(()) for value in losses.values()]).sum()
         return losses, gradient
 

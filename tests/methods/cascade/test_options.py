@@ -105,3 +105,14 @@ def test_what_cannot_be_painted_is_refused(rungs, message):
 )
 def test_how_large_a_rung_is_painted(size, final, shape, painted):
     assert Rung(method="swap", size=size).longest(final, shape) == painted
+
+
+def test_the_next_frame_of_a_film_begins_with_the_first_rung_that_optimises():
+    continued = CascadeOptions().continued().rungs
+    assert [rung.method for rung in continued] == ["nnst", "swap"]
+    assert continued[0].settings["steps"] < QUICK[1].settings["steps"]
+    assert continued[0].settings["content_weight"] == QUICK[1].settings["content_weight"]
+    assert CascadeOptions.model_validate({"rungs": [str(rung) for rung in continued]}).rungs == continued
+    assert make_recipe("cascade", settings={"rungs": continued}).options.sides_used(512)
+    passes = CascadeOptions.model_validate({"rungs": "adain:64,swap"})
+    assert passes.continued() == passes

@@ -104,6 +104,13 @@ class Rung(Frozen):
             parts.append("spread_colours=yes")
         return ":".join([*parts, *(f"{name}={_written(value)}" for name, value in self.settings.items())])
 
+    def continued(self) -> Self:
+        """Return the rung with the settings that its method has for a film's next frame; see `Options.continued`."""
+        options = self.scaled_options(1)
+        changed = options.continued().model_dump(include=set(type(options).model_fields))
+        new = {name: value for name, value in changed.items() if value != getattr(options, name)}
+        return self.model_copy(update={"settings": {**self.settings, **new}}) if new else self
+
     def longest(self, final: int, shape: tuple[int, int]) -> int:
         """Return the longest side in pixels to paint at, for a final picture of `final` pixels.
 
@@ -238,6 +245,12 @@ class CascadeOptions(Options):
         """See `Options.sides_used`: the most that a rung uses, were it painted at the final size."""
         rungs = [rung.scaled_options(self.style_scale).sides_used(size) for rung in self.rungs]
         return SidesUsed(_largest([each.photo for each in rungs]), _largest([each.style for each in rungs]))
+
+    def continued(self) -> Self:
+        """Return the settings without what comes before the first rung that optimises; see `Options.continued`."""
+        kept = [rung.continued() for rung in self.rungs]
+        first = next((number for number, rung in enumerate(kept) if rung != self.rungs[number]), 0)
+        return self.model_copy(update={"rungs": tuple(kept[first:])})
 
     def settled(self, settle: Callable[[Rung], Mapping[str, Any]]) -> Self:
         """Return these options with the settings of each rung replaced by what `settle` returns for it."""

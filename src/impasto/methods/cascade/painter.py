@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Hashable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor
 
 from ...control import part
 from ...errors import RequestError
 from ...images.geometry import fitted_size, resize
+from ...losses.held import Held
 from ...painter import Painter, Regions, Step
 from ...recipe import Options, Recipe
 from ...strips import Size
@@ -64,7 +66,12 @@ class CascadePainter(Painter):
         styles: 1×3×H×W each, at their own sizes.
         kept: a cache of style statistics, by the number of the rung and the key of its painter. None keeps those of
             one painting's sizes.
+
+    Attributes:
+        held: holds the paintings of rungs that optimise at a picture; None does not.
     """
+
+    held: Held | None = None
 
     def __init__(self, recipe: Recipe, nets: CascadeNets, styles: Sequence[Tensor], kept: Kept | None = None) -> None:
         self.options = options_of(recipe, CascadeOptions)
@@ -106,6 +113,8 @@ class CascadePainter(Painter):
             what = f"{rung.method} at {size} px"
             if painter.resumable and (checkpoint := progress.checkpoint(number, start)) is not None:
                 painter = painter.keeping(checkpoint)
+            if self.held is not None and isinstance(painter, StagedPainter):
+                painter = painter.holding(self.held)
             begun = None if start is None else _resize_start(start, shape, size)
             if begun is not None and number > 0:
                 begun = sharpened(begun, content, rung.start_detail)
@@ -125,6 +134,12 @@ class CascadePainter(Painter):
                     yield replace(step, image=image, index=done, total=ends[-1], note=note)
                     del step, image  # otherwise they would be held while painting goes on
             del begun
+
+    def holding(self, held: Held) -> Self:
+        """See `StagedPainter.holding`."""
+        painter = copy.copy(self)
+        painter.held = held
+        return painter
 
     def check_memory(self, size: tuple[int, int], *, regions: bool = False, spare: int = 0) -> None:
         """See `Painter.check_memory`."""

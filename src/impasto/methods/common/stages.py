@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from ...errors import RequestError
 from ...images.geometry import fit, fitted_size, resize
 from ...losses.cost import Optimisation, Tiling
 from ...losses.descent import run_in_tiles
+from ...losses.held import Held
 from ...losses.tiled import TiledObjective
 from ...memory import Plan, describe, keep_freed_memory, memory_left
 from ...painter import Checkpoint, Painter, Regions, State, Step
@@ -35,6 +37,17 @@ Stages = Sequence[tuple[int, int]]
 """Longest side in pixels and number of steps of each stage."""
 
 
+@runtime_checkable
+class Holdable(Protocol):
+    """A painter whose paintings can be held at a picture, if it optimises pixels, which `resumable` tells."""
+
+    resumable: bool
+
+    def holding(self, held: Held) -> Painter:
+        """Return a painter whose paintings are held at a picture, as each frame of a film at the one before."""
+        ...
+
+
 class StagedPainter(Painter):
     """A painter that optimises pixels: first at a small size, then at larger sizes, each from the last result.
 
@@ -44,9 +57,11 @@ class StagedPainter(Painter):
     Attributes:
         encoder: the encoder of the losses.
         settings: how pixels are optimised.
+        held: holds paintings at a picture; None does not.
     """
 
     resumable = True
+    held: Held | None = None
     encoder: VGG
     settings: OptimiserSettings
 
@@ -134,6 +149,7 @@ class StagedPainter(Painter):
             objective = run_in_tiles(
                 partial(self.objective, photo, regions, stage=(number, len(stages))), plan.way.tile, _size_of(photo)
             )
+            objective.held = self.held and self.held.at(*_size_of(photo))
             run = Run(objective, image, self.settings, plan.way.history)
             image = None
             log.begin(number, run)
@@ -154,6 +170,12 @@ class StagedPainter(Painter):
             image = run.carried()
             if stop:
                 return
+
+    def holding(self, held: Held) -> Self:
+        """See `Holdable.holding`."""
+        painter = copy.copy(self)
+        painter.held = held
+        return painter
 
     def check_memory(self, size: Size, *, regions: bool = False, spare: int = 0) -> None:  # noqa: ARG002 (a hook)
         """See `Painter.check_memory`."""

@@ -260,6 +260,11 @@ class GatysOptions(Options):
             changes["tv_weight"] = self.tv_weight / bare ** (1 if self.tv_kind.startswith("absolute") else 2)
         return self.model_copy(update=changes)
 
+    def continued(self) -> Self:
+        """Return the settings with a sixth of the steps, at the final size alone; see `Options.continued`."""
+        steps = self.schedule[-1][1] if self.schedule else self.steps
+        return self.model_copy(update={"schedule": ((1.0, math.ceil(steps / 6)),), "plateau": 0.0})
+
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """Return the longest side in pixels and the steps of each stage, for a result of longest side `final`."""
         from ...images.geometry import scale_ladder, sizes_between

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -16,6 +16,9 @@ from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "relu4_1")
 
 _DEEPEST = 4  # block of the encoder; deeper layers have too few positions to match
+
+
+_ANY_SIZE = 4096
 
 
 class NnstOptions(Options):
@@ -138,6 +141,11 @@ class NnstOptions(Options):
     def sides_used(self, size: int) -> SidesUsed:
         """See `Options.sides_used`."""
         return SidesUsed(size, math.ceil(size * self.style_scale))
+
+    def continued(self) -> Self:
+        """Return the settings with a third of the steps, at the final size alone; see `Options.continued`."""
+        steps, split = math.ceil(self.steps / 3), math.ceil(self.split_steps / 3)
+        return self.model_copy(update={"first_size": _ANY_SIZE, "steps": steps, "split_steps": split})
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """Return the longest side in pixels and the steps of each size, for a result of longest side `final`."""

@@ -1,0 +1,401 @@
+"""`paint_film`: a film is decoded, painted and coded, segment by segment, and joined at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import cv2
+import numpy as np
+from PIL import Image
+
+from ..control import Cancel
+from ..errors import ImageError, ImpastoWarning
+from ..images.contact import contact_sheet
+from .coding import ANIMATIONS, SegmentWriter, is_numbered
+from .flicker import Meter
+from .flow import Motion, find_motion
+from .frame_painter import FramePainter, PaintedFrame
+from .frames import Frame, Pixels
+from .job import FilmJob
+from .join import join
+from .parts import Parts, Segment
+from .pictures import write_animation, write_numbered
+from .record import comment_of
+from .threads import Ahead, Behind
+from .times import show_time
+
+if TYPE_CHECKING:
+    from ..session.session import Session
+
+SEGMENT = 48
+"""Frames of a segment."""
+
+SHEET_EVERY = 30
+"""Frames from one picture of the sheet to the next."""
+
+_MEASURED_EVERY = 4  # frames; measuring takes longer than coding
+_DEPTH = 3  # frames that are decoded ahead, or wait to be coded
+_SHEET_COLUMNS, _SHEET_SIDE, _MOST_ON_SHEET = 6, 192, 240
+
+
+@dataclass(frozen=True)
+class FilmProgress:
+    """How far a film is painted.
+
+    Attributes:
+        done: frames that are painted.
+        total: about how many there are; None if it is not known.
+        rate: frames a second.
+    """
+
+    done: int
+    total: int | None
+    rate: float
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left; None if it is not known."""
+        if self.total is None or not self.rate:
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+
+@dataclass
+class FilmReport:
+    """What was painted.
+
+    Attributes:
+        frames: number of frames.
+        size: width and height.
+        seconds: how long it took.
+        duration: of the result, in seconds.
+        shots: number of shots.
+        flicker: warping errors in levels of 255: of the film (``input``), of its frames painted by themselves
+            (``frames``), and of the result (``result``); see `flicker`.
+        continued: number of frames that were painted before.
+        stopped: whether it was interrupted.
+        problems: what was skipped or changed.
+        recipe: the recipe with the sha256 of its networks.
+        files: what was written beside the film.
+    """
+
+    frames: int = 0
+    size: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+    duration: float = 0.0
+    shots: int = 0
+    flicker: dict[str, float] = field(default_factory=dict[str, float])
+    continued: int = 0
+    stopped: bool = False
+    problems: list[str] = field(default_factory=list[str])
+    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
+    files: list[str] = field(default_factory=list[str])
+
+
+def paint_film(
+    job: FilmJob,
+    session: Session,
+    *,
+    cancel: Cancel | None = None,
+    watch: Callable[[FilmProgress], None] | None = None,
+    show: Callable[[Pixels], None] | None = None,
+    preview: Fraction | None = None,
+    sheet: Path | None = None,
+) -> FilmReport:
+    """Paint a film. If it was begun before, painting goes on after the last whole segment.
+
+    Ctrl-C ends the film after the last painted frame; it can be played, and the same job goes on.
+
+    Args:
+        job: the film.
+        session: keeps networks and statistics.
+        cancel: see `Painter.paint`.
+        watch: called with the progress after each frame.
+        show: called with each painted frame.
+        preview: seconds after which what is painted is written beside the film.
+        sheet: file for a sheet of every 30th frame.
+
+    Raises:
+        Cancelled: `cancel` was set. Whole segments stay.
+        OutputError: the system refuses. What was painted is joined if that is possible.
+        ImageError: the film has no frame in the time that is painted.
+    """
+    with _one_thread():
+        return _Painting(job, session, cancel).run(watch, show, preview, sheet)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Generator[None]:
+    """Let OpenCV work in one thread: painting needs the cores, and threads that wait for each other take them."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+class _Painting:
+    """One run of `paint_film`."""
+
+    def __init__(self, job: FilmJob, session: Session, cancel: Cancel | None) -> None:
+        self._job = job
+        self._began = time.monotonic()
+        self._parts = Parts(job.target, job.fingerprint(), overwrite=job.overwrite)
+        self._painter = FramePainter(session, job.recipe, job.settings, job.size, cancel)
+        self._meter, self._done, self._last_own = Meter(), 0, None
+        self._after: Fraction | None = None
+        if self._parts.state is not None:
+            arrays, facts = self._parts.state
+            self._painter.shot.restore(arrays, facts)
+            self._meter = Meter({name: (total, count) for name, (total, count) in facts["flicker"].items()})
+            self._done, self._after = facts["done"], Fraction(facts["after"])
+        self._continued = self._done
+        self._last: PaintedFrame | None = None
+        self._segments = _SegmentsWriter(job, self._parts)
+
+    def run(
+        self,
+        watch: Callable[[FilmProgress], None] | None,
+        show: Callable[[Pixels], None] | None,
+        preview: Fraction | None,
+        sheet: Path | None,
+    ) -> FilmReport:
+        """See `paint_film`."""
+        stopped, files, until = False, list[str](), None if preview is None else self._job.ticks_of(preview)
+        self._parts.keep_room(_sound_size(self._job))
+        coding = Behind(self._segments.work, _DEPTH)
+        moved = Ahead(self._moved(Ahead(self._job.frames(self._after), _DEPTH)), _DEPTH)
+        try:
+            for frame, motion in moved:
+                pixels = self._paint(frame, motion)
+                coding.put((pixels, frame, self._done - 1, None))
+                if self._done % SEGMENT == 0:
+                    coding.put((None, frame, 0, self._state(frame)))
+                if show is not None:
+                    show(pixels[..., :3])
+                if watch is not None:
+                    watch(self._progress())
+                whole = self._done % SEGMENT == 0
+                if until is not None and whole and self._job.ticks_of(frame.time + frame.duration) >= until:
+                    coding.finish()
+                    files.append(str(self._write_preview(until, [])))
+                    until, coding = None, Behind(self._segments.work, _DEPTH)
+            coding.finish()
+        except KeyboardInterrupt:
+            stopped = True
+            coding.finish()
+        except BaseException:
+            with contextlib.suppress(BaseException):
+                coding.finish()
+            self._rescue()
+            raise
+        finally:
+            moved.close()
+            self._painter.close()
+        return self._end(stopped=stopped, files=files, sheet=sheet, until=until)
+
+    def _moved(self, frames: Ahead[Frame]) -> Generator[tuple[Frame, Motion | None]]:
+        """Yield frames with how they have moved; without flow where nothing needs it."""
+        job = self._job
+        steady = job.settings.steady > 0 or job.recipe.colour in ("histogram", "coral")
+        last = self._painter.shot.source
+        try:
+            for number, frame in enumerate(frames, self._done):
+                wanted = steady or _is_measured(number)
+                yield frame, find_motion(last, frame.pixels) if wanted and last is not None else None
+                last = frame.pixels
+        finally:
+            frames.close()
+
+    def _paint(self, frame: Frame, motion: Motion | None) -> Pixels:
+        job, number = self._job, self._done
+        before, source = self._last, self._painter.shot.source
+        steady = job.settings.steady > 0 or job.recipe.colour in ("histogram", "coral")
+        painted = self._painter.paint(frame, motion if steady else None)
+        if motion is not None and _is_measured(number) and before is not None and source is not None:
+            self._meter.add("input", source, frame.pixels, motion)
+            self._meter.add("frames", before.own, painted.own, motion)
+            self._meter.add("result", before.pixels, painted.pixels, motion)
+        self._last = painted
+        self._done += 1
+        if frame.alpha is None:
+            return painted.pixels
+        if job.coding.alpha:
+            return np.dstack([painted.pixels, frame.alpha])
+        share = frame.alpha[..., None].astype(np.uint16)
+        return ((painted.pixels * share + 255 * (255 - share)) // 255).astype(np.uint8)
+
+    def _state(self, frame: Frame) -> tuple[dict[str, Any], dict[str, Any]]:
+        arrays, facts = self._painter.shot.state()
+        return arrays, {**facts, "flicker": self._meter.state(), "done": self._done, "after": str(frame.time)}
+
+    def _progress(self) -> FilmProgress:
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        return FilmProgress(self._done, self._job.total, (self._done - self._continued) / seconds)
+
+    def _write_preview(self, until: int, rest: list[Segment]) -> Path:
+        path = Path(self._job.target)
+        path = path.with_name(f"{path.stem}.preview{path.suffix}")
+        self._join(path, itertools.chain(self._parts.segments(), rest), stopped="preview", until=until)
+        return path
+
+    def _end(self, *, stopped: bool, files: list[str], sheet: Path | None, until: int | None) -> FilmReport:
+        """Join the film, and report. `until`: the end of a preview that is not written yet."""
+        job, problems = self._job, list(dict.fromkeys(self._job.film.problems))
+        for problem in problems:
+            warnings.warn(problem, ImpastoWarning, stacklevel=3)
+        rest = self._segments.last_segment()
+        if not self._done or (not self._parts.count and not rest):
+            if stopped:
+                raise KeyboardInterrupt("interrupted before the first frame; nothing was written")
+            self._parts.remove()
+            raise ImageError(f"{job.film.info.path} has no frame to paint; expected some: check --from and --to")
+        if until is not None and not stopped:
+            files.append(str(self._write_preview(until, rest)))
+        if sheet is not None:
+            self._write_sheet(sheet, itertools.chain(self._parts.segments(), rest))
+            files.append(str(sheet))
+        duration = self._segments.end * job.coding.ticks
+        self._parts.free_room() if not stopped else None
+        self._join(
+            Path(job.target),
+            itertools.chain(self._parts.segments(remove=not stopped), rest),
+            stopped="interrupted" if stopped else None,
+            until=self._segments.end if stopped else None,
+        )
+        if not stopped:
+            self._parts.remove()
+        return FilmReport(
+            self._done,
+            job.size,
+            time.monotonic() - self._began,
+            float(duration),
+            self._painter.shot.number,
+            self._meter.means(),
+            self._continued,
+            stopped,
+            problems,
+            self._painter.recipe.portable(),
+            files,
+        )
+
+    def _rescue(self) -> None:
+        """Join what was painted, if there is room for it. The state is removed only where room is short."""
+        for without_state in (False, True):
+            with contextlib.suppress(Exception):
+                if self._parts.count:
+                    self._parts.free_room(state=without_state)
+                    until = self._parts.end()
+                    self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted", until=until)
+                return
+
+    def _join(self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None) -> None:
+        job = self._job
+        record = job.record(self._painter.recipe, stopped)
+        if is_numbered(job.target):
+            overwrite = job.overwrite or bool(self._continued) or stopped is not None
+            pattern = str(target)
+            write_numbered(pattern, _decoded(segments), record, overwrite=overwrite)
+        elif target.suffix.lower() in ANIMATIONS:
+            whole = list(segments)
+            times = [each for segment in whole for each in segment.times]
+            write_animation(target, lambda: _decoded(whole), times, job.coding.ticks, record)
+        else:
+            part = target.with_name(f".{target.name}.part")
+            try:
+                join(part, segments, job.coding, job.carried, comment_of(record), until=until)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def _write_sheet(self, path: Path, segments: Iterator[Segment]) -> None:
+        """Write a sheet of every 30th frame; of a long film, of fewer."""
+        from ..images.atomic import write_atomically
+
+        every = max(SHEET_EVERY, -(-self._done // _MOST_ON_SHEET))
+        pictures: list[Image.Image] = []
+        labels: list[str] = []
+        ticks = self._job.coding.ticks
+        number = 0
+        for segment in segments:
+            wanted = [place for place in range(len(segment.times)) if (number + place) % every == 0]
+            if wanted:
+                for place, pixels in enumerate(_decoded([segment])):
+                    if place in wanted:
+                        image = Image.fromarray(pixels)
+                        image.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
+                        pictures.append(image)
+                        labels.append(show_time(segment.times[place][0] * ticks))
+            number += len(segment.times)
+        out = io.BytesIO()
+        contact_sheet(pictures, columns=_SHEET_COLUMNS, cell=_SHEET_SIDE, labels=labels).save(out, "PNG")
+        write_atomically(path, out.getvalue(), overwrite=True)
+
+
+class _SegmentsWriter:
+    """Codes frames into segments, in a thread of its own, and saves each that is whole.
+
+    Attributes:
+        end: time at which the last frame ends, in ticks.
+    """
+
+    def __init__(self, job: FilmJob, parts: Parts) -> None:
+        self._job, self._parts = job, parts
+        self._writer: SegmentWriter | None = None
+        self.end = 0
+
+    def work(self, item: tuple[Pixels | None, Frame, int, Any]) -> None:
+        """Code a frame, or save the segment with a state."""
+        pixels, frame, _, state = item
+        if pixels is not None:
+            begin = self._job.ticks_of(frame.time)
+            length = max(1, self._job.ticks_of(frame.time + frame.duration) - begin)
+            if self._writer is None:
+                self._writer = SegmentWriter(self._job.coding)
+            self._writer.add(pixels, begin, length)
+            self.end = begin + length
+        elif self._writer is not None:
+            segment = Segment(self._writer.done(), self._writer.times)
+            self._writer = None
+            self._parts.save(segment, *state)
+
+    def last_segment(self) -> list[Segment]:
+        """End the segment that is not whole, and return it."""
+        if self._writer is None:
+            return []
+        writer, self._writer = self._writer, None
+        return [Segment(writer.done(), writer.times)]
+
+
+def _decoded(segments: Any) -> Iterator[Pixels]:
+    """Yield the frames of segments."""
+    for segment in segments:
+        with av.open(io.BytesIO(segment.data), "r") as container:
+            alpha = "a" in (container.streams.video[0].codec_context.pix_fmt or "")
+            for frame in container.decode(video=0):
+                pixels: Any = frame.to_ndarray(format="rgba" if alpha else "rgb24")
+                yield pixels
+
+
+def _is_measured(number: int) -> bool:
+    """Whether the flicker from the frame before to this one is measured. Both are in one segment."""
+    return number % _MEASURED_EVERY == 2
+
+
+def _sound_size(job: FilmJob) -> int:
+    """About how many bytes of sound are copied."""
+    if not job.carried.tracks or job.carried.path is None:
+        return 0
+    length = float(job.film.info.duration or 600)
+    return min(Path(job.carried.path).stat().st_size, int(40_000 * length))
