@@ -217,7 +217,9 @@ class Painting:
         if longest is not None and longest < max(self.size):
             image = fit(image, longest)
         written = _written(self, image, bits, quality)
-        return encode(image, f"painting{extension}", **written | ({} if dpi is None else {"dpi": (dpi, dpi)}))
+        if dpi is not None:
+            written["dpi"] = (dpi, dpi)
+        return encode(image, f"painting{extension}", **written)
 
     def _repr_png_(self) -> Any:
         """Encode as PNG, for a notebook to show."""
