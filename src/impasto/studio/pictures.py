@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 """What is read, by Pillow's names; their headers state the size. With the extra ``heic``, HEIC too."""
 
+LEAST_SIDE = 2
+"""Pixels of the shorter side, at least: no method paints less."""
+
 _READ = "expected a PNG, JPEG, WebP, TIFF, AVIF, HEIC, GIF or BMP picture"
 
 
@@ -149,6 +152,10 @@ def _check(data: bytes, name: str, limits: Limits) -> None:
     except ImageError as error:
         raise Refusal(415 if kind else 422, public(error)) from None
     width, height = image.size
+    if min(width, height) < LEAST_SIDE:
+        raise Refusal(
+            422, f"{name} is {width}×{height}; expected at least {LEAST_SIDE} pixels a side: use a larger one"
+        )
     if width * height > limits.max_pixels:
         raise Refusal(
             413,
