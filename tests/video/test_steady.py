@@ -21,11 +21,11 @@ def noisy_paintings(frames, amount=0.1):
     return [np.clip(frame / 255 + each, 0, 1).astype(np.float32) for frame, each in zip(frames, noise, strict=True)]
 
 
-def steady(paintings, moved, amount):
+def steady(frames, paintings, moved, amount):
     from impasto.video.steady import MovedPaintings
 
     made = MovedPaintings(paintings[0].shape[1::-1])
-    return [made.add(painting, motion, amount) for painting, motion in zip(paintings, [None, *moved], strict=True)]
+    return [made.add(*each, amount) for each in zip(paintings, frames, [None, *moved], strict=True)]
 
 
 def error(films, moved):
@@ -64,16 +64,16 @@ def test_a_cut_between_shots_of_alike_colours_is_found():
 
 
 def test_half_a_pixel_at_an_edge_is_trusted_and_another_colour_is_not():
-    from impasto.video.flow import _change
+    from impasto.video.flow import colour_change
 
     edge = np.full((32, 32, 3), 30, np.uint8)
     edge[:, 16:] = 220
     between = edge.copy()
     between[:, 16] = 125
-    assert _change(edge, between).max() == 0
+    assert colour_change(edge, between).max() == 0
     between[8:24, 4:12] = 60
-    assert _change(edge, between)[16, 8] > 0.1
-    assert _change(edge, between)[16, 24] == 0
+    assert colour_change(edge, between)[16, 8] > 0.1
+    assert colour_change(edge, between)[16, 24] == 0
 
 
 def test_what_is_visible_is_trusted_up_to_its_border():
@@ -92,7 +92,7 @@ def test_equal_frames_are_still():
 def test_paintings_flicker_less_and_keep_their_contrast(film):
     frames = film(10, (128, 96))
     moved, paintings = motions(frames), noisy_paintings(frames)
-    kept = steady(paintings, moved, 0.9)
+    kept = steady(frames, paintings, moved, 0.9)
     assert error(kept, moved) < 0.35 * error(paintings, moved)
     assert np.std(kept[-1]) == pytest.approx(np.std(paintings[-1]), rel=0.1)
 
@@ -100,21 +100,21 @@ def test_paintings_flicker_less_and_keep_their_contrast(film):
 def test_more_steady_is_steadier():
     frames = panning(8)
     moved, paintings = motions(frames), noisy_paintings(frames)
-    found = [error(steady(paintings, moved, amount), moved) for amount in (0, 0.3, 0.6, 0.9)]
+    found = [error(steady(frames, paintings, moved, amount), moved) for amount in (0, 0.3, 0.6, 0.9)]
     assert found == sorted(found, reverse=True)
-    assert steady(paintings, moved, 0)[-1] is paintings[-1]
+    assert steady(frames, paintings, moved, 0)[-1] is paintings[-1]
 
 
 def test_nothing_of_the_last_shot_stays():
     frames = with_cut(3, (128, 96))
-    kept = steady(noisy_paintings(frames), motions(frames), 1.0)
+    kept = steady(frames, noisy_paintings(frames), motions(frames), 1.0)
     assert kept[3] is not None and np.array_equal(kept[3], noisy_paintings(frames)[3])
 
 
 def test_a_thing_leaves_no_trail():
     frames = moving_object(12, (160, 96), 6)
     paintings = [frame.astype(np.float32) / 255 for frame in frames]
-    kept = steady(paintings, motions(frames), 1.0)
+    kept = steady(frames, paintings, motions(frames), 1.0)
     where = np.s_[24:72, 12:60]  # the thing has been here, and is gone
     assert np.abs(kept[-1] - paintings[-1])[where].mean() < 0.03
 
@@ -139,16 +139,16 @@ def test_strokes_stay_as_strong_however_long_a_shot_is():
         (frame / 255 * 0.8 + np.roll(strokes, n * 3, 0)).astype(np.float32) for n, frame in enumerate(frames)
     ]
     moved = motions(frames)
-    kept = steady(paintings, moved, 0.95)
+    kept = steady(frames, paintings, moved, 0.95)
     assert error(kept, moved) < 0.35 * error(paintings, moved)
     for painting, own in zip(kept[-20:], paintings[-20:], strict=True):
-        assert np.std(np.diff(painting, axis=0)) == pytest.approx(np.std(np.diff(own, axis=0)), rel=0.15)
+        assert np.std(np.diff(painting, axis=0)) == pytest.approx(np.std(np.diff(own, axis=0)), rel=0.2)
 
 
 def test_colours_follow_a_light_that_fades_slowly():
     frames = [np.clip(texture(64, 96) * (1 - 0.012 * n), 0, 255).astype(np.uint8) for n in range(40)]
     paintings = noisy_paintings(frames)
-    kept = steady(paintings, motions(frames), 1.0)
+    kept = steady(frames, paintings, motions(frames), 1.0)
     assert kept[-1].mean() == pytest.approx(paintings[-1].mean(), abs=0.08)
 
 
@@ -156,14 +156,23 @@ def test_paintings_go_on_from_their_state():
     from impasto.video.steady import MovedPaintings
 
     frames = panning(60)
-    moved, paintings = [None, *motions(frames)], noisy_paintings(frames)
+    each = [*zip(noisy_paintings(frames), frames, [None, *motions(frames)], strict=True)]
     made, other = MovedPaintings((96, 64)), MovedPaintings((96, 64))
-    for painting, motion in zip(paintings[:40], moved[:40], strict=True):
-        made.add(painting, motion, 0.95)
-    arrays, facts = made.state()
-    other.restore({name: array for name, array in arrays.items() if array is not None}, facts)
-    for painting, motion in zip(paintings[40:], moved[40:], strict=True):
-        assert np.array_equal(made.add(painting, motion, 0.95), other.add(painting, motion, 0.95))
+    for painting, frame, motion in each[:40]:
+        made.add(painting, frame, motion, 0.95)
+    other.restore(*made.state())
+    for painting, frame, motion in each[40:]:
+        assert np.array_equal(made.add(painting, frame, motion, 0.95), other.add(painting, frame, motion, 0.95))
+
+
+def test_small_errors_of_the_flow_do_not_add_up():
+    from dataclasses import replace
+
+    frames = panning(24, (128, 96), 1)
+    paintings = [frame.astype(np.float32) / 255 for frame in frames]
+    wrong = [replace(motion, back=motion.back * np.float32(0.6)) for motion in motions(frames)]
+    for kept, own in zip(steady(frames, paintings, wrong, 1.0), paintings, strict=True):
+        assert np.abs(kept - own)[8:-8, 8:-24].mean() < 0.055
 
 
 def test_grain_follows_a_pan_and_stays_as_strong():

@@ -66,7 +66,8 @@ def find_motion(last: Pixels, now: Pixels) -> Motion:
     gap = _gap(back, forth)
     seen = gap < 1
     visible = _as_field(seen * _inner(back))
-    trust = np.exp2(-np.square(gap / _TOLERANT) - np.square(_change(warp(before, back), after) / _DIFFERENT))
+    change = np.maximum(colour_change(warp(before, back), after) - _NOISE, 0)
+    trust = np.exp2(-np.square(gap / _TOLERANT) - np.square(change / _DIFFERENT))
     trust = _as_field(cv2.GaussianBlur(_as_field(trust), (0, 0), _SOFT))
     share = float(seen.mean())
     cut = float(trust.mean()) < _NOTHING_LEFT or (share < _CUT_VISIBLE and _alike(before, after) < _CUT_ALIKE)
@@ -111,15 +112,15 @@ def _gap(back: Field, forth: Field) -> Field:
     return np.where(inside, gap / (0.01 * length + 0.5), np.float32(np.inf))
 
 
-def _change(moved: Pixels, now: Pixels) -> Field:
-    """How far a frame's colours lie outside those within half a pixel in the last one, moved, beyond noise: 0 to 1.
+def colour_change(moved: Pixels, now: Pixels) -> Field:
+    """Return how far a frame's colours lie outside those within half a pixel in an earlier one, moved: 0 to 1.
 
     At the edges of things a small error of the flow changes colours much, and does no harm.
     """
     around = np.ones((3, 3), np.uint8)
     most, least = (cv2.addWeighted(moved, 0.5, each(moved, around), 0.5, 0) for each in (cv2.dilate, cv2.erode))
     outside = cv2.max(cv2.subtract(now, most), cv2.subtract(least, now))
-    return np.maximum(cv2.blur(outside, (5, 5)).max(axis=2).astype(np.float32) / 255 - _NOISE, 0)
+    return cv2.blur(outside, (5, 5)).max(axis=2).astype(np.float32) / 255
 
 
 def _inner(back: Field) -> Field:

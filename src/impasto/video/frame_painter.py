@@ -97,7 +97,7 @@ class FramePainter:
             own = ours = shot.painting
         else:
             own = self._painted(photo, regions, recipe, shares, motion)
-            ours = shot.moved.add(own, motion, steady)
+            ours = shot.moved.add(own, frame.pixels, motion, steady)
         shot.source, shot.painting = frame.pixels, ours
         finished = self._finished(ours, photo, recipe, regions)
         return PaintedFrame(finished, finished if own is ours else self._finished(own, photo, recipe, regions))

@@ -49,9 +49,9 @@ class Shot:
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return what later frames depend on: arrays, which are not changed later, and JSON data."""
-        paintings, facts = self.moved.state()
+        moved, facts = self.moved.state()
         found = {
-            **paintings,
+            **moved,
             "places": self.grain.places,
             "way": self.grain.way,
             "anchor": self.anchor,

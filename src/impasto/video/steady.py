@@ -9,13 +9,15 @@ the other fades into it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow import Motion, warp
+from .flow import Motion, colour_change, warp
+from .frames import Pixels
 
 Painting = NDArray[np.float32]  # H×W×3 in [0, 1]
 
@@ -23,12 +25,39 @@ _LIFE = 1.2  # frames until the next painting begins to replace the last one, at
 _LONGEST = 60.0  # frames, likewise, at --steady 1: then moved strokes are no longer sharp
 _FADE = 0.4  # share of that time in which a patch fades
 _FORMS, _LARGE = 0.9, 15  # share of the last colours that each frame keeps, and side in pixels of their means
+_DRIFT, _DRIFTED = 0.035, 0.06  # change of colour since a painting was made: allowed, and halving the trust
 _PATCHES = 5  # patches along the shorter side
 _STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
-_NEAR = 17  # pixels: side of the window in which contrast is compared
+_NEAR = 13  # pixels: side of each of two means, one of the other, by which contrast is compared
 _NONE = np.float32(1e-6)  # contrast that counts as none
 _SUM = np.ones((1, 3), np.float32)  # of three channels
 _STRONGEST = 2.0  # largest factor of contrast
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """A painting that moves with the film, and with it the frame that it was painted from.
+
+    Attributes:
+        painting: the painting.
+        film: H×W×3 of 8 bits. Where it no longer looks as the film does, small errors of the flow have added up.
+    """
+
+    painting: Painting
+    film: Pixels
+
+    def by(self, motion: Motion, new: Moved, strokes: _Strokes) -> Moved:
+        """Move it; where that cannot be trusted, take the new one. Colours follow the light."""
+        film = warp(self.film, motion.back, sharp=True)
+        drift = np.maximum(colour_change(film, new.film) - _DRIFT, 0) / _DRIFTED
+        trust = motion.trust * np.exp2(-np.square(drift))
+        np.copyto(film, new.film, where=(trust < 0.5)[..., None])
+        change: Painting = warp(self.painting, motion.back, sharp=True)
+        change -= new.painting
+        change -= np.float32(1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
+        change *= trust[..., None]
+        change += new.painting
+        return Moved(strokes.given_to(change), film)
 
 
 class MovedPaintings:
@@ -45,66 +74,62 @@ class MovedPaintings:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._turns = _make_turns(size)
-        self.older: Painting | None = None
-        self.newer: Painting | None = None
+        self.older: Moved | None = None
+        self.newer: Moved | None = None
         self.age = 0
 
     def begin(self) -> None:
         """Begin a shot."""
         self.older, self.newer, self.age = None, None, 0
 
-    def add(self, painted: Painting, motion: Motion | None, steady: float) -> Painting:
+    def add(self, painted: Painting, film: Pixels, motion: Motion | None, steady: float) -> Painting:
         """Return the painting of the next frame.
 
         Args:
             painted: the frame's own painting.
+            film: the frame.
             motion: how the frame has moved, if it is not the first of its shot.
             steady: from 0, which returns `painted`, to 1.
         """
+        new = Moved(painted, film)
         if self.older is None or self.newer is None or motion is None or motion.cut or steady <= 0:
-            self.older, self.newer, self.age = painted, painted, 0
+            self.older, self.newer, self.age = new, new, 0
             return painted
+        strokes, period = _Strokes(painted), _period(steady)
         alone = self.older is self.newer
-        strokes = _Strokes(painted)
-        self.newer = _moved(self.newer, painted, strokes, motion)
-        self.older = self.newer if alone else _moved(self.older, painted, strokes, motion)
+        self.newer = self.newer.by(motion, new, strokes)
+        self.older = self.newer if alone else self.older.by(motion, new, strokes)
         self.age += 1
-        period = _period(steady)
-        mixed = self.older
+        mixed = self.older.painting
         if not alone:
             share = (np.float32(self.age / period) - self._turns * np.float32(1 - _FADE)) / np.float32(_FADE)
-            between = self.newer - self.older
+            between = self.newer.painting - mixed
             between *= np.clip(share, 0, 1)[..., None]
-            between += self.older
+            between += mixed
             mixed = strokes.given_to(between)
         if self.age >= period:
-            self.older, self.newer, self.age = self.newer, painted, 0
+            self.older, self.newer, self.age = self.newer, new, 0
         return mixed
 
-    def state(self) -> tuple[dict[str, Painting | None], dict[str, Any]]:
-        """Return the paintings, which are not changed later, and JSON data."""
-        newer = None if self.newer is self.older else self.newer
-        return {"older": self.older, "newer": newer}, {"age": self.age}
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return arrays, which are not changed later, and JSON data."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, each in (("older", self.older), ("newer", None if self.newer is self.older else self.newer)):
+            if each is not None:
+                found |= {name: each.painting, f"{name} film": each.film}
+        return found, {"age": self.age}
 
-    def restore(self, arrays: Mapping[str, Painting], facts: Mapping[str, Any]) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self.older = arrays.get("older")
-        self.newer, self.age = arrays.get("newer", self.older), facts["age"]
+        older, newer = (
+            Moved(arrays[name], arrays[f"{name} film"]) if name in arrays else None for name in ("older", "newer")
+        )
+        self.older, self.newer, self.age = older, newer or older, facts["age"]
 
 
 def _period(steady: float) -> float:
     """Frames in which a painting is replaced."""
     return min(_LONGEST, _LIFE / max(1 - steady, 1e-6))
-
-
-def _moved(last: Painting, painted: Painting, strokes: _Strokes, motion: Motion) -> Painting:
-    """Move a painting with the film; where that cannot be trusted, take the frame's own. Colours follow the light."""
-    change: Painting = warp(last, motion.back, sharp=True)
-    change -= painted
-    change -= np.float32(1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
-    change *= motion.trust[..., None]
-    change += painted
-    return strokes.given_to(change)
 
 
 class _Strokes:
@@ -136,7 +161,9 @@ def _blurred(picture: Painting, width: float) -> Painting:
 
 def _energy(fine: Painting) -> Painting:
     """The mean square of what is finer than a blur, near each pixel; never 0."""
-    return np.asarray(cv2.blur(cv2.transform(np.square(fine), _SUM), (_NEAR, _NEAR)), np.float32) + _NONE
+    near = (_NEAR, _NEAR)
+    squares = cv2.transform(np.square(fine), _SUM)
+    return np.asarray(cv2.blur(cv2.blur(squares, near), near), np.float32) + _NONE
 
 
 def _make_turns(size: tuple[int, int]) -> Painting:
