@@ -393,6 +393,8 @@ def film_flicker(results: Video) -> str:
 
 def film_lengths(results: Video) -> str:
     """A sentence about long films."""
+    if len(results["lengths"]) < 2:
+        return sentence("The memory of long films is not measured yet.")
     short, long = (f(results["lengths"], key=lambda each: each["minutes"]) for f in (min, max))
     return sentence(
         f"A small film of {long['minutes']:g} minutes took {long['peak_mb']:.0f} MB, one of {short['minutes']:g} "
