@@ -343,7 +343,8 @@ def test_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch, step, exis
     if existing:
         path.write_bytes(b"precious")
     check_target(path, overwrite=existing)
-    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), _failing(errno.ENOSPC))
+    for owner, name in [(os, "fsync")] if step == "fsync" else [(Path, "replace"), (Path, "hardlink_to")]:
+        monkeypatch.setattr(owner, name, _failing(errno.ENOSPC))
     with pytest.raises(OutputError, match="No space left on device") as caught:
         write(noise(), path, overwrite=existing)
     assert caught.value.exit_status == 1
@@ -351,11 +352,13 @@ def test_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch, step, exis
     assert not existing or path.read_bytes() == b"precious"
 
 
-def test_an_interrupt_while_writing_leaves_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["hardlink_to", "replace"])
+def test_an_interrupt_while_writing_leaves_nothing(step, tmp_path, monkeypatch):
     def interrupt(*_: object):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "replace", interrupt)
+    monkeypatch.setattr(Path, "hardlink_to", _failing(errno.EPERM))
+    monkeypatch.setattr(Path, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
         write(noise(), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
@@ -464,3 +467,17 @@ def test_gif_refusals(tmp_path, monkeypatch):
         write_gif([noise()], tmp_path / "film.gif", overwrite=True)
     assert (tmp_path / "film.gif").read_bytes() == b"precious"
     assert [entry.name for entry in tmp_path.iterdir()] == ["film.gif"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_is_given_to_a_whole_file_alone(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", _failing(errno.EPERM))
+    else:  # an empty file would have the name until it is replaced
+        monkeypatch.setattr(Path, "touch", _failing(errno.EIO))
+    place = tmp_path / "a.bin"
+    atomic.write_atomically(place, b"whole", overwrite=False)
+    with pytest.raises(RequestError, match="exists"):
+        atomic.write_atomically(place, b"other", overwrite=False)
+    assert place.read_bytes() == b"whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]

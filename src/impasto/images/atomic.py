@@ -78,18 +78,34 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
                 part.chmod(stat.S_IMODE(path.stat().st_mode))
             part.replace(path)
             return
-        path.touch(exist_ok=False)  # reserves the name
-        try:
-            part.replace(path)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        _give_name(part, path)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
         raise _unwritable(path, error) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """Give a whole file its name, which nothing may have yet; in one step where the file system has hard links.
+
+    Raises:
+        FileExistsError: something has this name.
+        OSError: the system refuses.
+    """
+    try:
+        path.hardlink_to(part)
+        return
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links, as on FAT: a kill between the next steps leaves an empty file
+        path.touch(exist_ok=False)
+    try:
+        part.replace(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def check_apart(places: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
