@@ -26,6 +26,7 @@ _LONGEST = 60.0  # frames, likewise, at --steady 1: then moved strokes are no lo
 _FADE = 0.4  # share of that time in which a patch fades
 _FORMS, _LARGE = 0.9, 15  # share of the last colours that each frame keeps, and side in pixels of their means
 _DRIFT, _DRIFTED = 0.035, 0.06  # change of colour since a painting was made: allowed, and halving the trust
+_AROUND = 32  # parts of the longer side: standard deviation of the window of the colours around
 _PATCHES = 5  # patches along the shorter side
 _STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
 _NEAR = 13  # pixels: side of each of two means, one of the other, by which contrast is compared
@@ -125,6 +126,26 @@ class MovedPaintings:
             Moved(arrays[name], arrays[f"{name} film"]) if name in arrays else None for name in ("older", "newer")
         )
         self.older, self.newer, self.age = older, newer or older, facts["age"]
+
+
+def begun_from(last: Painting, film: Pixels, motion: Motion) -> Painting:
+    """Return what a frame's painting begins from: the last painting, moved.
+
+    What it does not show has the frame's light and dark, and the colours of the painting around.
+
+    Args:
+        last: the last painting.
+        film: the frame.
+        motion: how it has moved.
+    """
+    moved = np.clip(warp(last, motion.back, sharp=True), 0, 1)
+    wide = max(film.shape[:2]) / _AROUND
+    light = cv2.cvtColor(film, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    trust = motion.trust[..., None]
+    around = cv2.GaussianBlur(np.dstack([moved * trust, trust]), (0, 0), wide)
+    colours = (around[..., :3] + _NONE * moved.mean((0, 1))) / (around[..., 3:] + _NONE)
+    unseen = np.clip(colours + (light - cv2.GaussianBlur(light, (0, 0), wide))[..., None], 0, 1)
+    return np.asarray(unseen + trust * (moved - unseen), np.float32)
 
 
 def _period(steady: float) -> float:
