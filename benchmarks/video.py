@@ -1,6 +1,6 @@
 """Films: frames a second beside the painter's own, flicker and strokes, memory and rate over minutes.
 
-    python -m benchmarks.video --clips bigbuckbunny.mp4 bikes.mp4 --output benchmarks/results/video.json
+    python -m benchmarks.video --also bigbuckbunny.mp4 bikes.mp4 --output benchmarks/results/video.json
 
 Three clips are made from the demo's photos; real ones may be added. Rates are those of the whole, from decoding to
 the finished file, beside the painter alone on frames in memory; the two take turns in one process. Films of some
@@ -175,7 +175,8 @@ def main() -> None:
     parser.add_argument("--size", default="512x288", help="width and height of the clips")
     parser.add_argument("--frames", type=int, default=48, help="frames of each clip")
     parser.add_argument("--methods", nargs="*", default=["johnson", "adain"], help="methods whose rates are measured")
-    parser.add_argument("--clips", nargs="*", default=[], type=Path, help="other clips whose flicker is measured")
+    parser.add_argument("--clips", nargs="*", type=Path, help="clips whose flicker is measured; unset: the made ones")
+    parser.add_argument("--also", nargs="*", default=[], type=Path, help="other clips, beside the made ones")
     parser.add_argument("--minutes", nargs="*", default=[1.0, 10.0], type=float, help="lengths of films")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--add", action="store_true", help="keep what the file has and is not measured now")
@@ -211,21 +212,23 @@ def main() -> None:
         for clip, make in CLIPS.items():
             write_clip(folder / f"{clip}.mp4", make(options.frames, (width, height)), (width, height))
         for method in options.methods:
-            found: FilmRate = processes.measure(
+            rate: FilmRate = processes.measure(
                 "video", "rates", name, method, width, height, options.frames, options.rounds
             )
-            result["rates"][method] = found
-            print(f"{method}: painter {found['painter']:.2f} a second, film {found['ratios']} of it", flush=True)
-        for clip in [folder / f"{clip}.mp4" for clip in CLIPS] + options.clips:
-            result["flicker"][clip.stem] = processes.measure(
-                "video", "flicker", name, clip, max(width, height), options.frames
-            )
-            print(f"{clip.stem}: {result['flicker'][clip.stem]}", flush=True)
+            result["rates"][method] = rate
+            print(f"{method}: painter {rate['painter']:.2f} a second, film {rate['ratios']} of it", flush=True)
+            processes.write(options.output, result)
+        made = [folder / f"{clip}.mp4" for clip in CLIPS] + options.also
+        for clip in made if options.clips is None else options.clips:
+            flicker: Flicker = processes.measure("video", "flicker", name, clip, max(width, height), options.frames)
+            result["flicker"][clip.stem] = flicker
+            print(f"{clip.stem}: {flicker}", flush=True)
+            processes.write(options.output, result)
         for minutes in options.minutes:
             length: FilmLength = processes.measure("video", "length", name, minutes)
             result["lengths"] = [each for each in result["lengths"] if each["minutes"] != minutes] + [length]
             print(f"{minutes} min: {length}", flush=True)
-    processes.write(options.output, result)
+            processes.write(options.output, result)
 
 
 if __name__ == "__main__":

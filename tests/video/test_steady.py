@@ -175,6 +175,19 @@ def test_small_errors_of_the_flow_do_not_add_up():
         assert np.abs(kept - own)[8:-8, 8:-24].mean() < 0.055
 
 
+def test_what_was_hidden_begins_with_the_paintings_colours():
+    from impasto.video.steady import begun_from
+
+    frames = moving_object(2, (160, 96), 8)
+    motion = motions(frames)[0]
+    painting = np.broadcast_to(np.float32([0.1, 0.2, 0.7]), (96, 160, 3)).copy()
+    begun = begun_from(painting, frames[1], motion)
+    assert np.allclose(begun[motion.trust > 0.99], painting[0, 0], atol=0.01)
+    hidden = begun[30:66, 1:6]
+    assert hidden.mean((0, 1)) == pytest.approx([0.1, 0.2, 0.7], abs=0.12)
+    assert hidden.std((0, 1)).max() > 0.01, "light and dark are the frame's"
+
+
 def test_grain_follows_a_pan_and_stays_as_strong():
     from impasto.video.grain import CarriedGrain
 

@@ -43,7 +43,7 @@ SEGMENT = 48
 SHEET_EVERY = 30
 """Frames from one picture of the sheet to the next."""
 
-_MEASURED_EVERY = 4  # frames; measuring takes longer than coding
+_MEASURED_EVERY = 4, 16  # frames, in the first segment and later; measuring takes longer than coding
 _DEPTH = 3  # frames that are decoded ahead, or wait to be coded
 _SHEET_COLUMNS, _SHEET_SIDE, _MOST_ON_SHEET = 6, 192, 240
 
@@ -245,8 +245,7 @@ class _Painting:
         return FilmProgress(self._done, self._job.total, (self._done - self._continued) / seconds)
 
     def _write_preview(self, until: int, rest: list[Segment]) -> Path:
-        path = Path(self._job.target)
-        path = path.with_name(f"{path.stem}.preview{path.suffix}")
+        path = (whole := Path(self._job.target)).with_name(f"{whole.stem}.preview{whole.suffix}")
         self._join(path, itertools.chain(self._parts.segments(), rest), stopped="preview", until=until)
         return path
 
@@ -292,13 +291,12 @@ class _Painting:
 
     def _rescue(self) -> None:
         """Join what was painted, if there is room for it. The state is removed only where room is short."""
-        for without_state in (False, True):
+        parts, target = self._parts, Path(self._job.target)
+        for without_state in (False, True) if parts.count else ():
             with contextlib.suppress(Exception):
-                if self._parts.count:
-                    self._parts.free_room(state=without_state)
-                    until = self._parts.end()
-                    self._join(Path(self._job.target), self._parts.segments(), stopped="interrupted", until=until)
-                return
+                parts.free_room(state=without_state)
+                self._join(target, parts.segments(), stopped="interrupted", until=parts.end())
+                break
 
     def _join(self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None) -> None:
         job = self._job
@@ -390,7 +388,7 @@ def _decoded(segments: Any) -> Iterator[Pixels]:
 
 def _is_measured(number: int) -> bool:
     """Whether the flicker from the frame before to this one is measured. Both are in one segment."""
-    return number % _MEASURED_EVERY == 2
+    return number % _MEASURED_EVERY[number >= SEGMENT] == 2
 
 
 def _sound_size(job: FilmJob) -> int:

@@ -21,12 +21,12 @@ from ..methods.common.stages import Holdable
 from ..painter import Painter, Regions
 from ..recipe import Recipe
 from ..session.turns import TURNS
-from .flow import Motion, warp
+from .flow import Motion
 from .frames import Frame, Pixels
 from .masks import Masks
 from .options import FilmSettings
 from .shot import Shot, matching_curves, with_curves
-from .steady import Painting
+from .steady import Painting, begun_from
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class FramePainter:
         if motion is not None and motion.still and shot.painting is not None:
             own = ours = shot.painting
         else:
-            own = self._painted(photo, regions, recipe, shares, motion)
+            own = self._painted(photo, frame.pixels, regions, recipe, shares, motion)
             ours = shot.moved.add(own, frame.pixels, motion, steady)
         shot.source, shot.painting = frame.pixels, ours
         finished = self._finished(ours, photo, recipe, regions)
@@ -107,7 +107,13 @@ class FramePainter:
         self._masks.close()
 
     def _painted(
-        self, photo: Tensor, regions: Regions | None, recipe: Recipe, shares: dict[int, int], motion: Motion | None
+        self,
+        photo: Tensor,
+        pixels: Pixels,
+        regions: Regions | None,
+        recipe: Recipe,
+        shares: dict[int, int],
+        motion: Motion | None,
     ) -> Painting:
         """The method's own painting of a frame."""
         start: Tensor | None = None
@@ -117,7 +123,8 @@ class FramePainter:
             if steady > 0 and motion is not None and isinstance(painter, Holdable) and painter.resumable:
                 continued = self._painter(recipe, shares, continued=True)
                 assert isinstance(continued, Holdable)
-                start = self._start(photo, motion)
+                assert self.shot.painting is not None
+                start = tensor_of_painting(begun_from(self.shot.painting, pixels, motion))
                 trust = torch.from_numpy(np.ascontiguousarray(motion.trust))[None, None]
                 held = Held(start.to(painter.device), trust.to(painter.device), _HOLD * steady)
                 painter = continued.holding(held)
@@ -137,14 +144,6 @@ class FramePainter:
 
     def _grain(self) -> contextlib.AbstractContextManager[None]:
         return carrying(self.shot.grain.noise) if self.settings.steady > 0 else contextlib.nullcontext()
-
-    def _start(self, photo: Tensor, motion: Motion) -> Tensor:
-        """The last painting, moved; where it is hidden, the frame with the painting's mean colours."""
-        assert self.shot.painting is not None
-        moved = tensor_of_painting(warp(self.shot.painting, motion.back, sharp=True)).clamp_(0, 1)
-        shift = moved.mean((2, 3), keepdim=True) - photo.mean((2, 3), keepdim=True)
-        trust = torch.from_numpy(np.ascontiguousarray(motion.trust))[None, None]
-        return torch.lerp((photo + shift).clamp_(0, 1), moved, trust)
 
     def _painter(self, recipe: Recipe, shares: dict[int, int], *, continued: bool) -> Painter:
         """The painter of a recipe, which is kept for the next frames."""

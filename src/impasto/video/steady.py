@@ -21,11 +21,13 @@ from .frames import Pixels
 
 Painting = NDArray[np.float32]  # H×W×3 in [0, 1]
 
-_LIFE = 1.2  # frames until the next painting begins to replace the last one, at --steady 0; see `_period`
-_LONGEST = 60.0  # frames, likewise, at --steady 1: then moved strokes are no longer sharp
-_FADE = 0.4  # share of that time in which a patch fades
+_LIFE = 1.6  # frames until a painting is replaced, at --steady 0; see `_period`
+_LONGEST = 64.0  # frames, likewise, at --steady 1: then moved strokes are no longer sharp
+_REPLACED = 0.5  # share of that time in which there are two paintings
+_FADE = 0.5  # share of it in which a patch fades
 _FORMS, _LARGE = 0.9, 15  # share of the last colours that each frame keeps, and side in pixels of their means
 _DRIFT, _DRIFTED = 0.035, 0.06  # change of colour since a painting was made: allowed, and halving the trust
+_AROUND = 32  # parts of the longer side: standard deviation of the window of the colours around
 _PATCHES = 5  # patches along the shorter side
 _STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
 _NEAR = 13  # pixels: side of each of two means, one of the other, by which contrast is compared
@@ -61,15 +63,15 @@ class Moved:
 
 
 class MovedPaintings:
-    """Two paintings that move with the film: the newer one replaces the older.
+    """A painting that moves with the film, and for half of the time a newer one that replaces it.
 
     Args:
         size: width and height.
 
     Attributes:
-        older: the one that is being replaced; None before the first frame of a shot.
-        newer: the one that replaces it.
-        age: frames since the newer one was painted.
+        older: the painting; None before the first frame of a shot.
+        newer: the one that replaces it; None if there is none now.
+        age: frames since the older one was whole.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -92,39 +94,66 @@ class MovedPaintings:
             steady: from 0, which returns `painted`, to 1.
         """
         new = Moved(painted, film)
-        if self.older is None or self.newer is None or motion is None or motion.cut or steady <= 0:
-            self.older, self.newer, self.age = new, new, 0
+        if self.older is None or motion is None or motion.cut or steady <= 0:
+            self.older, self.newer, self.age = new, None, 0
             return painted
         strokes, period = _Strokes(painted), _period(steady)
-        alone = self.older is self.newer
-        self.newer = self.newer.by(motion, new, strokes)
-        self.older = self.newer if alone else self.older.by(motion, new, strokes)
         self.age += 1
-        mixed = self.older.painting
-        if not alone:
-            share = (np.float32(self.age / period) - self._turns * np.float32(1 - _FADE)) / np.float32(_FADE)
-            between = self.newer.painting - mixed
-            between *= np.clip(share, 0, 1)[..., None]
-            between += mixed
-            mixed = strokes.given_to(between)
+        self.older = self.older.by(motion, new, strokes)
+        if self.newer is not None:
+            self.newer = self.newer.by(motion, new, strokes)
+        elif self.age >= period * (1 - _REPLACED):
+            self.newer = new
+        if self.newer is None:
+            return self.older.painting
+        mixed = strokes.given_to(self._between(self.older.painting, self.newer.painting, period))
         if self.age >= period:
-            self.older, self.newer, self.age = self.newer, new, 0
+            self.older, self.newer, self.age = self.newer, None, 0
         return mixed
+
+    def _between(self, older: Painting, newer: Painting, period: float) -> Painting:
+        """Mix two paintings: each patch fades from one to the other in its turn."""
+        done = np.float32(1 - (1 - self.age / period) / _REPLACED)
+        share = (done - self._turns * np.float32(1 - _FADE)) / np.float32(_FADE)
+        between = newer - older
+        between *= np.clip(share, 0, 1)[..., None]
+        between += older
+        return between
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return arrays, which are not changed later, and JSON data."""
         found: dict[str, NDArray[Any]] = {}
-        for name, each in (("older", self.older), ("newer", None if self.newer is self.older else self.newer)):
+        for name, each in (("older", self.older), ("newer", self.newer)):
             if each is not None:
                 found |= {name: each.painting, f"{name} film": each.film}
         return found, {"age": self.age}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        older, newer = (
+        self.older, self.newer = (
             Moved(arrays[name], arrays[f"{name} film"]) if name in arrays else None for name in ("older", "newer")
         )
-        self.older, self.newer, self.age = older, newer or older, facts["age"]
+        self.age = facts["age"]
+
+
+def begun_from(last: Painting, film: Pixels, motion: Motion) -> Painting:
+    """Return what a frame's painting begins from: the last painting, moved.
+
+    What it does not show has the frame's light and dark, and the colours of the painting around.
+
+    Args:
+        last: the last painting.
+        film: the frame.
+        motion: how it has moved.
+    """
+    moved = np.clip(warp(last, motion.back, sharp=True), 0, 1)
+    wide = max(film.shape[:2]) / _AROUND
+    light = cv2.cvtColor(film, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    trust = motion.trust[..., None]
+    around = cv2.GaussianBlur(np.dstack([moved * trust, trust]), (0, 0), wide)
+    colours = (around[..., :3] + _NONE * moved.mean((0, 1))) / (around[..., 3:] + _NONE)
+    unseen = np.clip(colours + (light - cv2.GaussianBlur(light, (0, 0), wide))[..., None], 0, 1)
+    return np.asarray(unseen + trust * (moved - unseen), np.float32)
 
 
 def _period(steady: float) -> float:
