@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
 import cv2
 import numpy as np
-from PIL import Image
 
 from ..control import Cancel
 from ..errors import ImageError, ImpastoWarning
-from ..images.contact import contact_sheet
 from .coding import ANIMATIONS, SegmentWriter, is_numbered
 from .flicker import Meter
 from .flow import Motion, find_motion
@@ -31,8 +27,8 @@ from .join import join
 from .parts import Parts, Segment
 from .pictures import write_animation, write_numbered
 from .record import comment_of
+from .sheet import decoded, write_sheet
 from .threads import Ahead, Behind
-from .times import show_time
 
 if TYPE_CHECKING:
     from ..session.session import Session
@@ -40,12 +36,8 @@ if TYPE_CHECKING:
 SEGMENT = 48
 """Frames of a segment."""
 
-SHEET_EVERY = 30
-"""Frames from one picture of the sheet to the next."""
-
 _MEASURED_EVERY = 4, 16  # frames, in the first segment and later; measuring takes longer than coding
 _DEPTH = 3  # frames that are decoded ahead, or wait to be coded
-_SHEET_COLUMNS, _SHEET_SIDE, _MOST_ON_SHEET = 6, 192, 240
 
 
 @dataclass(frozen=True)
@@ -153,7 +145,7 @@ class _Painting:
         self._began = time.monotonic()
         self._parts = Parts(job.target, job.fingerprint(), overwrite=job.overwrite)
         self._painter = FramePainter(session, job.recipe, job.settings, job.size, cancel)
-        self._meter, self._done, self._last_own = Meter(), 0, None
+        self._meter, self._done = Meter(), 0
         self._after: Fraction | None = None
         if self._parts.state is not None:
             arrays, facts = self._parts.state
@@ -179,9 +171,9 @@ class _Painting:
         try:
             for frame, motion in moved:
                 pixels = self._paint(frame, motion)
-                coding.put((pixels, frame, self._done - 1, None))
+                coding.put((pixels, frame, None))
                 if self._done % SEGMENT == 0:
-                    coding.put((None, frame, 0, self._state(frame)))
+                    coding.put((None, frame, self._state(frame)))
                 if show is not None:
                     show(pixels[..., :3])
                 if watch is not None:
@@ -207,22 +199,24 @@ class _Painting:
 
     def _moved(self, frames: Ahead[Frame]) -> Generator[tuple[Frame, Motion | None]]:
         """Yield frames with how they have moved; without flow where nothing needs it."""
-        job = self._job
-        steady = job.settings.steady > 0 or job.recipe.colour in ("histogram", "coral")
         last = self._painter.shot.source
         try:
             for number, frame in enumerate(frames, self._done):
-                wanted = steady or _is_measured(number)
+                wanted = self._follows_motion or _is_measured(number)
                 yield frame, find_motion(last, frame.pixels) if wanted and last is not None else None
                 last = frame.pixels
         finally:
             frames.close()
 
+    @property
+    def _follows_motion(self) -> bool:
+        """Whether frames are painted by how the film moves, or at least by its cuts."""
+        return self._job.settings.steady > 0 or self._job.recipe.colour in ("histogram", "coral")
+
     def _paint(self, frame: Frame, motion: Motion | None) -> Pixels:
         job, number = self._job, self._done
         before, source = self._last, self._painter.shot.source
-        steady = job.settings.steady > 0 or job.recipe.colour in ("histogram", "coral")
-        painted = self._painter.paint(frame, motion if steady else None)
+        painted = self._painter.paint(frame, motion if self._follows_motion else None)
         if motion is not None and _is_measured(number) and before is not None and source is not None:
             self._meter.add("input", source, frame.pixels, motion)
             self._meter.add("frames", before.own, painted.own, motion)
@@ -263,10 +257,11 @@ class _Painting:
         if until is not None and not stopped:
             files.append(str(self._write_preview(until, rest)))
         if sheet is not None:
-            self._write_sheet(sheet, itertools.chain(self._parts.segments(), rest))
+            write_sheet(sheet, itertools.chain(self._parts.segments(), rest), self._done, job.coding.ticks)
             files.append(str(sheet))
         duration = self._segments.end * job.coding.ticks
-        self._parts.free_room() if not stopped else None
+        if not stopped:
+            self._parts.free_room()
         self._join(
             Path(job.target),
             itertools.chain(self._parts.segments(remove=not stopped), rest),
@@ -304,11 +299,11 @@ class _Painting:
         if is_numbered(job.target):
             overwrite = job.overwrite or bool(self._continued) or stopped is not None
             pattern = str(target)
-            write_numbered(pattern, _decoded(segments), record, overwrite=overwrite)
+            write_numbered(pattern, decoded(segments), record, overwrite=overwrite)
         elif target.suffix.lower() in ANIMATIONS:
             whole = list(segments)
             times = [each for segment in whole for each in segment.times]
-            write_animation(target, lambda: _decoded(whole), times, job.coding.ticks, record)
+            write_animation(target, lambda: decoded(whole), times, job.coding.ticks, record)
         else:
             part = target.with_name(f".{target.name}.part")
             try:
@@ -316,29 +311,6 @@ class _Painting:
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-
-    def _write_sheet(self, path: Path, segments: Iterator[Segment]) -> None:
-        """Write a sheet of every 30th frame; of a long film, of fewer."""
-        from ..images.atomic import write_atomically
-
-        every = max(SHEET_EVERY, -(-self._done // _MOST_ON_SHEET))
-        pictures: list[Image.Image] = []
-        labels: list[str] = []
-        ticks = self._job.coding.ticks
-        number = 0
-        for segment in segments:
-            wanted = [place for place in range(len(segment.times)) if (number + place) % every == 0]
-            if wanted:
-                for place, pixels in enumerate(_decoded([segment])):
-                    if place in wanted:
-                        image = Image.fromarray(pixels)
-                        image.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
-                        pictures.append(image)
-                        labels.append(show_time(segment.times[place][0] * ticks))
-            number += len(segment.times)
-        out = io.BytesIO()
-        contact_sheet(pictures, columns=_SHEET_COLUMNS, cell=_SHEET_SIDE, labels=labels).save(out, "PNG")
-        write_atomically(path, out.getvalue(), overwrite=True)
 
 
 class _SegmentsWriter:
@@ -353,9 +325,9 @@ class _SegmentsWriter:
         self._writer: SegmentWriter | None = None
         self.end = 0
 
-    def work(self, item: tuple[Pixels | None, Frame, int, Any]) -> None:
+    def work(self, item: tuple[Pixels | None, Frame, Any]) -> None:
         """Code a frame, or save the segment with a state."""
-        pixels, frame, _, state = item
+        pixels, frame, state = item
         if pixels is not None:
             begin = self._job.ticks_of(frame.time)
             length = max(1, self._job.ticks_of(frame.time + frame.duration) - begin)
@@ -374,16 +346,6 @@ class _SegmentsWriter:
             return []
         writer, self._writer = self._writer, None
         return [Segment(writer.done(), writer.times)]
-
-
-def _decoded(segments: Any) -> Iterator[Pixels]:
-    """Yield the frames of segments."""
-    for segment in segments:
-        with av.open(io.BytesIO(segment.data), "r") as container:
-            alpha = "a" in (container.streams.video[0].codec_context.pix_fmt or "")
-            for frame in container.decode(video=0):
-                pixels: Any = frame.to_ndarray(format="rgba" if alpha else "rgb24")
-                yield pixels
 
 
 def _is_measured(number: int) -> bool:

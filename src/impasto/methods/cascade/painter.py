@@ -136,7 +136,7 @@ class CascadePainter(Painter):
             del begun
 
     def holding(self, held: Held) -> Self:
-        """See `StagedPainter.holding`."""
+        """See `Holdable.holding`."""
         painter = copy.copy(self)
         painter.held = held
         return painter

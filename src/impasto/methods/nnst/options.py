@@ -16,9 +16,7 @@ from ..common.options import LbfgsHistory, LearningRate, MaxSeconds, Optimizer, 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3", "relu4_1")
 
 _DEEPEST = 4  # block of the encoder; deeper layers have too few positions to match
-
-
-_ANY_SIZE = 4096
+_LARGEST = 4096  # pixels that `first_size` may have: then no size comes before the final one
 
 
 class NnstOptions(Options):
@@ -50,7 +48,7 @@ class NnstOptions(Options):
         "palette, and keeps less of the photo's forms.",
     )
     style_scale: StyleScale = 1.0
-    first_size: Annotated[int, Field(ge=16, le=4096)] = setting(
+    first_size: Annotated[int, Field(ge=16, le=_LARGEST)] = setting(
         "strokes",
         "advanced",
         default=64,
@@ -145,7 +143,7 @@ class NnstOptions(Options):
     def continued(self) -> Self:
         """Return the settings with a third of the steps, at the final size alone; see `Options.continued`."""
         steps, split = math.ceil(self.steps / 3), math.ceil(self.split_steps / 3)
-        return self.model_copy(update={"first_size": _ANY_SIZE, "steps": steps, "split_steps": split})
+        return self.model_copy(update={"first_size": _LARGEST, "steps": steps, "split_steps": split})
 
     def stages(self, final: int) -> tuple[tuple[int, int], ...]:
         """Return the longest side in pixels and the steps of each size, for a result of longest side `final`."""
