@@ -10,6 +10,7 @@ collect_ignore_glob: list[str] = []
 
 if all(importlib.util.find_spec(library) for library in NEEDED):
     from .browser import start_browser  # noqa: F401 (a fixture)
+    from .pages import opened, page, painted, photo  # noqa: F401 (fixtures)
     from .real import run_studio  # noqa: F401 (a fixture)
     from .studios import api, open_studio  # noqa: F401 (fixtures)
 else:
