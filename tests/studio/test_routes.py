@@ -1,6 +1,7 @@
 """Each route does what the OpenAPI document says."""
 
 import json
+import re
 
 import pytest
 from starlette.routing import Route
@@ -217,3 +218,31 @@ def test_every_answer_has_the_headers_of_safety(open_studio):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] in ("no-store", "no-cache")
         assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "tag", "said"),
+    [
+        ("", "en", "Come in"),
+        ("ru", "ru", "Войти"),
+        ("zh-TW,zh;q=0.9", "zh-Hans", "进入"),
+        ("de, ru;q=0.3, en;q=0.5", "en", "Come in"),
+        ("ru;q=0, zh;q=bad, *", "en", "Come in"),
+    ],
+)
+def test_the_way_in_speaks_the_language_of_the_browser(open_studio, accepted, tag, said):
+    client = open_studio().client
+    for path in ("/", "/?token=wrong"):
+        answer = client.get(path, headers={"Accept-Language": accepted})
+        assert answer.status_code == 401 and said in answer.text and f'<html lang="{tag}">' in answer.text
+        assert ("login_wrong" in answer.text) == (path != "/")
+        for name in re.findall(r'(?:href|src)="(/static/[^"]+)', answer.text):
+            assert client.get(name).status_code == 200, name
+
+
+def test_too_many_wrong_tokens_are_told_on_the_page(open_studio):
+    client = open_studio(attempts=1).client
+    sent = {"data": {"secret": "wrong"}, "headers": {"Origin": "http://127.0.0.1:8765", "Accept-Language": "ru"}}
+    assert [client.post("/login", **sent).status_code for _ in range(2)] == [401, 429]
+    assert "Подождите минуту" in client.post("/login", **sent).text
+    assert "Подождите минуту" in client.get("/?token=no", headers=sent["headers"]).text

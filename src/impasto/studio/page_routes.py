@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,42 +14,20 @@ from starlette.staticfiles import StaticFiles
 
 from .endpoints import Endpoint, Parameter, query_of, studio_of
 from .refusals import Refusal
+from .words import language_for, tag_of, word
 
 STATIC = Path(str(resources.files("impasto.studio"))) / "static"
 _YEAR = 365 * 24 * 3600
 _HTML = "text/html"
-_LOGIN = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>impasto studio</title>
-<link rel="icon" type="image/svg+xml" href="/static/icon.svg">
-<link rel="stylesheet" href="/static/css/theme.css">
-<link rel="stylesheet" href="/static/css/controls.css">
-<link rel="stylesheet" href="/static/css/layout.css">
-<script src="/static/js/early.js"></script>
-<body data-state="empty">
-<header class="top"><h1 class="mark">impasto <span>studio</span></h1></header>
-<main class="welcome">
-<form class="welcome-inner" method="post" action="login">
-<p>%s</p>
-<label for="secret">Token or password</label>
-<input type="password" id="secret" name="secret" autocomplete="current-password" required autofocus>
-<button class="primary large">Come in</button>
-</form>
-</main>
-"""
-_ASK = "Open the address that <code>impasto studio</code> printed, or type its token, or the password."
-_WRONG = "That was not right. The token is in the address that <code>impasto studio</code> printed."
+_WORD = re.compile(r'data-word="(\w+)">(?=</)')
 
 
 async def _page(request: Request) -> Response:
     studio, token = studio_of(request), query_of(request).get("token")
     if token is not None:
-        return _let_in(request) if studio.visitors.admits(token) else HTMLResponse(_LOGIN % _WRONG, 401)
+        return _try(request, token)
     if getattr(request.state, "session", None) is None:
-        return HTMLResponse(_LOGIN % _ASK, 401)
+        return _way_in(request, "login_ask")
     studio.thumbnails.warm()
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
@@ -57,9 +37,25 @@ async def _login(request: Request) -> Response:
         raise Refusal(415, "the body is no form; expected application/x-www-form-urlencoded")
     form = await request.form(max_fields=4)
     secret = form.get("secret")
-    if isinstance(secret, str) and studio_of(request).visitors.admits(secret):
-        return _let_in(request)
-    return HTMLResponse(_LOGIN % _WRONG, 401)
+    return _try(request, secret if isinstance(secret, str) else "")
+
+
+def _try(request: Request, secret: str) -> Response:
+    """Let in whoever has the right token or password; else ask again."""
+    try:
+        right = studio_of(request).visitors.admits(secret)
+    except Refusal as refusal:
+        return _way_in(request, "login_wait", refusal.status)
+    return _let_in(request) if right else _way_in(request, "login_wrong")
+
+
+def _way_in(request: Request, told: str, status: int = 401) -> Response:
+    """The page that asks for the token, in the language that the browser likes best."""
+    language = language_for(request.headers.get("accept-language", ""))
+    page = (STATIC / "login.html").read_text("utf-8").replace('"login_ask"', f'"{told}"')
+    page = page.replace('lang="en"', f'lang="{tag_of(language)}"', 1)
+    page = _WORD.sub(lambda found: found[0] + html.escape(word(found[1], language)), page)
+    return HTMLResponse(page, status, {"Vary": "Accept-Language"})
 
 
 def _let_in(request: Request) -> Response:

@@ -30,8 +30,18 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOKS = ("css/theme.css", "css/controls.css", "css/layout.css", "js/early.js", "icon.svg")  # of the way in
-OPEN = frozenset({"/health", *(f"/static/{name}" for name in _LOOKS)})  # asked for without a token
+_WAY_IN = (  # files that its page needs
+    "css/theme.css",
+    "css/controls.css",
+    "css/layout.css",
+    "js/early.js",
+    "js/login.js",
+    "js/words.js",
+    "js/dom.js",
+    "words.json",
+    "icon.svg",
+)
+OPEN = frozenset({"/health", *(f"/static/{name}" for name in _WAY_IN)})  # asked for without a token
 _ENTRANCES = frozenset({"/", "/login"})  # these look at the token themselves
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
