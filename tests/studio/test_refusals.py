@@ -219,17 +219,20 @@ def test_what_is_no_picture_is_refused(api, data, status, word):
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "kind", "repair"),
     [
-        b"\xff\x0a" + b"x" * 100,
-        b"\0\0\0\x0cJXL \r\n\x87\n" + b"x" * 99,
-        b"qoif" + b"\0" * 50,
-        b"FUJIFILMCCD-RAW " + b"x" * 99,
+        (b"\xff\x0a" + b"x" * 100, "(JPEG XL)", "export it as PNG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + b"x" * 99, "(JPEG XL)", "export it as PNG"),
+        (b"qoif" + b"\0" * 50, "(QOI)", "export it as PNG"),
+        (b"FUJIFILMCCD-RAW " + b"x" * 99, "(camera raw)", "develop it"),
+        (b"8BPS\0\1" + b"\0" * 50, "(Photoshop)", "export it as PNG"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + b"x" * 99, "(JPEG 2000)", "export it as PNG"),
     ],
-    ids=["JPEG XL", "JPEG XL in boxes", "QOI", "raw"],
+    ids=["JPEG XL", "JPEG XL in boxes", "QOI", "raw", "Photoshop", "JPEG 2000"],
 )
-def test_a_picture_of_another_kind_is_told_what_is_read(api, data):
+def test_a_picture_of_another_kind_is_told_what_is_read(api, data, kind, repair):
     said = check(api.ask("POST", "/api/pictures", files={"file": ("x.png", data)}))
+    assert kind in said and repair in said
     read = api.ask("GET", "/api/limits").json()["formats"]["read"]
     assert [name for name in read if name not in said.lower()] == []
 

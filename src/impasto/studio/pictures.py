@@ -27,6 +27,15 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 LEAST_SIDE = 2
 """Pixels of the shorter side, at least: no method paints less."""
 
+_OTHER = {"jpegxl": "JPEG XL", "jpegls": "JPEG-LS", "jpegxr": "JPEG XR", "qoi": "QOI", "raw": "camera raw"}
+_BEGINNINGS = (  # of pictures whose readers are not let near what strangers send
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\1\0", "an icon"),
+    (b"v/1\1", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance"),
+)
 _READ = "expected a PNG, JPEG, WebP, TIFF, AVIF, HEIC, GIF or BMP picture"
 
 
@@ -139,8 +148,10 @@ def _check(data: bytes, name: str, limits: Limits) -> None:
     if not data:
         raise Refusal(422, f"{name} is empty (0 bytes); expected a picture: send it again")
     kind = codecs.kind_of(data)
-    if kind not in (None, "heif"):
-        raise Refusal(415, f"{name} is a picture of another kind ({kind}); {_READ}: export it as one of these")
+    other = _OTHER.get(kind or "") or next((what for begin, what in _BEGINNINGS if data.startswith(begin)), None)
+    if other:
+        repair = "develop it, and export it as JPEG" if kind == "raw" else "export it as PNG or JPEG"
+        raise Refusal(415, f"{name} is a picture of another kind ({other}); {_READ}: {repair}")
     try:
         image: Image.Image = codecs.open_heif(data, name) if kind else open_image(data, name, FORMATS)
     except UnknownFormatError:

@@ -3,12 +3,14 @@ import { ApiError, eventsUrl, getJob } from "./api.js";
 
 const ASK_EVERY = 1500; // ms
 const LONGEST_SILENCE = 40000; // ms; the server's heartbeat comes every 15 s, but a browser doesn't show it
+const GONE = [401, 403, 404]; // the job, or this browser's right to see it: asking again changes nothing
 const OVER = ["done", "stopped", "failed"];
 
 export const isOver = (job) => OVER.includes(job.state);
 
 /**
- * Call show with each state of a job until it is over; resolves with the last one.
+ * Call show with each state of a job until it is over, and with {lost: true} while the studio does not answer;
+ * resolves with the last state.
  * @param {AbortSignal} signal ends the following, not the job
  */
 export function follow(id, show, signal) {
@@ -28,8 +30,9 @@ export function follow(id, show, signal) {
         take(await getJob(id));
         if (source.readyState === EventSource.CLOSED) later(ASK_EVERY);
       } catch (error) {
-        if (error instanceof ApiError && error.status === 404) end(reject, error);
-        else later(2 * ASK_EVERY);
+        if (error instanceof ApiError && GONE.includes(error.status)) { end(reject, error); return; }
+        show({ lost: true });
+        later(2 * ASK_EVERY);
       }
     };
     source.addEventListener("state", (event) => take(JSON.parse(event.data)));

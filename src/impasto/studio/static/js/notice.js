@@ -30,11 +30,11 @@ export function notice(text, { error = false, actions = [], seconds = 0 } = {}) 
   return { close };
 }
 
+const TOLD = { 0: "server_lost", 401: "address_expired", 404: "forgotten" }; // by the status of the answer
+
 /** Tell an error in words that help. */
 export function tellError(error, actions = []) {
   if (error?.name === "AbortError") return;
-  const lost = error?.status === 0;
-  const expired = error?.status === 401;
-  const text = lost ? word("server_lost") : expired ? word("address_expired") : error?.message || String(error);
+  const text = TOLD[error?.status] ? word(TOLD[error.status]) : error?.message || String(error);
   notice(text, { error: true, actions });
 }

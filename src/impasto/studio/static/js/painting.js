@@ -22,6 +22,7 @@ export async function paint(efforts) {
   await closeMask(); // which is then part of the choice
   if (!state.photo || !state.chosen.length) return;
   const mine = await begin();
+  if (mine !== turn) return; // something newer was begun meanwhile
   const steps = stepsOf(efforts ?? (state.effort === "draft" ? ["draft"] : ["draft", state.effort]));
   markRecent(state.chosen.map(({ key }) => key));
   remember();
@@ -59,6 +60,7 @@ function stepsOf(efforts) {
 /** Paint the shown result large; size is {size} or {print, dpi}. */
 export async function paintPrint(id, size) {
   const mine = await begin();
+  if (mine !== turn) return;
   await attempt(mine, async () => watchOne(await api.printJob(id, size), mine, null, { print: true }));
 }
 
@@ -138,9 +140,12 @@ async function waitForPlace(error, request, signal) {
 async function watchOne(job, mine, before, extra = {}) {
   const { signal } = leaving;
   let place = null;
+  let known = job;
   const show = (now) => {
     if (mine !== turn) return;
-    update({ job: { ...job, ...now, request: now.request ?? job.request } });
+    known = { ...known, lost: false, ...now, request: now.request ?? job.request };
+    update({ job: known });
+    if (now.lost) { place = null; return; }
     if (now.state === "waiting" && now.place > 0 && now.place !== place) say(word("place", { place: now.place }));
     place = now.place;
   };

@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { keepPicture, keptPicture } from "./kept.js";
 
+const sending = new Map(); // id -> promise of its id on the server: asked for once at a time
 const renamed = new Map(); // old id -> new id, after a picture was sent again
 
 /** Send a picture and keep it here. */
@@ -11,14 +12,22 @@ export async function send(blob, name, kind) {
   return told;
 }
 
+/** The id under which a picture was sent last. */
+export const latest = (id) => (renamed.has(id) ? latest(renamed.get(id)) : id);
+
 /** The id under which the server has a picture now; null if neither side has it any more. */
-export async function ensure(id) {
-  const now = renamed.get(id) ?? id;
+export function ensure(id) {
+  if (!sending.has(id)) sending.set(id, sendWhereLost(id).finally(() => sending.delete(id)));
+  return sending.get(id);
+}
+
+async function sendWhereLost(id) {
+  const now = latest(id);
   if (await api.hasPicture(now)) return now;
-  const kept = await keptPicture(id);
+  const kept = (await keptPicture(now)) ?? (await keptPicture(id));
   if (!kept) return null;
   const told = await send(kept.blob, kept.name, kept.kind);
-  renamed.set(id, told.id);
+  renamed.set(now, told.id);
   return told.id;
 }
 

@@ -23,6 +23,7 @@ export function timeLeft(seconds) {
 function textOf(job) {
   const one = effortsOf((job.request?.styles ?? []).map(keyOf)).length === 1;
   const effort = job.request?.method ?? (one ? "" : word(`effort_${job.request?.effort ?? "quick"}`));
+  if (job.lost) return word("lost_waiting");
   if (job.state === "busy") return word("busy_again", { n: job.left });
   if (job.stopping) return word("stopping");
   if (job.state === "sending") return word("sending");
@@ -32,7 +33,7 @@ function textOf(job) {
 
 /** What is done now. The server says it in English; parts that the table has are said in the user's language. */
 function noteOf(job) {
-  if (job.state !== "painting" || job.stopping) return "";
+  if (job.state !== "painting" || job.stopping || job.lost) return "";
   const parts = (job.note ?? "").split(": ").filter((part) => part && part !== "painting");
   return parts.map((part) => word(`doing_${part.replaceAll(" ", "_")}`, {}, part)).join(": ");
 }
@@ -45,7 +46,7 @@ function show() {
   $("progress-text").textContent = textOf(job);
   $("progress-note").textContent = noteOf(job);
   $("progress-note").hidden = $("progress-note").textContent === "";
-  if (job.state === "painting") $("progress-bar").value = job.fraction ?? 0;
+  if (job.state === "painting" && !job.lost) $("progress-bar").value = job.fraction ?? 0;
   else $("progress-bar").removeAttribute("value");
   $("stop").disabled = Boolean(job.stopping);
   showLosses(job.losses ?? {});

@@ -1,5 +1,6 @@
 // Thumbnails of the photo in each style: fetched few at a time, those in sight first, and kept for the photo.
 import { ApiError, fetchThumbnail } from "./api.js";
+import { ensure, latest } from "./pictures.js";
 
 const AT_ONCE = 3; // the browser opens six connections, and jobs and events need some
 const TRIES = 5;
@@ -42,7 +43,7 @@ async function fetchOne(wanted) {
   const { signal } = stopping;
   running += 1;
   try {
-    const url = URL.createObjectURL(await fetchThumbnail(of, style, signal));
+    const url = URL.createObjectURL(await fetchThumbnail(latest(of), latestStyle(style), signal));
     if (of !== photo) return URL.revokeObjectURL(url);
     ready.set(style, url);
     show(url);
@@ -54,9 +55,21 @@ async function fetchOne(wanted) {
   }
 }
 
+const OWN = "picture:";
+const latestStyle = (style) => (style.startsWith(OWN) ? OWN + latest(style.slice(OWN.length)) : style);
+
 async function again(error, wanted, of) {
+  if (error instanceof ApiError && error.status === 404 && wanted.tries < TRIES) return afterSending(wanted, of);
   const busy = error instanceof ApiError && [0, 429, 503].includes(error.status);
   if (!busy || wanted.tries >= TRIES) return wanted.show(null);
   await new Promise((done) => setTimeout(done, 1000 * (error.retryAfter || 0.4 * 2 ** wanted.tries)));
   if (of === photo) waiting.push({ ...wanted, tries: wanted.tries + 1 });
+}
+
+/** The server forgot the photo or the style by age: send them again, and try once more. */
+async function afterSending(wanted, of) {
+  const own = wanted.style.startsWith(OWN) ? [wanted.style.slice(OWN.length)] : [];
+  const there = await Promise.all([of, ...own].map((id) => ensure(id).catch(() => null)));
+  if (there.includes(null)) return wanted.show(null);
+  if (of === photo) waiting.push({ ...wanted, tries: TRIES });
 }
