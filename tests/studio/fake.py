@@ -212,6 +212,7 @@ class Studio:
         self.jobs: list[Job] = []
         self.busy = 0  # how many more requests are answered with 429
         self.note = ""  # what is done now
+        self.lost = False  # nothing is answered any more
         self.ahead = 0  # how many jobs of others wait before ours
         self.asked: list[tuple[str, str, Any]] = []
         self.numbers = itertools.count(1)
@@ -276,6 +277,9 @@ class Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def answer(self) -> None:
+        if self.studio.lost:
+            self.close_connection = True
+            return
         address = urlsplit(self.path)
         query = dict(parse_qsl(address.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -432,7 +436,7 @@ def events(self: Handler, name: str, **_: Any) -> None:
     self.send_header("Connection", "close")
     self.end_headers()
     self.close_connection = True
-    while True:
+    while not self.studio.lost:
         self.studio.step()
         told = job.told()
         self.wfile.write(f"event: state\ndata: {json.dumps(told)}\n\n".encode())

@@ -45,7 +45,7 @@ class Limits:
     """
 
     max_bytes: int = 64_000_000
-    max_pixels: int = 100_000_000
+    max_pixels: int = 110_000_000  # phones have 108 million
     max_size: int = 8192
     json_bytes: int = 256_000
     parts: int = 64

@@ -45,7 +45,7 @@ function showEarly(url) {
   $("after").hidden = true;
   const probe = new Image();
   probe.src = url;
-  for (const node of [$("viewport"), $("stage")]) node.style.setProperty("--ratio", probe.naturalWidth / probe.naturalHeight || 1.5);
+  for (const node of [document.documentElement, $("viewport"), $("stage")]) node.style.setProperty("--ratio", probe.naturalWidth / probe.naturalHeight || 1.5);
   $("before").src = url;
 }
 

@@ -24,6 +24,7 @@ export function notice(text, { error = false, actions = [], seconds = 0 } = {}) 
     node.append(el("div", { class: "actions" }, ...made));
   }
   const notices = $("notices");
+  for (const old of [...notices.children]) if (old.querySelector(".text").textContent === text) old.remove(); // said once
   notices.append(node);
   while (notices.children.length > 3) notices.firstChild.remove();
   if (seconds) setTimeout(close, seconds * 1000);

@@ -36,7 +36,7 @@ async function showPhoto() {
   const { photo } = state;
   if (!photo) return;
   document.body.dataset.state = "photo";
-  for (const node of [$("viewport"), $("stage")]) node.style.setProperty("--ratio", photo.width / photo.height);
+  for (const node of [document.documentElement, $("viewport"), $("stage")]) node.style.setProperty("--ratio", photo.width / photo.height);
   $("before").src = photo.url;
   if (!state.shown) $("after").hidden = true;
   panzoom.reset();

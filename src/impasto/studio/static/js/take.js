@@ -128,6 +128,19 @@ function download(href, name) {
   link.remove();
 }
 
+function downloadBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
+  download(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), KEEP);
+}
+
+/** Save the copy that this browser keeps, where the server can't give the painting. */
+function saveCopy() {
+  if (!state.shown?.picture) return;
+  downloadBlob(state.shown.picture, fileName("webp"));
+  notice(word("saved"), { seconds: 4 });
+}
+
 async function saveFile() {
   const name = fileName(onServer ? choice.format : "webp");
   const { id, picture } = state.shown;
@@ -135,12 +148,10 @@ async function saveFile() {
   $("take-dialog").close();
   const telling = notice(word("writing"), {});
   try {
-    const url = URL.createObjectURL(onServer ? await fetchBlob(wanted) : picture); // no link to the server: so a refusal can be told, and the name is ours
-    download(url, name);
-    setTimeout(() => URL.revokeObjectURL(url), KEEP);
+    downloadBlob(onServer ? await fetchBlob(wanted) : picture, name); // no link to the server: so a refusal can be told, and the name is ours
     notice(word("saved"), { seconds: 4 });
   } catch (error) {
-    tellError(error);
+    tellError(error, picture ? [[word("save_copy"), saveCopy]] : []);
   } finally {
     telling.close();
   }
