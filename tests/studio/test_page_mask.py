@@ -99,3 +99,16 @@ def test_a_key_that_leaves_the_mask_keeps_it(masking: Page, key: str) -> None:
     assert last_mask(masking).max() == 1
     masking.wait("document.getElementById('progress').hidden")
     assert all("mask" in job["styles"][0] for job in jobs(masking))
+
+
+def test_a_painting_begun_while_a_mask_is_sent_has_that_mask(masking: Page) -> None:
+    clicks = "document.getElementById('mask-done').click(); document.getElementById('paint').click();"
+    for count, place in enumerate((0.2, 0.8), 1):
+        masking.draw("mouse", (place, 0.2), (place, 0.8))
+        masking.js(clicks)
+        masking.wait_painted(count)
+        mask = last_mask(masking)
+        assert mask[120, round(place * 320)] == 1
+        assert jobs(masking)[-1]["styles"][0]["mask"] == list(masking.studio.pictures)[-1]
+        masking.click("#chosen button")
+        masking.wait("document.querySelector('#mask-done')?.checkVisibility()")

@@ -17,7 +17,7 @@ const rasters = new Map(); // photo and style -> the drawn mask, for this page
 export const brush = { size: 0.08, erase: false }; // size as a share of the longest side
 
 let raster = null;
-let closing = false; // the mask is being sent
+let closing = null; // a promise, while the mask is being sent
 let style = null;
 let last = null;
 let back = "painting";
@@ -82,12 +82,16 @@ export async function openMask(key) {
   drawTools(tools());
 }
 
-/** Send the mask, if it was changed, and leave. */
-export async function closeMask() {
+/** Send the mask, if it was changed, and leave; whoever asks again meanwhile waits for the same. */
+export function closeMask() {
+  closing ??= sendAndLeave().finally(() => { closing = null; });
+  return closing;
+}
+
+async function sendAndLeave() {
   const was = raster;
-  if (!was || closing) return;
+  if (!was) return;
   const { key } = style;
-  closing = true;
   if (was.touched) {
     const empty = was.empty;
     rasters.set(`${state.photo.id} ${key}`, was.pixels());
@@ -95,7 +99,6 @@ export async function closeMask() {
       const told = empty ? null : await send(await was.png(), "mask.png", "mask");
       update({ chosen: state.chosen.map((each) => (each.key === key ? { ...each, mask: told && { id: told.id } } : each)) });
     } catch (error) {
-      closing = false;
       update({ view: "mask" });
       tellError(error);
       return;
@@ -110,7 +113,6 @@ function leave() {
   $("after").hidden = !state.shown;
   panzoom.reset();
   raster = null;
-  closing = false;
   if (state.view === "mask") update({ view: back === "mask" ? "painting" : back });
 }
 
