@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from impasto.methods import METHODS
+
 STATIC = Path(__file__).parents[2] / "src/impasto/studio/static"
 TABLE = json.loads((STATIC / "words.json").read_text("utf-8"))
 MODULES = sorted(STATIC.rglob("*.js"))
@@ -25,8 +27,10 @@ FAMILIES = (
     "value_",
     "view_",
     "key_",
+    "method_",
 )
 SOURCE = "\n".join(path.read_text("utf-8") for path in MODULES)
+ELSEWHERE = set(json.loads("[" + re.search(r"ELSEWHERE = new Set\(\[(.+)\]\)", SOURCE)[1] + "]"))
 PAGE = "\n".join((STATIC / name).read_text("utf-8") for name in ("index.html", "login.html"))
 SERVER = (STATIC.parent / "page_routes.py").read_text("utf-8")
 
@@ -77,3 +81,11 @@ def test_modules_are_small_and_their_imports_exist(path: Path) -> None:
     assert len(text.splitlines()) < 400
     for name in re.findall(r'from "(\.[^"]+)"', text):
         assert (path.parent / name).resolve().is_file(), name
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_in_sight_of_the_settings_is_in_every_language(name: str) -> None:
+    fields = METHODS[name].schema()["properties"]
+    plain = {field for field, schema in fields.items() if schema.get("level") == "plain"} - ELSEWHERE
+    keys = {f"method_{name}"} | {f"{part}_{field}" for part in ("setting", "about") for field in plain}
+    assert keys - TABLE["words"].keys() == set()

@@ -38,7 +38,7 @@ function draw() {
   const at = (level) => groups(Object.entries(fields).filter(([name, schema]) => (schema.level ?? "plain") === level && !ELSEWHERE.has(name)));
   const advanced = at("advanced");
   $("panel-settings").replaceChildren(
-    chooser("method-choice", word("method"), methodOptions(), state.method, (value) => update({ method: value, preset: "" }), method ? method.summary : word("method_dials_about")),
+    chooser("method-choice", word("method"), methodOptions(), state.method, (value) => update({ method: value, preset: "" }), method ? word(`method_${method.name}`, {}, method.summary) : word("method_dials_about")),
     ...(method?.presets?.length ? presetPart(method) : []),
     ...at("plain"),
     keepPart(),
