@@ -10,12 +10,17 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from impasto.studio import Client
 
+from .browser import RealPage
 from .studios import opened, picture
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +88,9 @@ def test_every_file_of_the_page_is_in_the_wheel(wheel: Path) -> None:
     assert inside == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_page_words_and_api_answer_from_a_wheel(python: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def address(python: Path, tmp_path: Path) -> Iterator[str]:
+    """The address that the studio of the wheel prints, while it runs."""
     code = "import impasto; print(impasto.__file__)"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     found = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
@@ -91,17 +98,42 @@ def test_page_words_and_api_answer_from_a_wheel(python: Path, tmp_path: Path) ->
     command = [python, "-m", "impasto", "studio", "--no-browser", "--port", "0", "--device", "cpu"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment) as running:
         try:
-            address = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", running.stdout.readline())[0]
-            studio = Client(address)
-            page = studio._ask("GET", "/static/index.html").decode()
-            for name in re.findall(r'(?:href|src)="(/static/[^"#]+)', page):
-                assert studio._ask("GET", name), name
-            words = json.loads(studio._ask("GET", "/static/words.json"))
-            assert set(words["languages"]) == {"en", "zh", "ru"}
-            assert b"<symbol" in studio._ask("GET", "/static/icons.svg")
-            assert "/api/jobs" in json.loads(studio._ask("GET", "/openapi.json"))["paths"]
-            for style in ("great-wave", "night"):
-                painting = studio.paint(picture(), style, effort="draft", size=48)
-                assert opened(painting).size == (48, 36)
+            yield re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", running.stdout.readline())[0]
         finally:
             running.terminate()
+
+
+def test_page_words_and_api_answer_from_a_wheel(address: str) -> None:
+    studio = Client(address)
+    page = studio._ask("GET", "/static/index.html").decode()
+    for name in re.findall(r'(?:href|src)="(/static/[^"#]+)', page):
+        assert studio._ask("GET", name), name
+    words = json.loads(studio._ask("GET", "/static/words.json"))
+    assert set(words["languages"]) == {"en", "zh", "ru"}
+    assert b"<symbol" in studio._ask("GET", "/static/icons.svg")
+    assert "/api/jobs" in json.loads(studio._ask("GET", "/openapi.json"))["paths"]
+    for style in ("great-wave", "night"):
+        painting = studio.paint(picture(), style, effort="draft", size=48)
+        assert opened(painting).size == (48, 36)
+
+
+@pytest.mark.parametrize("size", [(12_000, 9_000), (3, 3)], ids=["of a large phone", "tiny"])
+def test_a_new_user_saves_a_painting(
+    address: str, tmp_path: Path, start_browser: Callable[[], Any], size: tuple[int, int]
+) -> None:
+    """Four clicks from the printed address, whatever the photo; a file that only says it is one is told first."""
+    Image.linear_gradient("L").convert("RGB").resize(size).save(tmp_path / "mine.jpg")
+    page = RealPage(start_browser(), SimpleNamespace(url=address))
+    page.open().give("drop", ("notes.jpg", "image/jpeg", b"just words"))
+    page.wait("document.querySelector('.notice.error')")
+    assert "notes.jpg is not a picture but text" in page.text(".notice.error")
+    page.js("document.querySelector('.notice .close').click()")
+    page.pick_photo(tmp_path / "mine.jpg")
+    page.choose_style("great-wave")
+    page.wait_painted()
+    page.click("#take")
+    page.click("#save")
+    assert opened(page.downloads("mine-*.png", 1)[0]).format == "PNG"
+    for file in page.saved("mine-*"):
+        file.unlink()
+    page.close()
