@@ -29,7 +29,7 @@ test-numeric: $(VENV)/.test
 # In headless Chromium. What cannot be installed is named, and its tests are skipped.
 test-browser: $(VENV)/.test
 	tests/browser/install.sh
-	$(BIN)/python -m pytest -m browser -rs tests/browser tests/studio
+	$(BIN)/python -m pytest -m "browser and not slow" -rs tests/browser tests/studio
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow

@@ -90,6 +90,7 @@ def test_many_clicks_on_paint_paint_once(opened: Page) -> None:
     assert [job["styles"][0]["name"] for job in jobs(opened)][-1] == "wave"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [None, "night"], ids=["at once", "after a painting"])
 def test_paint_and_stop_in_any_order_leave_nothing_under_way(opened: Page, first: str | None) -> None:
     opened.studio.seconds["quick"] = opened.studio.seconds["draft"] = 600
@@ -116,6 +117,7 @@ def test_paint_and_stop_in_any_order_leave_nothing_under_way(opened: Page, first
     opened.wait("document.getElementById('after').src.startsWith('blob:')")
 
 
+@pytest.mark.slow
 def test_a_reload_midway_and_back_keep_photo_and_paintings(opened: Page) -> None:
     opened.choose_style("night")
     opened.wait_painted()
@@ -132,6 +134,7 @@ def test_a_reload_midway_and_back_keep_photo_and_paintings(opened: Page) -> None
     opened.wait("document.getElementById('progress').hidden")
 
 
+@pytest.mark.slow
 def test_two_tabs_of_one_browser_paint_side_by_side(opened: Page) -> None:
     driver = opened.chromium
     first = driver.current_window_handle
@@ -150,6 +153,7 @@ def test_two_tabs_of_one_browser_paint_side_by_side(opened: Page) -> None:
     opened.ready().wait_painted(2)  # of both
 
 
+@pytest.mark.slow
 def test_a_studio_that_is_lost_midway_is_told_and_found_again(opened: Page) -> None:
     opened.studio.seconds["quick"] = 8
     opened.choose_style("night")
@@ -160,6 +164,7 @@ def test_a_studio_that_is_lost_midway_is_told_and_found_again(opened: Page) -> N
     opened.wait_painted()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3, 3), (2, 400), (1200, 2)], ids=str)
 def test_a_tiny_photo_can_be_seen_and_painted(page: Page, size: tuple[int, int]) -> None:
     page.open(PHONE).give("drop", ("tiny.png", "image/png", picture_bytes(size)))

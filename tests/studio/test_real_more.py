@@ -68,6 +68,7 @@ def painted(page: RealPage, photo: Path, style: str = "great-wave", size: tuple[
 # See before choosing.
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_pasted_is_painted(page: RealPage) -> None:
     page.open().give("paste", ("image.png", "image/png", picture_bytes(SIZE)))
     page.wait("document.querySelectorAll('.thumb img').length > 0")
@@ -76,6 +77,7 @@ def test_a_picture_that_is_pasted_is_painted(page: RealPage) -> None:
     assert page.painted[-1].state == "done"
 
 
+@pytest.mark.slow
 def test_favourites_recent_and_surprise_outlive_a_reload(page: RealPage, photo: Path) -> None:
     page.open().pick_photo(photo)
     page.click("input[name=effort][value=draft]")
@@ -140,6 +142,7 @@ def test_a_mask_by_pen_is_undone_softened_inverted_and_cleared(page: RealPage, p
     assert across[6:].min() > 0.95
 
 
+@pytest.mark.slow
 def test_masks_by_keys_and_from_a_file(page: RealPage, photo: Path, tmp_path: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -195,6 +198,7 @@ def test_the_file_that_is_shared_is_the_painting_with_its_recipe(page: RealPage,
         assert page.downloads("more-*.jpg", 1)
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_shared_the_file_is_offered(page: RealPage, photo: Path) -> None:
     with begun_with(page, "navigator.canShare = undefined; navigator.share = undefined;"):
         painted(page, photo)
@@ -246,6 +250,7 @@ def later(running: Running) -> Iterator[Callable[[float], None]]:
         shelf._clock = time.monotonic
 
 
+@pytest.mark.slow
 def test_what_was_forgotten_overnight_is_sent_again_and_paintings_are_still_there(
     page: RealPage, photo: Path, later: Callable[[float], None]
 ) -> None:
@@ -267,6 +272,7 @@ def test_what_was_forgotten_overnight_is_sent_again_and_paintings_are_still_ther
     assert Image.open(io.BytesIO(page.downloads("more-*.webp", 1)[0])).size == (512, 384)
 
 
+@pytest.mark.slow
 def test_a_painting_that_is_forgotten_while_it_is_taken_home_can_be_saved_from_the_browser(
     page: RealPage, photo: Path, later: Callable[[float], None]
 ) -> None:
@@ -291,6 +297,7 @@ def long_painting(page: RealPage, photo: Path) -> Any:
     return page.painted[-1]
 
 
+@pytest.mark.slow
 def test_events_that_break_off_are_taken_up_again(page: RealPage, photo: Path) -> None:
     job, studio = long_painting(page, photo), page.running.studio
     studio.closing = lambda: True  # every stream ends
@@ -323,6 +330,7 @@ def test_a_session_that_has_expired_is_told_and_its_paintings_stay(page: RealPag
     page.open().wait_painted()
 
 
+@pytest.mark.slow
 def test_a_session_that_expires_while_it_watches_is_told(page: RealPage, photo: Path) -> None:
     job, studio = long_painting(page, photo), page.running.studio
     old = studio.visitors.secrets
@@ -337,6 +345,7 @@ def test_a_session_that_expires_while_it_watches_is_told(page: RealPage, photo: 
     until(lambda: job.is_over)
 
 
+@pytest.mark.slow
 def test_a_busy_studio_is_told_and_asked_again(page: RealPage, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = page.running.studio.queue
     monkeypatch.setattr(queue, "_limits", replace(queue._limits, queue=1))
