@@ -1,5 +1,6 @@
 // Pictures coming in: dropped, pasted, picked, from the camera.
 import { startCamera } from "./camera.js";
+import { isClip } from "./clip.js";
 import { $ } from "./dom.js";
 import { word } from "./words.js";
 import { notice } from "./notice.js";
@@ -31,7 +32,7 @@ export function startIntake(take) {
 /** The files of a drop or paste that may be pictures. HEIC has no type in many browsers, so a name will do. */
 function picturesIn(data) {
   const files = [...(data?.files ?? [])];
-  return files.filter(({ type, name }) => type.startsWith("image/") || /\.(heic|heif|avif|jxl|tiff?|dng|webp|png|jpe?g)$/i.test(name));
+  return files.filter(({ type, name }) => type.startsWith("image/") || isClip({ type, name }) || /\.(heic|heif|avif|jxl|tiff?|dng|webp|png|jpe?g)$/i.test(name));
 }
 
 function startDrop(take) {
