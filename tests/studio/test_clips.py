@@ -103,7 +103,10 @@ def test_a_clip_is_painted_with_its_sound(open_studio, tmp_path, styles):
     (tmp_path / "it.mp4").write_bytes(answer.content)
     record = read_film_record(str(tmp_path / "it.mp4"))
     assert record["recipe"]["strength"] == 0.8 and "/" not in str(record["inputs"])
-    api.ask("DELETE", f"/api/pictures/{told['id']}")
+    again = sent(api, answer.content, "painted.mp4")
+    assert again["recipe"]["method"] == job["method"] and again["recipe"]["settings"]["strength"] == 0.8
+    for each in (told, again):
+        api.ask("DELETE", f"/api/pictures/{each['id']}")
     assert left(studio, 1) == 1
     assert api.ask("DELETE", f"/api/jobs/{name}?forget=1").status_code == 204
     assert left(studio) == 0

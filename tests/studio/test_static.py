@@ -76,3 +76,8 @@ def test_modules_are_small_and_their_imports_exist(path: Path) -> None:
     assert len(text.splitlines()) < 400
     for name in re.findall(r'from "(\.[^"]+)"', text):
         assert (path.parent / name).resolve().is_file(), name
+
+
+def test_ids_of_the_page_are_unique() -> None:
+    ids = re.findall(r'\bid="([^"]+)"', (STATIC / "index.html").read_text("utf-8"))
+    assert sorted(ids) == sorted(set(ids))

@@ -14,6 +14,7 @@ from .folders import Folder
 from .limits import Limits
 from .names import safe_name
 from .pictures import LEAST_SIDE, Upload
+from .recipes import found_in_clip
 from .refusals import Refusal, public
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def receive_clip(file: IO[bytes], filename: str, limits: Limits, folder: Folder)
     sound = any(track.kind == "audio" for track in info.tracks)
     clip = Clip(folder, path, frames, seconds, float(info.rate), sound, size)
     view = previews.shrunk(first.pixels, previews.LONGEST)
-    return Upload(_jpeg(first.pixels), name, info.size, view, None, previews.palette(view), clip=clip)
+    return Upload(
+        _jpeg(first.pixels), name, info.size, view, found_in_clip(str(path)), previews.palette(view), clip=clip
+    )
 
 
 def _stored(name: str) -> str:

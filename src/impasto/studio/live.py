@@ -52,6 +52,7 @@ class _Painter:
 
     seen: float
     busy: bool = False
+    leaving: bool = False
     known: dict[tuple[str, int], tuple[Recipe, Any]] = field(default_factory=dict[tuple[str, int], Any])
 
 
@@ -98,19 +99,23 @@ class Live:
             painter = self._painters.setdefault(owner, _Painter(self._clock()))
             if painter.busy:
                 raise Refusal(429, "your last frame is not painted yet; expected one frame at a time: wait for it")
-            painter.busy = True
+            painter.busy, painter.leaving = True, False
 
     def end(self, owner: str) -> None:
         """Note that a session's frame is painted, or could not be."""
         with self._lock:
             if (painter := self._painters.get(owner)) is not None:
                 painter.busy, painter.seen = False, self._clock()
+                if painter.leaving:
+                    del self._painters[owner]
 
     def leave(self, owner: str) -> None:
-        """Make room for another session."""
+        """Make room for another session, once the frame that is painted is done."""
         with self._lock:
-            if (painter := self._painters.get(owner)) is not None and not painter.busy:
-                del self._painters[owner]
+            if (painter := self._painters.get(owner)) is not None:
+                painter.leaving = True
+                if not painter.busy:
+                    del self._painters[owner]
 
     def paint(self, owner: str, data: bytes, style: str, size: int, find: Callable[[str], Upload]) -> Painted:
         """Paint a frame between `begin` and `end`.

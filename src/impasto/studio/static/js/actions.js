@@ -51,6 +51,7 @@ async function takeClip(file) {
     const told = await send(file, file.name, "clip");
     if (told.clip.frames < 2) delete told.clip; // a picture in a file for clips
     setPhoto(told, pictureUrl(told.id, STAGE_LONGEST));
+    if (told.recipe) offerRecipe(told, file);
     say(word("photo_ready", { name: told.name ?? file.name }));
   } catch (error) {
     tellError(error, [[word("choose_photo"), () => $("photo-file").click()]]);

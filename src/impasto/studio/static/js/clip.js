@@ -39,10 +39,10 @@ function draw() {
   if (!clip) { shape = ""; return; }
   if (shape !== state.photo.id) {
     shape = state.photo.id;
-    $("clip-dials").replaceChildren(el("p", { class: "clip-length" }, lengthOf(clip) + (clip.sound ? ` · ${word("clip_sound")}` : "")),
+    const told = el("p", { class: "clip-length" }, lengthOf(clip) + (clip.sound ? ` · ${word("clip_sound")}` : ""));
+    $("clip-dials").replaceChildren(el("div", { class: "clip-head" }, told, ...sizes()),
       dial("steady", () => state.steady, (value) => update({ steady: value })),
-      dial("clip_strength", () => state.settings.strength ?? 1, (value) => update({ settings: { ...state.settings, strength: value } })),
-      sizes());
+      dial("clip_strength", () => state.settings.strength ?? 1, (value) => update({ settings: { ...state.settings, strength: value } })));
   }
   for (const name of ["steady", "clip_strength"]) show(name);
 }
@@ -65,7 +65,7 @@ function sizes() {
   const most = Math.min(state.limits.clips?.max_size ?? 1024, Math.max(state.photo.width, state.photo.height, USUAL));
   const now = state.settings.size || USUAL;
   const all = [...new Set([...SIZES.filter((size) => size <= most), now])].sort((a, b) => a - b);
-  const select = el("select", { id: "clip-size", onchange: () => update({ settings: { ...state.settings, size: Number(select.value) } }) },
+  const select = el("select", { id: "clip-size", title: word("clip_size"), onchange: () => update({ settings: { ...state.settings, size: Number(select.value) } }) },
     ...all.map((size) => el("option", { value: size, selected: size === now }, `${number(size)} px`)));
-  return el("div", { class: "dial-head" }, el("label", { for: "clip-size" }, word("clip_size")), select);
+  return [el("label", { for: "clip-size", class: "unseen" }, word("clip_size")), select];
 }

@@ -47,7 +47,7 @@ function open() {
   use.disabled = !camera;
   dialog.replaceChildren(
     el("div", { class: "sheet-head" }, el("h2", { id: "live-title" }, word("live")), button("close", word("close"), () => dialog.close(), { class: "quiet square", quietly: true })),
-    el("p", {}, word("live_text")), camera ? null : el("p", { class: "muted" }, word("camera_needs")),
+    el("p", {}, word("live_text")), ...(camera ? [] : [el("p", { class: "muted" }, word("camera_needs"))]),
     el("div", { class: "sheet-actions" }, use, button("file", word("live_file"), from(() => $("live-file").click()), {})));
   dialog.showModal();
 }

@@ -92,7 +92,7 @@ async function comeBack() {
   const jobs = await getJobs();
   const running = jobs.find((job) => !isOver(job));
   const choices = Object.fromEntries(CHOICE_NAMES.filter((name) => name in kept).map((name) => [name, kept[name]]));
-  update(choices);
+  if (!state.photo) update(choices); // a photo that came meanwhile has choices of its own
   await collect(jobs);
   const photo = running?.request?.photo ?? kept.photo;
   if (!photo || state.photo || !(await usePhoto(photo).catch(() => false))) return;
