@@ -325,3 +325,10 @@ def test_closing_the_studio_removes_the_files(open_studio):
     assert root.exists()
     studio.studio.close()
     assert not root.exists()
+
+
+def test_a_program_paints_clips_and_frames(run_studio):
+    client = run_studio().client()
+    assert client.send_clip(clip(5))["clip"]["frames"] == 5
+    assert decoded(client.paint_clip(clip(5), "great-wave", steady=0.5, size=48))[0] == 5
+    assert opened(client.paint_live(picture(format="JPEG"), "great-wave", size=96)).width > 0
