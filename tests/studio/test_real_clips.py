@@ -188,3 +188,17 @@ def test_what_is_missing_is_said(page: RealPage, monkeypatch: pytest.MonkeyPatch
     page.open().js("Object.defineProperty(globalThis, 'isSecureContext', {value: false})")
     page.click(".welcome .live-open")
     assert "HTTPS" in page.text("#live-dialog") and page.js("return document.getElementById('live-camera').disabled")
+
+
+@pytest.mark.slow
+def test_a_video_file_is_painted_live_and_others_are_told_of(
+    page: RealPage, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page.running.studio.queue, "others", lambda owner: 1)
+    page.open()
+    page.chromium.find_element("id", "live-file").send_keys(str(harbour))
+    page.wait(LIVE)
+    page.wait("!document.getElementById('live-others').hidden")
+    assert "Somebody else" in page.text("#live-others")
+    assert check(page) == []
+    page.wait("!document.getElementById('live-picture').hidden")
