@@ -234,14 +234,14 @@ def test_networks_are_loaded_ahead_and_what_is_asked_for_comes_between(open_stud
     from impasto.studio import thumbnails
 
     studio, order, gate = open_studio(eager=True), [], threading.Event()
-    real = thumbnails._recipe
+    real = thumbnails.small_recipe
 
     def note(style, longest, source):
         gate.wait(10)
         order.append((style, longest))
         return real(style, longest, source)
 
-    monkeypatch.setattr(thumbnails, "_recipe", note)
+    monkeypatch.setattr(thumbnails, "small_recipe", note)
     assert studio.client.get(f"/?token={TOKEN}").status_code == 303
     assert studio.client.get("/").status_code == 200 and studio.client.get("/").status_code == 200
     photo = studio.studio.pictures.get("api ", studio.api.photo())

@@ -89,3 +89,8 @@ def test_what_is_in_sight_of_the_settings_is_in_every_language(name: str) -> Non
     plain = {field for field, schema in fields.items() if schema.get("level") == "plain"} - ELSEWHERE
     keys = {f"method_{name}"} | {f"{part}_{field}" for part in ("setting", "about") for field in plain}
     assert keys - TABLE["words"].keys() == set()
+
+
+def test_ids_of_the_page_are_unique() -> None:
+    ids = re.findall(r'\bid="([^"]+)"', (STATIC / "index.html").read_text("utf-8"))
+    assert sorted(ids) == sorted(set(ids))

@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from ..errors import ImpastoError
-from . import choice_routes, job_routes, openapi, page_routes, paint_route, picture_routes
+from . import choice_routes, clip_routes, job_routes, live_route, openapi, page_routes, paint_route, picture_routes
 from .endpoints import Endpoint
 from .refusals import Refusal, describe, log, refuse
 from .security import Address, Guard
@@ -32,7 +32,9 @@ ENDPOINTS: Sequence[Endpoint] = (
     Endpoint("GET", "/openapi.json", _openapi, "This description."),
     *choice_routes.ENDPOINTS,
     *picture_routes.ENDPOINTS,
+    *clip_routes.ENDPOINTS,
     *job_routes.ENDPOINTS,
+    *live_route.ENDPOINTS,
     *paint_route.ENDPOINTS,
 )
 """Every route but the files of the page."""

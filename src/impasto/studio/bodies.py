@@ -26,6 +26,8 @@ _FORM_SPARE = 200_000  # bytes of a form beside its pictures
 def most_bytes(scope: Scope, limits: Limits) -> int:
     """Return how many bytes the body of a request may have: those with pictures may have more."""
     kind = Headers(scope=scope).get("content-type", "")
+    if kind.startswith("multipart/form-data") and scope["path"] == "/api/clips":
+        return limits.clip_bytes + _FORM_SPARE
     if kind.startswith("multipart/form-data") and scope["path"] in ("/api/pictures", "/api/paint"):
         pictures = 1 if scope["path"] == "/api/pictures" else 3
         return pictures * limits.max_bytes + _FORM_SPARE

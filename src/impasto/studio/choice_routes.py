@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..methods.effort import EFFORTS
-from . import forms, previews
+from . import clips, forms, previews
 from .endpoints import Endpoint, in_thread, session_of, studio_of
 from .orders import DRAWN, drawn
 from .picture_routes import answer_picture
@@ -81,6 +81,14 @@ async def _limits(request: Request) -> Response:
             "max_pixels": limits.max_pixels,
             "max_size": limits.max_size,
             "jobs": limits.own_queue,
+            "clips": {
+                "installed": clips.is_possible(),
+                "max_bytes": limits.clip_bytes,
+                "max_frames": limits.clip_frames,
+                "max_pixels": limits.clip_pixels,
+                "max_size": limits.clip_size,
+                "read": list(clips.READ),
+            },
             "formats": {"read": [*_READ, *heic], "write": [name for name in EXTENSIONS if previews.has(name)]},
         }
     )
@@ -97,6 +105,8 @@ ENDPOINTS = (
         "The picture of a drawn style.",
         answers={200: "image/webp"},
     ),
-    Endpoint("GET", "/api/limits", _limits, "How large pictures may be, and which formats are read and written."),
+    Endpoint(
+        "GET", "/api/limits", _limits, "How large pictures and clips may be, and which formats are read and written."
+    ),
 )
 """The routes of this module."""

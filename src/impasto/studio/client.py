@@ -110,7 +110,8 @@ class Client:
             photo: the photograph.
             styles: see `paint`.
             masks: see `paint`.
-            **fields: of the request: effort, boldness, method, preset, settings, size, print, dpi, start, keep.
+            **fields: of the request: effort, boldness, method, preset, settings, size, print, dpi, start, keep; with
+                ``film={"steady": 0.95}`` the photograph is a clip, which is painted whole.
 
         Raises:
             StudioError: the studio refuses.
@@ -123,16 +124,59 @@ class Client:
             if mask is not None:
                 choice["mask"] = self.send(mask)["id"]
             chosen.append(choice)
-        request = {"photo": self.send(photo)["id"], "styles": chosen, **fields}
+        send = self.send if fields.get("film") is None else self.send_clip
+        request = {"photo": send(photo)["id"], "styles": chosen, **fields}
         return self._json("POST", "/api/jobs", request)["id"]
 
     def send(self, picture: Source) -> dict[str, Any]:
         """Send a picture; return its id, size, recipe and main colours."""
+        return self._send("/api/pictures", picture)
+
+    def send_clip(self, clip: Source) -> dict[str, Any]:
+        """Send a clip; return its id, size, main colours, frames, seconds, rate, and whether it has sound."""
+        return self._send("/api/clips", clip)
+
+    def paint_clip(self, clip: Source, *styles: Source, steady: float = 0.95, **fields: Any) -> bytes:
+        """Paint a clip and wait for it.
+
+        Args:
+            clip: the clip.
+            styles: see `paint`.
+            steady: from 0, each frame by itself, to 1.
+            **fields: see `start`.
+
+        Returns:
+            The bytes of an MP4 file.
+
+        Raises:
+            StudioError: the studio refuses, or the painting fails.
+        """
+        name = self.start(clip, *styles, film={"steady": steady}, **fields)
+        state = self.wait(name)
+        if state["state"] != "done":
+            raise StudioError(state["error"] or f"the job was {state['state']}; expected it to be painted to its end")
+        return self.clip(name)
+
+    def clip(self, name: str) -> bytes:
+        """Return the painted clip of a job that is over, an MP4 file; of one that was stopped, what was painted."""
+        return self._ask("GET", f"/api/jobs/{_quoted(name)}/clip")
+
+    def paint_live(self, frame: bytes, style: str, *, size: int = 256) -> bytes:
+        """Paint one frame of a camera at once, and return it as JPEG.
+
+        Args:
+            frame: the bytes of a JPEG file.
+            style: see `thumbnail`.
+            size: longest side in pixels.
+        """
+        return self._ask("POST", f"/api/live?style={_quoted(style)}&size={size}", frame, "image/jpeg")
+
+    def _send(self, path: str, picture: Source) -> dict[str, Any]:
         data, name = (picture, "picture") if isinstance(picture, bytes) else _file(picture)
         edge = secrets.token_hex(16)
         head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{_quoted(name)}"\r\n\r\n'
         body = head.encode() + data + f"\r\n--{edge}--\r\n".encode()
-        return json.loads(self._ask("POST", "/api/pictures", body, f"multipart/form-data; boundary={edge}"))
+        return json.loads(self._ask("POST", path, body, f"multipart/form-data; boundary={edge}"))
 
     def thumbnail(self, picture: str, style: str, *, size: int = 192) -> bytes:
         """Return a picture painted small, as WebP.

@@ -85,7 +85,8 @@ class Endpoint:
         handler: answers.
         summary: what it does, in a sentence.
         query: its parameters by name; others are refused.
-        body: model of its JSON; or ``form`` for a form with files; None if it has no body.
+        body: model of its JSON; or ``form`` for a form with files, or ``picture`` for the bytes of one; None if
+            it has no body.
         fields: the fields of a form by name, with what they mean. ``file`` in the meaning's first word marks files.
         answers: media types by status of what it answers if all goes well.
     """
@@ -95,7 +96,7 @@ class Endpoint:
     handler: Handler
     summary: str
     query: Mapping[str, Parameter] = field(default_factory=dict[str, Parameter])
-    body: type[BaseModel] | Literal["form"] | None = None
+    body: type[BaseModel] | Literal["form", "picture"] | None = None
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "application/json"})
 

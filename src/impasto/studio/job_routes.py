@@ -71,6 +71,8 @@ async def _picture(request: Request) -> Response:
     studio, job, asked = studio_of(request), _find(request), query_of(request)
     result = job.result
     if result is None:
+        if job.film is not None:
+            raise Refusal(404, "the job has painted a clip; expected a picture: the clip is at /api/jobs/ID/clip")
         if not job.is_over:
             raise Refusal(409, "the job is not over; expected one that is: wait for it, or stop it")
         raise Refusal(404, f"the job has no picture ({job.state} before its first step); expected one that has")
@@ -102,8 +104,13 @@ async def _picture(request: Request) -> Response:
 def _file_name(job: Job, format: str) -> str:
     """A name for the painting: the photograph's and the method's, in ASCII."""
     photo = job.result.painting.photo.source if job.result is not None else ""
+    return file_name(photo, job.method, EXTENSIONS[format])
+
+
+def file_name(photo: str, method: str, extension: str) -> str:
+    """Return a name for a file to take home, in ASCII."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(photo).stem).strip("-.") or "photo"
-    return f"{stem}.{job.method}{EXTENSIONS[format]}"
+    return f"{stem}.{method}{extension}"
 
 
 async def _stop(request: Request) -> Response:

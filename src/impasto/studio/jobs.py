@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..control import Progress
 from ..errors import Cancelled
 from . import previews
+from .films import Film, paint_clip
+from .folders import Folders
 from .limits import Limits
 from .orders import Order, PaintRequest
 from .previews import Encoded
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ..painter import Step
     from ..session.session import Session
     from ..session.work import Work
+    from ..video.film import FilmProgress
 
 WAITING, PAINTING, DONE, STOPPED, FAILED = "waiting", "painting", "done", "stopped", "failed"
 ENDED = frozenset({DONE, STOPPED, FAILED})
@@ -65,7 +68,8 @@ class Job:
         id: its name on the shelf.
         state: one of the constants of this module.
         version: a number that grows with every change.
-        result: the painting, once it has ended, also if it was stopped.
+        result: the painting, once it has ended, also if it was stopped; None for a clip.
+        film: the painted clip, likewise.
     """
 
     def __init__(self, owner: str, request: PaintRequest, order: Order, stop: Stop) -> None:
@@ -74,10 +78,13 @@ class Job:
         self.id, self.state, self.version = "", WAITING, 0
         self.size = order.photo.size
         self.result: Result | None = None
+        self.film: Film | None = None
         self.error, self.note, self.method = "", "", order.recipe.method
         self.ended = threading.Event()
         self._began = 0.0
         self._fraction, self._index, self._total = 0.0, 0, 0
+        self._rate = 0.0  # frames a second, of a clip
+        self._left: float | None = None
         self._losses: dict[str, float] = {}
         self._preview: NDArray[Any] | None = None
         self._shown, self._encoded = 0, (0, Encoded(b"", ""))
@@ -108,13 +115,29 @@ class Job:
             self._shown += 1
         self.version += 1
 
-    def end(self, state: str, result: Result | None = None, error: str = "") -> None:
+    def watch_film(self, progress: FilmProgress) -> None:
+        """Note progress with a clip."""
+        self._index, self._total = progress.done, progress.total or 0
+        self._rate, self._left = progress.rate, progress.left
+        if progress.total:
+            self._fraction = max(self._fraction, min(1.0, progress.done / progress.total))
+        self.version += 1
+
+    def show_frame(self, pixels: NDArray[Any]) -> None:
+        """Note a painted frame, H×W×3 uint8."""
+        self.size = (pixels.shape[1], pixels.shape[0])
+        self._preview = previews.shrunk(pixels, previews.PREVIEW)
+        self._shown += 1
+
+    def end(self, state: str, result: Result | Film | None = None, error: str = "") -> None:
         """Note that it has ended, and let go of its pictures."""
-        self.order, self.result, self.error = None, result, error
+        self.order, self.error = None, error
         if state == DONE:
             self._fraction = 1.0
-        if result is not None:
-            self.size = result.size
+        if isinstance(result, Film):
+            self.film = result
+        elif result is not None:
+            self.result, self.size = result, result.size
         self._change(state=state)
         self.ended.set()
 
@@ -137,7 +160,8 @@ class Job:
         Args:
             place: how many jobs are painted before it is.
         """
-        result = self.result
+        result, film = self.result, self.film
+        recipe = film.recipe if film is not None else None if result is None else result.painting.recipe.portable()
         return {
             "id": self.id,
             "state": self.state,
@@ -154,12 +178,18 @@ class Job:
             "height": self.size[1],
             "method": self.method,
             "error": self.error or None,
-            "recipe": None if result is None else result.painting.recipe.portable(),
+            "recipe": recipe,
+            "rate": round(self._rate, 2),
+            "film": None if film is None else film.described(),
             "request": self.request.model_dump(mode="json", exclude_none=True),
         }
 
     def _seconds_left(self) -> float | None:
-        if self.state != PAINTING or self._fraction < _GUESSABLE:
+        if self.state != PAINTING:
+            return None
+        if self._left is not None:
+            return round(self._left, 1)
+        if self._fraction < _GUESSABLE:
             return None
         passed = time.monotonic() - self._began
         return round(passed * (1 - self._fraction) / self._fraction, 1)
@@ -176,10 +206,13 @@ class Queue:
         session: returns what paints.
         limits: of the studio.
         ended: called with each job that has ended.
+        folders: for painted clips.
     """
 
-    def __init__(self, session: Callable[[], Session], limits: Limits, ended: Callable[[Job], None]) -> None:
-        self._session, self._limits, self._ended = session, limits, ended
+    def __init__(
+        self, session: Callable[[], Session], limits: Limits, ended: Callable[[Job], None], folders: Folders
+    ) -> None:
+        self._session, self._limits, self._ended, self._folders = session, limits, ended, folders
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._painting: Job | None = None
@@ -192,6 +225,17 @@ class Queue:
             if job not in self._waiting:
                 return 0
             return self._waiting.index(job) + (self._painting is not None)
+
+    def others(self, owner: str) -> int:
+        """Return how many jobs of other sessions wait or are painted."""
+        with self._changed:
+            jobs = [*self._waiting, *filter(None, [self._painting])]
+            return sum(job.owner != owner for job in jobs)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is painted."""
+        return self._painting is None
 
     def check_room(self, owner: str) -> None:
         """Check that a session may add another job.
@@ -274,6 +318,10 @@ class Queue:
         work: Work | None = None
         try:
             job.begin()
+            if order.film is not None:
+                film = self._paint_film(job, order)
+                job.end(STOPPED if film.stopped else DONE, film)
+                return
             work = begin_work(self._session(), order, job.stop, job.watch)
             for step in work:
                 job.show(step)
@@ -286,6 +334,11 @@ class Queue:
         finally:
             if work is not None:
                 work.close()
+
+    def _paint_film(self, job: Job, order: Order) -> Film:
+        return paint_clip(
+            self._session(), order, job.stop, self._folders, job.owner, watch=job.watch_film, show=job.show_frame
+        )
 
 
 def begin_work(

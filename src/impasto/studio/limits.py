@@ -42,6 +42,15 @@ class Limits:
         frame: shortest time between two events.
         sweep: time between two looks for what is too old.
         attempts: wrong secrets a minute, after which no more are tried.
+        clip_bytes: of a clip's file.
+        clip_frames: of a clip.
+        clip_pixels: of a frame of a clip.
+        clip_size: longest side of a painted clip in pixels.
+        clip_uploads: clips that may be sent at a time.
+        disk_room: bytes that stay free on the disk with the clips.
+        live: sessions that may paint live at a time.
+        live_idle: time without a frame after which a session no longer paints live.
+        live_pixels: of a frame that is painted live.
     """
 
     max_bytes: int = 64_000_000
@@ -74,3 +83,12 @@ class Limits:
     frame: float = 0.25
     sweep: float = 5.0
     attempts: int = 20
+    clip_bytes: int = 160_000_000
+    clip_frames: int = 3000
+    clip_pixels: int = 9_500_000
+    clip_size: int = 1024
+    clip_uploads: int = 4
+    disk_room: int = 500_000_000
+    live: int = 2
+    live_idle: float = 5.0
+    live_pixels: int = 500_000

@@ -99,6 +99,8 @@ def _answer(kind: str) -> dict[str, Any]:
 def _body(endpoint: Endpoint, models: dict[str, Any]) -> dict[str, Any] | None:
     if endpoint.body is None:
         return None
+    if endpoint.body == "picture":
+        return {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
     if endpoint.body == "form":
         fields = {
             name: {

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ImpastoError, RequestError, near_misses
 from ..methods import make_recipe, method
-from ..methods.effort import check_shared, way
+from ..methods.effort import EFFORTS, check_shared, way
 from ..recipe import NetShare, Recipe, Style
 from ..values import explain
+from .clips import clip_of
 from .limits import Limits
 from .pictures import Upload
 from .recipes import OWN, check_names
@@ -55,6 +56,15 @@ class Start(_Request):
     job: Identifier
 
 
+class FilmChoice(_Request):
+    """How a clip is painted."""
+
+    steady: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=0.95, description="From 0, each frame by itself, to 1, strokes stay with things for seconds."
+    )
+    sound: bool = Field(default=True, description="Copy the sound.")
+
+
 class PaintRequest(_Request):
     """What to paint, and how."""
 
@@ -69,6 +79,7 @@ class PaintRequest(_Request):
     print: str | None = Field(default=None, max_length=32, description="Size of a print, such as 40x30cm or A4.")
     dpi: float | None = Field(default=None, description="Pixels per inch of the print.")
     start: Start | None = Field(default=None, description="Job whose painting is continued.")
+    film: FilmChoice | None = Field(default=None, description="Paint the whole clip whose id the photo is.")
     keep: bool = Field(default=False, description="Go on painting if nobody watches any more.")
 
 
@@ -103,6 +114,7 @@ class Order:
         styles: what makes each style picture; none if networks know the styles.
         masks: files of the masks, one for each style; None if there are none.
         start: what makes the painting to continue from, or None.
+        film: how the clip of the photograph is painted; None paints the photograph.
     """
 
     recipe: Recipe
@@ -110,6 +122,7 @@ class Order:
     styles: Sequence[Callable[[], Any]]
     masks: Sequence[bytes | None] | None
     start: Callable[[], Picture] | None = None
+    film: FilmChoice | None = None
 
 
 def make_order(
@@ -130,6 +143,8 @@ def make_order(
         Refusal: a picture is missing, a setting is wrong, or a name stands for nothing that is shipped.
     """
     photo = find(request.photo)
+    if request.film is not None:
+        request = _for_film(request, photo)
     known = [_is_gallery(choice) for choice in request.styles]
     if any(known) and not all(known):
         raise Refusal(
@@ -157,8 +172,24 @@ def make_order(
         raise Refusal(422, public(error)) from None
     own = [*(style.path for style in styles), *(part.mask for part in recipe.parts if part.mask)]
     check_names(recipe, own)
-    _check_size(recipe, photo, limits)
-    return Order(recipe, photo, sources, masks if any(mask is not None for mask in masks) else None, start)
+    _check_size(recipe, photo, limits.max_size if request.film is None else limits.clip_size)
+    files = masks if any(mask is not None for mask in masks) else None
+    return Order(recipe, photo, sources, files, start, request.film)
+
+
+def _for_film(request: PaintRequest, photo: Upload) -> PaintRequest:
+    """Check a request for a clip, which is painted in one pass unless something else is asked for.
+
+    Raises:
+        Refusal: the photograph is of no clip, or something is asked for that clips have not.
+    """
+    clip_of(photo)
+    for name in ("print", "dpi", "start"):
+        if getattr(request, name) is not None or name in request.settings:
+            raise Refusal(422, f"{name} belongs to single pictures; expected a clip without it: leave it out")
+    if request.effort is None and request.method is None:
+        return request.model_copy(update={"effort": EFFORTS[0]})
+    return request
 
 
 def _is_gallery(choice: StyleChoice) -> bool:
@@ -274,7 +305,7 @@ def _draw(name: str, size: int) -> Image.Image:
     return draw(name, size)
 
 
-def _check_size(recipe: Recipe, photo: Upload, limits: Limits) -> None:
+def _check_size(recipe: Recipe, photo: Upload, most: int) -> None:
     """Check that a painting is not larger than the studio allows.
 
     Raises:
@@ -286,10 +317,10 @@ def _check_size(recipe: Recipe, photo: Upload, limits: Limits) -> None:
         longest = max(size_of_print(recipe, photo.size)) if recipe.print else recipe.size or max(photo.size)
     except ImpastoError as error:
         raise Refusal(422, public(error)) from None
-    if longest > limits.max_size:
+    if longest > most:
         raise Refusal(
             422,
-            f"the painting has {longest} pixels on its longest side; expected at most {limits.max_size}: make size, "
+            f"the painting has {longest} pixels on its longest side; expected at most {most}: make size, "
             "print or dpi smaller",
         )
 

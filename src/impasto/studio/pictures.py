@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..images.picture import Picture
+    from .clips import Clip
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 """What is read, by Pillow's names; their headers state the size. With the extra ``heic``, HEIC too."""
@@ -52,6 +53,7 @@ class Upload:
         palette: its main colours.
         thumbnails: its thumbnails by style and size.
         id: its name on the shelf.
+        clip: the clip of which it is the first frame; None for a picture.
     """
 
     data: bytes
@@ -62,11 +64,12 @@ class Upload:
     palette: list[str]
     thumbnails: Thumbnails = field(default_factory=lambda: Thumbnails())
     id: str = ""
+    clip: Clip | None = None
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes."""
-        return len(self.data) + self.view.nbytes
+        """Memory that it takes, and room on the disk."""
+        return len(self.data) + self.view.nbytes + (0 if self.clip is None else self.clip.bytes)
 
     def small(self, longest: int) -> Picture:
         """Return the picture for a small painting."""
@@ -87,6 +90,7 @@ class Upload:
             "name": self.name,
             "recipe": None if self.found is None else self.found.described(),
             "palette": self.palette,
+            **({} if self.clip is None else {"clip": self.clip.described()}),
         }
 
 

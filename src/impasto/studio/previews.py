@@ -52,6 +52,16 @@ def levels(pixels: Tensor, longest: int | None = None) -> NDArray[Any]:
     return quantise(to_raster(pixels))
 
 
+def shrunk(values: NDArray[Any], longest: int) -> NDArray[Any]:
+    """Return H×W×3 uint8 with at most `longest` pixels on its longest side, as an array of its own."""
+    import numpy as np
+    from PIL import Image
+
+    image = Image.fromarray(values)
+    image.thumbnail((longest, longest))
+    return np.array(image)
+
+
 def encode(values: NDArray[Any], longest: int | None = None) -> Encoded:
     """Encode H×W×3 uint8 as WebP, or as JPEG where Pillow has no WebP.
 

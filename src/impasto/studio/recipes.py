@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +85,34 @@ def found_in(data: bytes) -> Found | None:
         data: the file of the picture, whose size was checked.
     """
     from ..images.metadata import metadata_in
-    from ..methods import read_recipe
     from ..session.provenance import Provenance
 
-    try:
+    def read() -> dict[str, Any] | None:
         record = metadata_in(data, "the picture")
-        if record is None:
+        return None if record is None else dict(Provenance.model_validate(record).recipe)
+
+    return _found(read)
+
+
+def found_in_clip(path: str) -> Found | None:
+    """Read the recipe inside a clip; None if there is none that can be read and used.
+
+    Args:
+        path: the clip, whose size was checked.
+    """
+    from ..video.record import film_provenance
+
+    return _found(lambda: dict(film_provenance(path).recipe))
+
+
+def _found(read: Callable[[], dict[str, Any] | None]) -> Found | None:
+    from ..methods import read_recipe
+
+    try:
+        recipe = read()
+        if recipe is None:
             return None
-        found = _described(read_recipe(Provenance.model_validate(record).recipe))
+        found = _described(read_recipe(recipe))
         bounded = len(json.dumps(found.described(), allow_nan=False)) <= _MOST_TEXT
     except (ImpastoError, ValidationError, Refusal, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from .folders import Folders
 from .jobs import Job, Queue, Stop
 from .limits import Limits
+from .live import Live
 from .orders import Order, PaintRequest, PrintRequest, enlarged, make_order
 from .pictures import Upload
 from .refusals import Refusal
@@ -33,6 +35,9 @@ class Studio:
         clock: the time in seconds.
 
     Attributes:
+        folders: temporary ones, for clips.
+        live: paints frames of cameras.
+        clip_uploads: clips that are being sent now.
         workers: two threads for what takes long; two, since each picture takes memory.
         closing: says that the server is about to end, so that streams end too.
     """
@@ -69,8 +74,11 @@ class Studio:
             clock=clock,
         )
         self.pictures.gone = self.jobs.gone = self.visitors.has_left
-        self.queue = Queue(self.session, self.limits, self._ended)
+        self.folders = Folders(kept.disk_room)
+        self.queue = Queue(self.session, self.limits, self._ended, self.folders)
+        self.live = Live(self.session, self.limits, self.queue, clock)
         self.thumbnails = Thumbnails(self.session, self.limits, eager=eager)
+        self.clip_uploads = 0
         self.workers = ThreadPoolExecutor(2, "studio pictures")
         self.closing: Callable[[], bool] = lambda: False
 
@@ -134,10 +142,12 @@ class Studio:
     def close(self) -> None:
         """Stop painting, and free what is kept."""
         self.thumbnails.close()
+        self.live.close()
         self.workers.shutdown(wait=False, cancel_futures=True)
         self.queue.close()
         self.pictures.clear()
         self.jobs.clear()
+        self.folders.close()
         if self._session is not None:
             self._session.close()
 
@@ -153,8 +163,9 @@ class Studio:
         return job
 
     def _ended(self, job: Job) -> None:
-        if job.result is not None:
-            self.jobs.weigh(job.id, job.result.bytes)
+        kept = job.result or job.film
+        if kept is not None:
+            self.jobs.weigh(job.id, kept.bytes)
 
     def _finder(self, owner: str) -> Callable[[str], Upload]:
         return lambda name: self.pictures.get(owner, name)

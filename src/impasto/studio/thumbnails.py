@@ -146,7 +146,7 @@ class Thumbnails:
 
         blank = Image.new("RGB", _BLANK, "grey")
         for style in [*list(gallery())[:1], *STYLES]:
-            recipe, picture = _recipe(style, _USUAL, None)
+            recipe, picture = small_recipe(style, _USUAL, None)
             self._session().paint(
                 recipe, blank, styles=None if picture is None else [picture], priority=_FIRST
             ).done()
@@ -166,7 +166,7 @@ class Thumbnails:
     def _make(self, photo: Upload, style: str, longest: int, source: Upload | None) -> Encoded:
         from ..images.geometry import fit
 
-        recipe, picture = _recipe(style, longest, source)
+        recipe, picture = small_recipe(style, longest, source)
         try:
             work = self._session().paint(
                 recipe, photo.small(2 * longest), styles=None if picture is None else [picture], priority=_FIRST
@@ -178,8 +178,13 @@ class Thumbnails:
         return made
 
 
-def _recipe(style: str, longest: int, source: Upload | None) -> tuple[Recipe, Any]:
-    """The recipe for a thumbnail, and its style picture if it has one.
+def small_recipe(style: str, longest: int, source: Upload | None) -> tuple[Recipe, Any]:
+    """Return the recipe for a small painting of a session, and its style picture if it has one.
+
+    Args:
+        style: see `Thumbnails.ask`.
+        longest: longest side in pixels.
+        source: the picture that the style is; None if it has a name.
 
     Raises:
         Refusal: there is no such style.

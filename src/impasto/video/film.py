@@ -118,7 +118,7 @@ def paint_film(
         sheet: file for a sheet of every 30th frame.
 
     Raises:
-        Cancelled: `cancel` was set. Whole segments stay.
+        Cancelled: `cancel` was set. What was painted can be played, and whole segments stay.
         OutputError: the system refuses. What was painted is joined if that is possible.
         ImageError: the film has no frame in the time that is painted.
     """
@@ -286,11 +286,14 @@ class _Painting:
 
     def _rescue(self) -> None:
         """Join what was painted, if there is room for it. The state is removed only where room is short."""
-        parts, target = self._parts, Path(self._job.target)
-        for without_state in (False, True) if parts.count else ():
+        parts, target, rest = self._parts, Path(self._job.target), list[Segment]()
+        with contextlib.suppress(Exception):
+            rest = self._segments.last_segment()
+        for without_state in (False, True) if parts.count or rest else ():
             with contextlib.suppress(Exception):
                 parts.free_room(state=without_state)
-                self._join(target, parts.segments(), stopped="interrupted", until=parts.end())
+                end = self._segments.end if rest else parts.end()
+                self._join(target, itertools.chain(parts.segments(), rest), stopped="interrupted", until=end)
                 break
 
     def _join(self, target: Path, segments: Any, *, stopped: str | None, until: int | None = None) -> None:

@@ -1,7 +1,9 @@
 // What a picture that comes in, or a result that is taken up again, does to the page.
 import { fetchBlob, pictureUrl } from "./api.js";
+import { isClip, mayMove } from "./clip.js";
 import { $, decodes } from "./dom.js";
 import { draw, pick, styleTitle } from "./gallery.js";
+import { keptPicture } from "./kept.js";
 import { notice, say, tellError } from "./notice.js";
 import { ensure, ensureRequest, send } from "./pictures.js";
 import { choicesFromRecipe } from "./recipe.js";
@@ -12,8 +14,7 @@ import { number, word } from "./words.js";
 
 const STAGE_LONGEST = 2048;
 
-function tooLarge(file) {
-  const most = state.limits.max_bytes;
+function tooLarge(file, most = state.limits.max_bytes) {
   if (!most || file.size <= most) return false;
   notice(word("too_large", { name: file.name, size: number(file.size / 1e6, 1), most: number(most / 1e6) }), { error: true });
   return true;
@@ -21,6 +22,8 @@ function tooLarge(file) {
 
 /** Take a file as the photo: shown at once where the browser can read it, then sent. */
 export async function takePhoto(file) {
+  if (mayMove(file) && state.limits.clips?.installed) { await takeClip(file); return; }
+  if (isClip(file)) { notice(word("clip_extra"), { error: true }); return; }
   if (tooLarge(file)) return;
   const local = URL.createObjectURL(file);
   const early = await decodes(local);
@@ -40,6 +43,23 @@ export async function takePhoto(file) {
   }
 }
 
+/** Take a file as the clip: its first frame is the photo. */
+async function takeClip(file) {
+  if (tooLarge(file, state.limits.clips.max_bytes)) return;
+  const telling = notice(word("sending"), {});
+  try {
+    const told = await send(file, file.name, "clip");
+    if (told.clip.frames < 2) delete told.clip; // a picture in a file for clips
+    setPhoto(told, pictureUrl(told.id, STAGE_LONGEST));
+    if (told.recipe) offerRecipe(told, file);
+    say(word("photo_ready", { name: told.name ?? file.name }));
+  } catch (error) {
+    tellError(error, [[word("choose_photo"), () => $("photo-file").click()]]);
+  } finally {
+    telling.close();
+  }
+}
+
 function showEarly(url) {
   document.body.dataset.state = "photo";
   $("after").hidden = true;
@@ -52,7 +72,7 @@ function showEarly(url) {
 /** Make a picture that the server has the photo. Masks belong to the photo before, so they go. */
 function setPhoto(told, url) {
   update({
-    photo: { id: told.id, width: told.width, height: told.height, name: told.name, palette: told.palette, url },
+    photo: { id: told.id, width: told.width, height: told.height, name: told.name, palette: told.palette, url, clip: told.clip ?? null },
     shown: null, view: "painting", strength: 1, colour: "style", chosen: state.chosen.map((each) => ({ ...each, mask: null })),
   });
   remember();
@@ -121,6 +141,8 @@ export async function usePhoto(id) {
   const probe = new Image();
   probe.src = url;
   await probe.decode();
-  update({ shown: null, photo: { id: there, width: probe.naturalWidth, height: probe.naturalHeight, name: "", url } });
+  const kept = await keptPicture(there);
+  const clip = kept?.clip?.frames > 1 ? kept.clip : null;
+  update({ shown: null, photo: { id: there, width: probe.naturalWidth, height: probe.naturalHeight, name: clip ? kept.name : "", url, clip } });
   return true;
 }

@@ -48,16 +48,29 @@ export function paintingUrl(id, options = {}) {
   return `/api/jobs/${id}/picture?${query}`;
 }
 
+export const clipUrl = (id) => `/api/jobs/${id}/clip`;
+
 export const fetchBlob = async (path, signal) => (await ask(path, { signal })).blob();
 
 export const fetchThumbnail = (photo, style, signal) =>
   fetchBlob(`/api/pictures/${photo}/thumbnail/${encodeURIComponent(style)}?size=192`, signal);
 
-export async function sendPicture(blob, name) {
+export async function sendPicture(blob, name, path = "/api/pictures") {
   const form = new FormData();
   form.append("file", blob, name);
-  return json("/api/pictures", { method: "POST", body: form });
+  return json(path, { method: "POST", body: form });
 }
+
+export const sendClip = (blob, name) => sendPicture(blob, name, "/api/clips");
+
+/** A painted frame: its picture, how long painting took, and how many jobs of others there are. */
+export async function paintLive(frame, style, size, signal) {
+  const query = new URLSearchParams({ style, size });
+  const answer = await ask(`/api/live?${query}`, { method: "POST", headers: { "Content-Type": "image/jpeg" }, body: frame, signal });
+  return { picture: await answer.blob(), ms: Number(answer.headers.get("X-Painted-Ms")), others: Number(answer.headers.get("X-Others")) };
+}
+
+export const leaveLive = () => ask("/api/live", { method: "DELETE", keepalive: true });
 
 export async function hasPicture(id) {
   try { await ask(pictureUrl(id, 32)); return true; } catch (error) {

@@ -1,5 +1,6 @@
 // Pictures coming in: dropped, pasted, picked, from the camera.
 import { startCamera } from "./camera.js";
+import { isClip } from "./clip.js";
 import { $ } from "./dom.js";
 import { word } from "./words.js";
 import { notice } from "./notice.js";
@@ -39,7 +40,7 @@ const foldersIn = (data) => new Set([...(data?.items ?? [])].map((item) => item.
 /** The files of a drop or paste that may be pictures. */
 function picturesIn(data) {
   const folders = foldersIn(data);
-  return [...(data?.files ?? [])].filter(({ name }) => !folders.has(name)).filter(({ type, name }) => type.startsWith("image/") || NAMES.test(name));
+  return [...(data?.files ?? [])].filter(({ name }) => !folders.has(name)).filter(({ type, name }) => type.startsWith("image/") || isClip({ type, name }) || NAMES.test(name));
 }
 
 /** What to tell of a drop or paste that has no picture; null if it is nothing of this page's concern. */

@@ -2,14 +2,17 @@
 import { ownStyle, takePhoto, takeStyles, takeUp, usePhoto } from "./actions.js";
 import { getJobs, getLimits, getMethods, getStyles } from "./api.js";
 import { startBeside } from "./beside.js";
+import { startClip } from "./clip.js";
 import { startDials } from "./dials.js";
 import { $ } from "./dom.js";
+import { startFilm } from "./film.js";
 import { isOver } from "./follow.js";
 import { startGallery, styleTitle } from "./gallery.js";
 import { startIntake } from "./intake.js";
 import { keptPictures } from "./kept.js";
 import { effortsOf } from "./kinds.js";
 import { openMask, startMask } from "./mask/editor.js";
+import { startLive } from "./live.js";
 import { startMix } from "./mix.js";
 import { tellError } from "./notice.js";
 import { collect, paint, resume, stop } from "./painting.js";
@@ -30,12 +33,15 @@ function startParts() {
   startTabs();
   startDials();
   startSettings();
-  startGallery({ choose: () => paint(state.effort === "draft" ? ["draft"] : ["draft", "quick"]), add: () => $("style-file").click() });
+  startGallery({ choose: () => state.live || state.photo.clip || paint(state.effort === "draft" ? ["draft"] : ["draft", "quick"]), add: () => $("style-file").click() });
   startMix(openMask);
   startStage(() => paint());
   startBeside();
   startProgress(stop);
   startMask();
+  startClip();
+  startFilm();
+  startLive(takePhoto);
   startTake();
   startShortcuts();
   startIntake({ photo: takePhoto, style: takeStyles });
@@ -46,15 +52,15 @@ function startPaintButton() {
   $("paint").addEventListener("click", () => paint());
   $("finer").addEventListener("click", () => { const next = finer(); update({ effort: next }); paint([next]); });
   const show = () => {
-    $("paint").disabled = !state.photo || !state.chosen.length;
+    $("paint").disabled = !state.photo || !state.chosen.length || state.live;
     const onlyOne = effortsOf(state.chosen.map(({ key }) => key)).length === 1;
     const effort = word(`effort_${state.effort}`, {}, state.effort).toLocaleLowerCase();
-    $("paint-text").textContent = state.chosen.length ? (state.method || onlyOne ? word("paint") : word("paint_effort", { effort })) : word("choose_style");
+    $("paint-text").textContent = state.chosen.length ? (state.photo?.clip ? word("paint_clip") : state.method || onlyOne ? word("paint") : word("paint_effort", { effort })) : word("choose_style");
     const next = finer();
-    $("finer").hidden = !next || !state.shown || Boolean(state.job);
+    $("finer").hidden = !next || !state.shown || Boolean(state.job) || Boolean(state.shown.film);
     if (next) $("finer-text").textContent = word("paint_finer", { effort: word(`effort_${next}`).toLocaleLowerCase() });
   };
-  watch(["photo", "chosen", "effort", "method", "shown", "job"], show);
+  watch(["photo", "chosen", "effort", "method", "shown", "job", "live"], show);
   watch(CHOICE_NAMES, () => { if (state.photo) remember(); });
   onLanguage(show);
 }
@@ -86,7 +92,7 @@ async function comeBack() {
   const jobs = await getJobs();
   const running = jobs.find((job) => !isOver(job));
   const choices = Object.fromEntries(CHOICE_NAMES.filter((name) => name in kept).map((name) => [name, kept[name]]));
-  update(choices);
+  if (!state.photo) update(choices); // a photo that came meanwhile has choices of its own
   await collect(jobs);
   const photo = running?.request?.photo ?? kept.photo;
   if (!photo || state.photo || !(await usePhoto(photo).catch(() => false))) return;

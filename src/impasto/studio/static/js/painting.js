@@ -53,8 +53,16 @@ async function attempt(mine, work, actions = []) {
 /** The efforts to paint: one where a method decides, or where the styles know only one. */
 function stepsOf(efforts) {
   const known = effortsOf(state.chosen.map(({ key }) => key));
+  if (state.photo.clip) return [known.includes(state.effort) ? state.effort : known[0] ?? state.effort]; // no draft of a whole clip
   if (state.method || known.length < 2) return [known[0] ?? state.effort];
   return efforts.filter((effort) => known.includes(effort));
+}
+
+/** Paint a picture of its own, such as a still of a camera: its result goes to the others, and nothing else changes. */
+export async function paintApart(request) {
+  const last = await follow((await api.postJob(request)).id, () => {}, new AbortController().signal);
+  if (last.state === "failed") throw new Error(last.error || word("failed"));
+  await addResult({ ...last, request }, null, titleOf(request, styleTitle));
 }
 
 /** Paint the shown result large; size is {size} or {print, dpi}. */
@@ -159,10 +167,11 @@ async function watchOne(job, mine, before, extra = {}) {
   }
   if (last.state === "failed") throw new Error(last.error || word("failed"));
   const request = last.request ?? job.request;
-  const painted = last.picture ?? (last.state === "done" || last.preview > 0);
+  const painted = last.film ? true : last.picture ?? (last.state === "done" || last.preview > 0);
   if (painted) await addResult({ ...last, request, ...extra }, before, titleOf(request, styleTitle));
   if (last.state === "stopped") notice(word(painted ? "stopped_kept" : "stopped_empty"), { seconds: 5 });
   else say(word("painted", { title: titleOf(request, styleTitle) }));
+  for (const problem of last.film?.problems ?? []) notice(problem);
   return last;
 }
 

@@ -3,12 +3,14 @@ import * as api from "./api.js";
 import { keepPicture, keptPicture } from "./kept.js";
 
 const sending = new Map(); // id -> promise of its id on the server: asked for once at a time
+const MOST_KEPT = 32e6; // bytes of a clip that the browser keeps too
 const renamed = new Map(); // old id -> new id, after a picture was sent again
 
 /** Send a picture and keep it here. */
 export async function send(blob, name, kind) {
-  const told = await api.sendPicture(blob, name);
-  await keepPicture({ id: told.id, blob, name, kind, width: told.width, height: told.height });
+  const told = await (kind === "clip" ? api.sendClip : api.sendPicture)(blob, name);
+  const small = kind !== "clip" || blob.size <= MOST_KEPT;
+  await keepPicture({ id: told.id, blob: small ? blob : null, name, kind, width: told.width, height: told.height, clip: told.clip ?? null });
   return told;
 }
 
@@ -25,7 +27,7 @@ async function sendWhereLost(id) {
   const now = latest(id);
   if (await api.hasPicture(now)) return now;
   const kept = (await keptPicture(now)) ?? (await keptPicture(id));
-  if (!kept) return null;
+  if (!kept?.blob) return null;
   const told = await send(kept.blob, kept.name, kept.kind);
   renamed.set(now, told.id);
   return told.id;

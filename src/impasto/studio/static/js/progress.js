@@ -28,6 +28,10 @@ function textOf(job) {
   if (job.stopping) return word("stopping");
   if (job.state === "sending") return word("sending");
   if (job.state === "waiting") return job.place > 0 ? word("place", { place: job.place }) : word("starting");
+  if (job.request?.film && job.total) {
+    const rate = job.rate ? word("frames_a_second", { n: number(job.rate, 1) }) : "";
+    return [word("frame_of", { n: number(job.index), total: number(job.total) }), rate, timeLeft(job.seconds_left)].filter(Boolean).join(" · ");
+  }
   return [effort, percent(job.fraction ?? 0), timeLeft(job.seconds_left)].filter(Boolean).join(" · ");
 }
 

@@ -19,6 +19,7 @@ export function requestOf(effort = state.effort) {
   else Object.assign(request, { effort, boldness });
   if (method && preset) request.preset = preset;
   if (Object.keys(settings).length) request.settings = settings;
+  if (photo.clip) request.film = { steady: state.steady };
   return request;
 }
 
@@ -45,7 +46,7 @@ export function choicesOf(request, titleOf) {
   const all = { ...settings, ...(size !== undefined && { size }), ...(print && { print }) };
   return {
     chosen, method, preset, settings: all, effort: effort === "draft" || !effort ? state.effort : effort,
-    boldness: boldness ?? state.boldness,
+    boldness: boldness ?? state.boldness, steady: request.film?.steady ?? state.steady,
   };
 }
 
@@ -55,5 +56,6 @@ export function titleOf(request, titleOfStyle) {
   const name = names.join(" + ") || word("painting");
   const one = effortsOf((request.styles ?? []).map(keyOf)).length === 1;
   const how = request.method ?? (one ? "" : word(`effort_${request.effort ?? "quick"}`));
-  return how ? `${name}, ${how}` : name;
+  const title = how ? `${name}, ${how}` : name;
+  return request.film ? word("clip_in", { title }) : title;
 }

@@ -1,6 +1,6 @@
 // The results of this browser: kept over a reload, shown in a strip, taken up again.
-import { fetchBlob, forgetJob, paintingUrl } from "./api.js";
-import { $, button, el } from "./dom.js";
+import { clipUrl, fetchBlob, forgetJob, paintingUrl, previewUrl } from "./api.js";
+import { $, button, el, icon } from "./dom.js";
 import { dropResult, keepResult, keptResults } from "./kept.js";
 import { tellError } from "./notice.js";
 import { state, update, watch } from "./state.js";
@@ -8,6 +8,7 @@ import { onLanguage, word } from "./words.js";
 
 const QUALITY = 92; // of the copy kept here; the whole painting is on the server
 const LONGEST = 2400; // px, likewise
+const MOST_FILM = 32e6; // bytes of a painted clip, likewise
 
 let onOpen = () => {};
 
@@ -27,10 +28,11 @@ function usable(kept) {
 
 /** Keep what a job painted and show it, in place of the draft before it. */
 export async function addResult(job, before, title) {
-  const picture = await fetchBlob(paintingUrl(job.id, { format: "webp", quality: QUALITY, longest: LONGEST }));
+  const picture = await fetchBlob(job.film ? previewUrl(job.id, job.preview) : paintingUrl(job.id, { format: "webp", quality: QUALITY, longest: LONGEST }));
+  const film = job.film ? { ...job.film, file: job.film.bytes <= MOST_FILM ? await fetchBlob(clipUrl(job.id)) : null } : null;
   const kept = {
     id: job.id, when: Date.now(), title, request: job.request, recipe: job.recipe ?? null, state: job.state,
-    width: job.width, height: job.height, picture, photoName: state.photo?.name ?? "",
+    width: job.width, height: job.height, picture, film, photoName: state.photo?.name ?? "",
   };
   if (before) {
     await dropResult(before);
@@ -77,6 +79,6 @@ function item(result) {
   const image = el("img", { alt: "", loading: "lazy" });
   result.address().then((url) => { image.src = url; });
   return el("li", { class: "result", "data-id": result.id },
-    el("button", { type: "button", class: "open", onclick: () => onOpen(result) }, image),
+    el("button", { type: "button", class: "open", onclick: () => onOpen(result) }, image, result.film && el("span", { class: "film-mark" }, icon("play"))),
     button("close", "", () => forget(result), { class: "forget", quietly: true }));
 }

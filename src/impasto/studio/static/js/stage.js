@@ -68,7 +68,7 @@ async function showPreview() {
 async function showResult() {
   const { shown } = state;
   describe();
-  $("finish").hidden = !shown;
+  $("finish").hidden = !shown || Boolean(shown.film);
   $("take").disabled = !shown;
   if (!shown) { order += 1; $("after").hidden = true; return; }
   await swap(await shown.address());
@@ -117,7 +117,7 @@ async function changeColour() {
 
 function showView() {
   const { view, shown, results } = state;
-  const can = { painting: true, split: Boolean(shown), beside: results.length > 0 && Boolean(shown) };
+  const can = { painting: true, split: Boolean(shown) && !shown.film, beside: results.length > 0 && Boolean(shown) };
   const now = view === "mask" || can[view] ? view : "painting";
   $("views").replaceChildren(...VIEWS.map(([name, symbol]) => {
     const made = button(symbol, word(`view_${name}`), () => { update({ view: name }); $("views").querySelector(`[data-view=${name}]`)?.focus(); },

@@ -4,13 +4,14 @@ export const EFFORTS = ["draft", "quick", "fine", "best"];
 
 export const state = {
   methods: [], shared: { properties: {} }, efforts: EFFORTS, kindEfforts: {}, styles: [], limits: {},
-  photo: null, // {id, width, height, name, url}
+  photo: null, // {id, width, height, name, url, clip: {frames, seconds, rate, sound} of a clip}
   chosen: [], // {key, title, weight, mask: null | {id, url}}; a key is a style's name or "picture:ID"
-  effort: "quick", boldness: 0.5, method: "", preset: "", settings: {}, keep: false,
+  effort: "quick", boldness: 0.5, method: "", preset: "", settings: {}, keep: false, steady: 0.95,
   ahead: [], // efforts that are painted after the job
   job: null, // the job that is watched, or null
   shown: null, // the result on the stage, or null
   results: [],
+  live: false, // whether a camera or a file is painted live
   view: "painting", strength: 1, colour: "style",
 };
 
@@ -30,7 +31,7 @@ export function watch(names, work) {
   work(state);
 }
 
-const CHOICES = ["chosen", "effort", "boldness", "method", "preset", "settings", "keep", "ahead"];
+const CHOICES = ["chosen", "effort", "boldness", "method", "preset", "settings", "keep", "steady", "ahead"];
 
 /** What the user chose, to be kept over a reload. */
 export function remember() {

@@ -5,6 +5,7 @@ import { notice, tellError } from "./notice.js";
 import { paintPrint } from "./painting.js";
 import { paintedColour } from "./stage.js";
 import { state, watch } from "./state.js";
+import { openTakeClip } from "./take_clip.js";
 import { number, onLanguage, word } from "./words.js";
 
 const LOSSY = new Set(["jpeg", "webp", "avif"]);
@@ -17,7 +18,7 @@ const choice = { format: "png", quality: 92, unit: "px", size: null, width: 30, 
 
 export function startTake() {
   $("take").addEventListener("click", open);
-  onLanguage(() => { if ($("take-dialog").open) draw(); });
+  onLanguage(() => { if ($("take-dialog").open) open(); });
   watch(["shown"], () => { if ($("take-dialog").open && !state.shown) $("take-dialog").close(); });
 }
 
@@ -25,10 +26,11 @@ let onServer = true;
 
 async function open() {
   if (!state.shown) return;
+  if (state.shown.film) { openTakeClip(); return; }
   onServer = true;
   choice.size = Math.max(state.shown.width ?? 0, state.shown.height ?? 0) || null;
   draw();
-  $("take-dialog").showModal();
+  if (!$("take-dialog").open) $("take-dialog").showModal();
   onServer = await getJob(state.shown.id).then(() => true, (error) => error.status !== 404);
   if (!onServer) draw();
 }
