@@ -55,7 +55,7 @@ class Moved:
         drift = np.maximum(colour_change(film, new.film) - _DRIFT, 0) / _DRIFTED
         trust = motion.trust * np.exp2(-np.square(drift))
         film = np.asarray(cv2.copyTo(new.film, (trust < 0.5).astype(np.uint8), film), np.uint8)
-        change: Any = cv2.subtract(warp(self.painting, motion.back, QUICK), new.painting)
+        change: Any = cv2.subtract(warp(self.painting, motion.back, SHARP), new.painting)
         change = cv2.addWeighted(change, 1, cv2.blur(change, (_LARGE, _LARGE)), _FORMS - 1, 0)
         return Moved(strokes.given_to(cv2.add(_times(change, trust), new.painting)), film)
 
