@@ -107,7 +107,7 @@ def test_a_film_without_its_index_is_told_to_be_cut_short(tmp_path, ending, shar
     path = write_clip(tmp_path / f"film{ending}", panning(20))
     data = path.read_bytes()
     path.write_bytes(data[: int(data.index(b"moov") * share)])
-    with pytest.raises(ImageError, match="has no index.*cut short"):
+    with pytest.raises(ImageError, match=r"has no index.*cut short"):
         open_film(path)
 
 

@@ -20,8 +20,8 @@ Field = NDArray[np.float32]
 
 SHARP = cv2.INTER_LANCZOS4
 QUICK = cv2.INTER_CUBIC
-"""Interpolations that keep what is fine. The quick one takes a fifth of the time, but turns strokes into waves when it is
-repeated."""
+"""Interpolations that keep what is fine. The quick one takes a fifth of the time, but turns strokes into waves when
+it is repeated."""
 
 _SIDE = 512  # longest side in pixels at which the flow is found
 _SMALLEST = 32  # shortest side that DIS takes

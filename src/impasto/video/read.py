@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -145,15 +146,15 @@ def open_container(path: str) -> Any:
         reason = getattr(error, "strerror", None) or error
         if _has_no_index(path):
             raise ImageError(
-                f"{path} has no index, without which none of it can be read: it was cut short; expected a whole film: "
-                "copy it again"
+                f"{path} has no index, without which none of it can be read: it was cut short; expected a whole "
+                "film: copy it again"
             ) from None
         raise ImageError(f"{path} cannot be read as a film ({shorten(reason)}); expected one, as .mp4") from None
 
 
 def _has_no_index(path: str) -> bool:
     """Whether a file is a film of MP4 or QuickTime whose index, which often stands at its end, is missing."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
+    with contextlib.suppress(OSError), Path(path).open("rb") as file:
         place, size = 0, file.seek(0, 2)
         seen: set[bytes] = set()
         while place + 8 <= size and len(seen) < _MOST_BOXES:

@@ -57,7 +57,8 @@ class Moved:
         film = np.asarray(cv2.copyTo(new.film, (trust < 0.5).astype(np.uint8), film), np.uint8)
         change: Any = cv2.subtract(warp(self.painting, motion.back, SHARP), new.painting)
         change = cv2.addWeighted(change, 1, cv2.blur(change, (_LARGE, _LARGE)), _FORMS - 1, 0)
-        return Moved(strokes.given_to(cv2.add(_times(change, trust), new.painting)), film)
+        kept: Any = cv2.add(_times(change, trust), new.painting)
+        return Moved(strokes.given_to(kept), film)
 
 
 class MovedPaintings:
@@ -175,7 +176,7 @@ class _Strokes:
             smooth = _blurred(picture, width)
             fine = cv2.subtract(picture, smooth)
             least = np.minimum(np.sqrt(enough / _energy(fine)), _STRONGEST)
-            gain = np.clip(np.float32(1), least, least * _TOO_STRONG) - 1
+            gain: Any = np.clip(np.float32(1), least, least * _TOO_STRONG) - 1
             made = cv2.add(made, _times(fine, cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)))
             picture = smooth
         return np.clip(made, 0, 1, out=made)
