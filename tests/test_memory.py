@@ -121,3 +121,17 @@ def test_keeping_freed_memory_is_safe_to_repeat(monkeypatch):
     memory.keep_freed_memory()
     memory.keep_freed_memory()
     assert torch.rand(1000, 1000).sum() > 0
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("active", "active")])
+def test_threads_of_an_own_process_sleep_while_they_wait(monkeypatch, given, expected):
+    import os
+
+    from impasto import memory
+
+    monkeypatch.setattr(memory, "_own_process", False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    memory.own_process()
+    assert os.environ["OMP_WAIT_POLICY"] == expected

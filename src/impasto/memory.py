@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import math
+import os
 import re
 import sys
 import weakref
@@ -306,7 +307,11 @@ _own_process = False
 
 
 def own_process() -> None:
-    """Say that painting is all that this process does, so that `keep_freed_memory` may set up its C library.
+    """Say that painting is all that this process does, so that libraries may be set up for it.
+
+    `keep_freed_memory` may then set up the C library. Threads that compute, and wait for each other, sleep instead of
+    spinning, if PyTorch is not loaded yet: where other work wants the same cores, spinning makes painting several
+    times slower. ``OMP_WAIT_POLICY`` decides if it is set.
 
     The command line does it. A library must not: the settings cannot be read, so they could not be restored, and all
     else that the process does would keep its freed memory too.
@@ -316,6 +321,7 @@ def own_process() -> None:
     """
     global _own_process
     _own_process = True
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def keep_freed_memory(keep: bool = True) -> None:

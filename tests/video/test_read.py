@@ -101,6 +101,16 @@ def test_a_film_that_is_cut_short_is_read_up_to_there(tmp_path):
     assert "cut short" in " ".join(film.problems)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".m4v"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_film_without_its_index_is_told_to_be_cut_short(tmp_path, ending, share):
+    path = write_clip(tmp_path / f"film{ending}", panning(20))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(data.index(b"moov") * share)])
+    with pytest.raises(ImageError, match=r"has no index.*cut short"):
+        open_film(path)
+
+
 def test_frames_of_another_size_are_fitted(tmp_path):
     import av
 
@@ -145,7 +155,14 @@ def test_what_is_no_film_is_refused(tmp_path):
         _write_tone(made, made.add_stream("flac", rate=48000, layout="mono"), 0.2)
     text = tmp_path / "text.mp4"
     text.write_text("no film")
-    for path, words in ((sound, "no picture track"), (text, "cannot be read"), (tmp_path / "none.mp4", "no file")):
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    for path, words in (
+        (sound, "no picture track"),
+        (text, "cannot be read"),
+        (empty, "cannot be read"),
+        (tmp_path / "none.mp4", "no file"),
+    ):
         with pytest.raises(ImageError, match=words):
             open_film(path)
 

@@ -145,6 +145,16 @@ def test_strokes_stay_as_strong_however_long_a_shot_is():
         assert np.std(np.diff(painting, axis=0)) == pytest.approx(np.std(np.diff(own, axis=0)), rel=0.2)
 
 
+@pytest.mark.parametrize("waves", [4, 6, 8, 12], ids=lambda waves: f"{waves}-pixels")
+def test_strokes_of_any_width_get_neither_weaker_nor_stronger(waves):
+    frames = to_and_fro(3)
+    strokes = 0.2 * np.sin(np.arange(128) * 2 * np.pi / waves)[None, :, None]
+    paintings = [np.clip(frame / 255 * 0.6 + 0.2 + strokes, 0, 1).astype(np.float32) for frame in frames]
+    kept = steady(frames, paintings, motions(frames), 0.95)
+    for painting, own in zip(kept[-10:], paintings[-10:], strict=True):
+        assert np.std(painting) == pytest.approx(np.std(own), rel=0.2)
+
+
 def test_colours_follow_a_light_that_fades_slowly():
     frames = [np.clip(texture(64, 96) * (1 - 0.012 * n), 0, 255).astype(np.uint8) for n in range(40)]
     paintings = noisy_paintings(frames)

@@ -48,7 +48,7 @@ class Codec:
 CODECS = {
     codec.name: codec
     for codec in (
-        Codec("h264", "libx264", 18, 51, options={"preset": "fast"}),
+        Codec("h264", "libx264", 18, 51, options={"preset": "faster"}),
         Codec("hevc", "libx265", 20, 51, options={"preset": "fast", "x265-params": "log-level=error:bframes=0"}),
         Codec("vp9", "libvpx-vp9", 26, 63, alpha_pixels="yuva420p", options={"cpu-used": "4", "auto-alt-ref": "0"}),
         Codec("av1", "libsvtav1", 28, 63, options={"preset": "8"}),

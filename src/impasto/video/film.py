@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SEGMENT = 48
 """Frames of a segment."""
 
-_MEASURED_EVERY = 4, 16  # frames, in the first segment and later; measuring takes longer than coding
+_MEASURED_EVERY, _AT_FIRST = (4, 16), 16  # frames: from one measured to the next, at first and later
 _DEPTH = 3  # frames that are decoded ahead, or wait to be coded
 
 
@@ -353,7 +353,7 @@ class _SegmentsWriter:
 
 def _is_measured(number: int) -> bool:
     """Whether the flicker from the frame before to this one is measured. Both are in one segment."""
-    return number % _MEASURED_EVERY[number >= SEGMENT] == 2
+    return number % _MEASURED_EVERY[number >= _AT_FIRST] == 2
 
 
 def _sound_size(job: FilmJob) -> int:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow import Motion, warp
+from .flow import SHARP, Motion, warp
 
 
 def warping_error(last: NDArray[Any], now: NDArray[Any], motion: Motion, *, sharp: bool = True) -> float | None:
@@ -23,12 +24,12 @@ def warping_error(last: NDArray[Any], now: NDArray[Any], motion: Motion, *, shar
         last: the last frame.
         now: the frame.
         motion: how it has moved.
-        sharp: see `warp`.
+        sharp: move the last frame by a sharp interpolation, otherwise linearly.
     """
     visible = motion.visible > 0.5
     if motion.cut or not visible.any():
         return None
-    moved = warp(last.astype(np.float32), motion.back, sharp=sharp)
+    moved = warp(last.astype(np.float32), motion.back, SHARP if sharp else cv2.INTER_LINEAR)
     return float(np.sqrt(np.square(now - moved)[visible].mean()))
 
 
@@ -37,7 +38,7 @@ class Meter:
 
     Args:
         sums: sums so far by name, from `state`.
-        sharp: see `warp`.
+        sharp: move the last frame by a sharp interpolation, otherwise linearly.
     """
 
     def __init__(self, sums: Mapping[str, tuple[float, int]] | None = None, *, sharp: bool = True) -> None:

@@ -11,6 +11,7 @@ from ..images.grain import make_noise
 from .flow import Field, Motion, warp
 
 _TILE = 512  # side in pixels of the noise, which is repeated in mirror image
+_SOME = 4  # pixels from one to the next of those that tell how far the view has moved
 _STRETCHED = 0.6  # change of the spacing of grain after which it is made anew
 
 
@@ -43,14 +44,15 @@ class CarriedGrain:
             return
         own = self._own()
         before = own if self.places is None else self.places
-        seen = motion.visible > 0.5
-        if seen.any():
-            self.way = self.way + np.median(motion.back[seen], axis=0)
+        some = motion.back[::_SOME, ::_SOME][motion.visible[::_SOME, ::_SOME] > 0.5]
+        if some.size:
+            self.way = self.way + np.median(some, axis=0)
         moved = warp(before, motion.back)
-        apart = np.abs(np.diff(moved[..., 0], axis=1, prepend=moved[:, :1, 0] - 1) - 1)
-        apart += np.abs(np.diff(moved[..., 1], axis=0, prepend=moved[:1, :, 1] - 1) - 1)
-        kept = seen & (apart < _STRETCHED)
-        self.places = np.where(kept[..., None], moved, own + self.way).astype(np.float32)
+        x, y = cv2.split(moved)
+        apart = np.abs(np.diff(x, axis=1, prepend=x[:, :1] - 1) - 1)
+        apart += np.abs(np.diff(y, axis=0, prepend=y[:1] - 1) - 1)
+        lost = ((motion.visible <= 0.5) | (apart >= _STRETCHED)).astype(np.uint8)
+        self.places = np.asarray(cv2.copyTo(own + self.way, lost, moved), np.float32)
 
     def noise(self, height: int, width: int) -> Tensor:
         """Return the noise for a pass of this size, 1×1×`height`×`width`, with standard deviation 1."""
@@ -60,9 +62,8 @@ class CarriedGrain:
             places = cv2.resize(places, (width, height), interpolation=cv2.INTER_LINEAR)
         if self._tile is None:
             self._tile = make_noise((1, 3, _TILE, _TILE), self._seed)[0, 0].numpy()
-        at = np.abs((places * scale) % (2 * _TILE) - _TILE).astype(np.float32)
-        at = np.minimum(at, _TILE - 1)
-        found = cv2.remap(self._tile, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        x, y = (_folded(each * factor) for each, factor in zip(cv2.split(places), scale, strict=True))
+        found = cv2.remap(self._tile, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         noise = torch.from_numpy(found)[None, None]
         return noise / noise.std().clamp_min(1e-6)
 
@@ -70,3 +71,10 @@ class CarriedGrain:
         height, width = self._size
         rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
         return np.stack([columns, rows], axis=2).astype(np.float32)
+
+
+def _folded(at: Field) -> Field:
+    """Places along one side of the noise, which is repeated in mirror image."""
+    whole = np.float32(2 * _TILE)
+    at = at - whole * np.floor(at / whole)
+    return np.minimum(np.abs(at - np.float32(_TILE)), np.float32(_TILE - 1))

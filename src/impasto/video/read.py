@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -20,6 +21,7 @@ from .frames import DEFAULT_RATE, Film, FilmInfo, Frame, Pixels, Track
 _ATTACHED = Disposition.attached_pic
 _EARLIER = Fraction(1)  # seconds before the wanted frame that are read too: seeking is not exact
 _SHORT = 0.9  # share of the stated duration; a film that ends before was cut short
+_MOST_BOXES = 64  # kinds of boxes of an MP4 file that are looked at
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read transparency
 
 
@@ -142,7 +144,31 @@ def open_container(path: str) -> Any:
         raise ImageError(f"there is no file {path}; expected a film") from None
     except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
+        if _has_no_index(path):
+            raise ImageError(
+                f"{path} has no index, without which none of it can be read: it was cut short; expected a whole "
+                "film: copy it again"
+            ) from None
         raise ImageError(f"{path} cannot be read as a film ({shorten(reason)}); expected one, as .mp4") from None
+
+
+def _has_no_index(path: str) -> bool:
+    """Whether a file is a film of MP4 or QuickTime whose index, which often stands at its end, is missing."""
+    with contextlib.suppress(OSError), Path(path).open("rb") as file:
+        place, size = 0, file.seek(0, 2)
+        seen: set[bytes] = set()
+        while place + 8 <= size and len(seen) < _MOST_BOXES:
+            file.seek(place)
+            head = file.read(16)
+            length = int.from_bytes(head[:4])
+            if length == 1:
+                length = int.from_bytes(head[8:])
+            seen.add(head[4:8])
+            if length < 8:
+                break
+            place += length
+        return b"ftyp" in seen and b"moov" not in seen
+    return False
 
 
 def beginning(container: Any) -> Fraction:

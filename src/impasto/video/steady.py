@@ -16,24 +16,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow import Motion, colour_change, warp
+from .flow import QUICK, SHARP, Motion, colour_change, warp
 from .frames import Pixels
 
 Painting = NDArray[np.float32]  # H×W×3 in [0, 1]
 
-_LIFE = 1.6  # frames until a painting is replaced, at --steady 0; see `_period`
-_LONGEST = 64.0  # frames, likewise, at --steady 1: then moved strokes are no longer sharp
+_LIFE = 2.0  # frames until a painting is replaced, at --steady 0; see `_period`
+_LONGEST = 80.0  # frames, likewise, at --steady 1: then moved strokes are no longer sharp
 _REPLACED = 0.5  # share of that time in which there are two paintings
 _FADE = 0.5  # share of it in which a patch fades
 _FORMS, _LARGE = 0.9, 15  # share of the last colours that each frame keeps, and side in pixels of their means
-_DRIFT, _DRIFTED = 0.035, 0.06  # change of colour since a painting was made: allowed, and halving the trust
+_DRIFT, _DRIFTED = 0.04, 0.06  # change of colour since a painting was made: allowed, and halving the trust
 _AROUND = 32  # parts of the longer side: standard deviation of the window of the colours around
 _PATCHES = 5  # patches along the shorter side
 _STROKES = (0.8, 2.0)  # pixels: standard deviations of the blurs that part fine strokes, larger ones, and forms
-_NEAR = 13  # pixels: side of each of two means, one of the other, by which contrast is compared
+_FEWER, _NEAR = 4, 3  # side of a cell in pixels, and of each of two means in cells, by which contrast is compared
 _NONE = np.float32(1e-6)  # contrast that counts as none
 _SUM = np.ones((1, 3), np.float32)  # of three channels
 _STRONGEST = 2.0  # largest factor of contrast
+_TOO_STRONG = np.float32(1.15)  # more than this factor of a frame's own contrast is too much
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +51,14 @@ class Moved:
 
     def by(self, motion: Motion, new: Moved, strokes: _Strokes) -> Moved:
         """Move it; where that cannot be trusted, take the new one. Colours follow the light."""
-        film = warp(self.film, motion.back, sharp=True)
+        film = warp(self.film, motion.back, QUICK)
         drift = np.maximum(colour_change(film, new.film) - _DRIFT, 0) / _DRIFTED
         trust = motion.trust * np.exp2(-np.square(drift))
-        np.copyto(film, new.film, where=(trust < 0.5)[..., None])
-        change: Painting = warp(self.painting, motion.back, sharp=True)
-        change -= new.painting
-        change -= np.float32(1 - _FORMS) * cv2.blur(change, (_LARGE, _LARGE))
-        change *= trust[..., None]
-        change += new.painting
-        return Moved(strokes.given_to(change), film)
+        film = np.asarray(cv2.copyTo(new.film, (trust < 0.5).astype(np.uint8), film), np.uint8)
+        change: Any = cv2.subtract(warp(self.painting, motion.back, SHARP), new.painting)
+        change = cv2.addWeighted(change, 1, cv2.blur(change, (_LARGE, _LARGE)), _FORMS - 1, 0)
+        kept: Any = cv2.add(_times(change, trust), new.painting)
+        return Moved(strokes.given_to(kept), film)
 
 
 class MovedPaintings:
@@ -115,10 +114,8 @@ class MovedPaintings:
         """Mix two paintings: each patch fades from one to the other in its turn."""
         done = np.float32(1 - (1 - self.age / period) / _REPLACED)
         share = (done - self._turns * np.float32(1 - _FADE)) / np.float32(_FADE)
-        between = newer - older
-        between *= np.clip(share, 0, 1)[..., None]
-        between += older
-        return between
+        change = _times(cv2.subtract(newer, older), np.clip(share, 0, 1))
+        return np.asarray(cv2.add(older, change), np.float32)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return arrays, which are not changed later, and JSON data."""
@@ -146,7 +143,7 @@ def begun_from(last: Painting, film: Pixels, motion: Motion) -> Painting:
         film: the frame.
         motion: how it has moved.
     """
-    moved = np.clip(warp(last, motion.back, sharp=True), 0, 1)
+    moved = np.clip(warp(last, motion.back, SHARP), 0, 1)
     wide = max(film.shape[:2]) / _AROUND
     light = cv2.cvtColor(film, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     trust = motion.trust[..., None]
@@ -168,18 +165,19 @@ class _Strokes:
         self._energies: list[Painting] = []
         for width in _STROKES:
             smooth = _blurred(painted, width)
-            self._energies.append(_energy(painted - smooth))
+            self._energies.append(_energy(cv2.subtract(painted, smooth)))
             painted = smooth
 
     def given_to(self, picture: Painting) -> Painting:
-        """Give a picture this contrast where it has less, in [0, 1]."""
-        made = picture.copy()
+        """Give a picture, in [0, 1], this contrast where it has less, or too much more."""
+        made: Any = picture
+        size = picture.shape[1::-1]
         for width, enough in zip(_STROKES, self._energies, strict=True):
             smooth = _blurred(picture, width)
-            fine = picture - smooth
-            gain = np.sqrt(enough / _energy(fine))
-            fine *= (np.clip(gain, 1, _STRONGEST) - 1)[..., None]
-            made += fine
+            fine = cv2.subtract(picture, smooth)
+            least = np.minimum(np.sqrt(enough / _energy(fine)), _STRONGEST)
+            gain: Any = np.clip(np.float32(1), least, least * _TOO_STRONG) - 1
+            made = cv2.add(made, _times(fine, cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)))
             picture = smooth
         return np.clip(made, 0, 1, out=made)
 
@@ -188,11 +186,18 @@ def _blurred(picture: Painting, width: float) -> Painting:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), width), np.float32)
 
 
-def _energy(fine: Painting) -> Painting:
-    """The mean square of what is finer than a blur, near each pixel; never 0."""
+def _energy(fine: Any) -> Painting:
+    """The mean square of what is finer than a blur, near each of fewer pixels; never 0."""
+    squares = cv2.multiply(fine, fine)
+    size = tuple(max(1, side // _FEWER) for side in fine.shape[1::-1])
+    fewer = cv2.transform(cv2.resize(squares, size, interpolation=cv2.INTER_AREA), _SUM)
     near = (_NEAR, _NEAR)
-    squares = cv2.transform(np.square(fine), _SUM)
-    return np.asarray(cv2.blur(cv2.blur(squares, near), near), np.float32) + _NONE
+    return np.asarray(cv2.blur(cv2.blur(fewer, near), near), np.float32) + _NONE
+
+
+def _times(picture: Any, share: Any) -> Any:
+    """Multiply a picture by a field."""
+    return cv2.multiply(picture, cv2.merge([share] * 3))
 
 
 def _make_turns(size: tuple[int, int]) -> Painting:
