@@ -73,7 +73,7 @@ def test_the_preset_is_the_shipped_gallerys_recipe() -> None:
     assert shipped is not None
     options, last = JohnsonTraining().model_dump(mode="json"), shipped["recipe"]
     # Of the whole training, not of its last run: how long, how fast, how many photos a step.
-    free = {"steps", "batch", "lr", "warmup", "ema", "seed", "save_every", "validate_every", "workers", "preset"}
+    free = {"steps", "batch", "lr", "warmup", "ema", "seed", "held_out", "save_every", "validate_every", "workers", "preset"}
     shared = options.keys() & last.keys() - free
     assert len(shared) > 25
     assert {name: options[name] for name in shared} == {name: last[name] for name in shared}
@@ -172,7 +172,8 @@ def test_a_photo_in_several_styles_is_the_photo_given_as_often(settings: Make, p
 
 
 def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None:
-    task = task_of(settings(styles_per_photo=1), picture(40, 40, 2) * 0.05, picture(40, 40, 3))
+    weights = {"content_weight": 0.2, "style_weight": 1.0}
+    task = task_of(settings(**weights), picture(40, 40, 2) * 0.05, picture(40, 40, 3))
     made: list[torch.Tensor] = []
 
     def net(photos: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
@@ -183,7 +184,7 @@ def test_every_pictures_gradient_has_one_length(settings: Make, picture) -> None
     photos = torch.cat([picture(32, 32, 7), picture(32, 32, 8) * 0.1])
     for even in (True, False):
         # The lattice's gradient is hardly larger where there is contrast.
-        task.options = settings(styles_per_photo=1, even=even, lattice=0.0)
+        task.options = settings(even=even, lattice=0.0, **weights)
         sum(task.loss(net, photos, photos[:0], 0).values()).backward()
     evened, plain = ([float(gradient.norm()) for gradient in pictures.grad] for pictures in made)
     assert evened == pytest.approx([0.5, 0.5], rel=1e-4)

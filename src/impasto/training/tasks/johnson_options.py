@@ -13,7 +13,19 @@ from ...nets.architecture import JOHNSON, parse
 from ...nets.transformer_spec import Chroma
 from ...recipe import GRAIN, Grain, NonNegative, Positive, Size
 from ...settings import setting
-from ..options import FORMS, ONE_RUN, Clip, Count, Enlarging, ExcessWeight, Lattice, Rate, Steps, TrainOptions
+from ..options import (
+    FORMS,
+    ONE_RUN,
+    Clip,
+    Count,
+    Enlarging,
+    ExcessWeight,
+    Lattice,
+    Rate,
+    Steps,
+    TrainOptions,
+    Warmup,
+)
 
 Form = Literal["relative", "mean"]
 
@@ -21,24 +33,25 @@ Form = Literal["relative", "mean"]
 class JohnsonTraining(TrainOptions):
     """Settings of `impasto train johnson`; the defaults are impasto's own recipe."""
 
-    steps: Steps = 25_400
+    steps: Steps = 28_700
     batch: Count = setting(
-        "steps", default=2, description="Photos in each step; for each GPU, where there are several."
+        "steps", default=1, description="Photos in each step; for each GPU, where there are several."
     )
     styles_per_photo: Count = setting(
         "steps",
         "advanced",
-        default=4,
+        default=1,
         description="Number of styles in which each photo of a step is painted, at most.",
     )
     crop: Annotated[int, Field(ge=32, le=2048)] = setting(
         "data",
-        default=256,
+        default=224,
         description="Side in pixels of the squares that are cut from the photos. Each is compared with the whole "
         "style, so a net that learns from small squares paints pale pictures.",
         unit="px",
     )
-    lr: Rate = 1e-3
+    lr: Rate = 5e-4
+    warmup: Warmup = 20
     clip: Clip = 2.0
     even: bool = setting(
         "losses",
@@ -83,7 +96,7 @@ class JohnsonTraining(TrainOptions):
         description="Layers at which features are compared with the photo's, as LAYER[:WEIGHT],...",
     )
     content_weight: NonNegative = setting(
-        "losses", default=0.2, description="How much of the photo is kept: the weight of the content loss."
+        "losses", default=0.12, description="How much of the photo is kept: the weight of the content loss."
     )
     content_form: Form = setting(
         "losses",
@@ -98,7 +111,7 @@ class JohnsonTraining(TrainOptions):
         description="Layers at which Gram matrices are compared with the style's, as LAYER[:WEIGHT],...",
     )
     style_weight: NonNegative = setting(
-        "losses", default=1.0, description="How much of the style is taken: the weight of the style loss."
+        "losses", default=2.0, description="How much of the style is taken: the weight of the style loss."
     )
     style_form: Form = setting(
         "losses",
@@ -139,12 +152,12 @@ class JohnsonTraining(TrainOptions):
         "the style that suit the photo best.",
     )
     teacher_weight: NonNegative = setting(
-        "losses", default=1.0, description="With --teacher: how much is learned from the teacher's paintings."
+        "losses", default=0.6, description="With --teacher: how much is learned from the teacher's paintings."
     )
     teacher_pairs: Count = setting(
         "steps",
         "advanced",
-        default=2,
+        default=1,
         description="With --teacher: paintings of the teacher in each step, beside the photos.",
     )
     teacher_photos: Count = setting(
