@@ -123,15 +123,22 @@ def test_keeping_freed_memory_is_safe_to_repeat(monkeypatch):
     assert torch.rand(1000, 1000).sum() > 0
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("active", "active")])
-def test_threads_of_an_own_process_sleep_while_they_wait(monkeypatch, given, expected):
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+    ids=["nothing", "a count", "a policy"],
+)
+def test_threads_of_an_own_process_soon_sleep_while_they_wait(monkeypatch, given, spins):
     import os
 
     from impasto import memory
 
     monkeypatch.setattr(memory, "_own_process", False)
-    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
-    if given is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
     memory.own_process()
-    assert os.environ["OMP_WAIT_POLICY"] == expected
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+    assert os.environ.get("OMP_WAIT_POLICY") == given.get("OMP_WAIT_POLICY")
