@@ -309,9 +309,9 @@ _own_process = False
 def own_process() -> None:
     """Say that painting is all that this process does, so that libraries may be set up for it.
 
-    `keep_freed_memory` may then set up the C library. Threads that compute, and wait for each other, soon sleep instead of
-    spinning, if PyTorch is not loaded yet: where other work wants the same cores, spinning makes painting several
-    times slower. ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` decide if one is set.
+    `keep_freed_memory` may then set up the C library. Threads that compute, and wait for each other, soon sleep
+    instead of spinning, if PyTorch is not loaded yet: where other work wants the same cores, spinning makes painting
+    slower. ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` decide if one is set.
 
     The command line does it. A library must not: the settings cannot be read, so they could not be restored, and all
     else that the process does would keep its freed memory too.

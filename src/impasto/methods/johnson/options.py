@@ -31,8 +31,8 @@ class JohnsonOptions(Options):
     style_scale: StyleScale = setting(
         "strokes",
         default=1.0,
-        description="Size of strokes as a share of the picture: 1 is one pass at 512 px; 2 paints at 256 px first, boldly. "
-        "Larger pictures are painted from that size upwards.",
+        description="Size of strokes as a share of the picture: 1 is one pass at 512 px; 2 paints at 256 px first, "
+        "boldly. Larger pictures are painted from that size upwards.",
     )
     grain: Grain = GRAIN
 
