@@ -58,7 +58,6 @@ def write_clip(
     times: Sequence[int] | None = None,
     codec: str = "libx264",
     sound: str | None = None,
-    subtitles: bool = False,
     rotation: int = 0,
     aspect: Fraction | None = None,
     title: str = "",
@@ -83,7 +82,6 @@ def write_clip(
         if rotation:
             stream.set_display_rotation(rotation)
         tone: Any = made.add_stream(sound, rate=48000, layout="mono") if sound else None
-        words: Any = made.add_stream("srt") if subtitles else None
         if title:
             made.metadata["title"] = title
         if chapters:
@@ -100,7 +98,6 @@ def write_clip(
                     for n, (a, b, t) in enumerate(chapters)
                 ]
             )
-        del words
         for number, pixels_of_frame in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(
                 pixels_of_frame, format="rgba" if pixels_of_frame.shape[2] == 4 else "rgb24"
@@ -112,6 +109,29 @@ def write_clip(
         made.mux(stream.encode(None))
         if tone is not None:
             _write_tone(made, tone, len(frames) / RATE)
+    return path
+
+
+def add_subtitles(film: Path, path: Path, lines: Sequence[str]) -> Path:
+    """Write a film again with a track of subtitles, a line each quarter of a second."""
+    import av
+
+    words = path.with_suffix(".srt")
+    at = "00:00:0{},{:03d}".format
+    words.write_text(
+        "\n".join(
+            f"{n + 1}\n{at(*divmod(n * 250, 1000))} --> {at(*divmod(n * 250 + 200, 1000))}\n{line}\n"
+            for n, line in enumerate(lines)
+        ),
+        "utf-8",
+    )
+    with av.open(str(film)) as moving, av.open(str(words)) as told, av.open(str(path), "w") as made:
+        streams = {each: made.add_stream_from_template(each) for each in (*moving.streams, *told.streams)}
+        for source in (moving, told):
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = streams[packet.stream]
+                    made.mux(packet)
     return path
 
 

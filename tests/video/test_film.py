@@ -1,5 +1,6 @@
 """Films painted from beginning to end: times, sound, sizes, going on after an interruption, bad input."""
 
+import contextlib
 import errno
 import warnings
 from fractions import Fraction
@@ -11,7 +12,7 @@ from impasto.errors import ImageError, ImpastoWarning, MissingExtraError, Output
 from impasto.methods import make_recipe
 from impasto.recipe import Style
 
-from .clips import moving_object, panning, texture, with_cut, write_clip
+from .clips import add_subtitles, moving_object, panning, texture, with_cut, write_clip
 
 
 def packets(path, kind):
@@ -52,6 +53,34 @@ def test_times_sound_and_title_stay(tmp_path, paint, frames_of, ending):
         assert made.metadata["title"] == "A walk"
         assert [chapter["metadata"]["title"] for chapter in made.chapters()] == ["One", "Two"]
     assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(("ending", "kept"), [(".mkv", True), (".mov", False)])
+def test_subtitles_stay_where_the_container_holds_them(tmp_path, paint, ending, kept):
+    import av
+
+    plain = write_clip(tmp_path / "plain.mkv", panning(20), sound="aac")
+    film = add_subtitles(plain, tmp_path / "film.mkv", ["Hello.", "Привет.", "你好。"])
+    target = tmp_path / f"painted{ending}"
+    with contextlib.nullcontext() if kept else pytest.warns(ImpastoWarning, match=r"subrip subtitles.*left out"):
+        paint(film, target)
+    lines = packets(film, "subtitle")
+    assert [line.decode() for line in lines] == ["Hello.", "Привет.", "你好。"]
+    with av.open(str(target)) as made:
+        assert len(made.streams.subtitles) == kept
+    assert not kept or packets(target, "subtitle") == lines
+
+
+@pytest.mark.parametrize(("settings", "end"), [({}, "0.4"), ({"end": "0.2s"}, "0.2")], ids=["film", "part"])
+def test_a_style_after_the_end_is_told(tmp_path, recipe, settings, end):
+    from impasto.video.job import plan_film
+    from impasto.video.options import FilmSettings
+
+    film = write_clip(tmp_path / "film.mp4", panning(10))
+    with pytest.warns(ImpastoWarning, match=rf"5s=b is after the end, at {end} s") as told:
+        styles = FilmSettings(style_at=("0s=a", "5s=b"), **settings)
+        plan_film(str(film), str(tmp_path / "painted.mp4"), recipe, styles, device="cpu")
+    assert len(told) == 1
 
 
 def test_a_part_of_a_film_with_its_sound(tmp_path, paint, frames_of):

@@ -173,6 +173,7 @@ def plan_film(
         told.append(
             f"{codec.name} holds no transparency: the film is laid over white; --codec vp9 or prores keeps it"
         )
+    told += _told_of_styles(settings, info.duration)
     if info.dynamic_range:
         told.append(f"{source} has a high dynamic range ({info.dynamic_range}), which is mapped to the standard one")
     for text in told:
@@ -191,6 +192,17 @@ def _check_recipe(recipe: Recipe, settings: FilmSettings) -> None:
     if method(recipe.method).styles and not recipe.styles:
         raise RequestError("no style picture; expected one, as impasto video film.mp4 painting.jpg")
     parse_timeline(settings.style_at)
+
+
+def _told_of_styles(settings: FilmSettings, duration: Fraction | None) -> list[str]:
+    """Tell of the styles that nobody will see, because their time is after the end."""
+    ends = [end for end in (settings.span[1], duration) if end is not None]
+    if not ends:
+        return []
+    late = [text for text in settings.style_at if parse_timeline([text])[0][0] >= min(ends)]
+    return [
+        f"--style-at {text} is after the end, at {float(min(ends)):.1f} s: expected an earlier time" for text in late
+    ]
 
 
 def _check_target(source: str, target: str, recipe: Recipe, *, overwrite: bool) -> None:
