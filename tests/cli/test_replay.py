@@ -89,7 +89,7 @@ def test_every_method(cli: Cli, photo: Path, style: Path, tiny_nets: dict[str, P
         cli("replay", "a.png", "--style", style, "-o", "b.png").refused(2, "takes no style picture", "--net")
         cli("replay", "a.png", "--style-scale", 0, "-o", "b.png").refused(2, "style_scale", "0.0625")
         done(cli("replay", "a.png", "--inputs", photo.parent, "--size", 160, "-o", "b.png"))
-        done(cli("replay", "a.png", "--inputs", photo.parent, "--size", 160, "--style-scale", 1, "-o", "c.png"))
+        done(cli("replay", "a.png", "--inputs", photo.parent, "--size", 160, "--style-scale", 2, "-o", "c.png"))
         assert Path("b.png").read_bytes() != Path("c.png").read_bytes()
         Path("b.png").unlink()
     tiny_nets[method].rename(tiny_nets[method].with_suffix(".gone"))

@@ -358,11 +358,11 @@ def test_a_run_that_was_stopped_at_once_keeps_its_time(
         stopped = cli("train", "johnson", *data)
     assert stopped.status == 130
     assert "paint with the net so far: impasto johnson photo.jpg" in stopped.err and "--resume" in stopped.err
-    assert "25400 steps at most" in stopped.err and "takes 3 h at most (--max-time changes that)" in stopped.err
+    assert "28700 steps at most" in stopped.err and "takes 3 h at most (--max-time changes that)" in stopped.err
     with monkeypatch.context() as patch:
         patch.setattr(Stop, "asked", True)
         again = cli("train", "johnson", *data, "--resume")
-    assert "steps 2 to 25400 at most" in again.err and "takes 3 h at most" in again.err
+    assert "steps 2 to 28700 at most" in again.err and "takes 3 h at most" in again.err
     ran = cli("train", "johnson", *data, "--resume", "--steps", 4)
     assert ran.status == 0 and "3 h" not in ran.err, ran.err
 
