@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,13 @@ import pytest
 pytest.importorskip("av", reason="the extra video is not installed")
 pytest.importorskip("cv2", reason="the extra video is not installed")
 
+from . import real_pages
 from .browser import DESK, PHONE, RealPage, check
 from .films import clip, decoded
-from .real import Running
 
 pytestmark = pytest.mark.browser
+
+page, running = real_pages.page, real_pages.running
 
 PLAYED = "document.getElementById('film').readyState >= 2 && document.getElementById('film').currentTime > 0"
 LIVE = "document.getElementById('live-told').textContent.includes(' ms')"
@@ -28,24 +29,6 @@ let sum = 0;
 for (let at = 0; at < data.length; at += 37) sum = (sum * 31 + data[at]) % 1000003;
 return `${canvas.width} ${canvas.height} ${sum}`;
 """
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    running = Running(eager=True)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def page(start_browser: Callable[[], Any], running: Running) -> Iterator[RealPage]:
-    """A page of a new visitor that isn't opened yet."""
-    chromium = start_browser()
-    chromium.get(f"{running.address}/health")
-    chromium.delete_all_cookies()
-    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": running.address, "storageTypes": "all"})
-    with RealPage(chromium, running).watched() as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

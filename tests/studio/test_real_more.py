@@ -17,36 +17,18 @@ from PIL import Image
 from impasto.images.metadata import metadata_in
 from impasto.images.read import read
 
+from . import real_pages
 from .browser import DESK, PHONE, RealPage, picture_bytes
 from .pages import begun_with
 from .real import Running, until
 
 pytestmark = pytest.mark.browser
 
+page, running = real_pages.page, real_pages.running
+
 SIZE = (200, 150)
 KEYS = "return [...document.querySelectorAll('.style[data-key]')].map((each) => each.dataset.key)"
 LONG = {"method": "gatys", "settings": {"steps": 100_000, "precision": "exact"}, "size": 32, "keep": True}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    running = Running(eager=True)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def page(start_browser: Callable[[], Any], running: Running) -> Iterator[RealPage]:
-    """A page of a new visitor that isn't opened yet."""
-    chromium = start_browser()
-    chromium.get(f"{running.address}/health")
-    chromium.delete_all_cookies()
-    origin = {"origin": running.address, "storageTypes": "all"}
-    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", origin)
-    with RealPage(chromium, running).watched() as page:
-        for file in page.saved("more-*"):
-            file.unlink()
-        yield page
 
 
 @pytest.fixture

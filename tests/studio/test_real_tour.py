@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,12 @@ from PIL import Image
 from impasto.images.metadata import metadata_in
 from impasto.images.read import read
 
+from . import real_pages
 from .browser import AXE, DESK, PHONE, RealPage, check, gesture, picture_bytes
-from .real import Running
 
 pytestmark = pytest.mark.browser
+
+page, running = real_pages.page, real_pages.running
 
 SIZE = (200, 150)
 STYLES = ("great-wave", "the-scream")
@@ -31,27 +32,6 @@ HEIC = b64decode(
     "aXhpAAAAAAMICAgAAAAXaXBtYQAAAAAAAAABAAEEgQIDBAAAAGBtZGF0AAAAVCgBr1hf4BYqZJf/+Q3f/33SQ+R7W9BbQIwhiHZKAnHx5+cv2795"
     "e9AMYvpLv3zGZ//hwZ/ieJ/K6Z1Ms3qfN+95MwAA7K8UV9UB/wtErwChwIigsA=="
 )
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    running = Running(eager=True)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def page(start_browser: Callable[[], Any], running: Running) -> Iterator[RealPage]:
-    """A page of a new visitor that isn't opened yet."""
-    chromium = start_browser()
-    chromium.get(f"{running.address}/health")
-    chromium.delete_all_cookies()
-    origin = {"origin": running.address, "storageTypes": "all"}
-    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", origin)
-    with RealPage(chromium, running).watched() as page:
-        for file in page.saved("tour-*"):
-            file.unlink()
-        yield page
 
 
 @pytest.fixture(scope="module")
